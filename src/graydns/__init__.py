@@ -1,0 +1,1 @@
+"""graydns: a DNS server that decides, per client, which version of a service answers."""

@@ -1,0 +1,81 @@
+"""Decision and Cohort: the verdict of the Router for one query.
+
+Decisions are interned: a Plan hands out the same object for the same verdict, so that stores can key
+by identity and the front needs no comparison of fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import NamedTuple
+
+from attrs import field, frozen
+
+from graydns.model.query import Client
+
+
+class Cohort(NamedTuple):
+    """The set of clients that get the same answers for a name.
+
+    *service*: the service's name, or the rule's name for rule outcomes, "" for the tenant's default
+    cohort. *outcome*: version name, ``rule:NAME`` or "". *endpoint*: the first endpoint's name.
+    """
+
+    tenant: str
+    service: str = ""
+    outcome: str = ""
+    endpoint: str = ""
+
+
+class Kind(Enum):
+    """What a Decision asks of the pipeline."""
+
+    PLAIN = "plain"  # no rule and no service: zone data or the upstream of the longest suffix
+    VERSION = "version"  # a version of a service
+    RECORDS = "records"  # records given by a rule
+    BLOCK = "block"
+    UPSTREAM = "upstream"  # the upstream group a rule names
+
+
+class Block(Enum):
+    """What a blocked client is told (docs/configuration.md, ``then.block``)."""
+
+    NODATA = "nodata"
+    NXDOMAIN = "nxdomain"
+    REFUSED = "refused"
+
+
+@frozen(eq=False)
+class Decision:
+    """Which answer a client gets for a name.
+
+    *records*: for VERSION and RECORDS: rdata in wire form by type, in answer order, first endpoint
+    first. *ttl*: TTL of those records in seconds. *ttl_cap*: upper bound for every TTL of the answer, None =
+    none. *private*: chosen by identity or tag: TTL 0 and scope = SOURCE, as no shared cache may
+    hand it on. *varies*: whether another client could get another answer for this name. *reach4*, *reach6*: the
+    longest IPv4 / IPv6 prefix that anything applying to the name reads, 0 = none does. *origin*: the
+    service version or rule the records come from. *bucket*: see ``gray.bucket``; None if no hash was read.
+    """
+
+    cohort: Cohort
+    kind: Kind = Kind.PLAIN
+    records: Mapping[int, tuple[bytes, ...]] = field(factory=dict, repr=False)
+    ttl: int = 0
+    ttl_cap: int | None = None
+    block: Block | None = None
+    upstream: str | None = None
+    private: bool = False
+    varies: bool = False
+    reach4: int = 0
+    reach6: int = 0
+    origin: object = field(default=None, repr=False)
+    why: str = ""
+
+    def scope(self, client: Client) -> int:
+        """The ECS scope this verdict has for *client* (RFC 7871 section 7.2.1), 0 without a subnet."""
+        if (subnet := client.subnet) is None:
+            return 0
+        if self.private:
+            return subnet.prefix
+        return min(subnet.prefix, self.reach4 if len(subnet.address) == 4 else self.reach6)

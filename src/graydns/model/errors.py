@@ -1,0 +1,89 @@
+"""Every error that graydns raises on purpose.
+
+::
+
+    GraydnsError
+    ├── ConfigError        one or more Faults in what a user wrote
+    ├── Unanswerable       bytes from a client that end before the pipeline
+    └── ResolveError       a link cannot answer; the pipeline turns it into an rcode and an EDE
+        ├── UpstreamError      nobody behind us answered usefully
+        └── Overloaded         a limit of ours was reached
+
+NXDOMAIN and NODATA are Answers, never exceptions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import field, frozen
+
+#: Where in a file's tree a value stands: mapping keys and list indexes, outermost first.
+Path = tuple[str | int, ...]
+
+
+class GraydnsError(Exception):
+    """The root of all errors raised on purpose."""
+
+
+@frozen
+class Fault:
+    """One thing that is wrong in what a user wrote.
+
+    *line* and *column* count from 1; 0 means "not known yet": whoever knows the marks of the
+    file (``config``) fills them in from *path*.
+    """
+
+    path: Path
+    found: str
+    expected: str
+    file: str = ""
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        where = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+        dotted = ".".join(str(part) for part in self.path)
+        return f"{where}: {dotted or 'document'}: found {self.found}, expected {self.expected}"
+
+
+class ConfigError(GraydnsError):
+    """All faults of one load, reported at once."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("\n".join(str(fault) for fault in faults))
+        self.faults = tuple(faults)
+
+
+class Unanswerable(GraydnsError):
+    """Bytes that get their reply (or silence, ``reply=None``) without reaching the pipeline."""
+
+    def __init__(self, reply: bytes | None, why: str) -> None:
+        super().__init__(why)
+        self.reply = reply
+
+
+@frozen
+class ResolveError(GraydnsError):
+    """A link cannot answer; becomes *rcode* with the EDE (*ede*, *text*) (RFC 8914)."""
+
+    text: str = "internal failure"
+    rcode: int = field(default=2, kw_only=True)
+    ede: int = field(default=0, kw_only=True)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@frozen
+class UpstreamError(ResolveError):
+    """No upstream gave a usable answer within the deadline."""
+
+    ede: int = field(default=22, kw_only=True)
+
+
+@frozen
+class Overloaded(ResolveError):
+    """A limit of graydns (in flight, per source, per tenant) was reached."""
+
+    ede: int = field(default=0, kw_only=True)

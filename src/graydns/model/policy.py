@@ -1,0 +1,98 @@
+"""Policy: rules and splits of a tenant, as data.
+
+``config`` reads these from files, ``gray`` compiles them into a Router; later sources (Consul, the
+admin interface) produce the same values. Names are text as the user wrote it; normalising is the compiler's work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+#: RR type mnemonic -> rdata in presentation format.
+Records = Mapping[str, tuple[str, ...]]
+
+
+@frozen
+class When:
+    """The conditions of a rule; all that are given must hold. None = not tested.
+
+    *source*: CIDR against the client subnet if present, else the sender. *subnet*: CIDR against the
+    client subnet only. *client*: identity, ``tls:…``, ``tsig:…`` or ``client:…`` (also written bare).
+    *tag*: every pair must be present. *country*: ISO 3166-1 alpha-2, *subdivision*: ISO 3166-2
+    (``CN-BJ``), *city*: GeoNames English name. *name*: pattern, see docs/gray-routing.md.
+    *regex*: RE2, full match on the lowered name without final dot. *qtype*: mnemonic. *transport*: udp, tcp, tls.
+    """
+
+    source: str | None = None
+    subnet: str | None = None
+    client: str | None = None
+    tag: Mapping[str, str] = field(factory=dict)
+    country: str | None = None
+    subdivision: str | None = None
+    city: str | None = None
+    name: str | None = None
+    regex: str | None = None
+    qtype: str | None = None
+    transport: str | None = None
+
+
+@frozen
+class Then:
+    """What a rule does: exactly one of version, records, block, upstream; *ttl* (seconds) caps or gives TTLs."""
+
+    version: str | None = None
+    records: Records | None = None
+    block: str | None = None
+    upstream: str | None = None
+    ttl: int | None = None
+
+
+@frozen
+class Rule:
+    """One named rule."""
+
+    name: str
+    when: When = field(factory=When)
+    then: Then = field(factory=Then)
+    priority: int = 0
+
+
+@frozen
+class Endpoint:
+    """One place a version can be reached at: its records by type, and its share of first places."""
+
+    records: Records
+    weight: int = 1
+
+
+@frozen
+class Version:
+    """A record set behind a service. *answers*: endpoints per answer, None = 1 if weights differ, else all."""
+
+    endpoints: tuple[Endpoint, ...]
+    answers: int | None = None
+
+
+@frozen
+class Service:
+    """A name under release control (docs/gray-routing.md).
+
+    *ttl*: seconds. *salt*: part of the hash key, None = the service's name. *whitelist*: version ->
+    ``client:…`` / ``tls:…`` / ``tsig:…`` / ``net:CIDR``. *percent*: version -> millionths of clients (10 % = 100,000).
+    *ranges*: version -> half-open bucket ranges in millionths. *weights*: version -> share.
+    *client_key*: sources of the client key, first present wins. *client_prefix*: family -> bits.
+    """
+
+    versions: Mapping[str, Version]
+    default: str
+    ttl: int = 5
+    salt: str | None = None
+    whitelist: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    percent: Mapping[str, int] = field(factory=dict)
+    ranges: Mapping[str, tuple[tuple[int, int], ...]] = field(factory=dict)
+    weights: Mapping[str, int] = field(factory=dict)
+    client_key: tuple[str, ...] = ("identity", "subnet", "source")
+    client_prefix: Mapping[str, int] = field(factory=dict)
+    allow_uneven: bool = False

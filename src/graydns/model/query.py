@@ -1,0 +1,95 @@
+"""Query and Client: one parsed question and who asks it.
+
+These are made for every question that is not a hot hit, so they are slotted and cheap; Client is a
+NamedTuple because the front makes one for every gray hit too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from graydns.model.decision import Decision
+
+UDP, TCP, TLS = "udp", "tcp", "tls"
+
+#: The tenant of whatever no other tenant claims.
+DEFAULT_TENANT = "default"
+
+
+class Subnet(NamedTuple):
+    """A client subnet (RFC 7871): *address* packed to 4 or 16 bytes, bits after *prefix* zero."""
+
+    address: bytes
+    prefix: int
+
+
+class Client(NamedTuple):
+    """Who asks, as far as graydns believes it (docs/configuration.md, "trust").
+
+    *source*: packed sender address, 4 or 16 bytes. *subnet* and *tags* are None / () unless the
+    sender is trusted with them. *identity*: the strongest namespaced identity, ``tls:`` over
+    ``tsig:`` over ``client:``. *tenant*: whose client this is for names that are nobody's zone.
+    *may_forward*: whether names that are not ours are resolved for this client.
+    """
+
+    source: bytes
+    transport: str = UDP
+    subnet: Subnet | None = None
+    identity: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+    tenant: str = DEFAULT_TENANT
+    may_forward: bool = False
+
+
+@frozen(eq=False)
+class Edns:
+    """The OPT record of a query (RFC 6891), options split but not yet believed.
+
+    *payload*: octets the client takes over UDP, at least 512. *subnet*: ECS (RFC 7871) as sent,
+    with its *subnet_wire* (the option's data, for the echo). *cookie*: 8 to 40 octets (RFC 7873).
+    *tags*: joined data of the 65001 options. *nsid*, *keepalive*, *padding*: option present.
+    *options*: every option as (code, data), in order.
+    """
+
+    payload: int
+    dnssec_ok: bool = False
+    subnet: Subnet | None = None
+    subnet_wire: bytes | None = None
+    cookie: bytes | None = None
+    tags: bytes | None = None
+    nsid: bool = False
+    keepalive: bool = False
+    padding: bool = False
+    options: tuple[tuple[int, bytes], ...] = ()
+
+
+@frozen(eq=False)
+class Query:
+    """One parsed question with its client context.
+
+    *wire*: the message as received. *question*: its question section, letter case kept. *qname*:
+    the same name lowered (see ``model.name``). *tsig*: offset of a trailing TSIG record in *wire*,
+    0 without one. *decision*: the Router's verdict, None until Route or the front has asked it.
+    """
+
+    id: int
+    wire: bytes = field(repr=False)
+    question: bytes
+    qname: bytes
+    qtype: int
+    qclass: int
+    client: Client
+    recursion_desired: bool = False
+    checking_disabled: bool = False
+    authentic_data: bool = False
+    edns: Edns | None = None
+    tsig: int = 0
+    decision: Decision | None = None
+
+    @property
+    def dnssec_ok(self) -> bool:
+        """Whether DNSSEC records are asked for (RFC 3225)."""
+        return self.edns is not None and self.edns.dnssec_ok
