@@ -1,0 +1,1 @@
+"""graydnsctl; imports nothing of the server's machinery."""

@@ -1,0 +1,1 @@
+"""From bytes to an answer in one synchronous function: parse, guard, hot table, render."""

@@ -1,0 +1,1 @@
+"""Pure choice: which version of a service, if any, a client gets."""

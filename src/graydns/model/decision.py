@@ -72,10 +72,14 @@ class Decision:
     origin: object = field(default=None, repr=False)
     why: str = ""
 
+    def reach(self, family: int) -> int:
+        """The ECS scope of the verdict for IPv4 (4) or IPv6 (6), before SOURCE bounds it (RFC 7871 section 7.2.1)."""
+        if self.private:
+            return 32 if family == 4 else 128
+        return self.reach4 if family == 4 else self.reach6
+
     def scope(self, client: Client) -> int:
-        """The ECS scope this verdict has for *client* (RFC 7871 section 7.2.1), 0 without a subnet."""
+        """The ECS scope this verdict has for *client*, 0 without a subnet."""
         if (subnet := client.subnet) is None:
             return 0
-        if self.private:
-            return subnet.prefix
-        return min(subnet.prefix, self.reach4 if len(subnet.address) == 4 else self.reach6)
+        return min(subnet.prefix, self.reach(4 if len(subnet.address) == 4 else 6))

@@ -72,7 +72,8 @@ class Query:
 
     *wire*: the message as received. *question*: its question section, letter case kept. *qname*:
     the same name lowered (see ``model.name``). *tsig*: offset of a trailing TSIG record in *wire*,
-    0 without one. *decision*: the Router's verdict, None until Route or the front has asked it.
+    0 without one. *decision*: the Router's verdict, None until Route or the front has asked it; *plan*: the Plan it
+    came from (``gray.plan``).
     """
 
     id: int
@@ -88,6 +89,7 @@ class Query:
     edns: Edns | None = None
     tsig: int = 0
     decision: Decision | None = None
+    plan: object = field(default=None, repr=False)
 
     @property
     def dnssec_ok(self) -> bool:

@@ -1,0 +1,1 @@
+"""The Deferred-based resolver chain; pipeline.py states its order."""

@@ -1,0 +1,1 @@
+"""Everything a query needs, immutable and numbered: compile and swap."""

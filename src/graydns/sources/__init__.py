@@ -1,0 +1,1 @@
+"""Where configuration comes from; sources never touch a query."""

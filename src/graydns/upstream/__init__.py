@@ -1,0 +1,1 @@
+"""Asking other servers: one exchange interface, selection among servers."""

@@ -1,0 +1,60 @@
+"""Found: what the zones have to say to a question, before it becomes an Answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import evolve, field, frozen
+
+from graydns.model.answer import ANSWER, Answer, Ede
+from graydns.wire.body import RRset, build
+
+
+@frozen(eq=False)
+class Found:
+    """RRsets in section order, and possibly the name at which somebody else must go on.
+
+    *chase*: the target of the last CNAME of ANSWER if that is not ours to answer: whoever may forward completes
+    it (``completed``), others answer what is here. *ttl_cap*: upper bound for every TTL of the answer. The other
+    fields are the Answer's of the same names.
+    """
+
+    qname: bytes
+    rcode: int = 0
+    rrsets: tuple[RRset, ...] = field(default=(), repr=False)
+    chase: bytes | None = None
+    authoritative: bool = True
+    ttl_cap: int | None = None
+    edes: tuple[Ede, ...] = ()
+    scope: int | None = None
+    origin: object = field(default=None, repr=False)
+    forwarded: bool = False
+    shareable: bool = True
+    why: str = ""
+
+    def completed(self, rcode: int, rrsets: Sequence[RRset]) -> Found:
+        """The chain so far followed by *rrsets*, what another server said about *chase*, with its *rcode* (RFC 6604)."""
+        chain = tuple(rrset for rrset in self.rrsets if rrset.section == ANSWER)
+        return evolve(
+            self, rcode=rcode, rrsets=(*chain, *rrsets), chase=None, forwarded=True, shareable=False, scope=self.scope
+        )
+
+    def answer(self) -> Answer:
+        """The Answer; for a chain that nobody completes, one for this asker only."""
+        rrsets = self.rrsets
+        if self.ttl_cap is not None:
+            rrsets = tuple(evolve(rrset, ttl=min(rrset.ttl, self.ttl_cap)) for rrset in rrsets)
+        body, spans = build(self.qname, rrsets)
+        return Answer(
+            rcode=self.rcode,
+            authoritative=self.authoritative,
+            body=body,
+            spans=spans,
+            ttl=min((rrset.ttl for rrset in rrsets), default=0),
+            edes=self.edes,
+            scope=self.scope,
+            origin=self.origin,
+            forwarded=self.forwarded,
+            shareable=self.shareable and self.chase is None,
+            why=self.why,
+        )

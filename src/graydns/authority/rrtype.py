@@ -1,0 +1,29 @@
+"""The record types that the lookup treats specially, as plain integers."""
+
+from __future__ import annotations
+
+from dns.rdatatype import RdataType
+
+A = int(RdataType.A)
+NS = int(RdataType.NS)
+CNAME = int(RdataType.CNAME)
+SOA = int(RdataType.SOA)
+MX = int(RdataType.MX)
+AAAA = int(RdataType.AAAA)
+SRV = int(RdataType.SRV)
+DNAME = int(RdataType.DNAME)
+DS = int(RdataType.DS)
+RRSIG = int(RdataType.RRSIG)
+NSEC = int(RdataType.NSEC)
+DNSKEY = int(RdataType.DNSKEY)
+SVCB = int(RdataType.SVCB)
+HTTPS = int(RdataType.HTTPS)
+IXFR = int(RdataType.IXFR)
+AXFR = int(RdataType.AXFR)
+ANY = int(RdataType.ANY)
+
+#: The class that every zone of ours has.
+IN = 1
+
+#: Types that a service's version or a rule's records own at their name: one it lacks is NODATA, never the zone's.
+OWNED = frozenset((A, AAAA, CNAME))

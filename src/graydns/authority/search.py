@@ -1,0 +1,76 @@
+"""Where a name stands in a zone: the walk from the apex down (RFC 1034 section 4.3.2 step 3, RFC 4592, RFC 6672).
+
+A delegation or a DNAME above a name decides before anything at it; a name that does not exist is the wildcard's
+of its closest encloser, the longest existing name above it.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from graydns.authority.rows import Node, Stored
+from graydns.authority.rrtype import DNAME, NS
+from graydns.authority.zone import Zone
+
+
+@frozen(eq=False)
+class Exact:
+    """The name exists."""
+
+    node: Node
+
+
+@frozen(eq=False)
+class Wildcard:
+    """The name does not exist and takes the records of a wildcard."""
+
+    node: Node
+
+
+@frozen(eq=False)
+class Cut:
+    """The name is at or below a delegation: *owner* has the NS records of *node*."""
+
+    owner: bytes
+    node: Node
+
+
+@frozen(eq=False)
+class Renamed:
+    """The name is below *owner*, which has a DNAME."""
+
+    owner: bytes
+    dname: Stored
+
+
+@frozen
+class Missing:
+    """The name does not exist and no wildcard covers it."""
+
+
+Place = Exact | Wildcard | Cut | Renamed | Missing
+
+
+def search(zone: Zone, name: bytes) -> Place:
+    """The place of *name*, which is *zone*'s origin or below it."""
+    encloser, node = zone.origin, zone.node(zone.origin) or {}
+    for at in reversed(_label_starts(name, len(name) - len(zone.origin))):
+        if DNAME in node:
+            return Renamed(encloser, node[DNAME])
+        below = zone.node(name[at:])
+        if below is None:
+            wild = zone.node(b"\1*" + encloser)
+            return Missing() if wild is None else Wildcard(wild)
+        encloser, node = name[at:], below
+        if NS in node:
+            return Cut(encloser, node)
+    return Exact(node)
+
+
+def _label_starts(name: bytes, end: int) -> list[int]:
+    """Offsets of the labels of *name* before *end*."""
+    starts, at = [], 0
+    while at < end:
+        starts.append(at)
+        at += 1 + name[at]
+    return starts

@@ -1,0 +1,243 @@
+"""From the bytes of a query to the bytes of its answer: what every door calls.
+
+::
+
+    answer(wire, peer)          synchronous; nearly every query ends here
+      HEADS, Shape              header and tail looked up, not parsed        else wire.parse (FORMERR, BADVERS, NOTIMP)
+      peer.hot                  question → Entry | Fork (Plan.decide)        miss: a Query with its Decision
+      guard                     forwarded answers only to those allowed, and with RD
+      join                      id, header, question as asked, body, OPT
+    resolve(query, peer)        the pipeline, then wire.render; reusable answers go to the hot table
+
+Errors end as answers; nothing here raises because of what a client sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from attrs import define, evolve, field, frozen
+
+from graydns.fast.cookies import reply_option
+from graydns.fast.hot import AD, OPT, RD, Entry, Fork
+from graydns.fast.peer import Peer, Peers
+from graydns.fast.shape import HEAD, REMEMBERED, Shape, read_shape
+from graydns.gray.plan import Plan
+from graydns.model.answer import Answer
+from graydns.model.decision import Decision
+from graydns.model.errors import Unanswerable
+from graydns.model.observe import Anomalies
+from graydns.model.query import TLS, UDP, Client, Edns, Query, Subnet
+from graydns.wire import edns, tsig
+from graydns.wire.parse import parse
+from graydns.wire.render import render
+
+#: RFC 8467 section 4.1: responses are padded to multiples of this.
+PADDING_BLOCK = 468
+
+#: Octets of body past which an answer stays out of the hot table.
+LARGEST = 4096
+
+IN = 1
+_CD = 8
+
+
+def _heads() -> dict[bytes, int]:
+    """Header octets 2 to 11 of the queries the front knows, to their RD | OPT | AD | CD bits."""
+    heads = {}
+    for bits in range(16):
+        flags = (1 if bits & RD else 0, (0x20 if bits & AD else 0) | (0x10 if bits & _CD else 0))
+        heads[bytes((*flags, 0, 1, 0, 0, 0, 0, 0, 1 if bits & OPT else 0))] = bits
+    return heads
+
+
+_HEADS = _heads()
+_SCOPES = tuple(bytes((scope,)) for scope in range(129))
+_new = tuple.__new__
+
+
+class Pipeline(Protocol):
+    """What answers a miss; never raises (``resolve.pipeline``)."""
+
+    async def resolve(self, query: Query) -> Answer:
+        """The answer to *query*, errors included."""
+
+
+@frozen(eq=False)
+class Serving:
+    """The running Snapshot as the front sees it; replaced in one assignment.
+
+    *plan*: (name, type, asker's tenant) to the Plan that applies. A query keeps the Serving it began with.
+    """
+
+    pipeline: Pipeline
+    plan: Callable[[bytes, int, str], Plan]
+    peers: Peers = field(repr=False)
+
+
+@frozen
+class ReplySettings:
+    """What every reply needs to know. *payload*: octets over UDP, sent and advertised; *idle*: seconds a quiet TCP
+    connection is kept; *nsid*: None to stay silent about it; *cookie_secrets*: the first makes cookies."""
+
+    payload: int = 1232
+    nsid: bytes | None = None
+    idle: float = 8.0
+    cookie_secrets: tuple[bytes, ...] = ()
+
+
+@define(eq=False)
+class Front:
+    """Implements ``fast.protocol.Front``. *clock*: monotonic seconds; *wall*: Unix seconds."""
+
+    serving: Serving
+    settings: ReplySettings
+    clock: Callable[[], float] = field(repr=False)
+    wall: Callable[[], float] = field(repr=False)
+    anomalies: Anomalies = field(repr=False)
+    _shapes: dict[bytes, Shape | None] = field(init=False, factory=dict, repr=False)
+
+    def peer(self, address: str, transport: str, identity: str | None = None, tenant: str | None = None) -> Peer:
+        """Who sends from *address*; for datagrams it is remembered. *tenant*: the listener's, if it has one."""
+        if transport == UDP and tenant is None:
+            return self.serving.peers.of_datagram(address)
+        return self.serving.peers.make(address, transport, identity, tenant)
+
+    def answer(self, wire: bytes, peer: Peer) -> bytes | Query | None:
+        """Bytes to send, None for silence, or a Query that :meth:`resolve` must answer."""
+        bits = _HEADS.get(wire[2:12])
+        if bits is None:
+            return self._answer_parsed(wire, peer)
+        # A NUL inside a label ends this name too early; such a key equals none that a whole name made.
+        end = wire.find(b"\0", 12) + 5
+        tail = wire[end:]
+        head = tail[:HEAD]
+        try:
+            shape = self._shapes[head]
+        except KeyError:
+            shape = self._learn(head)
+        if shape is None or shape.length != len(tail) or shape.opt != bits & OPT:
+            return self._answer_parsed(wire, peer)
+        key = wire[12 : end - 4].lower() + wire[end - 4 : end]
+        flags = shape.flags | bits >> 3
+        slot = peer.hot.young[flags].get(key) or peer.hot.promote(flags, key)
+        if slot is None or wire[-1] & shape.rest_mask:
+            return self._answer_parsed(wire, peer)
+        if type(slot) is Entry:
+            entry: Entry | None = slot
+        else:
+            if shape.family and peer.ecs:
+                subnet = _new(Subnet, (tail[HEAD:] + shape.fill, shape.prefix))
+                client = _new(
+                    Client, (peer.source, peer.transport, subnet, peer.identity, (), peer.tenant, peer.may_forward)
+                )
+            else:
+                client = peer.plain
+            entry = slot.entries.get(slot.plan.decide(client))
+        if entry is None or (entry.guarded and not self._admits(entry, peer, bits)):
+            return self._answer_parsed(wire, peer)
+        opt = shape.reply
+        if shape.family:
+            reach = (entry.reach4 if shape.family == 4 else entry.reach6) if peer.ecs else 0
+            opt += _SCOPES[shape.prefix if shape.prefix < reach else reach] + tail[HEAD:]
+        if entry.size + len(opt) > (peer.limit or shape.limit):
+            return self._answer_parsed(wire, peer)
+        entry.hits += 1
+        return b"".join((wire[:2], entry.heads[bits & 7 | peer.recursion], wire[12:end], entry.body, opt))
+
+    async def resolve(self, query: Query, peer: Peer) -> bytes:
+        """Answer a miss through the pipeline; always a whole reply within the client's limits."""
+        if query.tsig:
+            return tsig.refuse_key(query)
+        serving = self.serving
+        answer = await serving.pipeline.resolve(query)
+        if serving is self.serving:
+            self._keep(query, peer, answer)
+        return self._render(query, peer, answer, query.decision)
+
+    def _learn(self, head: bytes) -> Shape | None:
+        if len(self._shapes) >= REMEMBERED:
+            self._shapes.clear()
+        shape = self._shapes[head] = read_shape(head, self.settings.payload)
+        return shape
+
+    def _admits(self, entry: Entry, peer: Peer, bits: int) -> bool:
+        """Whether *entry* may go to this asker now; brings its TTLs up to date."""
+        if entry.forwarded and not (peer.may_forward and bits & RD):
+            return False
+        now = self.clock()
+        if now >= entry.expires:
+            return False
+        entry.age(now)
+        return True
+
+    def _answer_parsed(self, wire: bytes, peer: Peer) -> bytes | Query | None:
+        """The same after a full parse: any option, any shape, every refusal."""
+        try:
+            query = parse(wire, peer.client)
+        except Unanswerable as error:
+            self.anomalies.note(peer.source, "unanswerable", str(error))
+            return error.reply
+        if query.tsig or query.qclass != IN:
+            return query
+        slot = peer.hot.get(*_key(query))
+        plan = slot.plan if isinstance(slot, Fork) else None
+        decision = None
+        if not isinstance(slot, Entry):
+            plan = plan or self.serving.plan(query.qname, query.qtype, peer.tenant)
+            decision = plan.decide(query.client)
+        entry = slot.entries.get(decision) if isinstance(slot, Fork) and decision is not None else slot
+        bits = RD if query.recursion_desired else 0
+        if isinstance(entry, Entry) and (not entry.guarded or self._admits(entry, peer, bits)):
+            entry.hits += 1
+            return self._render(query, peer, entry.answer, entry.decision)
+        if decision is None:
+            plan = self.serving.plan(query.qname, query.qtype, peer.tenant)
+            decision = plan.decide(query.client)
+        return evolve(query, decision=decision, plan=plan)
+
+    def _keep(self, query: Query, peer: Peer, answer: Answer) -> None:
+        """Remember *answer* for the askers of its cohort, if it is worth and safe to."""
+        if not isinstance(query.plan, Plan) or query.decision is None or not answer.shareable:
+            return
+        now = self.clock()
+        if answer.forwarded and (answer.scope or not answer.ttl or answer.stored is None or now < answer.stored + 1):
+            return
+        if len(answer.body) > LARGEST:
+            return
+        entry = Entry(query, answer, query.decision)
+        peer.hot.keep(*_key(query), entry, query.plan)
+
+    def _render(self, query: Query, peer: Peer, answer: Answer, decision: Decision | None) -> bytes:
+        asked = query.edns
+        limit = peer.limit or (512 if asked is None else min(asked.payload, self.settings.payload))
+        scope = answer.scope if answer.scope is not None else decision.scope(query.client) if decision else 0
+        return render(
+            query,
+            answer,
+            now=self.clock(),
+            limit=limit,
+            options=b"" if asked is None else self._options(asked, peer),
+            payload=self.settings.payload,
+            recursion_available=peer.may_forward,
+            scope=0 if query.client.subnet is None else min(scope, query.client.subnet.prefix),
+            pad=PADDING_BLOCK if asked is not None and asked.padding and peer.transport == TLS else 0,
+        )
+
+    def _options(self, asked: Edns, peer: Peer) -> bytes:
+        """The options of a reply that depend on the asker alone."""
+        settings, options = self.settings, b""
+        if asked.cookie is not None and settings.cookie_secrets:
+            options = reply_option(settings.cookie_secrets, asked.cookie, peer.source, int(self.wall()))
+        if asked.nsid and settings.nsid is not None:
+            options += edns.option(edns.NSID, settings.nsid)
+        if asked.keepalive and peer.transport != UDP:
+            options += edns.option(edns.KEEPALIVE, int(settings.idle * 10).to_bytes(2, "big"))
+        return options
+
+
+def _key(query: Query) -> tuple[int, bytes]:
+    """Where *query* stands in a hot table: the DO and CD bits, and its question lowered."""
+    flags = (2 if query.dnssec_ok else 0) | (1 if query.checking_disabled else 0)
+    return flags, query.qname + query.question[-4:]

@@ -1,0 +1,70 @@
+"""The shapes of a query that the front answers without a full parse.
+
+Nearly all queries end, after the question, in nothing, in an OPT record without options, or in one whose only
+option is a client subnet. The first 19 octets of that tail fix everything about it but the subnet's address, and
+a server meets few of them, so what they mean is worked out once. Whatever has no Shape is parsed by ``wire.parse``.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from graydns.wire import edns
+
+#: Octets of the tail that name a shape: an OPT record up to the address of a client subnet.
+HEAD = 19
+
+#: Shapes remembered; a client can invent new ones at will, so the table starts anew when it is full.
+REMEMBERED = 2048
+
+_OPT = struct.Struct("!BHHBBHH")
+_SUBNET = struct.Struct("!HHHBB")
+
+
+class Shape:
+    """What the tail of a query says.
+
+    *opt*: whether there is an OPT record (as the index bit of ``hot``). *length*: octets of the whole tail. *limit*:
+    octets the client takes over UDP. *flags*: table index bit for DO. *reply*: OPT record of the reply, up to without
+    the scope octet if *family* is 4 or 6 (0: no subnet). *prefix*: SOURCE PREFIX-LENGTH. *rest_mask*: bits of the last
+    octet that must be 0. *fill*: zero octets that complete the address.
+    """
+
+    __slots__ = ("family", "fill", "flags", "length", "limit", "opt", "prefix", "reply", "rest_mask")
+
+    def __init__(self, opt: int, length: int, limit: int, flags: int, reply: bytes) -> None:
+        self.opt, self.length, self.limit, self.flags, self.reply = opt, length, limit, flags, reply
+        self.family = self.prefix = self.rest_mask = 0
+        self.fill = b""
+
+
+def read_shape(head: bytes, payload: int) -> Shape | None:
+    """The Shape that a tail with these first octets has, None if only a full parse can tell.
+
+    *payload*: the most that this server sends over UDP, and what it advertises.
+    """
+    if not head:
+        return Shape(0, 0, 512, 0, b"")
+    if len(head) not in (11, HEAD):
+        return None
+    root, rdtype, size, rcode, version, flags, length = _OPT.unpack_from(head)
+    if root or rdtype != 41 or rcode or version:
+        return None
+    dnssec_ok = flags & 0x8000
+    limit = min(max(size, 512), payload)
+    reply = _OPT.pack(0, 41, payload, 0, 0, dnssec_ok, length)
+    shape = Shape(2, 11 + length, limit, 2 if dnssec_ok else 0, reply)
+    if len(head) == 11:
+        return None if length else shape
+    code, octets, family, prefix, scope = _SUBNET.unpack_from(head, 11)
+    width = {1: 4, 2: 16}.get(family, 0)
+    if code != edns.ECS or scope or not width or prefix > width * 8:
+        return None
+    if octets != 4 + (prefix + 7) // 8 or length != 4 + octets:
+        return None
+    shape.reply = reply + head[11:18]
+    shape.family = 4 if width == 4 else 6
+    shape.prefix = prefix
+    shape.rest_mask = 0xFF >> (prefix % 8) if prefix % 8 else 0
+    shape.fill = bytes(width - (octets - 4))
+    return shape

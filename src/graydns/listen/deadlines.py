@@ -1,0 +1,65 @@
+"""Deadlines: many things that may last equally long, watched with one timer."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+T = TypeVar("T", bound=Hashable)
+
+
+class Deadlines(Generic[T]):
+    """Items that may last *seconds* each; one that does is dropped and handed to *expire*.
+
+    Since all last equally long, the order in which they were started is the order in which they end: starting one
+    again costs two dictionary operations and touches no timer.
+    """
+
+    def __init__(self, clock: IReactorTime, seconds: float, expire: Callable[[T], None]) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._expire = expire
+        # Not a dict: taking the first key again and again is linear there.
+        self._ends: OrderedDict[T, float] = OrderedDict()
+        self._timer: IDelayedCall | None = None
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def start(self, item: T) -> None:
+        """Let *item* last *seconds* from now, whether or not it was started before."""
+        self._ends[item] = self._clock.seconds() + self._seconds
+        self._ends.move_to_end(item)
+        if self._timer is None:
+            self._timer = self._clock.callLater(self._seconds, self._look)
+
+    def stop(self, item: T) -> None:
+        """Watch *item* no longer, if it is watched."""
+        self._ends.pop(item, None)
+
+    def oldest(self) -> T | None:
+        """The item whose time is up first."""
+        return next(iter(self._ends), None)
+
+    def close(self) -> None:
+        """Watch nothing any more."""
+        self._ends.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        self._timer = None
+        due = []
+        now = self._clock.seconds()
+        for item, end in self._ends.items():
+            if end > now:
+                self._timer = self._clock.callLater(end - now, self._look)
+                break
+            due.append(item)
+        for item in due:
+            if self._ends.pop(item, None) is not None:
+                self._expire(item)

@@ -1,0 +1,45 @@
+"""Measure: times every query that enters the pipeline, and turns failure into an answer, in this one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import field, frozen
+from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
+
+from graydns.model.answer import Answer, Ede
+from graydns.model.errors import ResolveError
+from graydns.model.observe import QueryObserver
+from graydns.model.query import Query
+from graydns.resolve.link import Resolver
+
+SERVFAIL = 2
+
+_log = Logger()
+
+
+@frozen
+class Measure:
+    """Resolve below; what cannot be answered becomes its rcode with its EDE (RFC 8914)."""
+
+    below: Resolver
+    clock: Callable[[], float] = field(kw_only=True, repr=False)
+    observers: tuple[QueryObserver, ...] = field(kw_only=True, repr=False, default=())
+
+    async def resolve(self, query: Query) -> Answer:
+        """An answer, whatever happened; only cancelling gets through."""
+        began = self.clock()
+        try:
+            answer = await self.below.resolve(query)
+        except CancelledError:
+            raise
+        except ResolveError as error:
+            answer = Answer(rcode=error.rcode, edes=(Ede(error.ede, error.text),), why=error.text, shareable=False)
+        except Exception:
+            # A bug met by one query must not cost another client anything, and must not stay unseen.
+            _log.failure("no answer for {qname!r} type {qtype}", qname=query.qname, qtype=query.qtype)
+            answer = Answer(rcode=SERVFAIL, edes=(Ede(0, "internal failure"),), why="internal", shareable=False)
+        for observer in self.observers:
+            observer.answered(query, answer, self.clock() - began)
+        return answer

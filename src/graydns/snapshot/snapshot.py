@@ -1,0 +1,41 @@
+"""Snapshot: everything a query needs, immutable and numbered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from graydns.authority.zone import Zones
+from graydns.config.load import ZoneFile
+from graydns.config.main import Config
+from graydns.gray.plan import Plan
+from graydns.gray.router import Router
+from graydns.model.query import DEFAULT_TENANT
+from graydns.upstream.group import UpstreamGroup
+from graydns.upstream.table import ForwardTable
+
+
+@frozen(eq=False)
+class Snapshot:
+    """What the server knows at one moment.
+
+    *routers*: by tenant; the default tenant always has one. *owners*: zone origin to tenant. *groups*: upstream groups by
+    name. *origins*: identities of all objects an Answer may be made from; an answer of another origin is out of date.
+    """
+
+    number: int
+    config: Config = field(repr=False)
+    zones: Zones = field(repr=False)
+    owners: Mapping[bytes, str] = field(repr=False)
+    routers: Mapping[str, Router] = field(repr=False)
+    forward: ForwardTable = field(repr=False)
+    groups: Mapping[str, UpstreamGroup] = field(repr=False)
+    zone_files: tuple[ZoneFile, ...] = field(repr=False, default=())
+    warnings: tuple[str, ...] = ()
+
+    def plan(self, qname: bytes, qtype: int, asker: str) -> Plan:
+        """The Plan for a question: that of the tenant whose zone holds *qname*, else of the *asker*'s tenant."""
+        zone = self.zones.find(qname)
+        tenant = asker if zone is None else self.owners[zone.origin]
+        return (self.routers.get(tenant) or self.routers[DEFAULT_TENANT]).plan(qname, qtype)

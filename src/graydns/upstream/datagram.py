@@ -1,0 +1,160 @@
+"""One question over UDP: a socket, a port, an ID and a spelling of its own for every exchange (RFC 5452 section 9).
+
+The kernel picks the port: Linux draws it at random from its ephemeral range for a UDP socket that is connected without
+having been bound. As the socket is connected, the kernel also drops what comes from any other address or port.
+Twisted's own UDP ports are passed by, as making one costs several times what a whole exchange may.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, Protocol
+
+from attrs import define, field
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from graydns.model.observe import Anomalies
+from graydns.upstream.entropy import Entropy
+from graydns.upstream.exchange import QR, QR_AND_OPCODE, START, Disturbed, ExchangeError, question_end
+from graydns.upstream.mixed_case import mix
+from graydns.upstream.server import Server
+
+#: Replies that do not fit after which an exchange is given up as disturbed; each is one guess of a forger who has
+#: found the port. The bound keeps the odds of 2^16 IDs × letter case out of reach, and leaves room for strays.
+NEAR_MISSES = 3
+
+#: Octets read of a datagram: well over the payload that we advertise.
+LARGEST = 4096
+
+#: The only rcode that may come without the question: servers that cannot read OPT send a bare header (RFC 6891 section 7).
+FORMERR = 1
+
+
+class Readers(Protocol):
+    """The part of IReactorFDSet that an exchange needs."""
+
+    def addReader(self, reader: Any) -> object:  # noqa: ANN401
+        """Call ``reader.doRead()`` whenever its descriptor is readable."""
+
+    def removeReader(self, reader: Any) -> object:  # noqa: ANN401
+        """Stop that."""
+
+
+@define(eq=False)
+class DatagramExchange:
+    """Ask *server* over UDP. *anomalies* is told of datagrams that do not fit."""
+
+    reactor: Readers = field(repr=False)
+    server: Server
+    entropy: Entropy = field(repr=False)
+    anomalies: Anomalies = field(repr=False)
+    _target: tuple[Any, ...] = field(init=False, repr=False)
+    _family: int = field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._family, self._target = socket_address(self.server)
+
+    def ask(self, message: bytes) -> Deferred[bytes]:
+        """As ``Exchange``; a reply with TC is handed on as it is."""
+        end = question_end(message)
+        noise = self.entropy.take(end - START)
+        name_end = end - 4
+        sent = noise[-2:] + message[2:START] + mix(message[START:name_end], noise[:-4]) + message[name_end:]
+        try:
+            return _Conversation(self, sent, sent[START:end]).result
+        except OSError as error:
+            return fail(ExchangeError(f"{self.server}: {error.strerror}"))
+
+    def connect(self) -> socket.socket:
+        """A fresh socket that hears only the server. Raises OSError."""
+        connected = socket.socket(self._family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        try:
+            connected.connect(self._target)
+        except OSError:
+            connected.close()
+            raise
+        return connected
+
+
+def socket_address(server: Server) -> tuple[int, tuple[Any, ...]]:
+    """The address family and what ``socket.connect`` takes for it, with the zone of a link-local address resolved."""
+    family, _, _, _, target = socket.getaddrinfo(server.address, server.port, flags=socket.AI_NUMERICHOST)[0]
+    return family, target
+
+
+@implementer(IReadDescriptor)
+class _Conversation:
+    """One datagram out, the datagrams that come back, and the end of it. Raises OSError if nothing could be sent."""
+
+    __slots__ = ("_exchange", "_fd", "_misses", "_question", "_sent", "_socket", "result")
+
+    def __init__(self, exchange: DatagramExchange, sent: bytes, question: bytes) -> None:
+        self._exchange, self._sent, self._question, self._misses = exchange, sent, question, 0
+        self._socket = connected = exchange.connect()
+        self._fd = connected.fileno()
+        try:
+            connected.send(sent)
+            exchange.reactor.addReader(self)
+        except OSError:
+            connected.close()
+            raise
+        self.result: Deferred[bytes] = Deferred(self._cancel)
+
+    def fileno(self) -> int:
+        """The descriptor, also after the end: the reactor asks once more when doRead returns."""
+        return self._fd
+
+    def logPrefix(self) -> str:
+        """For the log of Twisted."""
+        return f"upstream {self._exchange.server}"
+
+    def doRead(self) -> None:
+        """Take the datagram that has come."""
+        try:
+            reply = self._socket.recv(LARGEST)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._fail(ExchangeError(f"{self._exchange.server}: {error.strerror}"))
+            return
+        if self._fits(reply):
+            self._close()
+            self.result.callback(reply)
+        else:
+            self._miss(reply)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The reactor found an error pending on the socket, such as an ICMP message."""
+        code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        self._fail(ExchangeError(f"{self._exchange.server}: {OSError(code, '').strerror or reason.getErrorMessage()}"))
+
+    def _fits(self, reply: bytes) -> bool:
+        """Whether *reply* is one to what was sent, letter by letter."""
+        question, sent = self._question, self._sent
+        if len(reply) < START or reply[:2] != sent[:2] or reply[2] & QR_AND_OPCODE != QR:
+            return False
+        if reply[4:6] == b"\0\1":
+            return reply.startswith(question, START)
+        return len(reply) == START and reply[3] & 15 == FORMERR and reply[4:6] == b"\0\0"
+
+    def _miss(self, reply: bytes) -> None:
+        exchange, question = self._exchange, self._question
+        garbled = reply[:2] == self._sent[:2] and reply[START : START + len(question)].lower() == question.lower()
+        exchange.anomalies.note(exchange.server.packed, "upstream-mismatch", "letter case" if garbled else "")
+        self._misses += 1
+        if garbled or self._misses >= NEAR_MISSES:
+            self._fail(Disturbed(f"{exchange.server}: replies that do not fit the question"))
+
+    def _fail(self, error: ExchangeError) -> None:
+        self._close()
+        self.result.errback(Failure(error))
+
+    def _cancel(self, _: Deferred[bytes]) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        self._exchange.reactor.removeReader(self)
+        self._socket.close()

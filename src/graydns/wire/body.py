@@ -1,0 +1,89 @@
+"""Bodies: the records of an Answer in wire form, and what may be done to them without building them again.
+
+A body is written to follow the header and a question for *qname*, so its compression pointers count from there. Owner
+names are compressed against the question's name and earlier owners; rdata goes in as it is. Hence every prefix that
+ends with an RRset is sound by itself.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from graydns.model.answer import Answer, Span
+from graydns.wire.header import FIXED, QUESTION, START
+
+_POINTER = struct.Struct("!H")
+_TTL = struct.Struct("!I")
+
+#: Pointers reach no further than this offset (RFC 1035 section 4.1.4).
+_REACH = 0x4000
+
+
+class RRset(NamedTuple):
+    """Records of one owner and type for a body.
+
+    *section*: ANSWER, AUTHORITY or ADDITIONAL. *owner*: uncompressed and lowered. *ttl*: seconds. *rdatas*: without
+    compressed names. *required*: whether a reply that leaves it out must say so by TC (RFC 9471).
+    """
+
+    section: int
+    owner: bytes
+    rdtype: int
+    rdclass: int
+    ttl: int
+    rdatas: tuple[bytes, ...]
+    required: bool = True
+
+
+def build(qname: bytes, rrsets: Sequence[RRset]) -> tuple[bytes, tuple[Span, ...]]:
+    """The body of an answer to a question for *qname* and its spans, from *rrsets* in order of section."""
+    start = at = START + len(qname) + QUESTION.size
+    known: dict[bytes, int] = {}
+    _compress(qname, known, START)
+    parts: list[bytes] = []
+    spans: list[Span] = []
+    for section, name, rdtype, rdclass, ttl, rdatas, required in rrsets:
+        ttls: list[int] = []
+        for rdata in rdatas:
+            owner = _compress(name, known, at)
+            ttls.append(at - start + len(owner) + 4)
+            parts += owner, FIXED.pack(rdtype, rdclass, ttl, len(rdata)), rdata
+            at += len(owner) + FIXED.size + len(rdata)
+        spans.append(Span(section, len(rdatas), at - start, tuple(ttls), required))
+    return b"".join(parts), tuple(spans)
+
+
+def _compress(name: bytes, known: dict[bytes, int], offset: int) -> bytes:
+    """*name* as it is written at *offset*, its longest known suffix as a pointer; new suffixes are added to *known*."""
+    at = 0
+    while length := name[at]:
+        suffix = name[at:]
+        if suffix in known:
+            return name[:at] + _POINTER.pack(0xC000 | known[suffix])
+        if offset + at < _REACH:
+            known[suffix] = offset + at
+        at += length + 1
+    return name
+
+
+def aged(answer: Answer, seconds: int) -> bytes:
+    """The body of *answer* with every TTL *seconds* lower, 0 at least."""
+    if seconds <= 0:
+        return answer.body
+    body = bytearray(answer.body)
+    for span in answer.spans:
+        for at in span.ttls:
+            ttl = _TTL.unpack_from(body, at)[0] - seconds
+            _TTL.pack_into(body, at, ttl if ttl > 0 else 0)
+    return bytes(body)
+
+
+def with_ttl(answer: Answer, ttl: int) -> bytes:
+    """The body of *answer* with every TTL set to *ttl* seconds."""
+    body = bytearray(answer.body)
+    for span in answer.spans:
+        for at in span.ttls:
+            _TTL.pack_into(body, at, ttl)
+    return bytes(body)

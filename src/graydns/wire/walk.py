@@ -1,0 +1,115 @@
+"""Records of a message, one after the other, out of bytes that nobody has checked.
+
+A compressed name may only point before the place where it starts itself, so every chain of pointers ends; each
+place that names are read from is decompressed once and remembered, so the work of a walk grows with the length of the
+message and not with its cleverness.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from graydns.model.errors import GraydnsError
+from graydns.model.name import ROOT
+from graydns.wire.header import FIXED, LONGEST_NAME, START
+
+#: Pointers followed for one name. A useful pointer brings at least one label, and a name has at most 127.
+_MOST_JUMPS = 127
+
+
+class Malformed(GraydnsError):
+    """The bytes are no DNS message (RFC 1035 section 4.1)."""
+
+
+class Record(NamedTuple):
+    """Where a record lies in a message.
+
+    *section*: ANSWER, AUTHORITY or ADDITIONAL. *owner*: decompressed and lowered. *ttl*: the 32 bits as they
+    are, at offset *ttl_at* (for OPT they are flags). The rdata is ``data[rdata_at:rdata_end]``, names in it may be
+    compressed (see :meth:`Names.read`); *end*: where the next record starts.
+    """
+
+    section: int
+    owner: bytes
+    rdtype: int
+    rdclass: int
+    ttl: int
+    ttl_at: int
+    rdata_at: int
+    rdata_end: int
+    end: int
+
+
+def records(data: bytes, offset: int, counts: tuple[int, int, int]) -> Iterator[Record]:
+    """The records of message *data* from *offset* (past the question), *counts* = ANCOUNT, NSCOUNT, ARCOUNT of them.
+
+    Raises Malformed when the walk comes to anything out of bounds; what was yielded before is sound.
+    """
+    read = Names(data).read
+    try:
+        for section, count in enumerate(counts):
+            for _ in range(count):
+                owner, at = read(offset)
+                rdtype, rdclass, ttl, size = FIXED.unpack_from(data, at)
+                rdata_at = at + FIXED.size
+                offset = rdata_at + size
+                if offset > len(data):
+                    raise Malformed("rdata goes past the end")
+                yield Record(section, owner, rdtype, rdclass, ttl, at + 4, rdata_at, offset, offset)
+    except struct.error:
+        raise Malformed("a record goes past the end") from None
+
+
+class Names:
+    """Reads the names of one message, each place in it at most once."""
+
+    __slots__ = ("_data", "_known")
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._known: dict[int, tuple[bytes, int]] = {}
+
+    def read(self, at: int) -> tuple[bytes, int]:
+        """The name at offset *at*, decompressed and lowered, and the offset past it. Raises Malformed."""
+        try:
+            return self._read(at, _MOST_JUMPS)
+        except IndexError:
+            raise Malformed("a name goes past the end") from None
+
+    def _read(self, start: int, jumps: int) -> tuple[bytes, int]:
+        data, known = self._data, self._known
+        at = start
+        labels = []
+        while 0 < (length := data[at]) < 64 and at not in known:
+            labels.append(at)
+            at += length + 1
+        if at in known:
+            tail, end = known[at]
+        elif length:
+            tail, end = self._follow(at, start, jumps), at + 2
+        else:
+            tail, end = ROOT, at + 1
+        # Lowering the octets of lengths changes nothing: they are all below "A".
+        name = data[start:at].lower() + tail
+        if len(name) > LONGEST_NAME:
+            raise Malformed("a name of more than 255 octets")
+        for label in labels:
+            known[label] = name[label - start :], end
+        return name, end
+
+    def _follow(self, at: int, start: int, jumps: int) -> bytes:
+        """The name that the pointer at *at* stands for, in a name that starts at *start*."""
+        high, low = self._data[at], self._data[at + 1]
+        if high < 0xC0:
+            raise Malformed("a label of unknown type")
+        target = (high & 0x3F) << 8 | low
+        if not START <= target < start:
+            raise Malformed("a pointer that does not point back")
+        found = self._known.get(target)
+        if found is None:
+            if not jumps:
+                raise Malformed("too many pointers in a name")
+            found = self._known[target] = self._read(target, jumps - 1)
+        return found[0]

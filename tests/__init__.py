@@ -1,0 +1,1 @@
+"""Behaviour tests of graydns, a package for each package under test."""

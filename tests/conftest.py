@@ -1,0 +1,83 @@
+"""Fixtures that any test may use: real peers, free ports, servers that surely end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import dns.exception
+import dns.message
+import dns.query
+import pytest
+
+from tools import peers
+from tools.process import Process, free_ports, start
+
+
+@pytest.fixture(scope="session")
+def require_peer() -> Callable[[str], str]:
+    """A function: program name -> its path; a missing one skips the test, with CI=true it fails it."""
+
+    def require(program: str) -> str:
+        try:
+            return peers.find(program)
+        except peers.MissingPeer as missing:
+            if peers.required():
+                pytest.fail(str(missing))
+            pytest.skip(str(missing))
+
+    return require
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """A function that gives a port of 127.0.0.1, free for UDP and TCP; each call another one."""
+    given: set[int] = set()
+
+    def another() -> int:
+        while (port := free_ports(1)[0]) in given:
+            continue
+        given.add(port)
+        return port
+
+    return another
+
+
+@pytest.fixture
+def start_process(tmp_path: Path) -> Iterator[Callable[[Sequence[str]], Process]]:
+    """A function that starts a command in the test's folder; whatever it started ends with the test."""
+    started: list[Process] = []
+
+    def begin(command: Sequence[str]) -> Process:
+        started.append(start(command, tmp_path))
+        return started[-1]
+
+    yield begin
+    for process in reversed(started):
+        process.stop()
+
+
+@pytest.fixture
+def start_graydns(start_process: Callable[[Sequence[str]], Process]) -> Callable[[Path, int], Process]:
+    """A function: configuration file, UDP port in it -> a graydns that answers there."""
+
+    def begin(configuration: Path, port: int) -> Process:
+        process = start_process([*TWISTD, "graydns", "--config", str(configuration)])
+        process.wait_until(lambda: answers(port))
+        return process
+
+    return begin
+
+
+#: twistd of the environment that the tests run in, in the foreground, without a pid file.
+TWISTD = (str(Path(sys.executable).parent / "twistd"), "--nodaemon", "--pidfile=")
+
+
+def answers(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether a DNS server replies, with whatever rcode, over UDP."""
+    try:
+        dns.query.udp(dns.message.make_query(".", "NS"), host, timeout=0.2, port=port)
+    except (dns.exception.DNSException, OSError):
+        return False
+    return True
