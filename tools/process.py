@@ -29,6 +29,7 @@ class Process:
 
     @property
     def pid(self) -> int:
+        """The process id; the program was started directly, so it is the server's own."""
         return self.popen.pid
 
     def wait_until(self, ready: Callable[[], bool], seconds: float = 20.0) -> None:

@@ -33,17 +33,15 @@ class Found:
     why: str = ""
 
     def completed(self, rcode: int, rrsets: Sequence[RRset]) -> Found:
-        """The chain so far followed by *rrsets*, what another server said about *chase*, with its *rcode* (RFC 6604)."""
+        """The chain so far, then *rrsets*: what others said about *chase*, with their *rcode* (RFC 6604)."""
         chain = tuple(rrset for rrset in self.rrsets if rrset.section == ANSWER)
-        return evolve(
-            self, rcode=rcode, rrsets=(*chain, *rrsets), chase=None, forwarded=True, shareable=False, scope=self.scope
-        )
+        return evolve(self, rcode=rcode, rrsets=(*chain, *rrsets), chase=None, forwarded=True, shareable=False)
 
     def answer(self) -> Answer:
         """The Answer; for a chain that nobody completes, one for this asker only."""
         rrsets = self.rrsets
         if self.ttl_cap is not None:
-            rrsets = tuple(evolve(rrset, ttl=min(rrset.ttl, self.ttl_cap)) for rrset in rrsets)
+            rrsets = tuple(rrset._replace(ttl=min(rrset.ttl, self.ttl_cap)) for rrset in rrsets)
         body, spans = build(self.qname, rrsets)
         return Answer(
             rcode=self.rcode,

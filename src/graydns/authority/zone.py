@@ -18,8 +18,8 @@ from graydns.model.name import is_within, parent, suffixes
 #: Rows taken per step of :func:`build`: well under a millisecond.
 STEP = 500
 
-#: Names per shard. A dictionary that grows is copied in one go: at this size in a quarter of a millisecond, at a million
-#: names in a tenth of a second, during which no query would be answered.
+#: Names per shard. A dictionary that grows is copied in one go: at this size in a quarter of a millisecond, at a
+#: million names in a tenth of a second, during which no query would be answered.
 _PER_SHARD = 4096
 _MOST_SHARDS = 4096
 
@@ -70,7 +70,7 @@ class Zone:
             if is_within(name, self.origin):
                 while name not in self.shards[_shard(name, len(self.shards))]:
                     implied.add(name)
-                    name = parent(name)  # noqa: PLW2901
+                    name = parent(name)
         return evolve(self, services=services, implied=frozenset(implied))
 
 
@@ -79,15 +79,15 @@ def build(
 ) -> Generator[None, None, Zone]:
     """Make a Zone of *rows* in steps short enough to run between two wake-ups; returns it.
 
-    *rows*: (lowered name at or below *origin*, row), each name once. *count*: about how many. Raises ValueError without an SOA
-    and an NS at the apex.
+    *rows*: (lowered name at or below *origin*, row), each name once. *count*: about how many. Raises ValueError without
+    an SOA and an NS at the apex.
     """
     size = _shard_count(count)
     shards: Shards = tuple({} for _ in range(size))
     for number, (name, row) in enumerate(rows):
         shards[_shard(name, size)][name] = row
         while name != origin:
-            name = parent(name)  # noqa: PLW2901
+            name = parent(name)
             above = shards[_shard(name, size)]
             if name in above:
                 break

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from pathlib import Path
 from typing import TypeAlias
 
-from attrs import field, frozen
+from attrs import frozen
 
 from graydns.config.misfit import misfits
 from graydns.model import name
@@ -24,7 +24,7 @@ SERVER_NAME = re.compile(r"[A-Za-z0-9:._-]{1,255}")
 
 
 @frozen
-class Endpoint:
+class Door:
     """One address and port of a transport: where graydns listens. Port 0: the system picks one."""
 
     transport: str
@@ -62,7 +62,7 @@ class Server:
 
     def __str__(self) -> str:
         suffix = f"#{self.name}" if self.name else ""
-        return f"{Endpoint(self.transport, self.host, self.port)}{suffix}"
+        return f"{Door(self.transport, self.host, self.port)}{suffix}"
 
 
 def parse_network(text: str) -> Network | None:
@@ -88,7 +88,7 @@ def read_network(value: object, /) -> Network:
 def _aligned(text: str) -> str:
     """What *text* may have been meant to be, if only its host bits are wrong."""
     try:
-        return f"; its address part must be {ip_network(text, strict=False)}" if NETWORK.fullmatch(text) else ""
+        return f"; without host bits it is {ip_network(text, strict=False)}" if NETWORK.fullmatch(text) else ""
     except ValueError:
         return ""
 
@@ -99,7 +99,7 @@ def read_network_text(value: object, /) -> str:
     return str(value)
 
 
-def parse_endpoint(text: str, transports: tuple[str, ...]) -> Endpoint | None:
+def parse_door(text: str, transports: tuple[str, ...]) -> Door | None:
     """*text* as ``transport://address:port``, else None."""
     match = ENDPOINT.fullmatch(text)
     if not match or match[1] not in transports:
@@ -109,30 +109,30 @@ def parse_endpoint(text: str, transports: tuple[str, ...]) -> Endpoint | None:
         host = IPv6Address(match[2]) if match[2] else IPv4Address(match[3])
     except ValueError:
         return None
-    return Endpoint(match[1], str(host), port) if port <= 65535 else None
+    return Door(match[1], str(host), port) if port <= 65535 else None
 
 
 @frozen
 class Listening:
     """An endpoint to listen on, with one of *transports*."""
 
-    transports: tuple[str, ...] = field(converter=tuple)
+    transports: tuple[str, ...]
 
-    def __call__(self, value: object, /) -> Endpoint:
+    def __call__(self, value: object, /) -> Door:
         """The endpoint."""
-        endpoint = parse_endpoint(value, self.transports) if isinstance(value, str) else None
+        endpoint = parse_door(value, self.transports) if isinstance(value, str) else None
         if endpoint is None:
             schemes = " or ".join(f"{transport}://" for transport in self.transports)
             raise misfits(value, f"{schemes} with an IP address (IPv6 in brackets) and a port up to 65535")
         return endpoint
 
 
-def read_admin(value: object, /) -> UnixSocket | Endpoint:
+def read_admin(value: object, /) -> UnixSocket | Door:
     """Where the admin interface listens: ``unix:PATH`` or ``tls://ADDRESS:PORT``."""
     if isinstance(value, str):
         if value.startswith("unix:"):
             return UnixSocket(read_path(value.removeprefix("unix:")))
-        if endpoint := parse_endpoint(value, ("tls",)):
+        if endpoint := parse_door(value, ("tls",)):
             return endpoint
     raise misfits(value, "unix:PATH or tls://ADDRESS:PORT")
 
@@ -145,7 +145,7 @@ def read_server(value: object, /) -> Server | SystemResolvers:
     if value == "system":
         return SystemResolvers()
     text, mark, proof = value.partition("#")
-    endpoint = parse_endpoint(text, ("udp", "tls"))
+    endpoint = parse_door(text, ("udp", "tls"))
     if endpoint is None or endpoint.port == 0 or ip_address(endpoint.host).is_unspecified:
         raise misfits(value, expected)
     if (endpoint.transport == "tls") != bool(mark) or (mark and not SERVER_NAME.fullmatch(proof)):

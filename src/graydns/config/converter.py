@@ -27,30 +27,40 @@ Check: TypeAlias = Callable[[Any, Collection[str]], Iterable[Misfit]]
 def new_converter() -> Converter:
     """A converter that knows readers, lists, mappings and "or null", and no classes yet."""
     converter = Converter(forbid_extra_keys=True)
-    converter.register_structure_hook_factory(lambda kind: get_origin(kind) is tuple, list_factory)
-    converter.register_structure_hook_factory(lambda kind: get_origin(kind) is Mapping, mapping_factory)
-    converter.register_structure_hook_factory(is_optional, optional_factory)
-    converter.register_structure_hook_factory(has_reader, reader_factory)
+    converter.register_structure_hook_factory(is_list)(list_factory)
+    converter.register_structure_hook_factory(is_mapping)(mapping_factory)
+    converter.register_structure_hook_factory(is_optional)(optional_factory)
+    converter.register_structure_hook_factory(has_reader)(reader_factory)
     return converter
 
 
-def has_reader(kind: Any) -> bool:
+def has_reader(kind: object) -> bool:
     """Whether *kind* is ``Annotated`` with something to call."""
-    return get_origin(kind) is Annotated and callable(kind.__metadata__[0])
+    return get_origin(kind) is Annotated and callable(get_args(kind)[1])
 
 
-def is_optional(kind: Any) -> bool:
+def is_list(kind: object) -> bool:
+    """Whether *kind* is ``tuple[X, ...]``."""
+    return get_origin(kind) is tuple
+
+
+def is_mapping(kind: object) -> bool:
+    """Whether *kind* is ``Mapping[K, V]``."""
+    return get_origin(kind) is Mapping
+
+
+def is_optional(kind: object) -> bool:
     """Whether *kind* is ``X | None``."""
     return type(None) in get_args(kind)
 
 
-def reader_factory(kind: Any, _converter: Converter) -> Hook:
+def reader_factory(kind: object, _converter: Converter) -> Hook:
     """A hook that calls the reader of *kind*."""
-    reader = kind.__metadata__[0]
+    reader = get_args(kind)[1]
     return lambda value, _: reader(value)
 
 
-def optional_factory(kind: Any, converter: Converter) -> Hook:
+def optional_factory(kind: object, converter: Converter) -> Hook:
     """A hook for "null or what the other type takes"."""
     args = [arg for arg in get_args(kind) if arg is not type(None)]
     inner_kind = args[0]
@@ -58,7 +68,7 @@ def optional_factory(kind: Any, converter: Converter) -> Hook:
     return lambda value, _: None if value is None else inner(value, inner_kind)
 
 
-def list_factory(kind: Any, converter: Converter) -> Hook:
+def list_factory(kind: object, converter: Converter) -> Hook:
     """A hook for ``tuple[X, ...]``; a lone text counts as a list of one."""
     item_kind = get_args(kind)[0]
     item_hook: Hook = converter.get_structure_hook(item_kind)
@@ -80,7 +90,7 @@ def list_factory(kind: Any, converter: Converter) -> Hook:
     return read_list
 
 
-def mapping_factory(kind: Any, converter: Converter) -> Hook:
+def mapping_factory(kind: object, converter: Converter) -> Hook:
     """A hook for ``Mapping[K, V]``, in the file's order; two spellings of one key are a misfit."""
     key_kind, value_kind = get_args(kind)
     key_hook: Hook = converter.get_structure_hook(key_kind)
@@ -120,7 +130,7 @@ class ClassReader:
     structure: Hook
     check: Check | None = None
 
-    def __call__(self, value: object, _: object = None) -> Any:
+    def __call__(self, value: object, _: object = None) -> object:
         """The object; raises Misfits with all that is wrong with it."""
         if not isinstance(value, dict):
             raise misfits(value, f"a mapping with the keys {', '.join(self.keys.values())}")
@@ -134,7 +144,7 @@ class ClassReader:
         wrong.close()
         return made
 
-    def _try(self, value: dict[str, Any], wrong: list[Misfit]) -> Any:
+    def _try(self, value: dict[str, Any], wrong: list[Misfit]) -> object:
         try:
             return self.structure(value, self.cls)
         except ClassValidationError as group:
@@ -148,6 +158,8 @@ class ClassReader:
         key = self.keys[attribute_of(error)]
         if isinstance(error, Misfits):
             return [misfit.under(key) for misfit in error.misfits]
+        if not isinstance(error, KeyError):
+            raise error
         return [Misfit((), f"no key {key!r}", f"{key!r}, which is required")]
 
     def _unknown(self, key: str) -> Misfit:
@@ -162,7 +174,7 @@ def attribute_of(error: Exception) -> str:
     return next(note.name for note in error.__notes__ if isinstance(note, AttributeValidationNote))
 
 
-def register(converter: Converter, cls: type, check: Check | None = None, **kinds: Any) -> None:
+def register(converter: Converter, cls: type, check: Check | None = None, **kinds: object) -> None:
     """Teach *converter* to read *cls*.
 
     *kinds*: types that say more than the annotations of *cls* do. An attribute whose key in the file is a
@@ -174,10 +186,10 @@ def register(converter: Converter, cls: type, check: Check | None = None, **kind
         name: override(rename=key, struct_hook=_hook(converter, kinds[name]) if name in kinds else None)
         for name, key in keys.items()
     }
-    structure = make_dict_structure_fn(cls, converter, **overrides)  # type: ignore[arg-type]
+    structure: Hook = make_dict_structure_fn(cls, converter, **overrides)  # type: ignore[arg-type]
     converter.register_structure_hook(cls, ClassReader(cls, keys, structure, check))
 
 
-def _hook(converter: Converter, kind: Any) -> Hook:
+def _hook(converter: Converter, kind: object) -> Hook:
     hook: Hook = converter.get_structure_hook(kind)
     return lambda value, _: hook(value, kind)

@@ -8,9 +8,8 @@ or raises Misfits with a text that names its bounds. ``config.converter`` finds 
 from __future__ import annotations
 
 import re
-from typing import Any, Protocol
 
-from attrs import field, frozen
+from attrs import frozen
 
 from graydns.config.misfit import misfits
 
@@ -27,13 +26,6 @@ BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 
 #: Buckets of the sticky hash: 100 % in millionths.
 WHOLE = 1_000_000
-
-
-class Reader(Protocol):
-    """Turns what a file has into a typed value."""
-
-    def __call__(self, value: object, /) -> Any:
-        """The typed value; raises Misfits."""
 
 
 @frozen
@@ -74,14 +66,11 @@ class TenantName(Text):
     pattern: str = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 
 
-@frozen(init=False)
+@frozen
 class Choice:
     """One of a few words."""
 
     words: tuple[str, ...]
-
-    def __init__(self, *words: str) -> None:
-        self.__attrs_init__(words)  # type: ignore[attr-defined]
 
     def __call__(self, value: object, /) -> str:
         """The word."""
@@ -207,7 +196,7 @@ def read_version_number(value: object, /) -> tuple[int, ...]:
 class Joined:
     """Distinct words of *words* joined by ``+``."""
 
-    words: tuple[str, ...] = field(converter=tuple)
+    words: tuple[str, ...]
 
     def __call__(self, value: object, /) -> frozenset[str]:
         """The set of words."""

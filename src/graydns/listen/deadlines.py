@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from graydns.listen.reactor import Clock, Timer
 
-T = TypeVar("T", bound=Hashable)
+T = TypeVar("T")
 
 
 class Deadlines(Generic[T]):
@@ -18,13 +18,13 @@ class Deadlines(Generic[T]):
     again costs two dictionary operations and touches no timer.
     """
 
-    def __init__(self, clock: IReactorTime, seconds: float, expire: Callable[[T], None]) -> None:
+    def __init__(self, clock: Clock, seconds: float, expire: Callable[[T], None]) -> None:
         self._clock = clock
         self._seconds = seconds
         self._expire = expire
         # Not a dict: taking the first key again and again is linear there.
         self._ends: OrderedDict[T, float] = OrderedDict()
-        self._timer: IDelayedCall | None = None
+        self._timer: Timer | None = None
 
     def __len__(self) -> int:
         return len(self._ends)

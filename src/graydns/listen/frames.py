@@ -30,10 +30,6 @@ class Frames:
         else:
             self._data = data
 
-    def clear(self) -> None:
-        """Forget everything."""
-        self.__init__()  # type: ignore[misc]  # the state of a new object is the one to go back to
-
     def __iter__(self) -> Iterator[bytes]:
         if self._more and not self._join():
             return

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Protocol
 
-from twisted.internet.interfaces import IReactorTime
-
 from graydns.listen.deadlines import Deadlines
+from graydns.listen.reactor import Clock
+
+#: Handshakes that run at once.
+MOST = 64
 
 #: Seconds that a handshake keeps its place when others wait. Two round trips are enough for any honest client;
 #: without this, as many silent clients as there are places would shut the door for everyone.
@@ -28,10 +30,9 @@ class Handshake(Protocol):
 
 
 class Handshakes:
-    """At most *limit* handshakes at once; the others wait in the order in which they came."""
+    """At most MOST handshakes at once; the others wait in the order in which they came."""
 
-    def __init__(self, clock: IReactorTime, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, clock: Clock) -> None:
         self._running: Deadlines[Handshake] = Deadlines(clock, PATIENCE, self._overdue)
         self._waiting: OrderedDict[Handshake, None] = OrderedDict()
 
@@ -40,7 +41,7 @@ class Handshakes:
 
     def enter(self, handshake: Handshake) -> None:
         """Run *handshake* now, or hold it until a place is free."""
-        if len(self._running) < self._limit:
+        if len(self._running) < MOST:
             self._running.start(handshake)
         else:
             handshake.hold()
@@ -65,7 +66,7 @@ class Handshakes:
             self._running.start(handshake)
 
     def _fill(self) -> None:
-        while self._waiting and len(self._running) < self._limit:
+        while self._waiting and len(self._running) < MOST:
             handshake, _ = self._waiting.popitem(last=False)
             self._running.start(handshake)
             handshake.begin()

@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from graydns.model.observe import Anomalies
 from graydns.upstream.entropy import Entropy
-from graydns.upstream.exchange import QR, QR_AND_OPCODE, START, Disturbed, ExchangeError, question_end
+from graydns.upstream.exchange import START, Disturbed, ExchangeError, is_bare_formerr, question_end, repeats_header
 from graydns.upstream.mixed_case import mix
 from graydns.upstream.server import Server
 
@@ -28,9 +28,6 @@ NEAR_MISSES = 3
 
 #: Octets read of a datagram: well over the payload that we advertise.
 LARGEST = 4096
-
-#: The only rcode that may come without the question: servers that cannot read OPT send a bare header (RFC 6891 section 7).
-FORMERR = 1
 
 
 class Readers(Protocol):
@@ -133,12 +130,9 @@ class _Conversation:
 
     def _fits(self, reply: bytes) -> bool:
         """Whether *reply* is one to what was sent, letter by letter."""
-        question, sent = self._question, self._sent
-        if len(reply) < START or reply[:2] != sent[:2] or reply[2] & QR_AND_OPCODE != QR:
+        if not repeats_header(reply, self._sent):
             return False
-        if reply[4:6] == b"\0\1":
-            return reply.startswith(question, START)
-        return len(reply) == START and reply[3] & 15 == FORMERR and reply[4:6] == b"\0\0"
+        return (reply[4:6] == b"\0\1" and reply.startswith(self._question, START)) or is_bare_formerr(reply)
 
     def _miss(self, reply: bytes) -> None:
         exchange, question = self._exchange, self._question

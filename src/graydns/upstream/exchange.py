@@ -13,7 +13,9 @@ from graydns.model.errors import GraydnsError
 START = 12
 
 #: QR and the opcode in octet 2 of a header; a reply to a query has exactly QR.
-QR_AND_OPCODE, QR = 0xF8, 0x80
+_QR_AND_OPCODE, _QR = 0xF8, 0x80
+
+_FORMERR = 1
 
 #: TC in octet 2 of a header.
 TC = 0x02
@@ -55,3 +57,13 @@ def question_end(message: bytes) -> int:
     while length := message[at]:
         at += length + 1
     return at + 5
+
+
+def repeats_header(reply: bytes, sent: bytes) -> bool:
+    """Whether *reply* has the ID of *sent* and is a reply to a query at all."""
+    return len(reply) >= START and reply[:2] == sent[:2] and reply[2] & _QR_AND_OPCODE == _QR
+
+
+def is_bare_formerr(reply: bytes) -> bool:
+    """Whether *reply* is FORMERR in a header without the question, which servers that cannot read OPT may send."""
+    return len(reply) == START and reply[3] & 15 == _FORMERR and reply[4:6] == b"\0\0"

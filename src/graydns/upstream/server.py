@@ -16,7 +16,9 @@ PORT, TLS_PORT = 53, 853
 #: The word that stands for the name servers of resolv.conf.
 SYSTEM = "system"
 
-_SERVER = re.compile(r"(?P<transport>udp|tcp|tls)://(?:\[(?P<v6>[^\]]+)\]|(?P<v4>[^\[\]:#]+))(?::(?P<port>\d+))?(?:#(?P<name>.+))?")
+_SERVER = re.compile(
+    r"(?P<transport>udp|tcp|tls)://(?:\[(?P<v6>[^\]]+)\]|(?P<v4>[^\[\]:#]+))(?::(?P<port>\d+))?(?:#(?P<name>.+))?"
+)
 
 
 @frozen
@@ -47,7 +49,9 @@ def parse_server(text: str) -> Server:
     Host names are refused: they would have to be resolved by the very server they name. Raises ValueError.
     """
     if (match := _SERVER.fullmatch(text)) is None:
-        raise ValueError(f"not a server: {text!r}: expected udp://ADDRESS[:PORT], tcp://… or tls://ADDRESS[:PORT][#NAME]")
+        raise ValueError(
+            f"not a server: {text!r}: expected udp://ADDRESS[:PORT], tcp://… or tls://ADDRESS[:PORT][#NAME]"
+        )
     transport, name = match["transport"], match["name"] or ""
     if name and transport != TLS:
         raise ValueError(f"not a server: {text!r}: only tls:// takes a #NAME")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.interfaces import IStreamClientEndpoint, ITCPTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.failure import Failure
 
 from graydns.upstream.entropy import Entropy
-from graydns.upstream.exchange import QR, QR_AND_OPCODE, START, TC, ExchangeError, question_end
+from graydns.upstream.exchange import START, TC, ExchangeError, is_bare_formerr, question_end, repeats_header
 from graydns.upstream.server import TLS, Server
 
 #: Seconds until an endpoint gives up connecting; the deadline of the question ends it long before.
@@ -62,29 +62,47 @@ class _Conversation(Protocol):
         self.result: Deferred[bytes] = Deferred(self._cancel)
 
     def connectionMade(self) -> None:
-        self.transport.write(len(self._sent).to_bytes(2, "big") + self._sent)
+        """Connected: for TLS the handshake begins with this."""
+        self._transport.write(len(self._sent).to_bytes(2, "big") + self._sent)
 
     def dataReceived(self, data: bytes) -> None:
+        """Collect the reply."""
         self._received += data
-        size = int.from_bytes(self._received[:2], "big")
-        if len(self._received) < 2 + max(size, 1):
+        end = 2 + int.from_bytes(self._received[:2], "big")
+        if len(self._received) < end or len(self._received) < 2:
             return
-        reply = self._received[2 : 2 + size]
-        self._end(reply if self._fits(reply) else ExchangeError(f"{self._server}: no reply to the question", network=False))
+        reply = self._received[2:end]
+        if self._fits(reply):
+            self._end(reply)
+        else:
+            self._end(ExchangeError(f"{self._server}: no reply to the question", network=False))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Gone, which is only too early if there has been no reply."""
         self._end(ExchangeError(f"{self._server}: {reason.getErrorMessage()}"))
 
     def _fits(self, reply: bytes) -> bool:
+        """Whether *reply* is a whole one to the question; over a connection its letters may come back in another case."""
         question = self._sent[START : question_end(self._sent)]
-        return (
-            len(reply) >= START
-            and reply[:2] == self._sent[:2]
-            and reply[2] & QR_AND_OPCODE == QR
-            and not reply[2] & TC
-            and reply[4:6] == b"\0\1"
-            and reply[START : START + len(question)].lower() == question.lower()
+        if not repeats_header(reply, self._sent) or reply[2] & TC:
+            return False
+        return is_bare_formerr(reply) or (
+            reply[4:6] == b"\0\1" and reply[START : START + len(question)].lower() == question.lower()
         )
 
     def _end(self, outcome: bytes | ExchangeError) -> None:
-        ...
+        """Fire *result* unless it has, and close at once: to wait for the other side would leave sockets behind."""
+        if self.result.called:
+            return
+        self._transport.abortConnection()
+        if isinstance(outcome, bytes):
+            self.result.callback(outcome)
+        else:
+            self.result.errback(Failure(outcome))
+
+    def _cancel(self, _: Deferred[bytes]) -> None:
+        self._transport.abortConnection()
+
+    @property
+    def _transport(self) -> ITCPTransport:
+        return cast(ITCPTransport, self.transport)

@@ -18,9 +18,6 @@ PADDING = 12  # RFC 7830
 EDE = 15  # RFC 8914
 TAGS = 65001  # local use (RFC 6891 section 9): ``key=value`` pairs of a client
 
-#: Octets of an OPT record without options.
-BARE_SIZE = 11
-
 #: Octets of an option before its data.
 OPTION_SIZE = 4
 
@@ -36,8 +33,10 @@ DNSSEC_OK = 0x8000
 #: Bounds of option 65001, all its occurrences in a message taken together.
 MOST_TAGS, MOST_TAG_OCTETS = 16, 512
 
+#: An OPT record up to its options: root name, TYPE, payload, TTL, RDLENGTH.
+RECORD = struct.Struct("!BHHIH")
+
 _OPTION = struct.Struct("!HH")
-_RECORD = struct.Struct("!BHHIH")
 _SUBNET = struct.Struct("!HBB")
 _WIDTHS = {1: 4, 2: 16}  # ECS address family -> octets of a whole address
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -55,7 +54,7 @@ def option(code: int, data: bytes) -> bytes:
 def record(payload: int, dnssec_ok: bool, options: bytes = b"", rcode: int = 0) -> bytes:
     """An OPT record of version 0, DO its only flag; of *rcode* it carries what the header's four bits do not."""
     ttl = rcode >> 4 << 24 | (DNSSEC_OK if dnssec_ok else 0)
-    return _RECORD.pack(0, OPT, payload, ttl, len(options)) + options
+    return RECORD.pack(0, OPT, payload, ttl, len(options)) + options
 
 
 def read(payload: int, ttl: int, rdata: bytes) -> Edns:
@@ -72,19 +71,24 @@ def read(payload: int, ttl: int, rdata: bytes) -> Edns:
     if not rdata:
         return Edns(payload, dnssec_ok)
     options = _split(rdata)
-    first = dict(reversed(options))
-    cookie = first.get(COOKIE)
-    if cookie is not None and len(cookie) != 8 and not 16 <= len(cookie) <= 40:
-        raise Malformed("a cookie of impossible length")
-    subnet_wire = first.get(ECS)
-    subnet = None
-    if subnet_wire is not None:
-        if sum(code == ECS for code, _ in options) > 1:
-            raise Malformed("two client subnets")
-        subnet = parse_subnet(subnet_wire)
-    tags = b",".join([data for code, data in options if code == TAGS]) if TAGS in first else None
-    present = (NSID in first, KEEPALIVE in first, PADDING in first)
-    return Edns(payload, dnssec_ok, subnet, subnet_wire, cookie, tags, *present, options)
+    subnet = subnet_wire = cookie = tags = None
+    nsid = keepalive = padding = False
+    for code, data in options:
+        if code == COOKIE:
+            cookie = _check_cookie(data) if cookie is None else cookie
+        elif code == ECS:
+            if subnet_wire is not None:
+                raise Malformed("two client subnets")
+            subnet, subnet_wire = parse_subnet(data), data
+        elif code == TAGS and tags is None:
+            tags = b",".join([data for code, data in options if code == TAGS])
+        elif code == NSID:
+            nsid = True
+        elif code == KEEPALIVE:
+            keepalive = True
+        elif code == PADDING:
+            padding = True
+    return Edns(payload, dnssec_ok, subnet, subnet_wire, cookie, tags, nsid, keepalive, padding, options)
 
 
 def _split(rdata: bytes) -> tuple[tuple[int, bytes], ...]:
@@ -99,6 +103,12 @@ def _split(rdata: bytes) -> tuple[tuple[int, bytes], ...]:
     if at != end:
         raise Malformed("an option goes past its record")
     return tuple(options)
+
+
+def _check_cookie(data: bytes) -> bytes:
+    if len(data) != 8 and not 16 <= len(data) <= 40:
+        raise Malformed("a cookie of impossible length")  # RFC 7873 section 5.2.2
+    return data
 
 
 def parse_subnet(data: bytes) -> Subnet | None:

@@ -9,13 +9,12 @@ from graydns.model.errors import Unanswerable
 from graydns.model.name import ROOT
 from graydns.model.query import UDP, Client, Edns, Query
 from graydns.wire import edns
-from graydns.wire.edns import BARE_SIZE, BadVersion
+from graydns.wire.edns import RECORD, BadVersion
 from graydns.wire.header import (
     AD,
     ANY,
     BADVERS,
     CD,
-    FIXED,
     FORMERR,
     HEADER,
     NOTIMP,
@@ -40,7 +39,7 @@ def parse(data: bytes, identify: Callable[[Edns | None], Client]) -> Query:
     """
     if len(data) < START:
         raise Unanswerable(None, "shorter than a header")
-    message_id, flags, questions, *counts = HEADER.unpack_from(data)
+    message_id, flags, questions, answers, authorities, additionals = HEADER.unpack_from(data)
     if flags & QR:
         raise Unanswerable(None, "a reply")
     if flags & OPCODE:
@@ -52,7 +51,7 @@ def parse(data: bytes, identify: Callable[[Edns | None], Client]) -> Query:
         qtype, qclass = QUESTION.unpack_from(data, end - QUESTION.size)
         if qtype == OPT:
             raise Malformed("a question for type OPT")
-        options, tsig = _read_tail(data, end, (counts[0], counts[1], counts[2]))
+        options, tsig = _read_tail(data, end, (answers, authorities, additionals))
     except Malformed as error:
         raise Unanswerable(reply(data, FORMERR), str(error)) from error
     except BadVersion as error:
@@ -71,10 +70,10 @@ def _read_tail(data: bytes, end: int, counts: tuple[int, int, int]) -> tuple[Edn
     size = len(data) - end
     if counts == (0, 0, 0) and not size:
         return None, 0
-    if counts == (0, 0, 1) and size >= BARE_SIZE and data[end : end + 3] == b"\0\0\x29":
-        _, payload, ttl, length = FIXED.unpack_from(data, end + 1)
-        if length == size - BARE_SIZE:
-            return edns.read(payload, ttl, data[end + BARE_SIZE :]), 0
+    if counts == (0, 0, 1) and size >= RECORD.size:
+        root, rdtype, payload, ttl, length = RECORD.unpack_from(data, end)
+        if not root and rdtype == OPT and length == size - RECORD.size:
+            return edns.read(payload, ttl, data[end + RECORD.size :]), 0
     return _walk_tail(data, end, counts)
 
 

@@ -39,7 +39,7 @@ def render(
     room = limit - HEADER.size - len(query.question)
     opt, rcode = b"", answer.rcode
     if query.edns is not None:
-        room -= edns.BARE_SIZE
+        room -= edns.RECORD.size
         options = _options(query.edns.subnet_wire, answer.edes, options, scope, room - len(body))
         room -= len(options)
     elif rcode > 15:

@@ -73,7 +73,12 @@ class Names:
 
     def read(self, at: int) -> tuple[bytes, int]:
         """The name at offset *at*, decompressed and lowered, and the offset past it. Raises Malformed."""
+        data = self._data
         try:
+            if data[at] >= 0xC0:  # what most owners are: a pointer to a name that has been read
+                target = (data[at] & 0x3F) << 8 | data[at + 1]
+                if target < at and (found := self._known.get(target)) is not None:
+                    return found[0], at + 2
             return self._read(at, _MOST_JUMPS)
         except IndexError:
             raise Malformed("a name goes past the end") from None

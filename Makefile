@@ -1,0 +1,59 @@
+# make run     the demo in the foreground, from nothing but Python 3.11+, as any user
+# make test    lint, types, every test; gets what they need first
+# make lint    style, import layers, types
+# make format  rewrite the code in the one style
+# make bench   graydns beside knot, unbound, dnsdist and bind9 (benchmarks/README.md); WRITE=1 keeps the table
+# make clean   take away all that the others made
+#
+# PYTHON=/path/to/python3 chooses the interpreter. An install is repeated only when setup.cfg changes,
+# so everything works without a network once it is there.
+
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip --quiet --disable-pip-version-check install
+
+.PHONY: help run test lint format bench peers clean
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
+
+run: .venv/installed
+	@exec $(BIN)/twistd --nodaemon --pidfile= graydns --config graydns.yaml
+
+# pytest comes last: its summary is the last thing on the screen.
+test: .venv/installed-test peers lint
+	@$(BIN)/python -m pytest
+
+lint: .venv/installed-test
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/mypy
+
+format: .venv/installed-test
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: .venv/installed-test peers
+	@$(BIN)/python -m benchmarks $(if $(WRITE),--write)
+
+# Real DNS software for the tests, unpacked into .peers/; what cannot be had is named, and skipped by the tests.
+peers: .venv/installed
+	@$(BIN)/python -m tools.peers
+
+clean:
+	rm -rf .venv .peers .tox .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf build dist src/graydns.egg-info twisted/plugins/dropin.cache
+
+.venv/bin/python:
+	@python=$$(tools/find-python) && "$$python" -m venv .venv || { rm -rf .venv; exit 1; }
+
+.venv/installed: setup.cfg | .venv/bin/python
+	@echo 'graydns: installing into .venv, a minute the first time'
+	@$(INSTALL) --editable .
+	@touch $@
+
+.venv/installed-test: setup.cfg .venv/installed
+	@echo 'graydns: installing what the tests need'
+	@$(INSTALL) --editable '.[test,lint]'
+	@touch $@

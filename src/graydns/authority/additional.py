@@ -1,0 +1,82 @@
+"""The additional section: addresses of the hosts that records of ours name (RFC 1034 section 4.3.2 step 6).
+
+Addresses come from the zone that answers, never from another one, so that an answer has one Origin; and never from
+names under release control or touched by rules, whose addresses differ by client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from graydns.authority.rows import Node
+from graydns.authority.rrtype import AAAA, HTTPS, IN, MX, NS, SRV, SVCB, A
+from graydns.authority.search import Cut, Exact, search
+from graydns.authority.zone import Zone
+from graydns.model.answer import ADDITIONAL
+from graydns.model.decision import Decision, Kind
+from graydns.model.name import ROOT, is_within
+from graydns.wire.body import RRset
+
+Decide = Callable[[bytes, int], Decision]
+
+#: Octets of rdata before the name of the host. The zone's rdata was written by dnspython, uncompressed.
+_HOST_AT = {NS: 0, MX: 2, SRV: 6, SVCB: 2, HTTPS: 2}
+
+#: Hosts looked up per answer: a bound on the work one question can ask for.
+_MOST_HOSTS = 32
+
+
+def hosts(owner: bytes, rdtype: int, rdatas: Sequence[bytes]) -> list[bytes]:
+    """The hosts that the records name, lowered, each once."""
+    at = _HOST_AT.get(rdtype)
+    if at is None:
+        return []
+    found = dict.fromkeys(_name(rdata, at).lower() for rdata in rdatas[:_MOST_HOSTS])
+    if rdtype in (SVCB, HTTPS) and ROOT in found:
+        # A target of "." is the owner itself (RFC 9460 section 2.5.2).
+        found[owner] = found.pop(ROOT)
+    return list(found)
+
+
+def addresses(zone: Zone, names: Sequence[bytes], decide: Decide) -> Iterator[RRset]:
+    """The addresses that *zone* has for *names*, none of them required."""
+    for name in names:
+        if not is_within(name, zone.origin) or name in zone.services:
+            continue
+        place = search(zone, name)
+        if isinstance(place, Exact):
+            found = place.node
+        elif isinstance(place, Cut):
+            found = zone.node(name) or {}
+        else:
+            continue
+        for rrset in _addresses(name, found, required=False):
+            if _same_for_all(decide(name, rrset.rdtype)):
+                yield rrset
+
+
+def glue(zone: Zone, owner: bytes, names: Sequence[bytes], decide: Decide) -> Iterator[RRset]:
+    """Addresses for a referral to *owner*: those of servers within it, without which it cannot be followed, are
+    required (RFC 9471 section 3.1) and stand first, so that what is optional is left out before them."""
+    within = [name for name in names if is_within(name, owner)]
+    for name in within:
+        yield from _addresses(name, zone.node(name) or {}, required=True)
+    yield from addresses(zone, [name for name in names if name not in within], decide)
+
+
+def _addresses(name: bytes, node: Node, *, required: bool) -> Iterator[RRset]:
+    for rdtype in (A, AAAA):
+        if rdtype in node:
+            yield RRset(ADDITIONAL, name, rdtype, IN, *node[rdtype], required=required)
+
+
+def _same_for_all(decision: Decision) -> bool:
+    return decision.kind is Kind.PLAIN and not decision.varies and decision.ttl_cap is None
+
+
+def _name(rdata: bytes, at: int) -> bytes:
+    """The name that starts at *at*; service bindings have more after it."""
+    end = at
+    while rdata[end]:
+        end += 1 + rdata[end]
+    return rdata[at : end + 1]

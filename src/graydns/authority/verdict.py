@@ -1,0 +1,62 @@
+"""What a Decision makes of a name of ours, or of anybody's: blocked, given records, or left to its zone."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from graydns.authority.rows import Node, Stored
+from graydns.authority.rrtype import OWNED
+from graydns.authority.search import Exact, Wildcard, search
+from graydns.authority.step import NOERROR, NXDOMAIN, Asked, Step, negative, plain, records
+from graydns.authority.zone import Zone
+from graydns.model.answer import Ede
+from graydns.model.decision import Block, Decision, Kind
+
+REFUSED = 5
+
+#: RFC 8914. A rule that denies a name is the operator's own policy (4.16 "Blocked"), neither imposed from outside
+#: (4.17 "Censored") nor asked for by the client (4.18 "Filtered"); one that refuses says that this client may not
+#: ask (4.19 "Prohibited"). The rule's name stays with the operator, so there is no text.
+BLOCKED, PROHIBITED, NOT_AUTHORITATIVE = Ede(15), Ede(18), Ede(20)
+
+
+def decided(zone: Zone | None, name: bytes, decision: Decision, asked: Asked) -> Step:
+    """The step for *name*, of which *decision* has been taken; *zone* is None for a name that is not ours."""
+    match decision.kind:
+        case Kind.BLOCK:
+            return evolve(_blocked(zone, decision.block), origin=decision.origin or zone, why=decision.why)
+        case Kind.VERSION | Kind.RECORDS:
+            return _given(zone, name, decision, asked)
+        case Kind.PLAIN | Kind.UPSTREAM:
+            if zone is None:
+                return Step(rcode=REFUSED, authoritative=False, edes=(NOT_AUTHORITATIVE,), why="not ours")
+            return plain(zone, name, asked)
+
+
+def _blocked(zone: Zone | None, block: Block | None) -> Step:
+    match block:
+        case Block.NXDOMAIN:
+            return evolve(negative(zone, NXDOMAIN, why=""), edes=(BLOCKED,))
+        case Block.REFUSED:
+            return Step(rcode=REFUSED, authoritative=False, edes=(PROHIBITED,))
+        case _:
+            return evolve(negative(zone, NOERROR, why=""), edes=(BLOCKED,))
+
+
+def _given(zone: Zone | None, name: bytes, decision: Decision, asked: Asked) -> Step:
+    """Records of a version or a rule over those of the zone: A, AAAA and CNAME are the decision's alone, so that a type
+    it lacks is NODATA; a name with records exists even where the zone has none at it."""
+    given = {rdtype: Stored(decision.ttl, rdatas) for rdtype, rdatas in decision.records.items()}
+    step = records(zone, name, {**_kept(zone, name), **given}, asked, why=decision.why)
+    if zone is None:
+        step = evolve(step, authoritative=False)
+    if asked.qtype in OWNED or asked.qtype in given or step.target is not None:
+        return evolve(step, origin=decision.origin or zone)
+    return step
+
+
+def _kept(zone: Zone | None, name: bytes) -> Node:
+    """What the zone has at *name* that no version or rule owns."""
+    place = None if zone is None else search(zone, name)
+    node = place.node if isinstance(place, Exact | Wildcard) else {}
+    return {rdtype: stored for rdtype, stored in node.items() if rdtype not in OWNED}

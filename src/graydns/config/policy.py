@@ -1,0 +1,198 @@
+"""How the classes of ``model.policy`` are written in files: keys, bounds, and checks inside one rule or service."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import pairwise
+from typing import Annotated, Any
+
+from cattrs import Converter
+
+from graydns.config.address import parse_network, read_network_text
+from graydns.config.converter import register
+from graydns.config.misfit import Misfit, misfits, shown
+from graydns.config.records import Records, read_type_text, read_version
+from graydns.config.scalar import (
+    WHOLE,
+    Choice,
+    Identifier,
+    Integer,
+    Text,
+    Ttl,
+    read_boolean,
+    read_percent,
+    read_range,
+)
+from graydns.model.policy import Rule, Service, Then, Version, When
+
+#: Option 65001 carries at most 16 pairs in 512 octets: a rule that asks for more can never match.
+MOST_TAGS = 16
+
+IDENTITY = re.compile(r"(client|tls|tsig):[^\x00-\x1f\x7f]{1,255}")
+
+Word = Annotated[str, Identifier()]
+Seconds = Annotated[int, Ttl("1d")]
+
+
+def read_identity(value: object, /) -> str:
+    """Who a client is: ``tls:…``, ``tsig:…``, ``client:…``, or the last without its prefix."""
+    text = Text("a client's identity such as client:qa-laptop, tls:… or tsig:…")(value)
+    if text.startswith("net:") or (text.startswith(("client:", "tls:", "tsig:")) and not IDENTITY.fullmatch(text)):
+        raise misfits(value, "an identity such as client:qa-laptop, tls:… or tsig:… (networks go into 'source')")
+    return text
+
+
+def read_whitelisted(value: object, /) -> str:
+    """An entry of a whitelist: an identity with its prefix, or ``net:CIDR``."""
+    if isinstance(value, str):
+        if IDENTITY.fullmatch(value):
+            return value
+        if value.startswith("net:") and parse_network(value.removeprefix("net:")):
+            return value
+    raise misfits(value, "client:ID, tls:ID, tsig:ID or net:CIDR (host bits zero)")
+
+
+def register_policy(converter: Converter) -> None:
+    """Teach *converter* rules and services."""
+    tag = Annotated[str, Text("a tag's key or value, without ',' and '='", most=255, pattern=r"[^\x00-\x1f\x7f,=]*")]
+    value = Annotated[str, Text("a tag's key or value, without ','", least=0, pattern=r"[^\x00-\x1f\x7f,]*")]
+    register(
+        converter,
+        When,
+        check_when,
+        source=Annotated[str, read_network_text] | None,
+        subnet=Annotated[str, read_network_text] | None,
+        client=Annotated[str, read_identity] | None,
+        tag=Mapping[tag, value],
+        country=Annotated[str, Text("a country's two letters such as CN", pattern="[A-Za-z]{2}")] | None,
+        subdivision=Annotated[str, Text("a subdivision such as CN-BJ", pattern="[A-Za-z]{2}-[A-Za-z0-9]{1,3}")] | None,
+        city=Annotated[str, Text("a city's English name", most=200)] | None,
+        name=Annotated[str, Text("a pattern of names", most=1024)] | None,
+        regex=Annotated[str, Text("a regular expression (RE2)", most=1000)] | None,
+        qtype=Annotated[str, read_type_text] | None,
+        transport=Annotated[str, Choice(("udp", "tcp", "tls"))] | None,
+    )
+    register(
+        converter,
+        Then,
+        check_then,
+        version=Word | None,
+        records=Annotated[Any, Records()] | None,
+        block=Annotated[str, Choice(("nodata", "nxdomain", "refused"))] | None,
+        upstream=Word | None,
+        ttl=Seconds | None,
+    )
+    register(converter, Rule, name=Word, priority=Annotated[int, Integer(-1_000_000, 1_000_000)])
+    register_service(converter)
+
+
+def register_service(converter: Converter) -> None:
+    """Teach *converter* services."""
+    converter.register_structure_hook(Version, read_version)
+    register(
+        converter,
+        Service,
+        check_service,
+        versions=Mapping[Word, Version],
+        default=Word,
+        ttl=Seconds,
+        salt=Annotated[str, Text("a salt")] | None,
+        whitelist=Mapping[Word, tuple[Annotated[str, read_whitelisted], ...]],
+        percent=Mapping[Word, Annotated[int, read_percent]],
+        ranges=Mapping[Word, tuple[Annotated[tuple[int, int], read_range], ...]],
+        weights=Mapping[Word, Annotated[int, Integer(0, 1_000_000)]],
+        client_key=tuple[Annotated[str, Choice(("identity", "subnet", "source"))], ...],
+        client_prefix=Annotated[Any, read_client_prefix],
+        allow_uneven=Annotated[bool, read_boolean],
+    )
+
+
+def read_client_prefix(value: object, /) -> dict[str, int]:
+    """``{ipv4: 24, ipv6: 56}``: bits of an address that make a client, by family."""
+    if not isinstance(value, dict) or not set(value) <= {"ipv4", "ipv6"}:
+        raise misfits(value, "bits by family, such as {ipv4: 24, ipv6: 56}")
+    return {family: Integer(1, 32 if family == "ipv4" else 128)(bits) for family, bits in value.items()}
+
+
+def check_when(when: When, _broken: Collection[str]) -> Iterator[Misfit]:
+    """Yield conditions that no client can meet."""
+    if len(when.tag) > MOST_TAGS:
+        yield Misfit(("tag",), f"{len(when.tag)} tags", f"at most {MOST_TAGS} tags")
+
+
+def check_then(then: Then, broken: Collection[str]) -> Iterator[Misfit]:
+    """A rule has exactly one outcome."""
+    given = [key for key in ("version", "records", "block", "upstream") if getattr(then, key) is not None]
+    if len(given) != 1 and not broken:
+        found = " and ".join(repr(key) for key in given) or "none of them"
+        yield Misfit((), found, "exactly one of 'version', 'records', 'block', 'upstream'")
+
+
+def check_service(service: Service, broken: Collection[str]) -> Iterator[Misfit]:
+    """What the keys of one service say about each other."""
+    yield from unknown_versions(service)
+    yield from split_misfits(service)
+    if not service.client_key or len(set(service.client_key)) < len(service.client_key):
+        yield Misfit(("client_key",), shown(", ".join(service.client_key)), "one or more sources, each once")
+    types = {
+        name: frozenset(mnemonic for endpoint in version.endpoints for mnemonic in endpoint.records)
+        for name, version in service.versions.items()
+    }
+    if not service.allow_uneven and len(set(types.values())) > 1 and "allow_uneven" not in broken:
+        found = "; ".join(f"{name}: {', '.join(sorted(kinds))}" for name, kinds in types.items())
+        yield Misfit(("versions",), f"different types ({found})", "the same types in all, or 'allow_uneven: true'")
+
+
+def unknown_versions(service: Service) -> Iterator[Misfit]:
+    """Versions that are named and do not exist."""
+    known = f"one of the versions {', '.join(service.versions)}" if service.versions else "a version that exists"
+    if not service.versions:
+        yield Misfit(("versions",), "no version", "at least one version")
+    if service.default not in service.versions:
+        yield Misfit(("default",), f"the unknown version {service.default!r}", known)
+    for key in ("whitelist", "percent", "ranges", "weights"):
+        for name in getattr(service, key):
+            if name not in service.versions:
+                yield Misfit((key, name), f"the unknown version {name!r}", known, True)
+
+
+def split_misfits(service: Service) -> Iterator[Misfit]:
+    """At most one way to split, and one that adds up."""
+    given = [key for key in ("weights", "percent", "ranges") if getattr(service, key)]
+    for key in given[1:]:
+        yield Misfit((key,), f"{key!r} beside {given[0]!r}", "only one of 'weights', 'percent', 'ranges'", True)
+    if service.default in service.percent:
+        found = f"the default version {service.default!r}"
+        yield Misfit(("percent", service.default), found, "other versions only: the default has what is left", True)
+    if len(service.percent) > 2:
+        yield Misfit(("percent",), f"{len(service.percent)} versions", "at most two, or 'ranges' for more")
+    if (total := sum(service.percent.values())) > WHOLE:
+        yield Misfit(("percent",), f"{percent(total)} % in all", "at most 100 %")
+    if service.weights and not any(service.weights.values()):
+        yield Misfit(("weights",), "only weights of 0", "at least one weight above 0")
+    ranges = sorted((pair, name) for name, pairs in service.ranges.items() for pair in pairs)
+    for (before, one), (after, other) in pairwise(ranges):
+        if after[0] < before[1]:
+            found = f"{percents(after)} of {other!r} over {percents(before)} of {one!r}"
+            yield Misfit(("ranges", other), found, "ranges that do not overlap")
+
+
+def percent(millionths: int) -> str:
+    """A share of the whole as a user writes it."""
+    return f"{millionths / 10_000:.4f}".rstrip("0").removesuffix(".")
+
+
+def percents(pair: tuple[int, int]) -> str:
+    """A bucket range as a user writes it."""
+    return f"{percent(pair[0])}-{percent(pair[1])}"
+
+
+def repeated_names(rules: Iterable[Rule]) -> Iterator[Misfit]:
+    """Rules that bear the name of an earlier one; paths start at the list."""
+    seen: Counter[str] = Counter()
+    for index, rule in enumerate(rules):
+        seen[rule.name] += 1
+        if seen[rule.name] > 1:
+            yield Misfit((index, "name"), f"the rule {rule.name!r} again", "a name of its own for each rule")

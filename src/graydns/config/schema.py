@@ -1,0 +1,52 @@
+"""The one place that says which classes files are read into."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TypeVar
+
+from cattrs import Converter
+
+from graydns.config.converter import new_converter, register
+from graydns.config.document import Document
+from graydns.config.main import Cache, Limits, Reload, Settings, Stale, Tenant, Tls, Trust, Upstream
+from graydns.config.main_check import check_settings
+from graydns.config.misfit import Misfit, Misfits
+from graydns.config.policy import register_policy
+from graydns.config.zone import Source, ZoneSettings, check_zone
+from graydns.model.errors import ConfigError
+
+T = TypeVar("T")
+
+
+@cache
+def converter() -> Converter:
+    """The converter for all files, inner classes first; made when the first file is read."""
+    made = new_converter()
+    register_policy(made)
+    for cls in (Tls, Reload, Trust, Limits, Stale, Cache, Upstream, Tenant, Source):
+        register(made, cls)
+    register(made, Settings, check_settings)
+    register(made, ZoneSettings, check_zone)
+    return made
+
+
+def typed(document: Document, cls: type[T]) -> T:
+    """What *document* says, as a *cls*; raises ConfigError with every fault of the file, in its order."""
+    reading = document.read()
+    if reading.root is None:
+        raise ConfigError(reading.faults)
+    made, misfits = structured(reading.root, cls)
+    meant = [misfit for misfit in misfits if not any(misfit.path[: len(path)] == path for path in reading.skipped)]
+    faults = [*reading.faults, *(document.locate_all(meant) if meant else ())]
+    if made is None or faults:
+        raise ConfigError(sorted(faults, key=lambda fault: (fault.line, fault.column)))
+    return made
+
+
+def structured(root: object, cls: type[T]) -> tuple[T | None, tuple[Misfit, ...]]:
+    """*root* as a *cls*, or what is wrong with it."""
+    try:
+        return converter().structure(root, cls), ()
+    except Misfits as error:
+        return None, error.misfits

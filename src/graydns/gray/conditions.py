@@ -1,0 +1,192 @@
+"""The conditions of a rule in normal form, and how specific they are."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import NamedTuple
+
+import re2
+
+from graydns.gray.faults import Faults
+from graydns.gray.geo import fold_city
+from graydns.gray.names import Form, Pattern, read_pattern
+from graydns.gray.records import read_type
+from graydns.model.policy import When
+from graydns.model.query import TCP, TLS, UDP, Subnet
+
+#: Prefixes of an identity, strongest last.
+NAMESPACES = ("client:", "tsig:", "tls:")
+
+TRANSPORTS = (UDP, TCP, TLS)
+
+
+class Conditions(NamedTuple):
+    """What a rule tests; equal conditions match equal queries. None or () = not tested.
+
+    *network*: tested against the client subnet if there is one, else the sender; with *subnet_only* against the
+    subnet only. *tags*: sorted pairs. *dimensions*: how many keys ``when`` has.
+    """
+
+    network: Subnet | None = None
+    subnet_only: bool = False
+    identity: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+    country: str | None = None
+    subdivision: str | None = None
+    city: str | None = None
+    pattern: Pattern | None = None
+    regex: str | None = None
+    qtype: int | None = None
+    transport: str | None = None
+    dimensions: int = 0
+
+    @property
+    def is_geographic(self) -> bool:
+        """Whether they test where an address is."""
+        return self.country is not None or self.subdivision is not None or self.city is not None
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether they test something of the client that no cache can key by."""
+        return self.identity is not None or bool(self.tags)
+
+
+def rank(conditions: Conditions) -> int:
+    """How specific *conditions* are: of two rules that match, the higher rank wins (contract 4.2).
+
+    (identity and address) > (name and address) > number of dimensions, then identity, address, name, qtype and
+    transport, each in a field of bits of its own, the most important leftmost.
+    """
+    identity = _rank_identity(conditions)
+    address = _rank_address(conditions)
+    name = _rank_name(conditions)
+    pair = 2 if identity and address else 1 if name and address else 0
+    ranked = 0
+    for value, bits in (
+        (pair, 2),
+        (conditions.dimensions, 4),
+        (identity, 8),
+        (address, 8),
+        (name, 11),
+        (conditions.qtype is not None, 1),
+        (conditions.transport is not None, 1),
+    ):
+        ranked = ranked << bits | value
+    return ranked
+
+
+def _rank_identity(conditions: Conditions) -> int:
+    """0 = not tested; tag < client < tsig < tls, then more tags over fewer."""
+    identity = conditions.identity
+    kind = next(at for at, head in enumerate(NAMESPACES, 2) if identity.startswith(head)) if identity else 1
+    pairs = min(len(conditions.tags), 31)
+    return kind << 5 | pairs if conditions.is_personal else 0
+
+
+def _rank_address(conditions: Conditions) -> int:
+    """0 = not tested; country < subdivision < city < any prefix, longer over shorter."""
+    if conditions.network is not None:
+        return 4 + conditions.network.prefix
+    return 3 if conditions.city else 2 if conditions.subdivision else 1 if conditions.country else 0
+
+
+def _rank_name(conditions: Conditions) -> int:
+    """0 = not tested; regex < fewer literal characters < more of them < exact, and without a * over with one."""
+    pattern = conditions.pattern
+    if pattern is None:
+        return 0 if conditions.regex is None else 1
+    if pattern.form is Form.EXACT:
+        return 1 << 10
+    return min(pattern.literal, 255) << 2 | (3 if pattern.form is Form.LABEL else 2)
+
+
+def read_conditions(when: When, faults: Faults) -> Conditions:
+    """Normalise *when*; what is wrong in it is added to *faults*."""
+    source, subnet = read_network(when.source, faults.under("source")), read_network(when.subnet, faults.under("subnet"))
+    if source and subnet and not (_covers(source, subnet) or _covers(subnet, source)):
+        faults.add("source and subnet apart from each other", "networks one of which is in the other", "subnet")
+    dimensions = (
+        when.source, when.subnet, when.client, when.tag or None, when.country, when.subdivision, when.city,
+        when.name, when.regex, when.qtype, when.transport,
+    )  # fmt: skip
+    return Conditions(
+        # A subnet, where there is one, is what source tests too: testing both is testing the narrower.
+        network=max((network for network in (source, subnet) if network), key=lambda network: network.prefix, default=None),
+        subnet_only=subnet is not None,
+        identity=None if when.client is None else read_identity(when.client),
+        tags=tuple(sorted(when.tag.items())),
+        country=None if when.country is None else when.country.upper(),
+        subdivision=None if when.subdivision is None else when.subdivision.upper(),
+        city=None if when.city is None else fold_city(when.city),
+        pattern=None if when.name is None else _read_name(when.name, faults),
+        regex=None if when.regex is None else _read_regex(when.regex, faults),
+        qtype=None if when.qtype is None else _read_qtype(when.qtype, faults),
+        transport=None if when.transport is None else _read_transport(when.transport, faults),
+        dimensions=sum(dimension is not None for dimension in dimensions),
+    )
+
+
+def read_network(text: str | None, faults: Faults) -> Subnet | None:
+    """A CIDR without bits after its prefix."""
+    if text is None:
+        return None
+    try:
+        network = ip_network(text)
+    except ValueError as error:
+        faults.add(f"{text!r} ({error})", "a network in CIDR notation, no bits set after the prefix")
+        return None
+    return Subnet(network.network_address.packed, network.prefixlen)
+
+
+def read_identity(text: str) -> str:
+    """An identity with its namespace; a bare one is a ``client:`` tag."""
+    return text if text.startswith(NAMESPACES) else "client:" + text
+
+
+def regex_options(*, memory: int = 8 << 20) -> re2.Options:
+    """How every expression is read: RE2 without regard to case, silent on errors, within *memory* bytes."""
+    options = re2.Options()
+    options.case_sensitive = False
+    options.never_capture = True
+    options.log_errors = False
+    options.max_mem = memory
+    return options
+
+
+def _covers(wide: Subnet, narrow: Subnet) -> bool:
+    if len(wide.address) != len(narrow.address) or wide.prefix > narrow.prefix:
+        return False
+    spare = 8 * len(wide.address) - wide.prefix
+    return int.from_bytes(wide.address, "big") >> spare == int.from_bytes(narrow.address, "big") >> spare
+
+
+def _read_name(text: str, faults: Faults) -> Pattern | None:
+    try:
+        return read_pattern(text)
+    except ValueError as error:
+        faults.add(f"{text!r} ({error})", "a name pattern", "name")
+        return None
+
+
+def _read_regex(text: str, faults: Faults) -> str | None:
+    try:
+        re2.compile(text, regex_options())
+    except re2.error as error:
+        faults.add(f"{text!r} ({error})", "an RE2 regular expression", "regex")
+        return None
+    return text
+
+
+def _read_qtype(text: str, faults: Faults) -> int | None:
+    try:
+        return read_type(text)
+    except ValueError:
+        faults.add(f"{text!r}", "an RR type", "qtype")
+        return None
+
+
+def _read_transport(text: str, faults: Faults) -> str | None:
+    if text.lower() in TRANSPORTS:
+        return text.lower()
+    faults.add(f"{text!r}", f"one of {', '.join(TRANSPORTS)}", "transport")
+    return None

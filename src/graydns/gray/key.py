@@ -1,0 +1,154 @@
+"""The client key and the keyed hash over it: what makes a share sticky.
+
+A client key is bytes: one byte for its type, then ``family || prefix length || network`` (family 1 = IPv4,
+2 = IPv6; network = all 4 or 16 bytes, zero after the prefix) or the identity in UTF-8. Subnet and source have
+one type, so that cut alike they are the same client. docs/gray-routing.md publishes test vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
+
+from attrs import frozen
+from siphash24 import siphash24
+
+from graydns.model.query import Client
+
+#: First byte of a client key.
+NOBODY, ADDRESS, IDENTITY = 0, 1, 2
+
+#: The key of a client that has none of what the service's ``client_key`` lists.
+NO_KEY = bytes((NOBODY,))
+
+#: What a hash is for; each purpose hashes under a key of its own, so that their outcomes are independent.
+COHORT, ENDPOINT, MIRROR = "cohort", "endpoint", "mirror"
+
+#: Shares are counted in buckets of a millionth (0.0001 %) of all clients.
+BUCKETS = 1_000_000
+
+#: Bits of a client key's network: of ECS (RFC 7871 section 11.1), and of the sender itself.
+SUBNET_BITS = {"ipv4": 24, "ipv6": 56}
+SOURCE_BITS = {"ipv4": 32, "ipv6": 64}
+
+Read = Callable[[Client], bytes]
+
+_UINT64 = (1 << 64) - 1
+_IDENTITY_HEAD = bytes((IDENTITY,))
+
+
+def hash_key(tenant: str, service: str, salt: str, purpose: str) -> bytes:
+    """The 16-byte SipHash key: BLAKE2b-128, personal ``graydns1``, over the parts, each after its u16 length."""
+    parts = [part.encode() for part in (tenant, service, salt, purpose)]
+    message = b"".join(len(part).to_bytes(2, "big") + part for part in parts)
+    return blake2b(message, digest_size=16, person=b"graydns1").digest()
+
+
+def hash64(key: bytes, client_key: bytes) -> int:
+    """SipHash-2-4 of *client_key* as an unsigned number (its eight bytes read little-endian, as in the paper)."""
+    digest: int = siphash24(client_key, key=key).intdigest()  # signed
+    return digest & _UINT64
+
+
+def bucket(hashed: int) -> int:
+    """The bucket (0 to 999,999) of a 64-bit hash."""
+    return hashed * BUCKETS >> 64
+
+
+def threshold(first: int) -> int:
+    """The smallest 64-bit hash whose bucket is *first* or above."""
+    return -(-(first << 64) // BUCKETS)
+
+
+@frozen
+class KeyRecipe:
+    """How a service tells its clients apart.
+
+    *read*: the client's key. *reach4*, *reach6*: the longest prefix of the client subnet that it reads, 0 = none.
+    *personal*: whether it may be an identity. *total*: whether every client has one.
+    """
+
+    read: Read
+    reach4: int
+    reach6: int
+    personal: bool
+    total: bool
+
+
+def recipe(sources: Sequence[str], prefix: Mapping[str, int]) -> KeyRecipe:
+    """Compile ``client_key`` (*sources*, first present wins) and ``client_prefix`` (*prefix*: bits by family)."""
+    used = list(sources[: sources.index("source") + 1] if "source" in sources else sources)
+    subnet_bits = SUBNET_BITS | prefix
+    read: Read = _nobody
+    for source in reversed(used):
+        if source == "identity":
+            read = _identity_or(read)
+        elif source == "subnet":
+            read = _subnet_or(read, subnet_bits)
+        else:
+            read = _source(SOURCE_BITS | prefix)
+    reads_subnet = "subnet" in used
+    return KeyRecipe(
+        read=read,
+        reach4=subnet_bits["ipv4"] if reads_subnet else 0,
+        reach6=subnet_bits["ipv6"] if reads_subnet else 0,
+        personal="identity" in used,
+        total="source" in used,
+    )
+
+
+def _nobody(client: Client) -> bytes:
+    return NO_KEY
+
+
+def _identity_or(otherwise: Read) -> Read:
+    def read(client: Client) -> bytes:
+        identity = client.identity
+        return otherwise(client) if identity is None else _IDENTITY_HEAD + identity.encode()
+
+    return read
+
+
+def _subnet_or(otherwise: Read, bits: Mapping[str, int]) -> Read:
+    cut4, cut6 = _cutter(4, bits["ipv4"]), _cutter(16, bits["ipv6"])
+
+    def read(client: Client) -> bytes:
+        subnet = client.subnet
+        if subnet is None or not subnet.prefix:  # RFC 7871 section 7.1.2: SOURCE 0 asks not to be told apart
+            return otherwise(client)
+        address, prefix = subnet
+        return cut4(address, prefix) if len(address) == 4 else cut6(address, prefix)
+
+    return read
+
+
+def _source(bits: Mapping[str, int]) -> Read:
+    cut4, cut6 = _cutter(4, bits["ipv4"]), _cutter(16, bits["ipv6"])
+
+    def read(client: Client) -> bytes:
+        address = client.source
+        return cut4(address, 32) if len(address) == 4 else cut6(address, 128)
+
+    return read
+
+
+def _cutter(size: int, bits: int) -> Callable[[bytes, int], bytes]:
+    """What makes a key of an address of *size* bytes and its prefix length, cut to at most *bits*."""
+    family = 1 if size == 4 else 2
+    heads = [bytes((ADDRESS, family, prefix)) for prefix in range(bits + 1)]
+    head = heads[bits]
+    whole, spare = divmod(bits, 8)
+    if spare:
+        mask = ~((1 << (8 * size - bits)) - 1)
+
+        def cut(address: bytes, prefix: int) -> bytes:
+            if prefix <= bits:
+                return heads[prefix] + address
+            return head + (int.from_bytes(address, "big") & mask).to_bytes(size, "big")
+    else:
+        zeros = bytes(size - whole)
+
+        def cut(address: bytes, prefix: int) -> bytes:
+            return heads[prefix] + address if prefix <= bits else head + address[:whole] + zeros
+
+    return cut

@@ -1,0 +1,157 @@
+"""Name patterns of rules: reading, normal form, matching.
+
+=====================  =======================================================
+pattern                matches
+=====================  =======================================================
+``api.shop.test``      that name
+``api``                names whose first label is ``api``
+``api*``               names whose first label begins with ``api``
+``*.shop.test``        every name below ``shop.test``, however deep
+``eu-*.shop.test``     one label that begins with ``eu-``, then ``shop.test``
+=====================  =======================================================
+
+Only a leading ``*.`` stands for several labels; any other ``*`` stays inside its label and may be empty.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import NamedTuple
+
+from graydns.model import name
+
+_LABELS = re.compile(r"(?:\\.|[^.\\])+")
+_GLOB = re.compile(r"[a-z0-9_*-]+")
+
+#: One character of a label in presentation format (RFC 1035 section 5.1), which may be escaped.
+_CHARACTER = r"(?:[^.\\]|\\.)"
+
+
+class Form(Enum):
+    """How a pattern is looked up."""
+
+    EXACT = "exact"  # a whole name
+    LABEL = "label"  # a literal first label
+    SUFFIX = "suffix"  # *. and a literal rest
+    STAR = "star"  # one * in the first label, the rest literal or anything
+    GLOB = "glob"  # any other
+
+
+class Pattern(NamedTuple):
+    """A pattern in normal form: equal patterns match equal names.
+
+    *labels*: leftmost first, lowered, without a leading ``*``. *deep*: one or more labels come before them.
+    *open*: any labels may follow. *text*: for people.
+    """
+
+    labels: tuple[bytes, ...]
+    deep: bool
+    open: bool
+    text: str
+
+    @property
+    def form(self) -> Form:
+        """How to look this pattern up."""
+        starred = [b"*" in label for label in self.labels]
+        if not any(starred):
+            return Form.SUFFIX if self.deep else Form.LABEL if self.open else Form.EXACT
+        lone = not self.deep and self.labels[0].count(b"*") == 1 and not any(starred[1:])
+        return Form.STAR if lone else Form.GLOB
+
+    @property
+    def rest(self) -> bytes:
+        """The labels after the first, or after the leading ``*.``, as a wire-form name."""
+        return _wire(self.labels if self.deep else self.labels[1:])
+
+    @property
+    def literal(self) -> int:
+        """How many characters of the pattern are literal."""
+        return len(self.text) - self.text.count("*")
+
+    def matches(self, labels: tuple[bytes, ...]) -> bool:
+        """Whether it matches the name of *labels* (leftmost first, lowered, without the root)."""
+        extra = len(labels) - len(self.labels)
+        if extra < 0 or (extra == 0) is self.deep or (extra > 0 and not (self.deep or self.open)):
+            return False
+        compared = labels[extra:] if self.deep else labels[: len(self.labels)]
+        return all(map(_label_matches, compared, self.labels))
+
+    def may_meet(self, other: Pattern) -> bool:
+        """Whether a name could match both, judged by what comes before the first ``*`` and after the last."""
+        (head, tail), (other_head, other_tail) = _ends(self), _ends(other)
+        heads_agree = head.startswith(other_head) or other_head.startswith(head)
+        return heads_agree and (tail.endswith(other_tail) or other_tail.endswith(tail))
+
+    def expression(self) -> str:
+        """An RE2 expression that fully matches the presentation format of the same names."""
+        labels = [label.decode().replace("*", _CHARACTER + "*") for label in self.labels]
+        leading = rf"(?:{_CHARACTER}+\.)+" if self.deep else ""
+        return leading + r"\.".join(labels) + (r"(?:\..*)?" if self.open else "")
+
+
+def read_pattern(text: str) -> Pattern:
+    """Read a pattern. Raises ValueError."""
+    parts = _LABELS.findall(text)
+    dotted = len(parts) > 1 or text.endswith(".")
+    deep = dotted and parts[0:1] == ["*"]
+    if not parts and text != ".":
+        raise ValueError("an empty pattern")
+    if "*" in "".join(parts[deep:]):
+        return _read_glob(text.lower().removesuffix("."), deep, not dotted)
+    wire = name.from_text(text.removeprefix("*.") or "." if deep else text)
+    if b"*" in wire:
+        raise ValueError(f"an escaped * in a pattern: {text!r}")
+    shown = name.to_text(wire) + ("." if dotted and len(parts) == 1 else "")
+    return Pattern(tuple(name.labels(wire))[:-1], deep, not dotted, "*." + shown if deep else shown)
+
+
+def _read_glob(text: str, deep: bool, is_open: bool) -> Pattern:
+    labels = text.split(".")
+    if not all(map(_GLOB.fullmatch, labels)):
+        raise ValueError(f"a pattern with * holds letters, digits, '-', '_' and dots only: {text!r}")
+    return Pattern(tuple(label.encode() for label in labels)[deep:], deep, is_open, text)
+
+
+def presentation(qname: bytes) -> str:
+    """A wire-form name as regular expressions see it: presentation format without the final dot."""
+    labels = []
+    at = 0
+    while length := qname[at]:
+        labels.append(qname[at + 1 : at + 1 + length])
+        at += 1 + length
+    joined = b".".join(labels)
+    if joined.translate(None, _PLAIN) or joined.count(b".") != len(labels) - 1:
+        return name.to_text(qname)
+    return joined.decode("ascii")
+
+
+#: Bytes that presentation format never escapes, and the dots that `presentation` puts between labels.
+_PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789-_."
+
+
+def _label_matches(label: bytes, pattern: bytes) -> bool:
+    head, *pieces = pattern.split(b"*")
+    if not pieces:
+        return label == head
+    *middle, tail = pieces
+    at, end = len(head), len(label) - len(tail)
+    if at > end or not label.startswith(head) or not label.endswith(tail):
+        return False
+    for piece in middle:
+        if (found := label.find(piece, at, end)) < 0:
+            return False
+        at = found + len(piece)
+    return True
+
+
+def _ends(pattern: Pattern) -> tuple[bytes, bytes]:
+    """The literal beginning and end that every name matching *pattern* has, dots between labels."""
+    joined = b".".join(pattern.labels)
+    head = b"" if pattern.deep else joined.split(b"*")[0]
+    tail = b"" if pattern.open else joined.split(b"*")[-1]
+    return head, tail
+
+
+def _wire(labels: tuple[bytes, ...]) -> bytes:
+    return b"".join(bytes((len(label),)) + label for label in labels) + name.ROOT

@@ -1,0 +1,22 @@
+"""Addresses: the machine's own, for doors that are to be open on all of them."""
+
+from __future__ import annotations
+
+import ifaddr
+
+WILDCARDS = {"0.0.0.0": 4, "::": 6}
+
+
+def expand(host: str) -> tuple[str, ...]:
+    """The addresses *host* stands for: itself, or for a wildcard every address of that family the machine has now.
+
+    A UDP socket on a wildcard answers from whichever address routing likes; one on the address that was asked
+    answers from it. Link-local addresses carry their zone index (RFC 4007 section 11).
+    """
+    if host not in WILDCARDS:
+        return (host,)
+    found = (address.ip for adapter in ifaddr.get_adapters() for address in adapter.ips)
+    if WILDCARDS[host] == 4:
+        return tuple(dict.fromkeys(ip for ip in found if isinstance(ip, str)))
+    scoped = ((ip, scope) for ip, _, scope in (ip for ip in found if not isinstance(ip, str)))
+    return tuple(dict.fromkeys(f"{ip}%{scope}" if scope else ip for ip, scope in scoped))

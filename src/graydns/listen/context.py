@@ -1,0 +1,108 @@
+"""Context: what a TLS door presents and demands, and its replacement while the door is open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from OpenSSL import SSL
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from zope.interface import implementer
+
+from graydns.model.errors import ConfigError, Fault
+
+#: RFC 7858 section 3.1 asks for no ALPN; this is the registered name for those who use it.
+ALPN = b"dot"
+
+#: Forward secrecy and authenticated encryption only (RFC 9325 section 4.2). TLS 1.3 has nothing else.
+CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
+
+#: SSL_OP_NO_RENEGOTIATION; pyOpenSSL does not name it.
+_NO_RENEGOTIATION = 1 << 30
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+@define(eq=False)
+class TlsContext:
+    """TLS 1.2 and up with one certificate.
+
+    *certificate*: PEM file, the certificate first, then its chain. *key*: PEM file, not encrypted. *client_ca*: PEM
+    file; a client may then show a certificate, and one that does not lead to it fails the handshake; a client without
+    one is served without an identity. Making a TlsContext, like :meth:`reload`, raises ConfigError.
+    """
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+    _context: SSL.Context = field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.reload()
+
+    def reload(self) -> None:
+        """Read the files again for connections to come; if they are no good, the old ones stay in force."""
+        context = _strict_context()
+        self._load_pair(context)
+        if self.client_ca is not None:
+            self._load_client_ca(context, self.client_ca)
+        self._context = context
+
+    def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
+        """One server side."""
+        return SSL.Connection(self._context)
+
+    def _load_pair(self, context: SSL.Context) -> None:
+        try:
+            leaf, *chain = x509.load_pem_x509_certificates(self.certificate.read_bytes())
+            context.use_certificate(leaf)
+            for each in chain:
+                context.add_extra_chain_cert(each)
+        except (OSError, ValueError, SSL.Error) as error:
+            raise _fault(
+                "certificate", self.certificate, error, "a PEM file with a certificate and its chain"
+            ) from error
+        try:
+            context.use_privatekey(load_pem_private_key(self.key.read_bytes(), None))  # type: ignore[arg-type]
+            context.check_privatekey()
+        except (OSError, TypeError, ValueError, SSL.Error) as error:
+            expected = f"a PEM file with the unencrypted private key of {self.certificate}"
+            raise _fault("key", self.key, error, expected) from error
+
+    def _load_client_ca(self, context: SSL.Context, path: Path) -> None:
+        try:
+            if (store := context.get_cert_store()) is not None:
+                for authority in x509.load_pem_x509_certificates(path.read_bytes()):
+                    store.add_cert(authority)
+            context.load_client_ca(bytes(path))
+        except (OSError, ValueError, SSL.Error) as error:
+            raise _fault("client_ca", path, error, "a PEM file with certificates") from error
+        context.set_verify(SSL.VERIFY_PEER)
+
+
+def _strict_context() -> SSL.Context:
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE | _NO_RENEGOTIATION)
+    context.set_cipher_list(CIPHERS)
+    # Sessions resume from tickets, which clients keep, not from a store of ours. The id lets them resume
+    # where client certificates are asked for too.
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_session_id(b"graydns")
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    context.set_alpn_select_callback(_select)
+    return context
+
+
+def _select(connection: SSL.Connection, offered: list[bytes]) -> bytes:
+    if ALPN in offered:
+        return ALPN
+    # RFC 7301 section 3.2: no common protocol is fatal. Twisted takes this error as a failed handshake.
+    raise SSL.Error([("", "", "no application protocol")])
+
+
+def _fault(key: str, path: Path, error: Exception, expected: str) -> ConfigError:
+    found = error.strerror if isinstance(error, OSError) else str(error) or type(error).__name__
+    return ConfigError([Fault(("tls", key), f"{path} ({found})", expected)])

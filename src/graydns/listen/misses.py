@@ -1,0 +1,47 @@
+"""Misses: the queries of one door or connection that the pipeline is working on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+Deliver = Callable[[bytes | None], None]
+
+
+class Misses:
+    """Starts, counts and cancels answers that take their time."""
+
+    __slots__ = ("_running",)
+
+    _log = Logger()
+
+    def __init__(self) -> None:
+        self._running: set[Deferred[bytes | None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def start(self, resolving: Coroutine[Any, Any, bytes | None], deliver: Deliver) -> None:
+        """Call *deliver* with the reply once *resolving* has it; None: there is none to send."""
+        running = Deferred.fromCoroutine(resolving)
+        self._running.add(running)
+        running.addBoth(self._ended, running, deliver)
+
+    def cancel(self) -> None:
+        """Cancel all; what they still say is not delivered."""
+        running, self._running = self._running, set()
+        for each in running:
+            each.cancel()
+
+    def _ended(self, result: bytes | Failure | None, running: Deferred[bytes | None], deliver: Deliver) -> None:
+        if running not in self._running:
+            return
+        self._running.remove(running)
+        if isinstance(result, Failure):
+            self._log.failure("a query ended without an answer", result)
+            result = None
+        deliver(result)

@@ -1,0 +1,117 @@
+"""UDP: datagrams in, datagrams out, as many as there are in one wake-up."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from contextlib import suppress
+from typing import Any
+
+from twisted.internet import udp
+from twisted.logger import Logger
+from twisted.names.dns import DNSDatagramProtocol
+
+from graydns.fast.protocol import Front
+from graydns.listen.misses import Misses
+from graydns.listen.reactor import Clock, SocketAddress
+from graydns.listen.stream import HEADER
+from graydns.model.query import UDP, Query
+
+#: Octets of the largest query that is read.
+LARGEST_QUERY = 4096
+
+#: Datagrams a port reads before other descriptors have their turn.
+BATCH = 256
+
+#: Octets of kernel buffer wanted for what arrives while the server is busy, and for what it sends.
+BUFFER = 4 * 1024 * 1024
+
+# Linux's numbers, which Python does not name.
+_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
+_IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER = 10, 23
+_PMTUDISC_OMIT = 5
+
+
+class DatagramProtocol(DNSDatagramProtocol):
+    """One UDP door. *tenant*: whose it is, None = everyone's. *dropped*: answers the kernel would not take."""
+
+    def __init__(self, front: Front[Any], reactor: Clock, tenant: str | None = None) -> None:
+        super().__init__(None, reactor)  # type: ignore[no-untyped-call]
+        self._front = front
+        self._tenant = tenant
+        self._misses = Misses()
+        self.dropped = 0
+
+    def datagramReceived(self, data: bytes, addr: SocketAddress) -> None:
+        """Answer one datagram; *addr* is the whole socket address, with IPv6 flow and scope.
+
+        What is too short or too large, a response, or from port 0 gets no answer: an answer to any of these could
+        only hit somebody who did not ask.
+        """
+        if not HEADER <= len(data) <= LARGEST_QUERY or data[2] & 0x80 or not addr[1]:
+            return
+        peer = self._front.peer(addr[0], UDP, None, self._tenant)
+        reply = self._front.answer(data, peer)
+        if type(reply) is bytes:
+            self._send(reply, addr)
+        elif type(reply) is Query:
+            self._misses.start(self._front.resolve(reply, peer), lambda late: self._send(late, addr))
+
+    def cancel(self) -> None:
+        """Cancel what is pending."""
+        self._misses.cancel()
+
+    def _send(self, reply: bytes | None, addr: SocketAddress) -> None:
+        # Not Port.write, which looks at the address again each time.
+        if reply is not None:
+            try:
+                self.transport.socket.sendto(reply, addr)
+            except OSError:
+                # A full buffer, or a way back that does not exist: UDP may lose answers, and the client asks again.
+                self.dropped += 1
+
+
+class BatchPort(udp.Port):
+    """A UDP port that reads up to BATCH datagrams a wake-up and keeps their whole addresses."""
+
+    _log = Logger()
+
+    def doRead(self) -> None:
+        """Hand on what has arrived."""
+        receive, deliver = self.socket.recvfrom, self.protocol.datagramReceived
+        for _ in range(BATCH):
+            try:
+                data, addr = receive(LARGEST_QUERY + 1)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue  # an ICMP error about an earlier answer; reading it has cleared it
+            try:
+                deliver(data, addr)
+            except Exception:
+                self._log.failure("a datagram from {addr} could not be answered", addr=addr[0])
+
+
+def listen_udp(protocol: DatagramProtocol, host: str, port: int, reactor: Clock) -> BatchPort:
+    """Open a UDP door; *host* is an address, not a wildcard. Raises CannotListenError."""
+    opened = BatchPort(port, protocol, host, LARGEST_QUERY, reactor)  # type: ignore[no-untyped-call]
+    opened.startListening()  # type: ignore[no-untyped-call]
+    tune(opened.getHandle())  # type: ignore[no-untyped-call]
+    return opened
+
+
+def tune(opened: socket.socket) -> None:
+    """Large buffers, and no trust in path MTU messages, which anyone can forge; as far as the kernel lets us."""
+    for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        with suppress(OSError):
+            opened.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+    if sys.platform != "linux":
+        return
+    for option in (_SO_RCVBUFFORCE, _SO_SNDBUFFORCE):
+        with suppress(OSError):  # past net.core.rmem_max, for those with CAP_NET_ADMIN
+            opened.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+    with suppress(OSError):
+        if opened.family == socket.AF_INET6:
+            opened.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_OMIT)
+        else:
+            opened.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_OMIT)

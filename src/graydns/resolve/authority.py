@@ -1,0 +1,48 @@
+"""Authority: answers from our zones and services; a chain that leaves them is completed by forwarding."""
+
+from __future__ import annotations
+
+from attrs import evolve, field, frozen
+
+from graydns.authority.found import Found
+from graydns.authority.lookup import lookup
+from graydns.model.answer import Answer
+from graydns.model.decision import Decision
+from graydns.model.errors import ResolveError
+from graydns.model.query import Query
+from graydns.resolve.link import Resolver
+from graydns.snapshot.snapshot import Snapshot
+from graydns.wire.view import rrsets
+
+
+@frozen
+class Authority:
+    """Look up in the Snapshot's zones. *outside* resolves names that are not ours."""
+
+    outside: Resolver = field(kw_only=True, repr=False)
+    snapshot: Snapshot = field(kw_only=True, repr=False)
+
+    async def resolve(self, query: Query) -> Answer:
+        """The answer of our zones. Raises ResolveError where a chain leads out of them and cannot be completed."""
+
+        def decide(name: bytes, qtype: int) -> Decision:
+            return self.snapshot.plan(name, qtype, query.client.tenant).decide(query.client)
+
+        found = lookup(self.snapshot.zones, query, decide)
+        if found.chase is not None and self._may_complete(query, found.chase):
+            found = await self._completed(found, query, found.chase)
+        return found.answer()
+
+    def _may_complete(self, query: Query, target: bytes) -> bool:
+        # An asker that follows chains itself (RD=0) is better served with what is ours, and at once.
+        wanted = query.recursion_desired and query.client.may_forward
+        return wanted and self.snapshot.forward.find(target) is not None
+
+    async def _completed(self, found: Found, query: Query, target: bytes) -> Found:
+        question = target + query.question[-4:]
+        plan = self.snapshot.plan(target, query.qtype, query.client.tenant)
+        onward = evolve(query, question=question, qname=target, plan=plan, decision=plan.decide(query.client))
+        rest = await self.outside.resolve(onward)
+        if rest.rcode not in (0, 3):
+            raise ResolveError(f"the end of the chain could not be resolved: {rest.why}", ede=22)
+        return found.completed(rest.rcode, rrsets(question, rest))

@@ -1,0 +1,163 @@
+"""Collector: takes records one by one as they are read, and keeps them as rows."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import dns.exception
+import dns.name
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+import dns.transaction
+
+from graydns.authority.rows import Stored, pack, rrsets, single
+from graydns.authority.rrtype import CNAME, DNAME, DNSKEY, NS, NSEC, RRSIG, SOA
+from graydns.model.errors import Fault
+from graydns.model.name import to_text
+
+#: Seconds (RFC 2181 section 8).
+LONGEST_TTL = 2**31 - 1
+
+#: Records of one zone, and of one $GENERATE.
+MOST_RECORDS = 20_000_000
+MOST_GENERATED = 65_536
+
+#: Octets of one RRset that a message can still hold, with its question and OPT.
+LARGEST_RRSET = 65_000
+
+#: Octets of all records of one name: a bound on the work of adding to it record by record.
+LARGEST_ROW = 1 << 18
+
+#: Types of which the place in the file is remembered, for the checks that follow the reading.
+_NOTED = frozenset((SOA, NS, DNAME, DNSKEY))
+
+#: At most one record of these (RFC 2181 section 10.1, RFC 1035 section 5.2, RFC 6672 section 2.4).
+_LONE = frozenset((CNAME, DNAME, SOA))
+
+#: What may stand beside a CNAME (RFC 4035 section 2.5).
+_BESIDE_CNAME = frozenset((CNAME, RRSIG, NSEC))
+
+
+class Place(NamedTuple):
+    """A line of a file."""
+
+    file: str
+    line: int
+
+
+class Manager(dns.transaction.TransactionManager):
+    """Tells dnspython's reader the origin."""
+
+    def __init__(self, origin: dns.name.Name) -> None:
+        self._origin = origin
+
+    def get_class(self) -> dns.rdataclass.RdataClass:
+        """IN."""
+        return dns.rdataclass.IN
+
+    def origin_information(self) -> tuple[dns.name.Name, bool, dns.name.Name]:
+        """Names stay absolute."""
+        return self._origin, False, self._origin
+
+
+class Collector(dns.transaction.Transaction):
+    """The rows of a zone being read (``authority.rows``), by lowered name.
+
+    *place*: where the record that comes next stands. *noted*: where each (name, type) that later checks look at was
+    first seen. *warnings*: things that an operator should know and that stop nothing.
+    """
+
+    def __init__(self, origin: dns.name.Name) -> None:
+        super().__init__(Manager(origin), replacement=True)
+        self.rows: dict[bytes, bytes] = {}
+        self.place = Place("", 0)
+        self.noted: dict[tuple[bytes, int], Place] = {}
+        self.warnings: list[str] = []
+        self._repeated: dict[bytes, Place] = {}
+        self._records = 0
+        self._in_entry = 0
+
+    def entry(self, place: Place) -> None:
+        """The records that follow come from the entry at *place*."""
+        self.place = place
+        self._in_entry = 0
+
+    def add(self, *args: Any) -> None:
+        """Take one record from dnspython's reader: name, TTL, rdata."""
+        name, ttl, rdata = args
+        if not isinstance(rdata, dns.rdata.Rdata) or dns.rdatatype.is_metatype(rdata.rdtype):
+            raise dns.exception.SyntaxError(f"{dns.rdatatype.to_text(rdata.rdtype)} is no type of records")
+        self._in_entry += 1
+        if self._in_entry > MOST_GENERATED:
+            raise dns.exception.SyntaxError(f"one $GENERATE makes more than {MOST_GENERATED} records")
+        self.put(wire_name(name), int(rdata.rdtype), ttl, rdata.to_wire() or b"")
+
+    def put(self, name: bytes, rdtype: int, ttl: int, rdata: bytes) -> None:
+        """Take one record. Raises ``dns.exception.SyntaxError`` for one that no zone may have."""
+        if ttl > LONGEST_TTL:
+            raise dns.exception.SyntaxError(f"a TTL of more than {LONGEST_TTL} seconds")
+        self._records += 1
+        if self._records > MOST_RECORDS:
+            raise dns.exception.SyntaxError(f"more than {MOST_RECORDS} records")
+        row = single(rdtype, ttl, rdata)
+        first = self.rows.setdefault(name, row)
+        if first is not row:
+            if len(first) > LARGEST_ROW:
+                raise dns.exception.SyntaxError(f"more than {LARGEST_ROW} octets of records at one name")
+            self.rows[name] = first + row
+            self._repeated[name] = self.place
+        if rdtype in _NOTED:
+            self.noted.setdefault((name, rdtype), self.place)
+
+    def settle(self) -> Iterator[Fault]:
+        """Bring the names with several records into their final form; yields what is wrong with them."""
+        for name, place in self._repeated.items():
+            node: dict[int, Stored] = {}
+            for rdtype, (ttl, rdatas) in rrsets(self.rows[name]):
+                before = node.setdefault(rdtype, Stored(ttl, ()))
+                node[rdtype] = Stored(min(ttl, before.ttl), before.rdatas + rdatas)
+                if ttl != before.ttl:
+                    self._warn_of_ttls(place, name, rdtype)
+            # A record that stands twice is one record (RFC 2181 section 5).
+            node = {rdtype: Stored(ttl, tuple(dict.fromkeys(rdatas))) for rdtype, (ttl, rdatas) in node.items()}
+            yield from (_fault(place, name, *wrong) for wrong in _wrong(node))
+            try:
+                self.rows[name] = pack(node)
+            except struct.error:
+                yield _fault(place, name, "too many records", "at most 65,535 of a type")
+
+    def _warn_of_ttls(self, place: Place, name: bytes, rdtype: int) -> None:
+        kind = dns.rdatatype.to_text(dns.rdatatype.RdataType.make(rdtype))
+        text = f"{place.file}:{place.line}: {to_text(name)}: {kind} records with different TTLs; the lowest is taken"
+        if not self.warnings or self.warnings[-1] != text:
+            self.warnings.append(text)
+
+    def _set_origin(self, origin: dns.name.Name) -> None:
+        """Dnspython's reader tells of each $ORIGIN; the zone's stays what it is."""
+
+
+def wire_name(name: dns.name.Name) -> bytes:
+    """*name* as ``model.name`` keeps names."""
+    return (name.to_wire() or b"").lower()
+
+
+def _wrong(node: dict[int, Stored]) -> Iterator[tuple[str, str]]:
+    """What the RRsets of one name do not allow of each other: found, expected."""
+    for rdtype in _LONE & node.keys():
+        if len(node[rdtype].rdatas) > 1:
+            kind = dns.rdatatype.to_text(dns.rdatatype.RdataType.make(rdtype))
+            yield f"{len(node[rdtype].rdatas)} {kind} records", "one"
+    if CNAME in node and node.keys() - _BESIDE_CNAME:
+        others = sorted(dns.rdatatype.to_text(dns.rdatatype.RdataType.make(t)) for t in node.keys() - _BESIDE_CNAME)
+        yield f"CNAME and other data ({', '.join(others)})", "a CNAME alone (RFC 1034 section 3.6.2)"
+    for rdtype, stored in node.items():
+        if sum(12 + len(rdata) for rdata in stored.rdatas) > LARGEST_RRSET:
+            kind = dns.rdatatype.to_text(dns.rdatatype.RdataType.make(rdtype))
+            yield f"{kind} records too large for a message", f"at most {LARGEST_RRSET} octets"
+
+
+def _fault(place: Place, name: bytes, found: str, expected: str) -> Fault:
+    return Fault((to_text(name),), found, expected, place.file, place.line)

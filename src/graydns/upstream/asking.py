@@ -1,0 +1,143 @@
+"""Asking: one question put to the servers of a group until one answers usefully or the deadline passes.
+
+Each server is asked when the one before it failed, or has said nothing for a while; nobody is given up meanwhile, so a slow
+answer is as welcome as the first. ::
+
+    0             deadline / 3         2 · deadline / 3        deadline
+    ├─ first ─────┼─ second, or again ─┼─ third, or again ─────┤ UpstreamError
+    └─ a useful answer ends all of it; so does the last server's failure
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+
+from graydns.model.answer import Answer
+from graydns.model.errors import UpstreamError
+from graydns.upstream.exchange import Exchange, ExchangeError
+from graydns.upstream.request import Form, Request
+from graydns.upstream.server import UDP, Server
+from graydns.upstream.verdict import Useless, judge
+
+#: Parts of the deadline after each of which one more attempt is made.
+ROUNDS = 3
+
+#: Info codes of RFC 8914.
+NO_REACHABLE_AUTHORITY, NETWORK_ERROR = 22, 23
+
+
+class Surroundings(Protocol):
+    """What an Asking needs of the UpstreamClient that began it."""
+
+    def exchange(self, server: Server) -> Exchange:
+        """How *server* is asked."""
+
+    def later(self, seconds: float, action: Callable[[], None]) -> IDelayedCall:
+        """Do *action* after so many seconds."""
+
+    def answered(self, server: Server) -> None:
+        """*server* was of use."""
+
+    def failed(self, server: Server, why: str) -> None:
+        """*server* was of none."""
+
+
+class _Attempt(NamedTuple):
+    server: Server
+    form: Form
+
+
+class Asking:
+    """See the head of this module. *result* fires with the Answer or UpstreamError; to cancel it ends every attempt."""
+
+    __slots__ = ("_around", "_network", "_request", "_round", "_running", "_timer", "_untried", "_why", "result")
+
+    def __init__(self, around: Surroundings, request: Request, servers: Iterable[Server]) -> None:
+        self._around, self._request = around, request
+        self._untried = deque(servers)
+        self._running: dict[Deferred[bytes], _Attempt] = {}
+        self._network, self._round, self._why = True, 1, "no server"
+        self.result: Deferred[Answer] = Deferred(lambda _: self._stop())
+        self._timer = around.later(request.group.deadline / ROUNDS, self._go_on)
+        self._try_next()
+
+    def _try_next(self) -> None:
+        """Ask the next server; if all that are asked have failed, so has the question."""
+        if self._untried:
+            self._send(_Attempt(self._untried.popleft(), Form.FULL))
+        elif not self._running:
+            self._fail(NETWORK_ERROR if self._network else NO_REACHABLE_AUTHORITY, self._why)
+
+    def _send(self, attempt: _Attempt) -> None:
+        sent = self._around.exchange(attempt.server).ask(self._request.message(attempt.form))
+        self._running[sent] = attempt
+        sent.addCallbacks(self._replied, self._lost, (sent,), {}, (sent,), {})
+
+    def _replied(self, reply: bytes, sent: Deferred[bytes]) -> None:
+        attempt = self._running.pop(sent)
+        try:
+            verdict = judge(reply, self._request, attempt.form)
+        except Exception:
+            # A bug of ours: whoever asked must see it, not wait for the deadline.
+            self._stop()
+            self.result.errback()
+            return
+        match verdict:
+            case Answer():
+                self._stop()
+                self._around.answered(attempt.server)
+                self.result.callback(verdict)
+            case Form():
+                self._send(_Attempt(attempt.server, verdict))
+            case Useless():
+                self._give_up(attempt.server, verdict.text, network=False)
+
+    def _lost(self, failure: Failure, sent: Deferred[bytes]) -> None:
+        attempt = self._running.pop(sent, None)
+        if attempt is None:
+            return  # we have cancelled it ourselves
+        error = failure.value
+        if isinstance(error, ExchangeError):
+            self._give_up(attempt.server, error.text, network=error.network)
+        else:
+            self._stop()
+            self.result.errback(failure)
+
+    def _give_up(self, server: Server, why: str, *, network: bool) -> None:
+        self._around.failed(server, why)
+        self._network, self._why = self._network and network, why
+        self._try_next()
+
+    def _go_on(self) -> None:
+        """A part of the deadline is over: try one server more, or once more the one that has been silent longest."""
+        if self._round == ROUNDS:
+            for attempt in self._running.values():
+                self._around.failed(attempt.server, "silence")
+            self._fail(NO_REACHABLE_AUTHORITY, f"no answer in {self._request.group.deadline * 1000:.0f} ms")
+            return
+        self._round += 1
+        self._timer = self._around.later(self._request.group.deadline / ROUNDS, self._go_on)
+        if not self._untried:
+            first = next(iter(self._running.values()))
+            if first.server.transport == UDP:
+                self._send(first)
+        else:
+            self._try_next()
+
+    def _fail(self, code: int, why: str) -> None:
+        self._stop()
+        self.result.errback(Failure(UpstreamError(f"{self._request.group.label}: {why}", ede=code)))
+
+    def _stop(self) -> None:
+        """End the timer and every attempt that still runs."""
+        if self._timer.active():
+            self._timer.cancel()
+        running, self._running = self._running, {}
+        for sent in running:
+            sent.cancel()

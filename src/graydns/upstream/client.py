@@ -1,0 +1,73 @@
+"""UpstreamClient: asks upstream groups. It outlives reloads, for what it has learnt of servers does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.interfaces import IDelayedCall
+
+from graydns.model.answer import Answer
+from graydns.model.observe import Anomalies
+from graydns.model.query import Query
+from graydns.upstream.asking import Asking
+from graydns.upstream.datagram import DatagramExchange
+from graydns.upstream.entropy import Entropy
+from graydns.upstream.exchange import Exchange
+from graydns.upstream.group import UpstreamGroup
+from graydns.upstream.plain import PlainExchange
+from graydns.upstream.reputation import Reputation
+from graydns.upstream.request import make_request
+from graydns.upstream.server import UDP, Server
+from graydns.upstream.stream import StreamExchange, endpoint
+
+
+@define(eq=False)
+class UpstreamClient:
+    """Questions to the servers of a group.
+
+    *reactor*: IReactorTime, IReactorFDSet and IReactorTCP. *clock*: monotonic seconds. *anomalies*: is told of replies that do
+    not fit and of servers that fail. *trust*: authorities for ``tls`` servers (an IOpenSSLTrustRoot), None = the system's.
+    """
+
+    reactor: Any = field(repr=False)
+    clock: Callable[[], float] = field(repr=False)
+    anomalies: Anomalies = field(repr=False)
+    trust: Any = field(default=None, repr=False)
+    _entropy: Entropy = field(init=False, factory=Entropy, repr=False)
+    _reputation: Reputation = field(init=False, factory=Reputation, repr=False)
+    _exchanges: dict[Server, Exchange] = field(init=False, factory=dict, repr=False)
+
+    async def ask(self, query: Query, group: UpstreamGroup) -> Answer:
+        """What *group* says to *query*. Raises UpstreamError; to cancel it closes every socket at once."""
+        servers = self._reputation.arrange(group.servers, self.clock())
+        return await Asking(self, make_request(query, group), servers).result
+
+    def exchange(self, server: Server) -> Exchange:
+        """How *server* is asked; made once."""
+        try:
+            return self._exchanges[server]
+        except KeyError:
+            made = self._exchanges[server] = self._make_exchange(server)
+            return made
+
+    def later(self, seconds: float, action: Callable[[], None]) -> IDelayedCall:
+        """Do *action* after so many seconds."""
+        delayed: IDelayedCall = self.reactor.callLater(seconds, action)
+        return delayed
+
+    def answered(self, server: Server) -> None:
+        """*server* was of use: it keeps its place."""
+        self._reputation.clear(server)
+
+    def failed(self, server: Server, why: str) -> None:
+        """*server* was of none: it is asked last for a while."""
+        self.anomalies.note(server.packed, "upstream-failure", why)
+        self._reputation.suspect(server, self.clock())
+
+    def _make_exchange(self, server: Server) -> Exchange:
+        stream = StreamExchange(server, endpoint(self.reactor, server, self.trust), self._entropy)
+        if server.transport != UDP:
+            return stream
+        return PlainExchange(DatagramExchange(self.reactor, server, self._entropy, self.anomalies), stream)

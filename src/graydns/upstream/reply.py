@@ -1,0 +1,112 @@
+"""Reply: an upstream's message taken apart, as far as its form goes. Nothing of it is believed yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dns.exception
+import dns.rdata
+from attrs import field, frozen
+
+from graydns.model.answer import ADDITIONAL
+from graydns.model.errors import GraydnsError
+from graydns.model.name import ROOT
+from graydns.upstream.request import Request
+from graydns.wire.edns import OPTION_SIZE
+from graydns.wire.header import HEADER, OPT, START
+from graydns.wire.walk import Malformed, Names, Record, records
+
+IN = 1
+A, AAAA = 1, 28
+
+#: Octets that an address has, by type; in class IN such rdata are whole if they have just that.
+_ADDRESS_SIZES = {A: 4, AAAA: 16}
+
+#: Stands for the header while rdata are read: a name that points into it is then no name, because in an Answer's
+#: body it would change with every asker.
+_NO_HEADER = b"\xff" * START
+
+
+class Unbelievable(GraydnsError):
+    """A reply that cannot be taken for an answer: malformed, or at odds with itself or the question."""
+
+
+@frozen(eq=False)
+class Reply:
+    """*data*: the message; *start*: where its question ends. *records*: without OPT, which is *opt*. *rcode*: all 12 bits."""
+
+    data: bytes
+    start: int
+    rcode: int
+    records: list[Record]
+    opt: Record | None
+    _names: Names = field(repr=False)
+    _rdatas: dict[int, dns.rdata.Rdata] = field(factory=dict, repr=False)
+
+    def section(self, section: int) -> list[Record]:
+        """The records of one section, in order."""
+        return [record for record in self.records if record.section == section]
+
+    def target(self, record: Record) -> bytes:
+        """The name that is all of the rdata of a CNAME or DNAME, lowered. Raises Unbelievable."""
+        try:
+            name, end = self._names.read(record.rdata_at)
+        except Malformed as error:
+            raise Unbelievable(str(error)) from error
+        if end != record.rdata_end:
+            raise Unbelievable("an alias whose rdata is not one name")
+        return name
+
+    def rdata(self, record: Record) -> dns.rdata.Rdata:
+        """The rdata of *record*, parsed once. Raises Unbelievable."""
+        at = record.rdata_at
+        rdata = self._rdatas.get(at)
+        if rdata is None:
+            wire = _NO_HEADER + self.data[START : record.end]
+            try:
+                rdata = dns.rdata.from_wire(record.rdclass, record.rdtype, wire, at, record.rdata_end - at)
+            except (dns.exception.DNSException, ValueError) as error:
+                raise Unbelievable(f"malformed rdata of type {record.rdtype}: {error}") from error
+            self._rdatas[at] = rdata
+        return rdata
+
+    def check(self, record: Record) -> None:
+        """Raise Unbelievable unless the rdata of *record* are well-formed."""
+        size = _ADDRESS_SIZES.get(record.rdtype) if record.rdclass == IN else None
+        if size is None:
+            self.rdata(record)
+        elif record.rdata_end - record.rdata_at != size:
+            raise Unbelievable("an address of impossible length")
+
+    def options(self) -> Iterator[tuple[int, bytes]]:
+        """The EDNS options, as (code, data). Raises Unbelievable."""
+        if self.opt is None:
+            return
+        at, end = self.opt.rdata_at, self.opt.rdata_end
+        while at < end:
+            code, size = self.data[at : at + 2], int.from_bytes(self.data[at + 2 : at + OPTION_SIZE], "big")
+            at += OPTION_SIZE + size
+            if at > end:
+                raise Unbelievable("an option goes past its record")
+            yield int.from_bytes(code, "big"), self.data[at - size : at]
+
+
+def read(data: bytes, request: Request) -> Reply:
+    """Take *data* apart, whose header and question an Exchange has found to fit. Raises Unbelievable."""
+    _, flags, questions, *counts = HEADER.unpack_from(data)
+    start = START + (len(request.query.question) if questions else 0)
+    try:
+        found = list(records(data, start, (counts[0], counts[1], counts[2])))
+    except Malformed as error:
+        raise Unbelievable(str(error)) from error
+    if (found[-1].end if found else start) != len(data):
+        raise Unbelievable("something follows the last record")
+    options = [record for record in found if record.rdtype == OPT]
+    rcode = flags & 15
+    if not options:
+        return Reply(data, start, rcode, found, None, Names(data))
+    opt = options[0]
+    if len(options) > 1 or opt.section != ADDITIONAL or opt.owner != ROOT:
+        raise Unbelievable("an OPT record where none belongs")
+    found.remove(opt)
+    return Reply(data, start, opt.ttl >> 24 << 4 | rcode, found, opt, Names(data))

@@ -1,0 +1,116 @@
+"""From the reply of an upstream to an Answer: what belongs to the question is believed, and nothing else. Pure.
+
+::
+
+    reply ── read: whole, well-formed, one OPT ──► chain: answer section ──► denial: authority section
+                                                          │ believed records, in order
+                          are they the beginning of the message? ── yes ──► body = those bytes
+                                                          └───────── no ──► body built anew
+
+The beginning of a message can be taken over as it is, because the asker's question is as long as the upstream's: all
+pointers still point at the same names, those to the question now at the asker's own spelling of it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from itertools import groupby
+from typing import NamedTuple
+
+from graydns.model.answer import ANSWER, AUTHORITY, Answer, Span
+from graydns.upstream.chain import RRSIG, covered, follow
+from graydns.upstream.denial import believe, negative_ttl
+from graydns.upstream.reply import Reply, Unbelievable
+from graydns.upstream.request import Form, Request
+from graydns.upstream.told import scope_of
+from graydns.wire.body import RRset, build
+from graydns.wire.walk import Record
+
+NOERROR, NXDOMAIN = 0, 3
+
+#: A TTL with the highest bit set counts as 0 (RFC 2181 section 8).
+LARGEST_TTL = 0x7FFFFFFF
+
+_TTL = struct.Struct("!I")
+
+
+class _Set(NamedTuple):
+    """Believed records that go together, and the TTL that all of them get."""
+
+    records: list[Record]
+    ttl: int
+
+
+def scrub(reply: Reply, request: Request, form: Form) -> Answer:
+    """The Answer in *reply*, whose rcode is NOERROR or NXDOMAIN. Raises Unbelievable.
+
+    Its TTL is 0 where the end of a chain is empty and no SOA says for how long (RFC 2308 section 5).
+    """
+    query, group = request.query, request.group
+    signatures = query.dnssec_ok and form is not Form.NO_EDNS
+    chain = follow(reply, _of_class(reply, ANSWER, query.qclass), query.qname, query.qtype, signatures=signatures)
+    if chain.complete and reply.rcode == NXDOMAIN:
+        raise Unbelievable("a name that does not exist, with records")
+    denial = believe(reply, _of_class(reply, AUTHORITY, query.qclass), chain, signatures=signatures)
+    believed = chain.records + denial.records
+    for record in believed:
+        reply.check(record)
+    most = {}
+    if denial.soa is not None:
+        most[denial.soa.ttl_at] = min(negative_ttl(reply, denial.soa), group.negative_ttl)
+    sets = _sets(reply, believed, group.max_ttl, most)
+    body, spans = _body(reply, query.qname, believed, sets)
+    certain = chain.complete or denial.soa is not None
+    scope, shareable = scope_of(reply, request, form)
+    return Answer(
+        rcode=reply.rcode,
+        body=body,
+        spans=spans,
+        ttl=min([each.ttl for each in sets]) if sets and certain else 0,
+        scope=scope,
+        origin=group,
+        forwarded=True,
+        shareable=shareable,
+        why=group.label,
+    )
+
+
+def _of_class(reply: Reply, section: int, rdclass: int) -> list[Record]:
+    return [each for each in reply.records if each.section == section and each.rdclass == rdclass]
+
+
+def _sets(reply: Reply, believed: list[Record], max_ttl: int, most: Mapping[int, int]) -> list[_Set]:
+    """Neighbours of one owner and type; their TTL is the lowest (RFC 2181 section 5.2), *max_ttl* at most.
+
+    *most*: a further bound by the place of a record's TTL.
+    """
+    sets = []
+    for _, group in groupby(believed, key=lambda each: (each[:3], each.rdtype == RRSIG and covered(reply, each))):
+        records = list(group)
+        ttls = [0 if each.ttl > LARGEST_TTL else min(each.ttl, most.get(each.ttl_at, max_ttl)) for each in records]
+        sets.append(_Set(records, min(max_ttl, *ttls)))
+    return sets
+
+
+def _body(reply: Reply, qname: bytes, believed: list[Record], sets: list[_Set]) -> tuple[bytes, tuple[Span, ...]]:
+    """The body that holds *believed*, and its spans."""
+    if believed != reply.records[: len(believed)]:
+        return build(qname, [_rrset(reply, each) for each in sets])
+    start = reply.start
+    body: bytes | bytearray = reply.data[start : believed[-1].end] if believed else b""
+    spans = []
+    for records, ttl in sets:
+        for each in records:
+            if each.ttl != ttl:
+                body = body if isinstance(body, bytearray) else bytearray(body)
+                _TTL.pack_into(body, each.ttl_at - start, ttl)
+        places = tuple([each.ttl_at - start for each in records])
+        spans.append(Span(records[0].section, len(records), records[-1].end - start, places))
+    return bytes(body), tuple(spans)
+
+
+def _rrset(reply: Reply, group: _Set) -> RRset:
+    first = group.records[0]
+    rdatas = tuple([reply.rdata(each).to_wire() or b"" for each in group.records])
+    return RRset(first.section, first.owner, first.rdtype, first.rdclass, group.ttl, rdatas)

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import dns.edns
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rdatatype
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from graydns.model.errors import Unanswerable
+from graydns.model.query import Edns, Subnet
+from graydns.wire.parse import parse
+from tests.wire.samples import DIG_QUERIES, anyone, names, someone_on_tcp
+
+bounded = settings(deadline=None, max_examples=300)
+
+subnets = st.one_of(
+    st.builds(lambda a, n: dns.edns.ECSOption(str(a), n), st.ip_addresses(v=4), st.integers(0, 32)),
+    st.builds(lambda a, n: dns.edns.ECSOption(str(a), n), st.ip_addresses(v=6), st.integers(0, 128)),
+)
+cookies = st.builds(dns.edns.CookieOption, st.binary(min_size=8, max_size=8), st.sampled_from([b"", b"s" * 8, b"t" * 32]))
+others = st.builds(dns.edns.GenericOption, st.integers(100, 65000), st.binary(max_size=40))
+option_lists = st.tuples(
+    st.lists(subnets, max_size=1), st.lists(cookies, max_size=1), st.lists(others, max_size=3)
+).map(lambda lists: [option for found in lists for option in found])
+
+
+@st.composite
+def messages(draw: st.DrawFn) -> dns.message.Message:
+    """Queries as dnspython writes them, with and without EDNS."""
+    wire = draw(names)
+    name = dns.name.from_wire(wire, 0)[0]
+    rdtype = draw(st.integers(1, 65535).filter(lambda value: value != dns.rdatatype.OPT))
+    flags = draw(st.integers(0, 7))
+    with_edns = draw(st.booleans())
+    return dns.message.make_query(
+        name,
+        rdtype,
+        flags=sum(bit for at, bit in enumerate((0x0100, 0x0020, 0x0010)) if flags >> at & 1),
+        use_edns=0 if with_edns else None,
+        want_dnssec=with_edns and draw(st.booleans()),
+        payload=draw(st.integers(0, 65535)),
+        options=draw(option_lists) if with_edns else None,
+    )
+
+
+def silent_or_sound(data: bytes) -> None:
+    """Parse *data*; whatever is refused must be refused in a sound reply that is no longer."""
+    for identify in (anyone, someone_on_tcp):
+        try:
+            query = parse(data, identify)
+        except Unanswerable as error:
+            if error.reply is None:
+                assert len(data) < 12 or data[2] & 0x80
+                continue
+            assert error.reply[:2] == data[:2]
+            assert error.reply[2] & 0xF8 == data[2] & 0x78 | 0x80
+            assert len(error.reply) <= len(data)
+            if data[2] & 0x78 != 5 << 3:  # dnspython wants the question of an UPDATE to be for SOA
+                dns.message.from_wire(error.reply)
+        else:
+            assert data[12:].startswith(query.question)
+            assert query.qname == query.question[:-4].lower()
+
+
+@bounded
+@given(messages())
+def test_agrees(message: dns.message.Message) -> None:
+    """A valid query says to us what it says to dnspython."""
+    query = parse(message.to_wire(), anyone)
+    question = message.question[0]
+    assert query.id == message.id
+    assert query.question[:-4] == question.name.to_wire()
+    assert (query.qtype, query.qclass) == (question.rdtype, question.rdclass)
+    asked = (query.recursion_desired, query.authentic_data, query.checking_disabled)
+    assert asked == tuple(bool(message.flags & bit) for bit in (dns.flags.RD, dns.flags.AD, dns.flags.CD))
+    assert (query.edns is None) == (message.edns < 0)
+    if query.edns is not None:
+        agrees_on_edns(query.edns, message)
+
+
+def agrees_on_edns(edns: Edns, message: dns.message.Message) -> None:
+    assert edns.payload == max(512, message.payload)
+    assert edns.dnssec_ok == bool(message.ednsflags & dns.flags.DO)
+    assert edns.options == tuple((option.otype, option.to_wire()) for option in message.options)
+    by_type = {option.otype: option for option in message.options}
+    subnet = by_type.get(dns.edns.OptionType.ECS)
+    if isinstance(subnet, dns.edns.ECSOption):
+        width = 4 if subnet.family == 1 else 16
+        assert edns.subnet == Subnet(subnet.addrdata.ljust(width, b"\0"), subnet.srclen)
+    else:
+        assert edns.subnet is edns.subnet_wire is None
+    cookie = by_type.get(dns.edns.OptionType.COOKIE)
+    assert edns.cookie == (cookie.to_wire() if cookie else None)
+
+
+@bounded
+@given(st.binary(max_size=300))
+@example(b"\0" * 12)
+@example(b"\0\0\0\0\0\1\0\0\0\0\0\0\xc0\x0c\0\1\0\1")
+def test_arbitrary_bytes(data: bytes) -> None:
+    """Bytes of any kind become a Query or Unanswerable, nothing else."""
+    silent_or_sound(data)
+
+
+@bounded
+@given(st.tuples(*[st.integers(0, 3)] * 4), st.integers(0, 0x7FFF), st.binary(max_size=120))
+def test_arbitrary_sections(counts: tuple[int, ...], flags: int, rest: bytes) -> None:
+    """The same behind a header that promises little enough to be kept."""
+    header = b"\x12\x34" + flags.to_bytes(2, "big") + b"".join(count.to_bytes(2, "big") for count in counts)
+    silent_or_sound(header + rest)
+
+
+@bounded
+@given(
+    messages().map(lambda message: message.to_wire()) | st.sampled_from(DIG_QUERIES),
+    st.lists(st.tuples(st.integers(2, 400), st.integers(0, 255)), max_size=4),
+    st.integers(0, 4),
+    st.binary(max_size=4),
+)
+def test_mutations(wire: bytes, edits: list[tuple[int, int]], shorter: int, longer: bytes) -> None:
+    """The same for valid queries with some octets changed, lost or added."""
+    data = bytearray(wire)
+    for at, value in edits:
+        data[at % len(data)] = value
+    silent_or_sound(bytes(data[: len(data) - shorter]) + longer)
+
+
+@bounded
+@given(messages(), st.data())
+def test_every_cut(message: dns.message.Message, data: st.DataObject) -> None:
+    """No proper prefix of a query is a query."""
+    wire = message.to_wire()
+    prefix = wire[: data.draw(st.integers(0, len(wire) - 1))]
+    silent_or_sound(prefix)
+    try:
+        parse(prefix, anyone)
+    except Unanswerable:
+        return
+    raise AssertionError("a prefix was taken for a query")
+
+
+@bounded
+@given(st.binary(max_size=60))
+def test_same_judgement(options: bytes) -> None:
+    """Where dnspython refuses the framing of options, so do we."""
+    assume(options)
+    from tests.wire.samples import HEAD, opt
+
+    data = HEAD + opt(options)
+    try:
+        parse(data, anyone)
+    except Unanswerable:
+        return
+    try:
+        dns.message.from_wire(data)
+    except (dns.exception.FormError, dns.exception.DNSException) as error:
+        raise AssertionError("dnspython refuses it") from error
