@@ -17,9 +17,7 @@ from tests.wire.samples import ASKER, HEAD, QNAME, anyone, opt, raw, refused
 
 #: What dig 9.18 sends for "www.shop.test A": RD, AD, a payload of 1232, a client cookie.
 DIG = bytes.fromhex(
-    "c5d50120000100000000000103777777"
-    "0473686f7004746573740000010001"
-    "00002904d000000000000c000a00087a5968b6d3851927"
+    "c5d501200001000000000001037777770473686f700474657374000001000100002904d000000000000c000a00087a5968b6d3851927"
 )
 
 
@@ -84,7 +82,7 @@ def test_reply() -> None:
 
 @pytest.mark.parametrize("opcode", range(1, 16))
 def test_opcodes(opcode: int) -> None:
-    """Every opcode but QUERY is answered with NOTIMP, the same opcode, the question if there is one, and OPT for OPT."""
+    """Every opcode but QUERY gets NOTIMP with the same opcode, the question if there is one, and OPT for OPT."""
     flags = opcode << 11 | 0x0510  # AA, RD, CD
     with pytest.raises(Unanswerable) as caught:
         parse(sized(1, additionals=1, flags=flags) + QNAME + b"\0\6\0\1" + opt(), anyone)
@@ -98,7 +96,7 @@ def test_opcodes(opcode: int) -> None:
 
 
 def test_opcode_unreadable() -> None:
-    """What follows the header of an unknown opcode may be anything; only what reads as a question and an OPT is echoed."""
+    """What follows the header of an unknown opcode may be anything; only what reads as a question is echoed."""
     for rest in (b"", b"\xff" * 40, A_QUESTION[:-1], b"\xc0\x0c\0\1\0\1"):
         reply = refused(sized(1, 7, 7, 7, flags=0x7800) + rest)
         assert (reply.rcode(), reply.question, reply.edns) == (dns.rcode.NOTIMP, [], -1)
@@ -144,7 +142,9 @@ def test_longest_name() -> None:
     assert refused(sized(1) + b"\2aa" + name[2:] + b"\0\1\0\1").rcode() == dns.rcode.FORMERR
 
 
-@pytest.mark.parametrize(("qtype", "qclass"), [(252, 1), (251, 1), (250, 1), (255, 1), (0, 1), (1, 3), (1, 254), (999, 77)])
+@pytest.mark.parametrize(
+    ("qtype", "qclass"), [(252, 1), (251, 1), (250, 1), (255, 1), (0, 1), (1, 3), (1, 254), (999, 77)]
+)
 def test_odd_questions(qtype: int, qclass: int) -> None:
     """Types and classes that the pipeline refuses parse like any other."""
     query = parse(sized(1) + QNAME + struct.pack("!HH", qtype, qclass), anyone)
@@ -184,7 +184,7 @@ def test_trailing_octets() -> None:
 def test_version() -> None:
     """An unknown EDNS version is BADVERS in an OPT of version 0, before anybody looks at its options."""
     reply = refused(HEAD + opt(b"\xff\xff\xff", ttl=0x00018001))
-    assert (reply.rcode(), reply.edns, reply.ednsflags) == (dns.rcode.BADVERS, 0, dns.flags.DO)
+    assert (reply.rcode(), reply.edns, reply.ednsflags & 0xFFFF) == (dns.rcode.BADVERS, 0, dns.flags.DO)
     assert reply.flags == dns.flags.QR | dns.flags.RD
     assert len(reply.question) == 1
 
@@ -245,4 +245,4 @@ def test_error_flags() -> None:
     """An error reply copies ID, RD and CD of the query and sets nothing else."""
     reply = refused(sized(1, flags=0x07FF & ~0x000F) + A_QUESTION + b"x")
     assert reply.id == 0x1234
-    assert reply.flags == dns.flags.QR | dns.flags.RD | dns.flags.CD
+    assert reply.flags == dns.flags.QR | dns.flags.RD | dns.flags.CD | dns.rcode.FORMERR

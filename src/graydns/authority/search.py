@@ -53,7 +53,7 @@ Place = Exact | Wildcard | Cut | Renamed | Missing
 
 def search(zone: Zone, name: bytes) -> Place:
     """The place of *name*, which is *zone*'s origin or below it."""
-    encloser, node = zone.origin, zone.node(zone.origin) or {}
+    encloser, node = zone.origin, zone.apex
     for at in reversed(_label_starts(name, len(name) - len(zone.origin))):
         if DNAME in node:
             return Renamed(encloser, node[DNAME])

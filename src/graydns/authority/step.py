@@ -84,7 +84,7 @@ def records(zone: Zone | None, name: bytes, node: Node, asked: Asked, *, why: st
         return _any(zone, name, node, asked)
     if (stored := node.get(asked.qtype)) is not None:
         answer = RRset(ANSWER, name, asked.qtype, IN, *stored)
-        more = addresses(zone, hosts(name, asked.qtype, stored.rdatas), asked.decide) if zone else ()
+        more = addresses(zone, hosts(name, asked.qtype, stored.rdatas), asked.decide) if zone is not None else ()
         return Step((answer, *more), origin=zone, why=why)
     if (alias := node.get(CNAME)) is not None and asked.qtype not in _BESIDE_CNAME:
         target = alias.rdatas[0].lower()

@@ -32,13 +32,13 @@ Shards = tuple[dict[bytes, bytes], ...]
 class Zone:
     """One zone; its identity is the Origin of the answers made from it.
 
-    *origin*: name of the apex. *soa*: the apex's SOA. *shards*: the rows by lowered name, spread by hash; never changed
+    *origin*: name of the *apex*, whose RRsets are kept unpacked, as every walk starts there. *shards*: the rows by lowered name, spread by hash; never changed
     once built. *services*: names under release control; they exist though the zone may hold nothing at them, and
     so do the names above them (*implied*: those of both that have no row).
     """
 
     origin: bytes
-    soa: Stored
+    apex: Node = field(repr=False)
     shards: Shards = field(repr=False)
     services: frozenset[bytes] = field(default=frozenset(), repr=False)
     implied: frozenset[bytes] = field(default=frozenset(), repr=False)
@@ -50,8 +50,15 @@ class Zone:
             return {} if name in self.implied else None
         return unpack(row)
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """Number of names, empty non-terminals included."""
         return sum(map(len, self.shards))
+
+    @property
+    def soa(self) -> Stored:
+        """The SOA."""
+        return self.apex[SOA]
 
     @property
     def serial(self) -> int:
@@ -97,7 +104,7 @@ def build(
     apex = unpack(shards[_shard(origin, size)].get(origin, b""))
     if SOA not in apex or NS not in apex:
         raise ValueError("a zone needs an SOA and an NS at its apex")
-    return Zone(origin, apex[SOA], shards).with_services(services)
+    return Zone(origin, apex, shards).with_services(services)
 
 
 def run(steps: Generator[None, None, T]) -> T:

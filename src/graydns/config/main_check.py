@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from ipaddress import ip_address
 
-from graydns.config.address import Door, Network, Server
+from graydns.config.address import Door, Network
 from graydns.config.main import Settings
 from graydns.config.misfit import Misfit
 from graydns.config.policy import repeated_names
@@ -17,7 +16,7 @@ from graydns.model.policy import Rule
 def check_settings(settings: Settings, broken: Collection[str]) -> Iterator[Misfit]:
     """Yield all that is wrong across keys; keys in *broken* are not judged again."""
     yield from door_misfits(settings, broken)
-    yield from loops(settings)
+    yield from empty_upstreams(settings)
     yield from shared_clients(settings)
     for tenant_id, tenant in settings.tenants.items():
         for misfit in repeated_names(tenant.rules):
@@ -53,24 +52,11 @@ def door_misfits(settings: Settings, broken: Collection[str]) -> Iterator[Misfit
         taken.setdefault(place, str(door))
 
 
-def loops(settings: Settings) -> Iterator[Misfit]:
-    """Upstream servers that are graydns itself."""
-    own = [door for path, door in doors(settings) if "listen" in path]
+def empty_upstreams(settings: Settings) -> Iterator[Misfit]:
+    """Upstreams that nobody stands behind."""
     for upstream_name, upstream in settings.upstreams.items():
-        for index, server in enumerate(upstream.servers):
-            if isinstance(server, Server) and any(reaches(server, door) for door in own):
-                path = ("upstreams", upstream_name, "servers", index)
-                yield Misfit(path, f"{server}, which is graydns itself", "a server elsewhere")
         if not upstream.servers:
             yield Misfit(("upstreams", upstream_name, "servers"), "an empty list", "at least one server")
-
-
-def reaches(server: Server, door: Door) -> bool:
-    """Whether a query to *server* would come in at *door*."""
-    if (server.transport, server.port) != (door.transport, door.port):
-        return False
-    everywhere = ip_address(door.host).is_unspecified and ip_address(server.host).is_loopback
-    return server.host == door.host or everywhere
 
 
 def shared_clients(settings: Settings) -> Iterator[Misfit]:

@@ -8,6 +8,7 @@ or raises Misfits with a text that names its bounds. ``config.converter`` finds 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from attrs import frozen
 
@@ -16,8 +17,7 @@ from graydns.config.misfit import misfits
 #: Canonical decimals only: "010" is octal to some readers and a slip to the others.
 INTEGER = re.compile(r"-?[1-9][0-9]{0,17}|0")
 LOOSE_INTEGER = re.compile(r"(?:\+|-?0)[0-9_]+|-?[0-9]+_[0-9_]*")
-DURATION = re.compile(r"(0|[1-9][0-9]{0,11})(ms|s|m|h|d)")
-SIZE = re.compile(r"(0|[1-9][0-9]{0,14})(B|KiB|MiB|GiB|TiB)")
+QUANTITY = re.compile(r"(0|[1-9][0-9]{0,14})([A-Za-z]{1,3})")
 PERCENT = re.compile(r"(0|[1-9][0-9]{0,2})(?:\.([0-9]{1,4}))?")
 VERSION_NUMBER = re.compile(r"(0|[1-9][0-9]{0,17})(\.(0|[1-9][0-9]{0,17})){0,7}")
 
@@ -104,10 +104,14 @@ class Integer:
         return int(value)
 
 
-def milliseconds(text: str) -> int | None:
-    """A duration such as ``500ms``, ``8s``, ``1d`` in milliseconds; None if it is not one."""
-    match = DURATION.fullmatch(text)
-    return int(match[1]) * MILLISECONDS[match[2]] if match else None
+def measure(value: object, units: Mapping[str, int], least: str, most: str) -> int | None:
+    """*value*, a number with one of *units*, in the smallest of them; None if it is not one from *least* to *most*."""
+    match = QUANTITY.fullmatch(value) if isinstance(value, str) else None
+    if match is None or match[2] not in units:
+        return None
+    size = int(match[1]) * units[match[2]]
+    low, high = (int(bound[1]) * units[bound[2]] for bound in map(QUANTITY.fullmatch, (least, most)) if bound)
+    return size if low <= size <= high else None
 
 
 @frozen
@@ -119,8 +123,8 @@ class Duration:
 
     def __call__(self, value: object, /) -> float:
         """Seconds."""
-        length = milliseconds(value) if isinstance(value, str) else None
-        if length is None or not (milliseconds(self.least) or 0) <= length <= (milliseconds(self.most) or 0):
+        length = measure(value, MILLISECONDS, self.least, self.most)
+        if length is None:
             raise misfits(value, f"a duration from {self.least} to {self.most}, in ms, s, m, h or d")
         return length / 1000
 
@@ -135,18 +139,10 @@ class Ttl:
     def __call__(self, value: object, /) -> int:
         """Seconds."""
         text = value + "s" if isinstance(value, str) and INTEGER.fullmatch(value) else value
-        length = milliseconds(text) if isinstance(text, str) else None
+        length = measure(text, MILLISECONDS, self.least, self.most)
         if length is None or length % 1000:
             raise misfits(value, f"whole seconds from {self.least} to {self.most}, such as 5, 5s, 10m or 1h")
-        if not (milliseconds(self.least) or 0) <= length <= (milliseconds(self.most) or 0):
-            raise misfits(value, f"a time from {self.least} to {self.most}")
         return length // 1000
-
-
-def octets(text: str) -> int | None:
-    """A size such as ``16KiB`` in bytes; None if it is not one."""
-    match = SIZE.fullmatch(text)
-    return int(match[1]) * BYTES[match[2]] if match else None
 
 
 @frozen
@@ -158,8 +154,8 @@ class Size:
 
     def __call__(self, value: object, /) -> int:
         """Bytes."""
-        size = octets(value) if isinstance(value, str) else None
-        if size is None or not (octets(self.least) or 0) <= size <= (octets(self.most) or 0):
+        size = measure(value, BYTES, self.least, self.most)
+        if size is None:
             raise misfits(value, f"a size from {self.least} to {self.most}, in B, KiB, MiB, GiB or TiB")
         return size
 

@@ -8,7 +8,6 @@ the old generation moves the slot over. That keeps what is asked for within the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import final
 
@@ -115,11 +114,10 @@ Slot = Entry | Fork
 class HotTable:
     """Slots by (DO, CD) and question, bounded to *limit* octets.
 
-    *current* tells whether an origin still belongs to the running Snapshot; an answer of any other is refused.
+    Its Plans and answers are of one Snapshot: whoever swaps that clears this, and keeps nothing made before.
     """
 
     limit: int
-    current: Callable[[object], bool] = field(repr=False)
     young: tuple[dict[bytes, Slot], ...] = field(init=False, repr=False, factory=lambda: ({}, {}, {}, {}))
     _old: tuple[dict[bytes, Slot], ...] = field(init=False, repr=False, factory=lambda: ({}, {}, {}, {}))
     _young_size: int = field(init=False, default=0)
@@ -144,9 +142,7 @@ class HotTable:
         return self.young[flags].get(key) or self.promote(flags, key)
 
     def keep(self, flags: int, key: bytes, entry: Entry, plan: Plan) -> None:
-        """Remember *entry*, alone or under its Plan's Fork, unless its origin is gone."""
-        if not self.current(entry.answer.origin):
-            return
+        """Remember *entry*, alone or under its Plan's Fork."""
         if plan.single is not None:
             if self.get(flags, key) is None:
                 self._insert(flags, key, entry, self._cost(key, entry))

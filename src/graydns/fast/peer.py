@@ -66,9 +66,7 @@ class Peer:
 
     def __init__(self, address: str, transport: str, identity: str | None, trust: Trust, tenant: str,
                  hot: HotTable) -> None:  # fmt: skip
-        parsed = ip_address(address)
-        mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
-        self.source = (mapped or parsed).packed
+        self.source = ip_address(address).packed
         self.transport = transport
         self.identity = identity
         self.ecs = trust.ecs.get(address) is not None
@@ -118,6 +116,9 @@ class Peers:
 
     def make(self, address: str, transport: str, identity: str | None, listener_tenant: str | None = None) -> Peer:
         """A Peer; its tenant is the listener's, else the one whose ``clients`` hold *address*, else the default."""
-        bare = address.partition("%")[0]
+        parsed = ip_address(address.partition("%")[0])
+        if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+            parsed = parsed.ipv4_mapped
+        bare = str(parsed)
         tenant = listener_tenant or str(self.trust.tenants.get(bare) or DEFAULT_TENANT)
         return Peer(bare, transport, identity, self.trust, tenant, self.hot_of(tenant))

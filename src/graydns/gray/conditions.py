@@ -87,7 +87,9 @@ def _rank_address(conditions: Conditions) -> int:
     """0 = not tested; country < subdivision < city < any prefix, longer over shorter."""
     if conditions.network is not None:
         return 4 + conditions.network.prefix
-    return 3 if conditions.city else 2 if conditions.subdivision else 1 if conditions.country else 0
+    if conditions.city is not None:
+        return 3
+    return 2 if conditions.subdivision is not None else 1 if conditions.country is not None else 0
 
 
 def _rank_name(conditions: Conditions) -> int:
@@ -102,7 +104,10 @@ def _rank_name(conditions: Conditions) -> int:
 
 def read_conditions(when: When, faults: Faults) -> Conditions:
     """Normalise *when*; what is wrong in it is added to *faults*."""
-    source, subnet = read_network(when.source, faults.under("source")), read_network(when.subnet, faults.under("subnet"))
+    source, subnet = (
+        read_network(when.source, faults.under("source")),
+        read_network(when.subnet, faults.under("subnet")),
+    )
     if source and subnet and not (_covers(source, subnet) or _covers(subnet, source)):
         faults.add("source and subnet apart from each other", "networks one of which is in the other", "subnet")
     dimensions = (
@@ -111,7 +116,9 @@ def read_conditions(when: When, faults: Faults) -> Conditions:
     )  # fmt: skip
     return Conditions(
         # A subnet, where there is one, is what source tests too: testing both is testing the narrower.
-        network=max((network for network in (source, subnet) if network), key=lambda network: network.prefix, default=None),
+        network=max(
+            (network for network in (source, subnet) if network), key=lambda network: network.prefix, default=None
+        ),
         subnet_only=subnet is not None,
         identity=None if when.client is None else read_identity(when.client),
         tags=tuple(sorted(when.tag.items())),

@@ -20,6 +20,10 @@ from graydns.gray.records import Wire
 #: Slots that clients are hashed to: an endpoint's share comes in steps of 0.006 %.
 SLOTS = 1 << 14
 _SHIFT = 64 - 14
+
+#: The most endpoints a version can have: what a table of 16-bit numbers can name.
+MAX_MEMBERS = 65_534
+
 _MASK = SLOTS - 1
 
 

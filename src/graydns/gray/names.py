@@ -60,11 +60,6 @@ class Pattern(NamedTuple):
         return Form.STAR if lone else Form.GLOB
 
     @property
-    def rest(self) -> bytes:
-        """The labels after the first, or after the leading ``*.``, as a wire-form name."""
-        return _wire(self.labels if self.deep else self.labels[1:])
-
-    @property
     def literal(self) -> int:
         """How many characters of the pattern are literal."""
         return len(self.text) - self.text.count("*")
@@ -113,6 +108,11 @@ def _read_glob(text: str, deep: bool, is_open: bool) -> Pattern:
     return Pattern(tuple(label.encode() for label in labels)[deep:], deep, is_open, text)
 
 
+def to_wire(labels: tuple[bytes, ...]) -> bytes:
+    """Labels, leftmost first and without the root, as a wire-form name."""
+    return b"".join(bytes((len(label),)) + label for label in labels) + name.ROOT
+
+
 def presentation(qname: bytes) -> str:
     """A wire-form name as regular expressions see it: presentation format without the final dot."""
     labels = []
@@ -151,7 +151,3 @@ def _ends(pattern: Pattern) -> tuple[bytes, bytes]:
     head = b"" if pattern.deep else joined.split(b"*")[0]
     tail = b"" if pattern.open else joined.split(b"*")[-1]
     return head, tail
-
-
-def _wire(labels: tuple[bytes, ...]) -> bytes:
-    return b"".join(bytes((len(label),)) + label for label in labels) + name.ROOT

@@ -25,7 +25,7 @@ class CompiledRule:
     """A rule ready to be indexed; the ``origin`` of the answers it gives.
 
     *zone*: the zone whose names alone it sees, None = every name asked in the tenant. Exactly one of *version*,
-    *records*, *block* and *upstream* is set. *faults*: where it was written.
+    *records*, *block* and *upstream* is set.
     """
 
     name: str
@@ -38,7 +38,6 @@ class CompiledRule:
     block: Block | None = None
     upstream: str | None = None
     ttl: int | None = None
-    faults: Faults = field(default=Faults([]), repr=False)
 
     @property
     def outcome(self) -> str:
@@ -65,7 +64,6 @@ def compile_rule(rule: Rule, zone: bytes | None, faults: Faults) -> CompiledRule
         block=None if then.block is None else _read_block(then.block, place),
         upstream=then.upstream,
         ttl=_read_ttl(then, place),
-        faults=faults,
     )
 
 

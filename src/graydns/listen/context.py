@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from attrs import define, field
 from cryptography import x509
@@ -20,8 +19,26 @@ ALPN = b"dot"
 #: Forward secrecy and authenticated encryption only (RFC 9325 section 4.2). TLS 1.3 has nothing else.
 CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
 
-#: SSL_OP_NO_RENEGOTIATION; pyOpenSSL does not name it.
-_NO_RENEGOTIATION = 1 << 30
+
+class DrainedConnection(SSL.Connection):
+    """A connection whose :meth:`recv` gives all there is, where OpenSSL's gives one record."""
+
+    _dry = False
+
+    def recv(self, bufsiz: int, flags: int | None = None) -> bytes:
+        """The plaintext of all whole records received; *bufsiz* bounds one. Raises like its base."""
+        if self._dry:
+            self._dry = False
+            raise SSL.WantReadError
+        pieces = [super().recv(bufsiz, flags)]
+        try:
+            while True:
+                pieces.append(super().recv(bufsiz, flags))
+        except SSL.WantReadError:
+            self._dry = True  # the caller will ask once more; that is answered without asking OpenSSL again
+        except SSL.Error:
+            pass  # a close or a failure after whole records: OpenSSL says it again when the caller asks
+        return b"".join(pieces)
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -50,9 +67,9 @@ class TlsContext:
             self._load_client_ca(context, self.client_ca)
         self._context = context
 
-    def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
+    def serverConnectionForTLS(self, protocol: object) -> SSL.Connection:
         """One server side."""
-        return SSL.Connection(self._context)
+        return DrainedConnection(self._context)
 
     def _load_pair(self, context: SSL.Context) -> None:
         try:
@@ -73,9 +90,8 @@ class TlsContext:
 
     def _load_client_ca(self, context: SSL.Context, path: Path) -> None:
         try:
-            if (store := context.get_cert_store()) is not None:
-                for authority in x509.load_pem_x509_certificates(path.read_bytes()):
-                    store.add_cert(authority)
+            x509.load_pem_x509_certificates(path.read_bytes())
+            context.load_verify_locations(path)
             context.load_client_ca(bytes(path))
         except (OSError, ValueError, SSL.Error) as error:
             raise _fault("client_ca", path, error, "a PEM file with certificates") from error
@@ -85,7 +101,7 @@ class TlsContext:
 def _strict_context() -> SSL.Context:
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
-    context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE | _NO_RENEGOTIATION)
+    context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE | SSL.OP_NO_RENEGOTIATION)
     context.set_cipher_list(CIPHERS)
     # Sessions resume from tickets, which clients keep, not from a store of ours. The id lets them resume
     # where client certificates are asked for too.
@@ -104,5 +120,10 @@ def _select(connection: SSL.Connection, offered: list[bytes]) -> bytes:
 
 
 def _fault(key: str, path: Path, error: Exception, expected: str) -> ConfigError:
-    found = error.strerror if isinstance(error, OSError) else str(error) or type(error).__name__
+    if isinstance(error, OSError):
+        found = error.strerror
+    elif isinstance(error, SSL.Error):
+        found = ", ".join(reason for _, _, reason in error.args[0])
+    else:
+        found = str(error)
     return ConfigError([Fault(("tls", key), f"{path} ({found})", expected)])

@@ -30,10 +30,10 @@ BACKLOG = 1024
 
 
 class Doors(Service):
-    """Everything that listens for queries. *tls*: needed for doors of that transport.
+    """Everything that listens for queries. *tls*: needed for doors of that transport, else ConfigError.
 
-    Starting opens all doors or none, and raises ConfigError naming the one that
-    could not be opened; under twistd that happens before privileges are given up.
+    Starting opens all doors or none, and raises ConfigError naming the one that could not be opened; under twistd
+    that happens before privileges are given up. Wildcards of UDP are expanded then, and not again.
     """
 
     name = "doors"
@@ -47,6 +47,8 @@ class Doors(Service):
         reactor: Reactor,
         tls: TlsContext | None = None,
     ) -> None:
+        if tls is None and any(door.transport == TLS for door in doors):
+            raise ConfigError([Fault(("tls",), "nothing", "a certificate and its key, for the doors of DNS over TLS")])
         self.connections = Connections(reactor, limits)
         self._doors = doors
         self._front = front
@@ -100,12 +102,10 @@ class Doors(Service):
             self._open_udp(door)
             return
         factory: StreamFactory | TlsFactory
-        if door.transport != TLS:
-            factory = StreamFactory(self._front, self.connections, self._reactor, door.tenant)
-        elif self._tls is not None:
+        if door.transport == TLS and self._tls is not None:
             factory = TlsFactory(self._tls, self._front, self.connections, self._reactor, door.tenant)
         else:
-            raise ConfigError([Fault(("tls",), "nothing", f"a certificate and its key, for {door}")])
+            factory = StreamFactory(self._front, self.connections, self._reactor, door.tenant)
         bound = _bound(door)
         try:
             port = self._reactor.adoptStreamPort(bound.fileno(), bound.family, factory)
@@ -126,7 +126,7 @@ class Doors(Service):
                     raise
                 self._log.warn("not listening on {host}: {error}", host=host, error=error)
                 continue
-            port = opened.getHost().port
+            port = opened.getHost().port  # type: ignore[no-untyped-call]
             self._ports.append((evolve(door, host=host), opened))
             self._datagrams.append(protocol)
 

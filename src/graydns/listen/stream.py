@@ -199,7 +199,7 @@ class StreamProtocol(DNSProtocol):
 
 
 class StreamFactory(DNSServerFactory):
-    """Makes the connections of one door. *admitted*: those of all doors. *tenant*: whose door it is, None = everyone's."""
+    """Makes the connections of one door. *admitted*: those of all doors. *tenant*: whose it is, None = everyone's."""
 
     protocol: Any = StreamProtocol
     noisy = False

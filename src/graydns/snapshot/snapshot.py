@@ -12,7 +12,6 @@ from graydns.config.main import Config
 from graydns.gray.plan import Plan
 from graydns.gray.router import Router
 from graydns.model.query import DEFAULT_TENANT
-from graydns.upstream.group import UpstreamGroup
 from graydns.upstream.table import ForwardTable
 
 
@@ -20,8 +19,8 @@ from graydns.upstream.table import ForwardTable
 class Snapshot:
     """What the server knows at one moment.
 
-    *routers*: by tenant; the default tenant always has one. *owners*: zone origin to tenant. *groups*: upstream groups by
-    name. *origins*: identities of all objects an Answer may be made from; an answer of another origin is out of date.
+    *routers*: by tenant; the default tenant always has one. *owners*: zone origin to tenant. *forward*: which upstream group
+    answers for a name that is not ours, and all groups by name.
     """
 
     number: int
@@ -30,7 +29,6 @@ class Snapshot:
     owners: Mapping[bytes, str] = field(repr=False)
     routers: Mapping[str, Router] = field(repr=False)
     forward: ForwardTable = field(repr=False)
-    groups: Mapping[str, UpstreamGroup] = field(repr=False)
     zone_files: tuple[ZoneFile, ...] = field(repr=False, default=())
     warnings: tuple[str, ...] = ()
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from io import BytesIO
 
-import dns.exception
 import dns.name
 import dns.rdata
 import dns.rdataclass
@@ -17,6 +16,7 @@ from graydns.authority.rows import Stored, pack, rrsets, single
 from graydns.authority.rrtype import CNAME, DNAME, DNSKEY, NS, NSEC, RRSIG, SOA
 from graydns.model.errors import Fault
 from graydns.model.name import to_text
+from graydns.sources.lines import Lines, Place
 
 #: Seconds (RFC 2181 section 8).
 LONGEST_TTL = 2**31 - 1
@@ -24,6 +24,9 @@ LONGEST_TTL = 2**31 - 1
 #: Records of one zone, and of one $GENERATE.
 MOST_RECORDS = 20_000_000
 MOST_GENERATED = 65_536
+
+#: Warnings kept for one zone.
+MOST_WARNINGS = 100
 
 #: Octets of one RRset that a message can still hold, with its question and OPT.
 LARGEST_RRSET = 65_000
@@ -41,11 +44,8 @@ _LONE = frozenset((CNAME, DNAME, SOA))
 _BESIDE_CNAME = frozenset((CNAME, RRSIG, NSEC))
 
 
-class Place(NamedTuple):
-    """A line of a file."""
-
-    file: str
-    line: int
+class Unfit(ValueError):
+    """A record that no zone may have."""
 
 
 class Manager(dns.transaction.TransactionManager):
@@ -66,51 +66,58 @@ class Manager(dns.transaction.TransactionManager):
 class Collector(dns.transaction.Transaction):
     """The rows of a zone being read (``authority.rows``), by lowered name.
 
-    *place*: where the record that comes next stands. *noted*: where each (name, type) that later checks look at was
-    first seen. *warnings*: things that an operator should know and that stop nothing.
+    *lines*: what is being read. *taken*: how many records were. *noted*: where each (name, type) that later checks look
+    at was first seen. *warnings*: things that an operator should know and that stop nothing.
     """
 
     def __init__(self, origin: dns.name.Name) -> None:
         super().__init__(Manager(origin), replacement=True)
         self.rows: dict[bytes, bytes] = {}
-        self.place = Place("", 0)
+        self.lines = Lines(BytesIO(), "")
+        self.taken = 0
         self.noted: dict[tuple[bytes, int], Place] = {}
         self.warnings: list[str] = []
         self._repeated: dict[bytes, Place] = {}
-        self._records = 0
-        self._in_entry = 0
+        self._entry_end = 0
 
-    def entry(self, place: Place) -> None:
-        """The records that follow come from the entry at *place*."""
-        self.place = place
-        self._in_entry = 0
+    def entry(self) -> None:
+        """A new entry of the file begins."""
+        self._entry_end = self.taken + MOST_GENERATED
 
-    def add(self, *args: Any) -> None:
+    def add(self, *args: object) -> None:
         """Take one record from dnspython's reader: name, TTL, rdata."""
         name, ttl, rdata = args
-        if not isinstance(rdata, dns.rdata.Rdata) or dns.rdatatype.is_metatype(rdata.rdtype):
-            raise dns.exception.SyntaxError(f"{dns.rdatatype.to_text(rdata.rdtype)} is no type of records")
-        self._in_entry += 1
-        if self._in_entry > MOST_GENERATED:
-            raise dns.exception.SyntaxError(f"one $GENERATE makes more than {MOST_GENERATED} records")
+        if not (isinstance(name, dns.name.Name) and isinstance(ttl, int) and isinstance(rdata, dns.rdata.Rdata)):
+            raise TypeError(f"not a record: {args!r}")
+        if dns.rdatatype.is_metatype(rdata.rdtype):
+            raise Unfit(f"{dns.rdatatype.to_text(rdata.rdtype)} is no type of records")
+        if self.taken == self._entry_end:
+            raise Unfit(f"one $GENERATE makes more than {MOST_GENERATED} records")
         self.put(wire_name(name), int(rdata.rdtype), ttl, rdata.to_wire() or b"")
 
     def put(self, name: bytes, rdtype: int, ttl: int, rdata: bytes) -> None:
-        """Take one record. Raises ``dns.exception.SyntaxError`` for one that no zone may have."""
+        """Take one record. Raises Unfit."""
         if ttl > LONGEST_TTL:
-            raise dns.exception.SyntaxError(f"a TTL of more than {LONGEST_TTL} seconds")
-        self._records += 1
-        if self._records > MOST_RECORDS:
-            raise dns.exception.SyntaxError(f"more than {MOST_RECORDS} records")
+            raise Unfit(f"a TTL of more than {LONGEST_TTL} seconds")
+        self.taken += 1
+        if self.taken > MOST_RECORDS:
+            raise Unfit(f"more than {MOST_RECORDS} records")
         row = single(rdtype, ttl, rdata)
         first = self.rows.setdefault(name, row)
         if first is not row:
             if len(first) > LARGEST_ROW:
-                raise dns.exception.SyntaxError(f"more than {LARGEST_ROW} octets of records at one name")
+                raise Unfit(f"more than {LARGEST_ROW} octets of records at one name")
             self.rows[name] = first + row
-            self._repeated[name] = self.place
+            self._repeated[name] = self.lines.place
         if rdtype in _NOTED:
-            self.noted.setdefault((name, rdtype), self.place)
+            self.noted.setdefault((name, rdtype), self.lines.place)
+
+    def warn(self, text: str) -> None:
+        """Keep *text* for the operator, once, if there are not too many already."""
+        if len(self.warnings) < MOST_WARNINGS and text not in self.warnings:
+            self.warnings.append(text)
+        elif len(self.warnings) == MOST_WARNINGS:
+            self.warnings.append("… and more")
 
     def settle(self) -> Iterator[Fault]:
         """Bring the names with several records into their final form; yields what is wrong with them."""
@@ -131,9 +138,7 @@ class Collector(dns.transaction.Transaction):
 
     def _warn_of_ttls(self, place: Place, name: bytes, rdtype: int) -> None:
         kind = dns.rdatatype.to_text(dns.rdatatype.RdataType.make(rdtype))
-        text = f"{place.file}:{place.line}: {to_text(name)}: {kind} records with different TTLs; the lowest is taken"
-        if not self.warnings or self.warnings[-1] != text:
-            self.warnings.append(text)
+        self.warn(f"{place}: {to_text(name)}: {kind} records with different TTLs; the lowest is taken")
 
     def _set_origin(self, origin: dns.name.Name) -> None:
         """Dnspython's reader tells of each $ORIGIN; the zone's stays what it is."""

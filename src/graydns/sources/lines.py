@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import blake2b
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from dns.tokenizer import Tokenizer
 
@@ -19,20 +19,35 @@ class Unreadable(Exception):
     """A line that is not text."""
 
 
-class Lines:
-    """The lines of *file* without their ends; *number* is that of the last one given, from 1; *done* at the end.
+class Place(NamedTuple):
+    """A line of a file, counted from 1."""
 
-    *digest* covers all that has been read (BLAKE2b-256).
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+class Lines:
+    """The lines of *file*, whose name is *name*, without their ends.
+
+    *number*: of the last one given, from 1. *digest*: of all that has been read (BLAKE2b-256).
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self.name = name
         self.number = 0
-        self.done = False
         self.digest = blake2b(digest_size=32)
         self._lines = self._read(file)
 
     def __iter__(self) -> Iterator[str]:
         return self._lines
+
+    @property
+    def place(self) -> Place:
+        """Where the last line given stands."""
+        return Place(self.name, self.number)
 
     def next(self) -> str | None:
         """The next line, None at the end."""
@@ -51,7 +66,6 @@ class Lines:
                 continue
             yield from self._split(rest + head)
             rest = tail
-        self.done = True
         if rest:
             yield from self._split(rest)
 
@@ -73,11 +87,11 @@ class EntryFile:
     Tokenizer knows, so it is asked at the end of each.
     """
 
-    def __init__(self, first: str, lines: Lines, name: str) -> None:
+    def __init__(self, first: str, lines: Lines) -> None:
         self._text = first + "\n"
         self._at = 0
         self._lines = lines
-        self.tokenizer = Tokenizer(self, name)
+        self.tokenizer = Tokenizer(self, lines.name)
 
     def read(self, _size: int) -> str:
         """The next character, "" after the entry."""

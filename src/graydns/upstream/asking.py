@@ -1,7 +1,7 @@
 """Asking: one question put to the servers of a group until one answers usefully or the deadline passes.
 
-Each server is asked when the one before it failed, or has said nothing for a while; nobody is given up meanwhile, so a slow
-answer is as welcome as the first. ::
+Each server is asked when the one before it failed, or has said nothing for a while; nobody is given up meanwhile, so a
+slow answer is as welcome as the first. ::
 
     0             deadline / 3         2 · deadline / 3        deadline
     ├─ first ─────┼─ second, or again ─┼─ third, or again ─────┤ UpstreamError
@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from graydns.model.answer import Answer
 from graydns.model.errors import UpstreamError
 from graydns.upstream.exchange import Exchange, ExchangeError
+from graydns.upstream.reactor import Timer
 from graydns.upstream.request import Form, Request
 from graydns.upstream.server import UDP, Server
 from graydns.upstream.verdict import Useless, judge
@@ -38,7 +38,7 @@ class Surroundings(Protocol):
     def exchange(self, server: Server) -> Exchange:
         """How *server* is asked."""
 
-    def later(self, seconds: float, action: Callable[[], None]) -> IDelayedCall:
+    def later(self, seconds: float, action: Callable[[], None]) -> Timer:
         """Do *action* after so many seconds."""
 
     def answered(self, server: Server) -> None:
@@ -132,7 +132,7 @@ class Asking:
 
     def _fail(self, code: int, why: str) -> None:
         self._stop()
-        self.result.errback(Failure(UpstreamError(f"{self._request.group.label}: {why}", ede=code)))
+        self.result.errback(UpstreamError(f"{self._request.group.label}: {why}", ede=code))
 
     def _stop(self) -> None:
         """End the timer and every attempt that still runs."""

@@ -19,8 +19,10 @@ LONGEST = 16
 
 
 class Chain(NamedTuple):
-    """*records*: what belongs to it, in the order of the chain. *names*: from the question's on. *complete*: whether there
-    are records of the type that was asked for at the last name."""
+    """*records*: what belongs to it, in its order. *names*: from the question's on.
+
+    *complete*: whether the last name has records of the type that was asked for.
+    """
 
     records: list[Record]
     names: list[bytes]
@@ -88,7 +90,7 @@ class _Follower:
         return None
 
     def _take(self, owner: bytes, rdtype: int) -> bool:
-        """Believe the RRset and its signatures; whether there is one. One that an earlier alias brought is not repeated."""
+        """Believe the RRset and its signatures, if it is there: whether it is. A DNAME may be met twice."""
         found = self._sets.get((owner, rdtype))
         if not found:
             return False

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.interfaces import IDelayedCall
 
 from graydns.model.answer import Answer
 from graydns.model.observe import Anomalies
@@ -17,6 +16,7 @@ from graydns.upstream.entropy import Entropy
 from graydns.upstream.exchange import Exchange
 from graydns.upstream.group import UpstreamGroup
 from graydns.upstream.plain import PlainExchange
+from graydns.upstream.reactor import Reactor, Timer
 from graydns.upstream.reputation import Reputation
 from graydns.upstream.request import make_request
 from graydns.upstream.server import UDP, Server
@@ -27,11 +27,11 @@ from graydns.upstream.stream import StreamExchange, endpoint
 class UpstreamClient:
     """Questions to the servers of a group.
 
-    *reactor*: IReactorTime, IReactorFDSet and IReactorTCP. *clock*: monotonic seconds. *anomalies*: is told of replies that do
-    not fit and of servers that fail. *trust*: authorities for ``tls`` servers (an IOpenSSLTrustRoot), None = the system's.
+    *clock*: monotonic seconds. *anomalies*: is told of replies that do not fit and of servers that fail. *trust*:
+    authorities for ``tls`` servers (an IOpenSSLTrustRoot), None = the system's.
     """
 
-    reactor: Any = field(repr=False)
+    reactor: Reactor = field(repr=False)
     clock: Callable[[], float] = field(repr=False)
     anomalies: Anomalies = field(repr=False)
     trust: Any = field(default=None, repr=False)
@@ -52,10 +52,10 @@ class UpstreamClient:
             made = self._exchanges[server] = self._make_exchange(server)
             return made
 
-    def later(self, seconds: float, action: Callable[[], None]) -> IDelayedCall:
+    def later(self, seconds: float, action: Callable[[], None]) -> Timer:
         """Do *action* after so many seconds."""
-        delayed: IDelayedCall = self.reactor.callLater(seconds, action)
-        return delayed
+        timer: Timer = self.reactor.callLater(seconds, action)
+        return timer
 
     def answered(self, server: Server) -> None:
         """*server* was of use: it keeps its place."""

@@ -7,8 +7,9 @@ Twisted's own UDP ports are passed by, as making one costs several times what a 
 
 from __future__ import annotations
 
+import os
 import socket
-from typing import Any, Protocol
+from typing import Any
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, fail
@@ -20,24 +21,15 @@ from graydns.model.observe import Anomalies
 from graydns.upstream.entropy import Entropy
 from graydns.upstream.exchange import START, Disturbed, ExchangeError, is_bare_formerr, question_end, repeats_header
 from graydns.upstream.mixed_case import mix
+from graydns.upstream.reactor import Readers
 from graydns.upstream.server import Server
 
 #: Replies that do not fit after which an exchange is given up as disturbed; each is one guess of a forger who has
-#: found the port. The bound keeps the odds of 2^16 IDs × letter case out of reach, and leaves room for strays.
+#: found the port. The bound keeps the odds of 2^16 IDs times letter case out of reach, and leaves room for strays.
 NEAR_MISSES = 3
 
 #: Octets read of a datagram: well over the payload that we advertise.
 LARGEST = 4096
-
-
-class Readers(Protocol):
-    """The part of IReactorFDSet that an exchange needs."""
-
-    def addReader(self, reader: Any) -> object:  # noqa: ANN401
-        """Call ``reader.doRead()`` whenever its descriptor is readable."""
-
-    def removeReader(self, reader: Any) -> object:  # noqa: ANN401
-        """Stop that."""
 
 
 @define(eq=False)
@@ -63,7 +55,7 @@ class DatagramExchange:
         try:
             return _Conversation(self, sent, sent[START:end]).result
         except OSError as error:
-            return fail(ExchangeError(f"{self.server}: {error.strerror}"))
+            return fail(ExchangeError(error.strerror or str(error)))
 
     def connect(self) -> socket.socket:
         """A fresh socket that hears only the server. Raises OSError."""
@@ -115,7 +107,7 @@ class _Conversation:
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
-            self._fail(ExchangeError(f"{self._exchange.server}: {error.strerror}"))
+            self._fail(ExchangeError(error.strerror or str(error)))
             return
         if self._fits(reply):
             self._close()
@@ -126,7 +118,7 @@ class _Conversation:
     def connectionLost(self, reason: Failure) -> None:
         """The reactor found an error pending on the socket, such as an ICMP message."""
         code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        self._fail(ExchangeError(f"{self._exchange.server}: {OSError(code, '').strerror or reason.getErrorMessage()}"))
+        self._fail(ExchangeError(os.strerror(code) if code else reason.getErrorMessage()))
 
     def _fits(self, reply: bytes) -> bool:
         """Whether *reply* is one to what was sent, letter by letter."""
@@ -140,11 +132,11 @@ class _Conversation:
         exchange.anomalies.note(exchange.server.packed, "upstream-mismatch", "letter case" if garbled else "")
         self._misses += 1
         if garbled or self._misses >= NEAR_MISSES:
-            self._fail(Disturbed(f"{exchange.server}: replies that do not fit the question"))
+            self._fail(Disturbed("replies that do not fit the question"))
 
     def _fail(self, error: ExchangeError) -> None:
         self._close()
-        self.result.errback(Failure(error))
+        self.result.errback(error)
 
     def _cancel(self, _: Deferred[bytes]) -> None:
         self._close()

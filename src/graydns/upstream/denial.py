@@ -25,9 +25,9 @@ class Denial(NamedTuple):
 def believe(reply: Reply, authorities: list[Record], chain: Chain, *, signatures: bool) -> Denial:
     """What of *authorities* belongs to *chain*.
 
-    Where the chain found no records: the SOA of a zone at or above its last name (RFC 2308 section 2). With *signatures*
-    also RRSIGs of that, and NSEC and NSEC3 that are signed by a zone at or above a name of the chain (RFC 4035
-    section 3.1.3: answers from wildcards have such proofs, too).
+    Where the chain found no records: the SOA of a zone at or above its last name (RFC 2308 section 2). With
+    *signatures* also RRSIGs of that, and NSEC and NSEC3 that are signed by a zone at or above a name of the chain
+    (RFC 4035 section 3.1.3: answers from wildcards have such proofs, too).
     """
     last = chain.names[-1]
     soa = None

@@ -27,9 +27,9 @@ class Exchange(Protocol):
     def ask(self, message: bytes) -> Deferred[bytes]:
         """Send *message*, a whole query with one question, and wait for its reply.
 
-        The exchange sets the message's ID itself. The reply is one to this question, by header and question, but no more
-        of it has been looked at. Fails with ExchangeError. There is no timeout: whoever waits no longer cancels, and then no
-        socket, reader or delayed call is left.
+        The exchange sets the message's ID itself. The reply is one to this question, by header and question, but no
+        more of it has been looked at. Fails with ExchangeError. There is no timeout: whoever waits no longer cancels,
+        and then no socket, reader or delayed call is left.
         """
 
 

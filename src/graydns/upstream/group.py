@@ -10,15 +10,19 @@ from graydns.upstream.server import Server
 DEADLINE = 0.5
 
 
+def _label(group: UpstreamGroup) -> str:
+    return f"upstream {group.name}"
+
+
 @frozen(cache_hash=True)
 class UpstreamGroup:
     """Servers in order of preference; the origin of every answer they give.
 
     Groups with equal settings are equal, so a reload that changes nothing about a group keeps its answers.
 
-    *deadline*: seconds for a question in all, whatever is tried meanwhile. *ecs*, *tags*: whether the client's subnet (RFC
-    7871) and tags (option 65001) are passed on to these servers. *max_ttl*, *negative_ttl*: seconds that an answer or a
-    negative one of theirs is believed at most. *label*: the ``why`` of those answers.
+    *deadline*: seconds for a question in all, whatever is tried meanwhile. *ecs*, *tags*: whether the client's subnet
+    (RFC 7871) and tags (option 65001) are passed on to these servers. *max_ttl*, *negative_ttl*: seconds that an answer
+    or a negative one of theirs is believed at most. *label*: the ``why`` of those answers.
     """
 
     name: str
@@ -28,6 +32,4 @@ class UpstreamGroup:
     tags: bool = False
     max_ttl: int = field(default=86400, kw_only=True)
     negative_ttl: int = field(default=3600, kw_only=True)
-    label: str = field(
-        init=False, repr=False, eq=False, default=Factory(lambda self: f"upstream {self.name}", takes_self=True)
-    )
+    label: str = field(init=False, repr=False, eq=False, default=Factory(_label, takes_self=True))

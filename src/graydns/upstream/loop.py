@@ -45,5 +45,5 @@ def _meets(server: Server, door: Listener, is_ours: Callable[[str], bool]) -> bo
         return False
     if canonical(server.address) == canonical(door.address):
         return True
-    # A wildcard of IPv6 may take IPv4 as well; to refuse is the safe side, as the machine has no other use for the port.
+    # A wildcard of IPv6 may take IPv4 as well, so families are not compared.
     return ip_address(door.address).is_unspecified and is_ours(server.address)

@@ -1,7 +1,6 @@
 """Random letter case in a question: some ten more bits that a forger must guess (draft-vixie-dnsext-dns0x20).
 
-A server repeats the question as it was asked (RFC 1035 section 4.1.1 has no other way), so a reply in other letters is not
-the reply to this question.
+A server repeats the question as it was asked, so a reply in other letters is not the reply to this question.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen
+from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
@@ -11,7 +11,7 @@ from graydns.upstream.exchange import TC, Disturbed, Exchange
 
 @frozen
 class PlainExchange:
-    """Ask over *datagram*; where the reply is truncated or looks forged, ask again over *stream* (RFC 5966, RFC 5452)."""
+    """Ask over *datagram*; where the reply is truncated (RFC 7766) or looks forged, ask again over *stream*."""
 
     datagram: Exchange
     stream: Exchange
@@ -22,8 +22,7 @@ class PlainExchange:
         def whole(reply: bytes) -> bytes | Deferred[bytes]:
             return self.stream.ask(message) if reply[2] & TC else reply
 
-        def undisturbed(failure: Failure) -> Deferred[bytes]:
-            failure.trap(Disturbed)
-            return self.stream.ask(message)
+        def undisturbed(failure: Failure) -> Failure | Deferred[bytes]:
+            return self.stream.ask(message) if isinstance(failure.value, Disturbed) else failure
 
         return self.datagram.ask(message).addCallbacks(whole, undisturbed)

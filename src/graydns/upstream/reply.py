@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import dns.exception
 import dns.rdata
 from attrs import field, frozen
+from dns.rdataclass import RdataClass
+from dns.rdatatype import RdataType
 
 from graydns.model.answer import ADDITIONAL
 from graydns.model.errors import GraydnsError
@@ -33,7 +35,7 @@ class Unbelievable(GraydnsError):
 
 @frozen(eq=False)
 class Reply:
-    """*data*: the message; *start*: where its question ends. *records*: without OPT, which is *opt*. *rcode*: all 12 bits."""
+    """*data*: the message. *start*: where its question ends. *rcode*: all 12 bits. *records*: without *opt*."""
 
     data: bytes
     start: int
@@ -64,7 +66,9 @@ class Reply:
         if rdata is None:
             wire = _NO_HEADER + self.data[START : record.end]
             try:
-                rdata = dns.rdata.from_wire(record.rdclass, record.rdtype, wire, at, record.rdata_end - at)
+                rdata = dns.rdata.from_wire(
+                    RdataClass(record.rdclass), RdataType(record.rdtype), wire, at, record.rdata_end - at
+                )
             except (dns.exception.DNSException, ValueError) as error:
                 raise Unbelievable(f"malformed rdata of type {record.rdtype}: {error}") from error
             self._rdatas[at] = rdata

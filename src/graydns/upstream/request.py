@@ -31,7 +31,7 @@ class Form(IntEnum):
 
 @frozen(eq=False)
 class Request:
-    """*query* for *group*. *subnet*: the client subnet that FULL sends, None = none. *tags*: the option's data, b"" = none."""
+    """*query* for *group*. *subnet*: what FULL tells of the client's, or None. *tags*: the option's data, or b""."""
 
     query: Query
     group: UpstreamGroup
@@ -60,8 +60,8 @@ class Request:
     def simpler(self, form: Form, rcode: int) -> Form | None:
         """The form that a server which answered *form* with *rcode* may like better; None if there is none.
 
-        FORMERR and BADVERS come from servers that cannot read EDNS (RFC 6891 sections 6.1.3 and 7), REFUSED from some that
-        want no client subnet (RFC 7871 section 7.3).
+        FORMERR and BADVERS come from servers that cannot read EDNS (RFC 6891 sections 6.1.3 and 7), REFUSED from some
+        that want no client subnet (RFC 7871 section 7.3).
         """
         if rcode in (FORMERR, BADVERS) and form is not Form.NO_EDNS:
             return Form.NO_EDNS

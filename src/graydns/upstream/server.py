@@ -25,9 +25,9 @@ _SERVER = re.compile(
 class Server:
     """Where and how one resolver is asked.
 
-    *transport*: ``udp`` (TCP where an answer does not fit), ``tcp`` or ``tls``. *address*: textual IP address, an IPv6 one
-    perhaps with a zone (``fe80::1%eth0``). *name*: for ``tls``: whom the certificate must name (RFC 8310), "" = the address.
-    *packed*: the address in octets, for logs. Raises ValueError if *address* is none.
+    *transport*: ``udp`` (TCP where an answer does not fit), ``tcp`` or ``tls``. *address*: textual IP address, an IPv6
+    one perhaps with a zone (``fe80::1%eth0``). *name*: for ``tls``: whom the certificate must name (RFC 8310), "" = the
+    address. *packed*: the address in octets, for logs. Raises ValueError if *address* is none.
     """
 
     address: str
@@ -91,6 +91,6 @@ def _is_address(text: str) -> bool:
 
 
 def canonical(address: str) -> IPv4Address | IPv6Address:
-    """*address* without its zone; an IPv4-mapped IPv6 address as the IPv4 one that it is on the wire (RFC 4291 section 2.5.5.2)."""
+    """*address* without its zone; an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) as the IPv4 one it means."""
     parsed = ip_address(address.partition("%")[0])
     return (parsed.ipv4_mapped or parsed) if isinstance(parsed, IPv6Address) else parsed

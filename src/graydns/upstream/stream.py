@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IStreamClientEndpoint, ITCPTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.failure import Failure
 
 from graydns.upstream.entropy import Entropy
 from graydns.upstream.exchange import START, TC, ExchangeError, is_bare_formerr, question_end, repeats_header
+from graydns.upstream.reactor import Endpoint, Reactor, Transport
 from graydns.upstream.server import TLS, Server
 
 #: Seconds until an endpoint gives up connecting; the deadline of the question ends it long before.
 PATIENCE = 30.0
 
 
-def endpoint(reactor: Any, server: Server, trust: Any = None) -> IStreamClientEndpoint:  # noqa: ANN401
-    """How *server* is connected to. *trust*: certificate authorities that a ``tls`` server may have, None = the system's.
+def endpoint(reactor: Reactor, server: Server, trust: Any = None) -> Endpoint:
+    """How *server* is connected to.
 
-    The certificate must name ``server.name``, or without one the address (RFC 8310 section 8.1).
+    *trust*: authorities for ``tls`` servers (an IOpenSSLTrustRoot), None = the system's. The certificate must name
+    ``server.name``, or without one the address (RFC 8310 section 8.1).
     """
     kind = TCP6ClientEndpoint if ":" in server.address else TCP4ClientEndpoint
-    plain = kind(reactor, server.address, server.port, PATIENCE)
+    plain: Endpoint = kind(reactor, server.address, server.port, PATIENCE)
     if server.transport != TLS:
         return plain
     options = optionsForClientTLS(server.name or server.address.partition("%")[0], trustRoot=trust)
-    return wrapClientTLS(options, plain)
+    return cast(Endpoint, wrapClientTLS(options, cast(Any, plain)))
 
 
 @define(eq=False)
@@ -38,26 +39,26 @@ class StreamExchange:
     """Ask *server* over a new connection."""
 
     server: Server
-    endpoint: IStreamClientEndpoint = field(repr=False)
+    endpoint: Endpoint = field(repr=False)
     entropy: Entropy = field(repr=False)
 
     def ask(self, message: bytes) -> Deferred[bytes]:
         """As ``Exchange``."""
         sent = self.entropy.take(2) + message[2:]
-        conversation = _Conversation(self.server, sent)
+        conversation = _Conversation(sent)
         connecting = self.endpoint.connect(Factory.forProtocol(lambda: conversation))
-        connecting.addCallbacks(lambda _: conversation.result, self._unreachable)
-        return connecting
+        return connecting.addCallbacks(lambda _: conversation.result, _unreachable)
 
-    def _unreachable(self, failure: Failure) -> Failure:
-        return Failure(ExchangeError(f"{self.server}: {failure.getErrorMessage()}"))
+
+def _unreachable(failure: Failure) -> NoReturn:
+    raise ExchangeError(failure.getErrorMessage()) from failure.value
 
 
 class _Conversation(Protocol):
     """Sends one framed query and takes one framed reply (RFC 1035 section 4.2.2)."""
 
-    def __init__(self, server: Server, sent: bytes) -> None:
-        self._server, self._sent = server, sent
+    def __init__(self, sent: bytes) -> None:
+        self._sent = sent
         self._received = b""
         self.result: Deferred[bytes] = Deferred(self._cancel)
 
@@ -75,14 +76,14 @@ class _Conversation(Protocol):
         if self._fits(reply):
             self._end(reply)
         else:
-            self._end(ExchangeError(f"{self._server}: no reply to the question", network=False))
+            self._end(ExchangeError("no reply to the question", network=False))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Gone, which is only too early if there has been no reply."""
-        self._end(ExchangeError(f"{self._server}: {reason.getErrorMessage()}"))
+        self._end(ExchangeError(reason.getErrorMessage()))
 
     def _fits(self, reply: bytes) -> bool:
-        """Whether *reply* is a whole one to the question; over a connection its letters may come back in another case."""
+        """Whether *reply* is a whole one to the question, whose letters may come back in another case here."""
         question = self._sent[START : question_end(self._sent)]
         if not repeats_header(reply, self._sent) or reply[2] & TC:
             return False
@@ -98,11 +99,11 @@ class _Conversation(Protocol):
         if isinstance(outcome, bytes):
             self.result.callback(outcome)
         else:
-            self.result.errback(Failure(outcome))
+            self.result.errback(outcome)
 
     def _cancel(self, _: Deferred[bytes]) -> None:
         self._transport.abortConnection()
 
     @property
-    def _transport(self) -> ITCPTransport:
-        return cast(ITCPTransport, self.transport)
+    def _transport(self) -> Transport:
+        return cast(Transport, self.transport)

@@ -13,9 +13,9 @@ _HEAD = 4
 def scope_of(reply: Reply, request: Request, form: Form) -> tuple[int | None, bool]:
     """The scope of the answer, and whether any client of its cohort may get it.
 
-    The scope is None for a group that is never told subnets. It is never longer than what was told, since nothing is known
-    of the rest. An answer to nobody's subnet is for others that have none. Raises Unbelievable if the reply is to
-    another subnet.
+    The scope is None for a group that is never told subnets. It is never longer than what was told, since nothing is
+    known of the rest. An answer to nobody's subnet is for others that have none. Raises Unbelievable if the reply is
+    to another subnet.
     """
     group, subnet = request.group, request.subnet
     if not group.ecs:

@@ -1,0 +1,1 @@
+"""The servers that are measured: each module knows the configuration of one, nothing else does."""

@@ -1,0 +1,45 @@
+"""Every network that anything in a tenant tests: one lookup tells all that contain an address."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from radix import Radix
+
+from graydns.model.query import Subnet
+
+#: Numbers of networks, the longest prefix first.
+Nets = tuple[int, ...]
+
+_CHAIN = "chain"
+
+
+class Networks:
+    """Networks by number, in a radix tree whose every node knows the networks around it."""
+
+    def __init__(self) -> None:
+        self._tree = Radix()
+        self._numbers: dict[Subnet, int] = {}
+
+    def number(self, network: Subnet) -> int:
+        """The number of *network*, adding it if it is new."""
+        return self._numbers.setdefault(network, len(self._numbers))
+
+    def seal(self) -> Iterator[None]:
+        """Build the tree, in small steps; nothing may be added afterwards."""
+        nodes: defaultdict[int, list[tuple[Any, Subnet]]] = defaultdict(list)
+        for network in self._numbers:
+            nodes[network.prefix].append((self._tree.add(packed=network.address, masklen=network.prefix), network))
+            yield
+        for prefix in sorted(nodes):  # shortest first, so that what is around a node is complete
+            for node, network in nodes[prefix]:
+                around = self.containing(network.address, prefix - 1) if prefix else ()
+                node.data[_CHAIN] = (self._numbers[network], *around)
+                yield
+
+    def containing(self, address: bytes, prefix: int) -> Nets:
+        """The networks of at most *prefix* bits that contain *address*."""
+        node = self._tree.search_best(None, prefix, address)  # by position: half the time of keywords
+        return () if node is None else node.data[_CHAIN]

@@ -1,0 +1,165 @@
+"""graydns among the resolvers of Twisted: any IResolver as the end of our chain, and our chain as an IResolver.
+
+An IResolver is told a name, a class, a type and a timeout, and answers in three lists of records; who asks, EDNS and
+DNSSEC are unknown to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import BytesIO
+from itertools import groupby
+from typing import Any, Protocol
+
+from attrs import field, frozen
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.error import ConnectError
+from twisted.names import dns
+from twisted.names.common import ResolverBase
+from twisted.names.error import (
+    AuthoritativeDomainError,
+    DNSFormatError,
+    DNSNameError,
+    DNSNotImplementedError,
+    DNSQueryTimeoutError,
+    DNSServerError,
+    DomainError,
+    ResolverError,
+)
+
+from graydns.model.answer import ADDITIONAL, ANSWER, AUTHORITY, Answer
+from graydns.model.errors import ResolveError, Unanswerable, UpstreamError
+from graydns.model.name import labels
+from graydns.model.query import Client, Query
+from graydns.resolve.link import Resolver
+from graydns.wire.body import RRset, build
+from graydns.wire.header import HEADER, NOTIMP, QUESTION, RD
+from graydns.wire.parse import parse
+from graydns.wire.render import render
+
+NOERROR, NXDOMAIN, REFUSED = 0, 3, 5
+
+#: Info codes of RFC 8914.
+NOT_AUTHORITATIVE, NO_REACHABLE_AUTHORITY, NETWORK_ERROR = 20, 22, 23
+
+#: The largest TTL (RFC 2181 section 8), and the largest message.
+LONGEST, LARGEST = 0x7FFFFFFF, 65535
+
+#: The three lists of an IResolver.
+Lists = tuple[list[dns.RRHeader], list[dns.RRHeader], list[dns.RRHeader]]
+
+#: Who asks, when Twisted does.
+LOCAL = Client(source=b"\x7f\0\0\1", may_forward=True)
+
+
+class Names(Protocol):
+    """The part of IResolver that is used here."""
+
+    def query(self, query: dns.Query, timeout: Sequence[int] | None = None) -> Deferred[Lists]:
+        """Answer *query*, trying for as many seconds as *timeout* has in turn."""
+
+
+@frozen
+class FromIResolver:
+    """An IResolver as the end of a chain. Its answers have *resolver* for their origin.
+
+    An authority that does not have the name (DomainError) says nothing about whether it exists: REFUSED.
+    """
+
+    resolver: Names
+    timeout: Sequence[int] | None = field(default=None, repr=False)
+
+    async def resolve(self, query: Query) -> Answer:
+        """The resolver's answer. Raises ResolveError."""
+        parts = list(labels(query.qname))[:-1]
+        if any(b"." in part for part in parts):
+            raise ResolveError("twisted.names cannot say a label with a dot in it")
+        try:
+            found = await self.resolver.query(dns.Query(b".".join(parts), query.qtype, query.qclass), self.timeout)
+        except (AuthoritativeDomainError, DNSNameError):
+            return Answer(rcode=NXDOMAIN, origin=self.resolver, forwarded=True, why=repr(self.resolver))
+        except (NotImplementedError, DNSNotImplementedError) as error:
+            raise ResolveError("this type is not supported", rcode=NOTIMP) from error
+        except (TimeoutError, DNSQueryTimeoutError, ResolverError, DNSServerError) as error:
+            raise UpstreamError("the resolver gave no answer", ede=NO_REACHABLE_AUTHORITY) from error
+        except (ConnectError, OSError) as error:
+            raise UpstreamError("the resolver could not be reached", ede=NETWORK_ERROR) from error
+        except DomainError as error:
+            raise ResolveError("nobody here knows this name", rcode=REFUSED, ede=NOT_AUTHORITATIVE) from error
+        return self._answer(query.qname, found)
+
+    def _answer(self, qname: bytes, found: Lists) -> Answer:
+        answers, authorities, _ = found
+        rrsets = [
+            rrset
+            for section, headers in zip((ANSWER, AUTHORITY, ADDITIONAL), found, strict=True)
+            for rrset in _rrsets(section, headers)
+        ]
+        body, spans = build(qname, rrsets)
+        most = LONGEST if answers else _negative_ttl(authorities)
+        return Answer(
+            authoritative=bool(answers) and all(header.auth for header in answers),
+            body=body,
+            spans=spans,
+            ttl=min([most, *(rrset.ttl for rrset in rrsets)]),
+            origin=self.resolver,
+            forwarded=True,
+            why=repr(self.resolver),
+        )
+
+
+class AsIResolver(ResolverBase):
+    """Our chain as an IResolver: *chain* is asked on behalf of *client*. *clock*: monotonic seconds."""
+
+    def __init__(self, chain: Resolver, *, reactor: Any, clock: Callable[[], float], client: Client = LOCAL) -> None:
+        super().__init__()
+        self._chain, self._reactor, self._clock, self._client = chain, reactor, clock, client
+
+    def query(self, query: dns.Query, timeout: Sequence[int] | None = None) -> Deferred[Lists]:
+        """As IResolver, for every type there is."""
+        return self._lookup(query.name.name, query.cls, query.type, timeout)
+
+    def _lookup(self, name: bytes, cls: int, type: int, timeout: Sequence[int] | None) -> Deferred[Lists]:  # noqa: A002
+        looking = Deferred.fromCoroutine(self._resolve(name, cls, type))
+        if timeout:
+            looking.addTimeout(sum(timeout), self._reactor)
+        return looking
+
+    async def _resolve(self, name: bytes, cls: int, type: int) -> Lists:  # noqa: A002
+        parts = [bytes((len(label),)) + label for label in name.split(b".") if label]
+        question = b"".join(parts) + b"\0" + QUESTION.pack(type, cls)
+        try:
+            query = parse(HEADER.pack(0, RD, 1, 0, 0, 0) + question, lambda _: self._client)
+        except Unanswerable as error:
+            raise DNSFormatError(str(error)) from error
+        try:
+            answer = await self._chain.resolve(query)
+        except ResolveError as error:
+            raise self.exceptionForCode(error.rcode)(error.text) from error
+        reply = dns.Message()
+        reply.fromStr(render(query, answer, now=self._clock(), limit=LARGEST, recursion_available=True))
+        if reply.rCode != NOERROR:
+            raise self.exceptionForCode(reply.rCode)(reply)
+        return reply.answers, reply.authority, reply.additional
+
+
+def _rrsets(section: int, headers: Iterable[dns.RRHeader]) -> Iterator[RRset]:
+    """Neighbours of one owner and type together, with the lowest TTL of theirs."""
+    whole = [header for header in headers if header.payload is not None]
+    for (name, rdtype, rdclass), group in groupby(whole, key=lambda each: (each.name.name, each.type, each.cls)):
+        members = list(group)
+        ttl = min(int(header.ttl) for header in members)
+        rdatas = tuple([_encoded(header.payload) for header in members])
+        yield RRset(section, _encoded(dns.Name(name.lower())), rdtype, rdclass, ttl, rdatas, section != ADDITIONAL)
+
+
+def _encoded(item: Any) -> bytes:
+    """A name or a record of twisted.names in wire form, uncompressed."""
+    stream = BytesIO()
+    item.encode(stream)
+    return stream.getvalue()
+
+
+def _negative_ttl(authorities: Iterable[dns.RRHeader]) -> int:
+    """RFC 2308 section 5; 0 without an SOA."""
+    return min((min(int(each.ttl), each.payload.minimum) for each in authorities if each.type == dns.SOA), default=0)

@@ -1,0 +1,87 @@
+"""Coalesce: equal questions in flight are asked once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+
+from attrs import field, frozen
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from graydns.model.answer import Answer
+from graydns.model.query import Query
+from graydns.resolve.link import Resolver
+
+
+@frozen
+class Coalesce:
+    """Ask *below* once for all queries of one *key* that come while it is being asked."""
+
+    below: Resolver
+    key: Callable[[Query], Hashable] = field(kw_only=True, repr=False)
+    _flights: dict[Hashable, _Flight] = field(init=False, factory=dict, repr=False)
+
+    async def resolve(self, query: Query) -> Answer:
+        """The answer from below, or its failure, which all who wait share."""
+        key = self.key(query)
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = self._flights[key] = _Flight(self._flights, key)
+            flight.begin(self.below, query)
+        return await flight.join()
+
+
+class _Flight:
+    """One question below and those who wait for it.
+
+    Everyone waits on a Deferred of their own, as one that two coroutines await gives its result to the first of them
+    only, and cancelling it would cancel both. The last one to leave cancels the question.
+    """
+
+    __slots__ = ("_flights", "_key", "_outcome", "_task", "_waiters")
+
+    def __init__(self, flights: dict[Hashable, _Flight], key: Hashable) -> None:
+        self._flights, self._key = flights, key
+        self._waiters: set[Deferred[Answer]] = set()
+        self._outcome: Answer | Failure | None = None
+        self._task: Deferred[None] | None = None
+
+    def begin(self, below: Resolver, query: Query) -> None:
+        """Ask. May end at once."""
+        asked = Deferred.fromCoroutine(below.resolve(query))
+        self._task = asked.addBoth(self._land)
+
+    def join(self) -> Deferred[Answer]:
+        """One more who waits."""
+        waiter: Deferred[Answer] = Deferred(self._leave)
+        if self._outcome is None:
+            self._waiters.add(waiter)
+        else:
+            _tell(waiter, self._outcome)
+        return waiter
+
+    def _land(self, outcome: Answer | Failure) -> None:
+        self._outcome = outcome
+        self._forget()
+        waiters, self._waiters = self._waiters, set()
+        for waiter in waiters:
+            if not waiter.called:  # one who was told may have made another leave
+                _tell(waiter, outcome)
+
+    def _leave(self, waiter: Deferred[Answer]) -> None:
+        self._waiters.discard(waiter)
+        if not self._waiters and self._outcome is None and self._task is not None:
+            self._forget()
+            self._task.cancel()
+
+    def _forget(self) -> None:
+        """Let the next query of this key begin a flight of its own."""
+        if self._flights.get(self._key) is self:
+            del self._flights[self._key]
+
+
+def _tell(waiter: Deferred[Answer], outcome: Answer | Failure) -> None:
+    if isinstance(outcome, Failure):
+        waiter.errback(outcome)
+    else:
+        waiter.callback(outcome)

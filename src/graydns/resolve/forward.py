@@ -1,0 +1,40 @@
+"""Forward: the end of the chain for names that are not ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from attrs import field, frozen
+
+from graydns.model.answer import Answer
+from graydns.model.errors import ResolveError
+from graydns.model.query import Query
+from graydns.upstream.group import UpstreamGroup
+
+REFUSED = 5
+
+#: Info code of RFC 8914.
+NOT_AUTHORITATIVE = 20
+
+
+class Asker(Protocol):
+    """What asks a group (``upstream.client.UpstreamClient``)."""
+
+    async def ask(self, query: Query, group: UpstreamGroup) -> Answer:
+        """What *group* says to *query*. Raises UpstreamError."""
+
+
+@frozen
+class Forward:
+    """Ask the upstream group that *choose* names for a query."""
+
+    client: Asker = field(repr=False, kw_only=True)
+    choose: Callable[[Query], UpstreamGroup | None] = field(repr=False, kw_only=True)
+
+    async def resolve(self, query: Query) -> Answer:
+        """The group's answer. Raises UpstreamError, or ResolveError with REFUSED where no group is configured."""
+        group = self.choose(query)
+        if group is None:
+            raise ResolveError("no upstream is configured for this name", rcode=REFUSED, ede=NOT_AUTHORITATIVE)
+        return await self.client.ask(query, group)

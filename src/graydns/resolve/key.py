@@ -1,0 +1,75 @@
+"""Key: which queries get the same answer, so that it may be remembered and waited for together.
+
+Of the header's flags only CD tells answers apart (RFC 4035 section 3.2.2), of EDNS only DO (RFC 3225) and the client
+subnet (RFC 7871); AD and RD do not, OPT itself belongs to one hop and never to an answer (RFC 6891 section 6.2.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from attrs import field, frozen
+
+from graydns.model.decision import Cohort
+from graydns.model.query import Query, Subnet
+from graydns.upstream.group import UpstreamGroup
+from graydns.upstream.request import told_subnet, told_tags
+
+#: The subnet of a client that has none or tells none (SOURCE 0), towards an upstream that is told subnets: the answer
+#: is for such clients only, unlike one that the upstream calls good for everyone (RFC 7871 section 7.3.1).
+NOBODY = Subnet(b"", 0)
+
+
+class Key(NamedTuple):
+    """What an answer depends on.
+
+    *group*: who is asked. *tags*: what it is told of the client's tags. *cohort*: None in the raw cache. *partition*:
+    whose memory it takes. *subnet*: None = everyone, NOBODY, or in a query's key what the upstream is told, in a
+    store's the network that the answer is for.
+    """
+
+    qname: bytes
+    qtype: int
+    qclass: int
+    dnssec_ok: bool
+    checking_disabled: bool
+    group: UpstreamGroup | None
+    tags: tuple[tuple[str, str], ...]
+    cohort: Cohort | None
+    partition: str
+    subnet: Subnet | None
+
+
+@frozen
+class Keys:
+    """Makes keys. *choose*: the group that will be asked; *partition*: the part of the memory that a query may use."""
+
+    choose: Callable[[Query], UpstreamGroup | None] = field(repr=False)
+    partition: Callable[[Query], str] = field(repr=False)
+
+    def of_cohort(self, query: Query) -> Key:
+        """The key of what a client of its cohort is told."""
+        decision = query.decision
+        return self._key(query, Cohort(query.client.tenant) if decision is None else decision.cohort)
+
+    def raw(self, query: Query) -> Key:
+        """The key of what an upstream said, whoever asked."""
+        return self._key(query, None)
+
+    def _key(self, query: Query, cohort: Cohort | None) -> Key:
+        group = self.choose(query)
+        tags = () if group is None else told_tags(query, group)
+        subnet = None
+        if group is not None and group.ecs:
+            told = told_subnet(query, group)
+            subnet = told if told is not None and told.prefix else NOBODY
+        flags = (query.dnssec_ok, query.checking_disabled)
+        return Key(query.qname, query.qtype, query.qclass, *flags, group, tags, cohort, self.partition(query), subnet)
+
+
+def network(subnet: Subnet, prefix: int) -> Subnet:
+    """The first *prefix* bits of *subnet*."""
+    size = len(subnet.address)
+    kept = int.from_bytes(subnet.address, "big") >> (spare := size * 8 - prefix) << spare
+    return Subnet(kept.to_bytes(size, "big"), prefix)

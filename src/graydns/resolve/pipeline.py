@@ -1,0 +1,107 @@
+"""The pipeline: the one place that states the order of the links.
+
+::
+
+    Measure → Route ─┬─ ours      → Authority ── a chain that leads out of our zones ─┐
+                     └─ not ours  → Outward ◄────────────────────────────────────────┘
+                                     Cache → Limit → Coalesce → (validation) → Raw cache → Coalesce → Forward
+
+A new pipeline is built for each Snapshot; its Stores outlive it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from attrs import define, field
+
+from graydns.config.main import Config
+from graydns.model.observe import Anomalies, QueryObserver
+from graydns.model.query import Query
+from graydns.resolve.authority import Authority
+from graydns.resolve.cache import Cache, Stale
+from graydns.resolve.coalesce import Coalesce
+from graydns.resolve.failures import Failures
+from graydns.resolve.forward import Forward
+from graydns.resolve.key import Keys
+from graydns.resolve.limit import Inflight, Limit
+from graydns.resolve.link import Resolver, stack
+from graydns.resolve.measure import Measure
+from graydns.resolve.outward import Outward
+from graydns.resolve.rawcache import RawCache
+from graydns.resolve.route import Route
+from graydns.resolve.store import Store
+from graydns.snapshot.snapshot import Snapshot
+from graydns.upstream.client import UpstreamClient
+from graydns.upstream.group import UpstreamGroup
+
+
+@define(eq=False)
+class Stores:
+    """What outlives a Snapshot. *snapshot*: gives the running one. *reactor*: see ``UpstreamClient``."""
+
+    reactor: Any = field(repr=False)
+    anomalies: Anomalies = field(repr=False)
+    snapshot: Callable[[], Snapshot] = field(repr=False)
+    observers: tuple[QueryObserver, ...] = ()
+    answers: Store = field(init=False)
+    client: UpstreamClient = field(init=False)
+    failures: Failures = field(init=False, factory=Failures)
+    inflight: Inflight = field(init=False, factory=Inflight)
+
+    def __attrs_post_init__(self) -> None:
+        self.answers = Store(self._limit, self._is_current)
+        self.client = UpstreamClient(self.reactor, time.monotonic, self.anomalies)
+
+    def _limit(self, tenant: str) -> int:
+        """Octets of cache that *tenant* may have."""
+        config = self.snapshot().config
+        own = config.tenants[tenant].cache if tenant in config.tenants else None
+        return config.cache.size if own is None else own
+
+    def _is_current(self, origin: object) -> bool:
+        """Whether *origin*, an upstream group, is one of the running Snapshot's."""
+        return isinstance(origin, UpstreamGroup) and self.snapshot().forward.by_name.get(origin.name) == origin
+
+
+def build_pipeline(snapshot: Snapshot, stores: Stores) -> Measure:
+    """The links of the picture above, for *snapshot*."""
+    outward = Outward(_forwarding(snapshot, stores), snapshot=snapshot)
+    route = Route(Authority(outside=outward, snapshot=snapshot), outward, snapshot=snapshot)
+    return Measure(route, clock=time.monotonic, observers=stores.observers)
+
+
+def _forwarding(snapshot: Snapshot, stores: Stores) -> Resolver:
+    config: Config = snapshot.config
+    choose = snapshot.forward.choose
+    keys = Keys(choose, _partition)
+    stale = config.cache.stale
+    return stack(
+        partial(
+            Cache,
+            key=keys.of_cohort,
+            store=stores.answers,
+            stale=Stale(stale.keep, stale.ttl, stale.client_timeout),
+            clock=time.monotonic,
+            wall=time.time,
+            later=stores.reactor.callLater,
+        ),
+        partial(
+            Limit,
+            inflight=stores.inflight,
+            most=config.limits.max_inflight,
+            most_per_source=config.limits.max_inflight_per_source,
+        ),
+        partial(Coalesce, key=keys.of_cohort),
+        partial(RawCache, key=keys.raw, store=stores.answers, failures=stores.failures, clock=time.monotonic),
+        partial(Coalesce, key=keys.raw),
+        last=Forward(client=stores.client, choose=choose),
+    )
+
+
+def _partition(query: Query) -> str:
+    """Whose memory a forwarded answer takes: the asker's tenant's."""
+    return query.client.tenant

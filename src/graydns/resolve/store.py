@@ -1,0 +1,173 @@
+"""Store: answers by key, bounded in octets for each partition, the least recently used going first. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from typing import NamedTuple
+
+from attrs import define, evolve, field
+
+from graydns.model.answer import Answer
+from graydns.model.decision import Cohort
+from graydns.resolve.key import NOBODY, Key, network
+from graydns.resolve.networks import Networks
+
+#: Octets that an entry takes beside its name, body and records; measured (benchmarks/micro/store.py), rounded up.
+OVERHEAD = 740
+
+#: Octets for each record beyond the first: the place of its TTL.
+PER_RECORD = 48
+
+#: An answer larger than this part of its partition is not kept: it would push out too many others.
+LARGEST_PART = 8
+
+
+class Entry:
+    """A remembered *answer*.
+
+    *hits*: times it was given. *retry_at*: monotonic time before which a failed refresh is not tried again.
+    *stale_until*: monotonic time up to which it may be given after it has expired, None = not yet known.
+    """
+
+    __slots__ = ("answer", "hits", "retry_at", "stale_until")
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.hits = 0
+        self.retry_at = 0.0
+        self.stale_until: float | None = None
+
+    @property
+    def expires(self) -> float:
+        """Monotonic time at which the answer's TTL is over."""
+        answer = self.answer
+        return answer.ttl + (answer.stored or 0.0)
+
+
+class Usage(NamedTuple):
+    """What a partition holds and may hold."""
+
+    entries: int
+    octets: int
+    limit: int
+
+
+class _Partition:
+    __slots__ = ("entries", "octets")
+
+    def __init__(self) -> None:
+        self.entries: OrderedDict[Key, Entry] = OrderedDict()
+        self.octets = 0
+
+
+@define(eq=False)
+class Store:
+    """Answers of both caches; outlives reloads.
+
+    *limit*: octets that a partition may take. *current*: whether an origin is part of the running Snapshot; an answer
+    of any other is neither kept nor found. *counts*: events since the start, by name.
+    """
+
+    limit: Callable[[str], int] = field(repr=False)
+    current: Callable[[object], bool] = field(repr=False)
+    counts: Counter[str] = field(init=False, factory=Counter, repr=False)
+    _partitions: dict[str, _Partition] = field(init=False, factory=dict, repr=False)
+    _networks: dict[Key, Networks] = field(init=False, factory=dict, repr=False)
+
+    def find(self, key: Key) -> Entry | None:
+        """The entry for a query of *key*, fresh or not: of the longest network with its subnet, else for everyone."""
+        if (partition := self._partitions.get(key.partition)) is None:
+            return None
+        place = key if key.subnet is None else self._place(key)
+        entry = partition.entries.get(place)
+        if entry is None:
+            return None
+        if not self.current(entry.answer.origin):
+            self._remove(partition, place)
+            return None
+        partition.entries.move_to_end(place)
+        return entry
+
+    def keep(self, key: Key, answer: Answer, now: float) -> Answer:
+        """Remember *answer* to a query of *key*; gives it back with the time since which its TTLs run.
+
+        It replaces what was there. An answer that may not be reused is not kept and leaves nothing in its place.
+        """
+        partition = self._partitions.setdefault(key.partition, _Partition())
+        place = _place_of(key, answer)
+        if place in partition.entries:
+            self._remove(partition, place)
+        if answer.ttl <= 0 or not self.current(answer.origin):
+            return answer
+        if answer.stored is None:
+            answer = evolve(answer, stored=now)
+        cost, limit = _cost(place, answer), self.limit(key.partition)
+        if cost > limit // LARGEST_PART:
+            return answer
+        partition.entries[place] = Entry(answer)
+        partition.octets += cost
+        if place.subnet is not None:
+            self._add_network(partition, place)
+        while partition.octets > limit:
+            self._remove(partition, next(iter(partition.entries)))
+            self.counts["evicted"] += 1
+        return answer
+
+    def flush(self, name: bytes | None = None, cohort: Cohort | None = None) -> int:
+        """Forget what is kept for *name* (wire form) and *cohort*, None = any; gives the number of entries.
+
+        What upstreams said belongs to no cohort, and goes with any.
+        """
+        gone = 0
+        for partition in self._partitions.values():
+            for key in list(partition.entries):
+                if name in (None, key.qname) and (cohort is None or key.cohort in (None, cohort)):
+                    self._remove(partition, key)
+                    gone += 1
+        return gone
+
+    def stats(self) -> dict[str, Usage]:
+        """The partitions by name."""
+        return {
+            name: Usage(len(partition.entries), partition.octets, self.limit(name))
+            for name, partition in self._partitions.items()
+        }
+
+    def _place(self, key: Key) -> Key:
+        """Where the entry for a query that tells a subnet (or would, NOBODY) stands."""
+        everyone = key._replace(subnet=None)
+        networks = self._networks.get(everyone)
+        if networks is None or key.subnet is None:
+            return everyone
+        return key._replace(subnet=networks.longest(key.subnet))
+
+    def _add_network(self, partition: _Partition, place: Key) -> None:
+        networks = self._networks.setdefault(place._replace(subnet=None), Networks())
+        if place.subnet is not None and (oldest := networks.add(place.subnet)) is not None:
+            self._remove(partition, place._replace(subnet=oldest))
+
+    def _remove(self, partition: _Partition, place: Key) -> None:
+        entry = partition.entries.pop(place)
+        partition.octets -= _cost(place, entry.answer)
+        if place.subnet is not None:
+            everyone = place._replace(subnet=None)
+            networks = self._networks[everyone]
+            networks.remove(place.subnet)
+            if not networks:
+                del self._networks[everyone]
+
+
+def _place_of(key: Key, answer: Answer) -> Key:
+    """The key under which *answer* to a query of *key* is kept (RFC 7871 section 7.3.1)."""
+    subnet = key.subnet
+    if subnet is None or subnet == NOBODY:
+        return key
+    if not answer.scope:
+        return key._replace(subnet=None)
+    return key._replace(subnet=network(subnet, min(answer.scope, subnet.prefix)))
+
+
+def _cost(place: Key, answer: Answer) -> int:
+    records = sum([span.size for span in answer.spans])
+    return OVERHEAD + len(place.qname) + len(answer.body) + PER_RECORD * records

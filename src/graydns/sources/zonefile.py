@@ -1,0 +1,151 @@
+"""Zone files: from a path to a Zone.
+
+::
+
+    load                                  at start, blocking: small files here, large ones in a child process
+    load_aside                            while serving: always a child, whose rows are taken in slices
+      zonechild → parsed.parse → master.ZoneReader → collector.Collector → zonechecks
+      parsed.read → authority.zone.build
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessDone, ProcessExitedAlready
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+
+from graydns.authority.zone import Zone, build, run
+from graydns.model.errors import ConfigError, Fault
+from graydns.model.name import to_text
+from graydns.sources.parsed import Parsed, parse, read
+from graydns.sources.slices import Clock, in_slices
+from graydns.sources.zonechild import command
+
+#: Octets from which a file is read in a child process, whose memory goes back to the system at its end.
+LARGE = 1 << 20
+
+#: Octets of a child's complaints that are kept.
+_MOST_STDERR = 4096
+
+
+@frozen(eq=False)
+class Loaded:
+    """A zone with what its reload needs to know.
+
+    *digest*: BLAKE2b-256 of all that was read. *files*: what was read, resolved. *warnings*: for the operator.
+    """
+
+    zone: Zone
+    digest: bytes
+    files: tuple[Path, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def load(path: Path, origin: bytes, folder: Path) -> Loaded:
+    """The zone *origin*, from *path* and what that includes, all below *folder*. Raises ConfigError with all faults."""
+    try:
+        large = path.stat().st_size > LARGE
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from None
+    if not large:
+        return run(_loaded(parse(path, origin, folder)))
+    with tempfile.TemporaryFile() as rows:
+        child = subprocess.run(command(path, origin, folder), stdout=rows, stderr=subprocess.PIPE, check=False)
+        if child.returncode != 0:
+            raise _unreadable(path, _last_words(child.stderr))
+        return run(_received(rows))
+
+
+class Reactor(Clock, Protocol):
+    """The parts of IReactorTime and IReactorProcess that reading aside needs."""
+
+    def spawnProcess(
+        self,
+        processProtocol: ProcessProtocol,
+        executable: str,
+        args: Sequence[str],
+        env: Mapping[str, str] | None,
+        *,
+        childFDs: Mapping[int, int | str],
+    ) -> object:
+        """Start a child."""
+
+
+async def load_aside(reactor: Reactor, path: Path, origin: bytes, folder: Path) -> Loaded:
+    """The same without stopping queries."""
+    with tempfile.TemporaryFile() as rows:
+        child = _Child(path)
+        executable, *rest = command(path, origin, folder)
+        descriptors: Mapping[int, int | str] = {1: rows.fileno(), 2: "r"}
+        reactor.spawnProcess(child, executable, [executable, *rest], None, childFDs=descriptors)
+        await child.ended
+        return await in_slices(reactor, _received(rows))
+
+
+def serial_warning(before: Loaded, after: Loaded) -> str | None:
+    """What to tell the operator if the zone changed and its serial did not: secondaries and people go by it."""
+    if before.digest == after.digest or before.zone.serial != after.zone.serial:
+        return None
+    return f"{to_text(after.zone.origin)}: changed, but its serial is still {after.zone.serial}"
+
+
+class _Child(ProcessProtocol):
+    """The child that reads *path*; *ended* fires when it has, or fails with ConfigError. Cancelling kills it."""
+
+    def __init__(self, path: Path) -> None:
+        self.ended: Deferred[None] = Deferred(lambda _: self._kill())
+        self._path = path
+        self._stderr = b""
+
+    def makeConnection(self, process: Any) -> None:
+        """It runs; *process* is its IProcessTransport."""
+        self._process = process
+
+    def errReceived(self, data: bytes) -> None:
+        """Keep the last it complains of."""
+        self._stderr = (self._stderr + data)[-_MOST_STDERR:]
+
+    def processEnded(self, reason: Failure) -> None:
+        """It is gone and its pipes are closed."""
+        if self.ended.called:
+            return
+        if isinstance(reason.value, ProcessDone):
+            self.ended.callback(None)
+        else:
+            self.ended.errback(_unreadable(self._path, _last_words(self._stderr)))
+
+    def _kill(self) -> None:
+        with suppress(ProcessExitedAlready):
+            self._process.signalProcess("KILL")
+
+
+def _received(rows: BinaryIO) -> Generator[None, None, Loaded]:
+    """What a child wrote into *rows*."""
+    rows.seek(0)
+    return _loaded(read(rows))
+
+
+def _loaded(parsed: Parsed) -> Generator[None, None, Loaded]:
+    """Build the zone in steps. Raises ConfigError."""
+    if parsed.faults:
+        raise ConfigError(parsed.faults)
+    zone = yield from build(parsed.origin, parsed.rows, count=parsed.count)
+    return Loaded(zone, parsed.digest, parsed.files, parsed.warnings)
+
+
+def _last_words(stderr: bytes) -> str:
+    lines = stderr.decode(errors="replace").split("\n")
+    return next((line for line in reversed(lines) if line.strip()), "no word from the reading process")
+
+
+def _unreadable(path: Path, why: str) -> ConfigError:
+    return ConfigError([Fault((), why, "a readable zone file", str(path))])

@@ -1,0 +1,133 @@
+"""Readers of addresses and names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graydns.config.address import (
+    Door,
+    Listening,
+    Server,
+    SystemResolvers,
+    UnixSocket,
+    read_admin,
+    read_name,
+    read_network,
+    read_path,
+    read_server,
+)
+from graydns.config.misfit import Misfits
+
+listening = Listening(("udp", "tcp", "tls"))
+
+TAKEN: list[tuple[Callable[[object], Any], str, object]] = [
+    (read_network, "10.0.0.0/8", ip_network("10.0.0.0/8")),
+    (read_network, "10.1.2.3", ip_network("10.1.2.3/32")),
+    (read_network, "::1/128", ip_network("::1/128")),
+    (read_network, "2001:db8::", ip_network("2001:db8::/128")),
+    (read_network, "0.0.0.0/0", ip_network("0.0.0.0/0")),
+    (listening, "udp://127.0.0.1:5300", Door("udp", "127.0.0.1", 5300)),
+    (listening, "tcp://[::1]:5300", Door("tcp", "::1", 5300)),
+    (listening, "tls://[2001:DB8:0::1]", Door("tls", "2001:db8::1", 853)),
+    (listening, "udp://0.0.0.0", Door("udp", "0.0.0.0", 53)),
+    (listening, "udp://127.0.0.1:0", Door("udp", "127.0.0.1", 0)),
+    (read_admin, "unix:var/admin.sock", UnixSocket(Path("var/admin.sock"))),
+    (read_admin, "tls://127.0.0.1:8553", Door("tls", "127.0.0.1", 8553)),
+    (read_server, "system", SystemResolvers()),
+    (read_server, "udp://192.0.2.53:53", Server("udp", "192.0.2.53", 53)),
+    (read_server, "udp://[2001:db8::53]", Server("udp", "2001:db8::53", 53)),
+    (read_server, "tls://192.0.2.54:853#dns.example", Server("tls", "192.0.2.54", 853, "dns.example")),
+    (read_name, ".", b"\0"),
+    (read_name, "API.shop.test.", b"\3api\4shop\4test\0"),
+    (read_name, "a\\.b.test", b"\3a.b\4test\0"),
+    (read_name, "bücher.test", b"\x0dxn--bcher-kva\4test\0"),
+    (read_path, "var/", Path("var")),
+]
+
+REFUSED: list[tuple[Callable[[object], Any], object, str]] = [
+    (read_network, "10.0.0.1/8", "without host bits it is 10.0.0.0/8"),
+    (read_network, "10.0.0.0/33", "a network such as"),
+    (read_network, "10.0.0.0/08", "a network such as"),
+    (read_network, "10.0.0.0/255.0.0.0", "a network such as"),
+    (read_network, "010.0.0.0/8", "a network such as"),
+    (read_network, "10/8", "a network such as"),
+    (read_network, "fe80::1%eth0", "a network such as"),
+    (read_network, "localhost", "a network such as"),
+    (read_network, None, "a network such as"),
+    (listening, "127.0.0.1:5300", "udp:// or tcp:// or tls://"),
+    (listening, "sctp://127.0.0.1:5300", "udp:// or tcp:// or tls://"),
+    (listening, "udp://127.0.0.1:65536", "a port up to 65535"),
+    (listening, "udp://127.0.0.1:053", "a port up to 65535"),
+    (listening, "udp://127.0.0.1:", "a port"),
+    (listening, "udp://::1:53", "IPv6 in brackets"),
+    (listening, "udp://[127.0.0.1]:53", "IPv6 in brackets"),
+    (listening, "udp://localhost:53", "an IP address"),
+    (listening, "udp://127.0.0.1:53/", "an IP address"),
+    (listening, ["udp://127.0.0.1:53"], "an IP address"),
+    (read_admin, "unix:", "a path"),
+    (read_admin, "tcp://127.0.0.1:8553", "unix:PATH or tls://"),
+    (read_admin, None, "unix:PATH or tls://"),
+    (read_server, "System", "system, udp://"),
+    (read_server, "192.0.2.53", "system, udp://"),
+    (read_server, "tcp://192.0.2.53:53", "system, udp://"),
+    (read_server, "tls://192.0.2.54:853", "#NAME"),
+    (read_server, "tls://192.0.2.54:853#", "#NAME"),
+    (read_server, "tls://192.0.2.54:853#a b", "#NAME"),
+    (read_server, "udp://192.0.2.53:53#dns.example", "#NAME"),
+    (read_server, "udp://192.0.2.53:0", "system, udp://"),
+    (read_server, "udp://0.0.0.0:53", "system, udp://"),
+    (read_server, None, "system, udp://"),
+    (read_name, "", "a domain name"),
+    (read_name, "@", "a domain name"),
+    (read_name, "a..b", "a domain name"),
+    (read_name, "a b.test", "a domain name"),
+    (read_name, "a" * 64 + ".test", "a domain name"),
+    (read_name, "a." * 128, "a domain name"),
+    (read_name, "a\\300.test", "a domain name"),
+    (read_name, None, "a domain name"),
+    (read_path, "", "a path"),
+    (read_path, "a\0b", "a path"),
+    (read_path, None, "a path"),
+]
+
+
+@pytest.mark.parametrize(("reader", "text", "value"), TAKEN)
+def test_taken(reader: Callable[[object], Any], text: str, value: object) -> None:
+    """A well-formed address is read with its type."""
+    assert reader(text) == value
+
+
+@pytest.mark.parametrize(("reader", "value", "expected"), REFUSED)
+def test_refused(reader: Callable[[object], Any], value: object, expected: str) -> None:
+    """Anything else is refused with a text that says what would have been right."""
+    with pytest.raises(Misfits) as caught:
+        reader(value)
+    assert expected in caught.value.misfits[0].expected
+
+
+@given(st.sampled_from([*dict.fromkeys(row[0] for row in TAKEN)]), st.text() | st.text(alphabet="tls:udp/[]#.%0123@\\"))
+def test_any_text(reader: Callable[[object], Any], text: str) -> None:
+    """A reader returns something or raises Misfits, never anything else."""
+    try:
+        reader(text)
+    except Misfits as error:
+        assert error.misfits
+
+
+@pytest.mark.parametrize("text", ["udp://127.0.0.1:53", "tls://[::1]:853"])
+def test_doors_print_as_they_are_written(text: str) -> None:
+    """A door's text is what a user would write."""
+    assert str(listening(text)) == text
+
+
+@pytest.mark.parametrize("text", ["system", "udp://[2001:db8::53]:53", "tls://192.0.2.54:853#dns.example"])
+def test_servers_print_as_they_are_written(text: str) -> None:
+    """A server's text is what a user would write."""
+    assert str(read_server(text)) == text

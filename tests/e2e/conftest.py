@@ -1,0 +1,90 @@
+"""A running demo, as ``make run`` serves it, with a real knotd behind it for what is not ours."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from attrs import frozen
+
+from tests.conftest import TWISTD, answers
+from tools.process import Process, free_ports, start
+
+ROOT = Path(__file__).parents[2]
+
+UPSTREAM_ZONE = """\
+$ORIGIN ext.test.
+$TTL 60
+@ SOA ns hostmaster 1 3600 600 86400 30
+  NS ns
+ns A 192.0.2.53
+www A 192.0.2.80
+alias CNAME www
+* A 192.0.2.99
+big TXT {}
+""".format(" ".join(f'"{"x" * 200}{number:04}"' for number in range(20)))
+
+KNOT = """\
+server: {{listen: 127.0.0.1@{port}, rundir: {folder}, udp-workers: 1, tcp-workers: 1, background-workers: 1}}
+database: {{storage: {folder}}}
+zone: [{{domain: ext.test, file: {folder}/ext.zone}}]
+"""
+
+CONFIG = """\
+listen: ["udp://127.0.0.1:{port}", "udp://[::1]:{port}", "tcp://127.0.0.1:{port}", "tls://127.0.0.1:{tls}"]
+tls: {{certificate: var/dot.crt, key: var/dot.key}}
+admin: null
+http: null
+data: var/
+zones: zones/
+limits: {{nsid: unit-7}}
+upstreams: {{knot: {{servers: ["udp://127.0.0.1:{upstream}"], deadline: 2s}}}}
+forward: {{ext.test: knot}}
+tenants:
+  t-demo:
+    rules:
+      - {{name: no-ads, when: {{name: "*.ads.ext.test"}}, then: {{block: nxdomain}}}}
+"""
+
+
+@frozen
+class Demo:
+    """A served demo: its *port* for UDP and TCP, its *tls* port, the *process*, the *folder* of its files."""
+
+    port: int
+    tls: int
+    process: Process
+    folder: Path
+
+
+@pytest.fixture(scope="session")
+def upstream(require_peer: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a knotd that serves ext.test."""
+    knotd = require_peer("knotd")
+    folder = tmp_path_factory.mktemp("knot")
+    (port,) = free_ports(1)
+    (folder / "ext.zone").write_text(UPSTREAM_ZONE)
+    (folder / "knot.conf").write_text(KNOT.format(port=port, folder=folder))
+    process = start([knotd, "-c", str(folder / "knot.conf")], folder)
+    try:
+        process.wait_until(lambda: answers(port))
+        yield port
+    finally:
+        process.stop()
+
+
+@pytest.fixture(scope="session")
+def demo(upstream: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """The demo zone, served by twistd."""
+    folder = tmp_path_factory.mktemp("demo")
+    port, tls = free_ports(2)
+    shutil.copytree(ROOT / "zones", folder / "zones")
+    (folder / "graydns.yaml").write_text(CONFIG.format(port=port, tls=tls, upstream=upstream))
+    process = start([*TWISTD, "graydns", "--config", "graydns.yaml"], folder)
+    try:
+        process.wait_until(lambda: answers(port))
+        yield Demo(port, tls, process, folder)
+    finally:
+        process.stop()
