@@ -80,7 +80,9 @@ def _missed() -> Group:
 
 
 def _ruled() -> Group:
-    few, many = (Subject(f"graydns, {rules:,} rules", Graydns(rules), ruled(rules)) for rules in (FEW_RULES, MANY_RULES))
+    few, many = (
+        Subject(f"graydns, {rules:,} rules", Graydns(rules), ruled(rules)) for rules in (FEW_RULES, MANY_RULES)
+    )
     return Group("Address rules, UDP", Drive("udp"), (few, many), (Comparison(many.label, few.label, 1.2),))
 
 

@@ -12,8 +12,9 @@ from benchmarks.cases import Group, Subject
 from benchmarks.check import WrongAnswer, check, check_again
 from benchmarks.load import LoadError, Outcome, load
 from benchmarks.questions import CONNECTIONS, HOT, MISSES, Questions
-from benchmarks.servers.server import NotReady, Running, Server, World
+from benchmarks.servers.server import Running, Server, World
 from benchmarks.usage import cpu_seconds
+from tools.process import NotReady
 
 #: Seconds that going through all questions once, before measuring, may take.
 _WARMING = 15.0
@@ -47,6 +48,11 @@ class Result:
     def cost(self) -> float:
         """The median over the rounds."""
         return statistics.median(run.cost for run in self.runs)
+
+
+def ratio(one: Result, other: Result) -> float:
+    """The median over the rounds of what *one* cost over what *other* cost in the same round."""
+    return statistics.median(mine.cost / its.cost for mine, its in zip(one.runs, other.runs, strict=True))
 
 
 @frozen
@@ -106,11 +112,8 @@ def _accepted(outcome: Outcome) -> int:
 
 
 def _count(group: Group, effort: Effort) -> int:
-    if group.drive.reconnect:
-        usual = CONNECTIONS[group.drive.transport]
-    else:
-        usual = MISSES if group.once else HOT
-    return max(1, int(usual * effort.share))
+    hot = CONNECTIONS[group.drive.transport] if group.drive.reconnect else HOT
+    return max(1, int((MISSES if group.once else hot) * effort.share))
 
 
 def _turned(subjects: list[Subject], round_: int) -> list[Subject]:
@@ -126,9 +129,9 @@ def running(servers: set[Server], world: World) -> Iterator[Mapping[Server, Runn
         started: dict[Server, Running | NotReady] = {}
         for server in servers:
             try:
-                started[server] = server.start(world)
+                started[server] = running_server = server.start(world)
             except NotReady as error:
                 started[server] = error
             else:
-                stack.callback(started[server].process.stop)
+                stack.callback(running_server.process.stop)
         yield started

@@ -8,14 +8,15 @@ from typing import ClassVar
 
 from attrs import define, frozen
 
-from benchmarks.load import Drive, LoadError, load
+from benchmarks.load import Drive, load
 from benchmarks.measure import LOST_AT_MOST, running
 from benchmarks.questions import misses
 from benchmarks.servers.graydns import Graydns, twistd
-from benchmarks.servers.server import HOST, NotReady, Server, World
+from benchmarks.servers.server import HOST, Server, World
 from benchmarks.usage import resident_bytes
 from benchmarks.wirefile import Question, write
 from tools import peers
+from tools.process import NotReady
 
 #: Answers in the cache when counting begins, and those that are then added.
 FIRST, ADDED = 20_000, 100_000

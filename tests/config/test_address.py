@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -115,10 +116,8 @@ def test_refused(reader: Callable[[object], Any], value: object, expected: str) 
 @given(st.sampled_from([*dict.fromkeys(row[0] for row in TAKEN)]), st.text() | st.text(alphabet="tls:udp/[]#.%0123@\\"))
 def test_any_text(reader: Callable[[object], Any], text: str) -> None:
     """A reader returns something or raises Misfits, never anything else."""
-    try:
+    with suppress(Misfits):
         reader(text)
-    except Misfits as error:
-        assert error.misfits
 
 
 @pytest.mark.parametrize("text", ["udp://127.0.0.1:53", "tls://[::1]:853"])

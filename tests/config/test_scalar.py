@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -158,10 +159,8 @@ READERS = [*dict.fromkeys(row[0] for row in TAKEN)]
 @given(st.sampled_from(READERS), st.text(max_size=20) | st.none() | st.lists(st.text(max_size=3), max_size=2))
 def test_any_value(reader: Callable[[object], Any], value: object) -> None:
     """A reader returns something or raises Misfits, never anything else."""
-    try:
+    with suppress(Misfits):
         reader(value)
-    except Misfits as error:
-        assert error.misfits
 
 
 @given(st.integers(0, 1_000_000))
@@ -170,7 +169,9 @@ def test_percent_is_exact(millionths: int) -> None:
     assert read_percent(f"{millionths // 10_000}.{millionths % 10_000:04}") == millionths
 
 
-@given(st.lists(st.integers(0, 10**17), min_size=1, max_size=8), st.lists(st.integers(0, 10**17), min_size=1, max_size=8))
+@given(
+    st.lists(st.integers(0, 10**17), min_size=1, max_size=8), st.lists(st.integers(0, 10**17), min_size=1, max_size=8)
+)
 def test_version_numbers_compare_number_by_number(one: list[int], other: list[int]) -> None:
     """``.10`` is above ``.9``."""
     read = [read_version_number(".".join(map(str, parts))) for parts in (one, other)]

@@ -14,7 +14,7 @@ from tests.wire.samples import anyone
 KEYS = dns.tsigkeyring.from_text({"Key.test.": "c2VjcmV0"})
 
 
-def signed(**changes: int) -> Query:
+def signed() -> Query:
     message = dns.message.make_query("www.shop.test.", "A", use_edns=0)
     message.use_tsig(KEYS)
     return parse(message.to_wire(), anyone)

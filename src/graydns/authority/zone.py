@@ -32,9 +32,9 @@ Shards = tuple[dict[bytes, bytes], ...]
 class Zone:
     """One zone; its identity is the Origin of the answers made from it.
 
-    *origin*: name of the *apex*, whose RRsets are kept unpacked, as every walk starts there. *shards*: the rows by lowered name, spread by hash; never changed
-    once built. *services*: names under release control; they exist though the zone may hold nothing at them, and
-    so do the names above them (*implied*: those of both that have no row).
+    *origin*: name of the *apex*, whose RRsets are kept unpacked, as every walk starts there. *shards*: the rows by
+    lowered name, spread by hash; never changed once built. *services*: names under release control; they exist though
+    the zone may hold nothing at them, and so do the names above them (*implied*: those of both that have no row).
     """
 
     origin: bytes

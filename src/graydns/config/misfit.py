@@ -68,9 +68,9 @@ def shown(value: object) -> str:
         case str():
             return repr(value if len(value) <= SHOWN else value[: SHOWN - 1] + "…")
         case list():
-            return "a list"
+            return "a list" if value else "an empty list"
         case _:
-            return "a mapping"
+            return "a mapping" if value else "an empty mapping"
 
 
 def misfits(value: object, expected: str) -> Misfits:

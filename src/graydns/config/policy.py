@@ -12,7 +12,7 @@ from cattrs import Converter
 
 from graydns.config.address import parse_network, read_network_text
 from graydns.config.converter import register
-from graydns.config.misfit import Misfit, misfits, shown
+from graydns.config.misfit import Gathering, Misfit, misfits, shown
 from graydns.config.records import Records, read_type_text, read_version
 from graydns.config.scalar import (
     WHOLE,
@@ -84,7 +84,7 @@ def register_policy(converter: Converter) -> None:
         upstream=Word | None,
         ttl=Seconds | None,
     )
-    register(converter, Rule, name=Word, priority=Annotated[int, Integer(-1_000_000, 1_000_000)])
+    register(converter, Rule, check_rule, name=Word, priority=Annotated[int, Integer(-1_000_000, 1_000_000)])
     register_service(converter)
 
 
@@ -113,7 +113,13 @@ def read_client_prefix(value: object, /) -> dict[str, int]:
     """``{ipv4: 24, ipv6: 56}``: bits of an address that make a client, by family."""
     if not isinstance(value, dict) or not set(value) <= {"ipv4", "ipv6"}:
         raise misfits(value, "bits by family, such as {ipv4: 24, ipv6: 56}")
-    return {family: Integer(1, 32 if family == "ipv4" else 128)(bits) for family, bits in value.items()}
+    bits: dict[str, int] = {}
+    wrong = Gathering()
+    for family, text in value.items():
+        with wrong.at(family):
+            bits[family] = Integer(1, 32 if family == "ipv4" else 128)(text)
+    wrong.close()
+    return bits
 
 
 def check_when(when: When, _broken: Collection[str]) -> Iterator[Misfit]:
@@ -122,12 +128,23 @@ def check_when(when: When, _broken: Collection[str]) -> Iterator[Misfit]:
         yield Misfit(("tag",), f"{len(when.tag)} tags", f"at most {MOST_TAGS} tags")
 
 
+def outcomes(then: Then) -> list[str]:
+    """The keys of *then* that say what happens."""
+    return [key for key in ("version", "records", "block", "upstream") if getattr(then, key) is not None]
+
+
 def check_then(then: Then, broken: Collection[str]) -> Iterator[Misfit]:
     """A rule has exactly one outcome."""
-    given = [key for key in ("version", "records", "block", "upstream") if getattr(then, key) is not None]
+    given = outcomes(then)
     if len(given) != 1 and not broken:
         found = " and ".join(repr(key) for key in given) or "none of them"
         yield Misfit((), found, "exactly one of 'version', 'records', 'block', 'upstream'")
+
+
+def check_rule(rule: Rule, broken: Collection[str]) -> Iterator[Misfit]:
+    """A rule that says nothing of what happens has not been finished."""
+    if not outcomes(rule.then) and "then" not in broken:
+        yield Misfit((), "no key 'then'", "'then', which is required")
 
 
 def check_service(service: Service, broken: Collection[str]) -> Iterator[Misfit]:
@@ -147,9 +164,10 @@ def check_service(service: Service, broken: Collection[str]) -> Iterator[Misfit]
 
 def unknown_versions(service: Service) -> Iterator[Misfit]:
     """Versions that are named and do not exist."""
-    known = f"one of the versions {', '.join(service.versions)}" if service.versions else "a version that exists"
     if not service.versions:
         yield Misfit(("versions",), "no version", "at least one version")
+        return
+    known = f"one of the versions {', '.join(service.versions)}"
     if service.default not in service.versions:
         yield Misfit(("default",), f"the unknown version {service.default!r}", known)
     for key in ("whitelist", "percent", "ranges", "weights"):

@@ -62,7 +62,7 @@ class Records:
     def __call__(self, value: object, /) -> dict[str, tuple[str, ...]]:
         """Rdata in presentation format by type."""
         if not isinstance(value, dict) or not value:
-            raise misfits(value or None, "record types with their data, such as {A: [192.0.2.1]}")
+            raise misfits(value, "record types with their data, such as {A: [192.0.2.1]}")
         records: dict[str, tuple[str, ...]] = {}
         wrong = Gathering()
         for text, rdatas in value.items():
@@ -103,7 +103,7 @@ def read_rdatas(value: object, rdtype: RdataType) -> tuple[str, ...]:
         parse_rdata(value, rdtype)
         return (value,)
     if not isinstance(value, list) or not value:
-        raise misfits(value or None, f"a list of {dns.rdatatype.to_text(rdtype)} data")
+        raise misfits(value, f"a list of {dns.rdatatype.to_text(rdtype)} data")
     texts: dict[dns.rdata.Rdata, str] = {}
     wrong = Gathering()
     for index, item in enumerate(value):
@@ -169,7 +169,7 @@ def _read_listed(value: dict[str, object]) -> tuple[Endpoint, ...]:
     )
     items = value["endpoints"]
     if not isinstance(items, list) or not items:
-        wrong.append(Misfit(("endpoints",), shown(items or None), "a list of endpoints, at least one"))
+        wrong.append(Misfit(("endpoints",), shown(items), "a list of endpoints, at least one"))
         items = []
     endpoints = []
     for index, item in enumerate(items):

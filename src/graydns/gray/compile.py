@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Generator, Iterator, Mapping, Sequence
 
 import re2
@@ -13,9 +14,9 @@ from graydns.gray.faults import Faults
 from graydns.gray.geo import Geo
 from graydns.gray.names import Form, to_wire
 from graydns.gray.networks import Networks
-from graydns.gray.router import Router, enclosing
+from graydns.gray.router import Router
 from graydns.gray.rules import CompiledRule, compile_rule
-from graydns.gray.scope import Scope
+from graydns.gray.scopes import Scopes
 from graydns.gray.service import CompiledService, compile_service
 from graydns.model.errors import ConfigError, Fault
 from graydns.model.name import is_within, to_text
@@ -85,7 +86,8 @@ class _Compilation:
     networks: Networks = field(factory=Networks)
     services: dict[bytes, CompiledService] = field(factory=dict)
     placed: list[Placed] = field(factory=list)
-    scopes: dict[bytes | None, Scope] = field(factory=dict)
+    scopes: Scopes = field(init=False)
+    filed: list[tuple[CompiledRule, Faults, Bundle]] = field(factory=list)
     warnings: list[str] = field(factory=list)
 
     def read_services(self) -> Iterator[None]:
@@ -116,7 +118,7 @@ class _Compilation:
 
     def index(self) -> Iterator[None]:
         """File every rule that can match under the names it sees."""
-        self.scopes = {None: Scope(self.networks)} | {policy.zone: Scope(self.networks) for policy in self.zones}
+        self.scopes = Scopes((policy.zone for policy in self.zones), self.networks)
         regexes = 0
         for rule, place in self.placed:
             regexes += rule.conditions.regex is not None
@@ -125,18 +127,45 @@ class _Compilation:
             elif rule.conditions.is_geographic and self.geo is None:
                 self._warn(rule, "tests a place, but there is no geo database")
             else:
-                self.scopes[rule.zone].add(rule)
+                self.filed.append((rule, place, self.scopes.add(rule)))
             yield
-        for scope in self.scopes.values():
-            try:
-                yield from scope.seal()
-            except re2.error as error:
-                Faults(self.sink).add(f"regular expressions that RE2 cannot hold together ({error})", "fewer or smaller")
+        try:
+            yield from self.scopes.seal()
+        except re2.error as error:
+            Faults(self.sink).add(f"regular expressions too large to hold together ({error})", "fewer or smaller ones")
 
     def check_versions(self) -> Iterator[None]:
-        """Rules that name a version which no name they see has: an error if they name a service, else a warning."""
-        led: set[tuple[int, str]] = set()
+        """Rules that no name they see can follow: an error if they name a service, else a warning."""
+        led: defaultdict[Bundle, set[str]] = defaultdict(set)
         for name, service in self.services.items():
-            for bundle in self._bundles(name):
-                led.update((id(bundle), version) for version in service.pools)
+            for bundle in self.scopes.matching(name):
+                led[bundle].update(service.pools)
             yield
+        for rule, place, bundle in self.filed:
+            pattern = rule.conditions.pattern
+            exact = to_wire(pattern.labels) if pattern is not None and pattern.form is Form.EXACT else None
+            if exact is not None and rule.zone is not None and self.scopes.zone(exact) != rule.zone:
+                self._warn(rule, f"names {to_text(exact)}, which is not in its zone")
+            elif rule.version is not None and rule.version not in led[bundle]:
+                if exact in self.services:
+                    place.add(f"{rule.version!r}", f"a version of {to_text(exact)}", "then", "version")
+                else:
+                    self._warn(rule, f"sees no service that has a version {rule.version!r}")
+            yield
+
+    def router(self) -> Router:
+        return Router(
+            tenant=self.tenant,
+            services=self.services,
+            scopes=self.scopes,
+            rules=tuple(rule for rule, _ in self.placed),
+            networks=self.networks,
+            geo=self.geo,
+            warnings=tuple(self.warnings),
+        )
+
+    def _warn(self, rule: CompiledRule, what: str) -> None:
+        if len(self.warnings) < MAX_WARNINGS:
+            self.warnings.append(f"rule {rule.name!r} {what}")
+        elif len(self.warnings) == MAX_WARNINGS:
+            self.warnings.append("more rules can never apply")

@@ -45,7 +45,7 @@ class Plan:
 
     *decide*: the verdict for a client. *single*: the verdict, if it is the same for all clients. *varies*: whether
     it is not. *reach4*, *reach6*: the longest prefix that anything here reads. *look*, *steps*, *last*: what
-    *decide* is made of.
+    *decide* is made of. *certain*: the rule that *last* follows, if one.
     """
 
     decide: Choose
@@ -55,6 +55,7 @@ class Plan:
     look: Look = field(repr=False)
     steps: tuple[Step, ...]
     last: Choose = field(repr=False)
+    certain: CompiledRule | None
 
     @property
     def varies(self) -> bool:
@@ -74,7 +75,16 @@ def build_plan(tenant: str, parts: Parts, networks: Networks, geo: Geo | None) -
         last = _constant(last)
     else:
         single = None
-    return Plan(_decide(look, steps, last), single, reach4, reach6, look, steps, last)
+    return Plan(
+        decide=_decide(look, steps, last),
+        single=single,
+        reach4=reach4,
+        reach6=reach6,
+        look=look,
+        steps=steps,
+        last=last,
+        certain=parts.settled or parts.named,
+    )
 
 
 def _steps(parts: Parts, verdicts: Verdicts, networks: Networks) -> Iterator[Step]:

@@ -35,14 +35,15 @@ class Scope:
         self._by_expression: defaultdict[str, list[Bundle]] = defaultdict(list)
         self._expressions = Expressions(())
 
-    def add(self, rule: CompiledRule) -> None:
-        """Add *rule* to the bundle of its pattern and regex."""
+    def add(self, rule: CompiledRule) -> Bundle:
+        """Add *rule* to the bundle of its pattern and regex, which is returned."""
         pattern, regex = key = rule.conditions.pattern, rule.conditions.regex
         if (bundle := self._bundles.get(key)) is None:
             bundle = self._bundles[key] = Bundle(regex, self._networks)
             self._shelf(pattern, regex).append(bundle)
             self._names = self._names or key != (None, None)
         bundle.rules.append(rule)
+        return bundle
 
     def seal(self) -> Iterator[None]:
         """Build what many rules share, in small steps; nothing may be added afterwards. Raises re2.error."""

@@ -12,7 +12,8 @@ from itertools import groupby
 from typing import Any, Protocol
 
 from attrs import field, frozen
-from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet import defer
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError
 from twisted.names import dns
 from twisted.names.common import ResolverBase
@@ -80,7 +81,7 @@ class FromIResolver:
             return Answer(rcode=NXDOMAIN, origin=self.resolver, forwarded=True, why=repr(self.resolver))
         except (NotImplementedError, DNSNotImplementedError) as error:
             raise ResolveError("this type is not supported", rcode=NOTIMP) from error
-        except (TimeoutError, DNSQueryTimeoutError, ResolverError, DNSServerError) as error:
+        except (defer.TimeoutError, DNSQueryTimeoutError, ResolverError, DNSServerError) as error:
             raise UpstreamError("the resolver gave no answer", ede=NO_REACHABLE_AUTHORITY) from error
         except (ConnectError, OSError) as error:
             raise UpstreamError("the resolver could not be reached", ede=NETWORK_ERROR) from error
@@ -112,7 +113,7 @@ class AsIResolver(ResolverBase):
     """Our chain as an IResolver: *chain* is asked on behalf of *client*. *clock*: monotonic seconds."""
 
     def __init__(self, chain: Resolver, *, reactor: Any, clock: Callable[[], float], client: Client = LOCAL) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._chain, self._reactor, self._clock, self._client = chain, reactor, clock, client
 
     def query(self, query: dns.Query, timeout: Sequence[int] | None = None) -> Deferred[Lists]:
@@ -135,12 +136,17 @@ class AsIResolver(ResolverBase):
         try:
             answer = await self._chain.resolve(query)
         except ResolveError as error:
-            raise self.exceptionForCode(error.rcode)(error.text) from error
+            raise self._failure(error.rcode, error.text) from error
         reply = dns.Message()
         reply.fromStr(render(query, answer, now=self._clock(), limit=LARGEST, recursion_available=True))
         if reply.rCode != NOERROR:
-            raise self.exceptionForCode(reply.rCode)(reply)
+            raise self._failure(reply.rCode, reply)
         return reply.answers, reply.authority, reply.additional
+
+    def _failure(self, rcode: int, told: object) -> Exception:
+        """What an IResolver fails with instead of saying *rcode*."""
+        failure: Exception = self.exceptionForCode(rcode)(told)  # type: ignore[no-untyped-call]
+        return failure
 
 
 def _rrsets(section: int, headers: Iterable[dns.RRHeader]) -> Iterator[RRset]:
@@ -162,4 +168,5 @@ def _encoded(item: Any) -> bytes:
 
 def _negative_ttl(authorities: Iterable[dns.RRHeader]) -> int:
     """RFC 2308 section 5; 0 without an SOA."""
-    return min((min(int(each.ttl), each.payload.minimum) for each in authorities if each.type == dns.SOA), default=0)
+    soas = [(int(each.ttl), each.payload) for each in authorities]
+    return min((min(ttl, payload.minimum) for ttl, payload in soas if isinstance(payload, dns.Record_SOA)), default=0)

@@ -11,7 +11,8 @@ from graydns.config.address import SystemResolvers
 from graydns.config.load import ZoneFile
 from graydns.config.main import Config
 from graydns.gray.geo import Geo
-from graydns.gray.router import Router, ZonePolicy, compile_router
+from graydns.gray.compile import ZonePolicy, compile_router
+from graydns.gray.router import Router
 from graydns.model.errors import ConfigError, Fault
 from graydns.model.query import DEFAULT_TENANT
 from graydns.snapshot.snapshot import Snapshot

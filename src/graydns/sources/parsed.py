@@ -40,7 +40,7 @@ def parse(path: Path, origin: bytes, folder: Path) -> Parsed:
     reader = ZoneReader(origin, folder)
     collector = reader.collector
     try:
-        reader.read(path, Place(str(path), 0))
+        reader.read(path.absolute(), Place(str(path), 0))
         reader.faults += collector.settle()
         if collector.taken:
             reader.faults += check_records(origin, collector, str(path))

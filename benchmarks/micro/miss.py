@@ -1,0 +1,139 @@
+"""CPU microseconds of one forwarded miss: Cache → Coalesce → RawCache → Coalesce → Forward → UDP and back.
+
+    python benchmarks/micro/miss.py [--count 20000] [--window 32] [--profile]
+
+The upstream is a loopback responder in another process, so that only our own work counts. Every question is new.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import gc
+import pstats
+import socket
+import subprocess
+import sys
+import time
+from functools import partial
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+
+from graydns.model.query import Client, Edns, Query
+from graydns.resolve.cache import Cache, Stale
+from graydns.resolve.coalesce import Coalesce
+from graydns.resolve.failures import Failures
+from graydns.resolve.forward import Forward
+from graydns.resolve.key import Keys
+from graydns.resolve.link import Resolver, stack
+from graydns.resolve.rawcache import RawCache
+from graydns.resolve.store import Store
+from graydns.upstream.client import UpstreamClient
+from graydns.upstream.group import UpstreamGroup
+from graydns.upstream.server import Server
+from graydns.upstream.table import ForwardTable
+
+#: One A record of 300 seconds, its owner a pointer to the question.
+RECORD = bytes.fromhex("c00c000100010000012c0004c0000201")
+OPT = bytes.fromhex("00002904d0000000000000")
+
+
+class Silent:
+    """Anomalies that nobody looks at."""
+
+    def note(self, source: bytes, kind: str, detail: str = "") -> None:
+        """Ignore it."""
+
+
+def respond() -> None:
+    """Answer every query on a fresh loopback port, printed first, with one address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        print(server.getsockname()[1], flush=True)
+        while True:
+            query, sender = server.recvfrom(4096)
+            question = query[12 : len(query) - len(OPT)]
+            server.sendto(query[:2] + b"\x81\x80\0\1\0\1\0\0\0\1" + question + RECORD + OPT, sender)
+
+
+def build(port: int) -> Resolver:
+    """The forwarding chain, with one loopback server behind it."""
+    group = UpstreamGroup("bench", (Server("127.0.0.1", port),), deadline=2.0)
+    keys = Keys(ForwardTable({b"\0": group}).choose, lambda query: "default")
+    store = Store(lambda partition: 64 << 20, lambda origin: origin is group)
+    clock = time.monotonic
+    client = UpstreamClient(reactor, clock, Silent())  # type: ignore[arg-type]  # the reactor is a module to mypy
+    later = reactor.callLater  # type: ignore[attr-defined]
+    return stack(
+        partial(Cache, key=keys.of_cohort, store=store, stale=Stale(), clock=clock, wall=time.time, later=later),
+        partial(Coalesce, key=keys.of_cohort),
+        partial(RawCache, key=keys.raw, store=store, failures=Failures(), clock=clock),
+        partial(Coalesce, key=keys.raw),
+        last=Forward(client=client, choose=keys.choose),
+    )
+
+
+def question(number: int) -> Query:
+    """A query for a name that no other number has."""
+    label = f"n{number:07}".encode()
+    qname = bytes((len(label),)) + label + b"\3www\7example\3com\0"
+    client = Client(b"\x7f\0\0\1", may_forward=True)
+    return Query(0, b"", qname + b"\0\1\0\1", qname, 1, 1, client, True, edns=Edns(1232))
+
+
+async def run(chain: Resolver, count: int, window: int) -> float:
+    """Ask *count* questions, *window* at a time; CPU seconds of this process for each."""
+    numbers = iter(range(count))
+
+    async def worker() -> None:
+        for number in numbers:
+            await Deferred.fromCoroutine(chain.resolve(question(number)))
+
+    began = time.process_time()
+    workers = [Deferred.fromCoroutine(worker()) for _ in range(window)]
+    for each in workers:
+        await each
+    return (time.process_time() - began) / count
+
+
+def main() -> None:
+    """Run the benchmark and print its result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=20000)
+    parser.add_argument("--window", type=int, default=32)
+    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--responder", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.responder:
+        respond()
+    gc.set_threshold(700, 10, 1 << 30)  # as the server runs: no automatic full collections
+    responder = subprocess.Popen([sys.executable, __file__, "--responder"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert responder.stdout is not None
+        chain = build(int(responder.stdout.readline()))
+        measure(chain, options)
+    finally:
+        responder.kill()
+
+
+def measure(chain: Resolver, options: argparse.Namespace) -> None:
+    """Drive the reactor through one run."""
+    profile = cProfile.Profile() if options.profile else None
+
+    def begin() -> None:
+        running = Deferred.fromCoroutine(run(chain, options.count, options.window))
+        running.addCallback(lambda seconds: print(f"{seconds * 1e6:.1f} µs CPU per forwarded miss"))
+        running.addErrback(lambda failure: failure.printTraceback())
+        running.addBoth(lambda _: reactor.stop())  # type: ignore[attr-defined]
+
+    reactor.callWhenRunning(begin)  # type: ignore[attr-defined]
+    if profile is None:
+        reactor.run()  # type: ignore[attr-defined]
+    else:
+        profile.runcall(reactor.run)  # type: ignore[attr-defined]
+        pstats.Stats(profile).sort_stats("tottime").print_stats(45)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""Explanation: how a verdict came about, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from attrs import asdict, frozen
+
+from graydns.gray.key import ADDRESS, IDENTITY, bucket, hash64
+from graydns.gray.plan import Plan
+from graydns.gray.rules import CompiledRule
+from graydns.gray.scene import Scene, show_network, show_type
+from graydns.gray.service import CompiledService, Listing
+from graydns.model.decision import Cohort, Decision
+from graydns.model.name import to_text
+from graydns.model.query import Subnet
+
+#: Plain data: what JSON can say.
+Plain = dict[str, object]
+
+
+@frozen
+class RuleNote:
+    """What became of one rule. *reason*: why it decided, lost or did not match."""
+
+    rule: str
+    zone: str | None
+    outcome: str
+    matched: bool
+    reason: str
+
+
+@frozen
+class Explanation:
+    """Everything about one verdict.
+
+    *decided_by*: the step that had the last word. *key*: what tells the client apart (*key_hex*: as bytes), None
+    where the name is no service. *ttl*: the cap in seconds, None = none. *scope*: the ECS scope of the answer.
+    *rules*: every rule of the tenant, best rank first.
+    """
+
+    tenant: str
+    name: str
+    qtype: str
+    zone: str | None
+    service: str | None
+    key: str | None
+    key_hex: str | None
+    bucket: int | None
+    split: str | None
+    whitelist: str | None
+    decided_by: str
+    verdict: str
+    endpoint: str
+    cohort: Cohort
+    ttl: int | None
+    scope: int
+    private: bool
+    varies: bool
+    reach: tuple[int, int]
+    rules: tuple[RuleNote, ...]
+    decision: Decision
+
+    def to_data(self) -> Plain:
+        """All of it but the Decision object, as plain data."""
+        return asdict(self, filter=lambda attribute, _: attribute.name != "decision", retain_collection_types=False)
+
+    def to_text(self) -> str:
+        """All of it as lines."""
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield f"{self.name} {self.qtype} in tenant {self.tenant}, zone {self.zone or 'none'}"
+        yield f"  verdict    {self.verdict}" + (f", first endpoint {self.endpoint}" if self.endpoint else "")
+        yield f"  decided by {self.decided_by}"
+        if self.service is not None:
+            yield f"  client key {self.key} ({self.key_hex}), bucket {self.bucket}"
+            yield f"  split      {self.split}"
+        yield f"  ttl        {'as it is' if self.ttl is None else f'at most {self.ttl} s'}"
+        yield f"  scope      {self.scope}{', private' if self.private else ''} (reads /{self.reach[0]} and /{self.reach[1]})"
+        yield f"  cohort     {'/'.join(part or '-' for part in self.cohort)}"
+        for at, note in enumerate(self.rules, 1):
+            yield f"  rule {at}: {note.rule} -> {note.outcome}: {note.reason}"
+
+
+def explain(scene: Scene, plan: Plan, rules: Sequence[CompiledRule]) -> Explanation:
+    """Take the steps of *plan* one by one, as `Plan.decide` does, and keep what each finds.
+
+    *rules*: all of the tenant's, best rank first.
+    """
+    winner, decision = _walk(scene, plan)
+    service, cohort = scene.service, decision.cohort
+    key = None if service is None else service.key.read(scene.client)
+    return Explanation(
+        tenant=scene.tenant,
+        name=to_text(scene.query.qname),
+        qtype=show_type(scene.query.qtype),
+        zone=None if scene.zone is None else to_text(scene.zone),
+        service=None if service is None else service.name,
+        key=None if key is None else _show_key(key),
+        key_hex=None if key is None else key.hex(),
+        bucket=None if service is None or key is None else bucket(hash64(service.cohort_key, key)),
+        split=None if service is None else _show_split(service),
+        whitelist=winner.entry if isinstance(winner, Listing) else None,
+        decided_by=_show_winner(winner, service),
+        verdict=decision.why,
+        endpoint=cohort.endpoint,
+        cohort=cohort,
+        ttl=decision.ttl_cap,
+        scope=decision.scope(scene.client),
+        private=decision.private,
+        varies=decision.varies,
+        reach=(decision.reach4, decision.reach6),
+        rules=tuple(_note(rule, scene, winner) for rule in rules),
+        decision=decision,
+    )
+
+
+def _walk(scene: Scene, plan: Plan) -> tuple[CompiledRule | Listing | None, Decision]:
+    client = scene.client
+    nets, place = plan.look(client)
+    for step in plan.steps:
+        if (found := step.find(client, nets, place)) is not None:
+            return found, step.settle(found, client)
+    return plan.certain, plan.last(client)
+
+
+def _note(rule: CompiledRule, scene: Scene, winner: CompiledRule | Listing | None) -> RuleNote:
+    mismatch = scene.mismatch(rule)
+    zone = None if rule.zone is None else to_text(rule.zone)
+    if mismatch is not None:
+        return RuleNote(rule.name, zone, rule.outcome, False, f"no: {mismatch}")
+    return RuleNote(rule.name, zone, rule.outcome, True, "decides" if rule is winner else _show_loss(rule, winner))
+
+
+def _show_loss(rule: CompiledRule, winner: CompiledRule | Listing | None) -> str:
+    if isinstance(winner, Listing):
+        return "matches, but the whitelist comes first"
+    if winner is None:
+        return "matches"
+    if winner.version is None and rule.version is not None:
+        return f"matches, but rule {winner.name} names no version and so comes first"
+    return f"matches, but rule {winner.name} ranks higher"
+
+
+def _show_winner(winner: CompiledRule | Listing | None, service: CompiledService | None) -> str:
+    if isinstance(winner, Listing):
+        return f"whitelist {winner.entry}"
+    if winner is not None:
+        return f"rule {winner.name}"
+    if service is None:
+        return "nothing: no rule matches and the name is no service"
+    return "split" if service.split.thresholds else "default"
+
+
+def _show_key(key: bytes) -> str:
+    if key[0] == IDENTITY:
+        return f"identity {key[1:].decode()}"
+    if key[0] == ADDRESS:
+        return f"network {show_network(Subnet(key[3:], key[2]))}"
+    return "none"
+
+
+def _show_split(service: CompiledService) -> str:
+    return ", ".join(f"{start} to {end - 1}: {version}" for start, end, version in service.split.segments)

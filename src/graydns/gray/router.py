@@ -1,0 +1,81 @@
+"""The Router: the only place where it is decided which answer a client gets. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from graydns.gray.bundle import Bundle
+from graydns.gray.explain import Explanation, explain
+from graydns.gray.geo import Geo
+from graydns.gray.networks import Networks
+from graydns.gray.parts import applicable
+from graydns.gray.plan import Plan, build_plan
+from graydns.gray.rules import CompiledRule
+from graydns.gray.scene import Scene
+from graydns.gray.scopes import Scopes
+from graydns.gray.service import CompiledService
+from graydns.model.decision import Decision
+from graydns.model.query import Query
+
+#: Plans remembered at most: this many, and a few for each service and rule.
+PLANS = 1_000
+
+
+@frozen(eq=False)
+class Router:
+    """The compiled policy of one tenant. *services*: by wire-form name. *warnings*: what an operator should hear."""
+
+    tenant: str
+    services: Mapping[bytes, CompiledService] = field(repr=False)
+    scopes: Scopes = field(repr=False)
+    rules: tuple[CompiledRule, ...] = field(repr=False)
+    networks: Networks = field(repr=False)
+    geo: Geo | None = field(repr=False)
+    warnings: tuple[str, ...] = ()
+    _qtypes: frozenset[int] = field(init=False, repr=False)
+    _plans: dict[tuple[int, CompiledService | None, *tuple[Bundle, ...]], Plan] = field(
+        init=False, factory=dict, repr=False
+    )
+
+    @_qtypes.default
+    def _find_qtypes(self) -> frozenset[int]:
+        """The types that any rule tests; all others are alike."""
+        return frozenset(rule.conditions.qtype for rule in self.rules if rule.conditions.qtype is not None)
+
+    @property
+    def origins(self) -> frozenset[object]:
+        """Every ``origin`` that a current Decision can have, beside None."""
+        pools = (pool for service in self.services.values() for pool in service.pools.values())
+        return frozenset((*pools, *(rule for rule in self.rules if rule.version is None)))
+
+    def plan(self, qname: bytes, qtype: int) -> Plan:
+        """The plan for a name (wire form, lowered) and type; names that the same rules see share one."""
+        service = self.services.get(qname)
+        key = (qtype if qtype in self._qtypes else 0, service, *self.scopes.matching(qname))
+        if (plan := self._plans.get(key)) is None:
+            if len(self._plans) >= PLANS + 4 * (len(self.services) + len(self.rules)):
+                self._plans.clear()
+            plan = self._plans[key] = self._plan(*key)
+        return plan
+
+    def decide(self, query: Query) -> Decision:
+        """The verdict for *query*."""
+        return self.plan(query.qname, query.qtype).decide(query.client)
+
+    def explain(self, query: Query) -> Explanation:
+        """The verdict for *query*, how it came about, and what became of every rule."""
+        scene = Scene(
+            tenant=self.tenant,
+            query=query,
+            zone=self.scopes.zone(query.qname),
+            service=self.services.get(query.qname),
+            geo=self.geo,
+        )
+        return explain(scene, self.plan(query.qname, query.qtype), sorted(self.rules, key=lambda rule: rule.order))
+
+    def _plan(self, qtype: int, service: CompiledService | None, *bundles: Bundle) -> Plan:
+        versions = (None, *(service.pools if service else ()))
+        groups = [group for bundle in bundles for group in bundle.groups(qtype, versions)]
+        return build_plan(self.tenant, applicable(groups, service), self.networks, self.geo)

@@ -1,0 +1,152 @@
+"""A query as `explain` sees it, and why a rule does not match it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from ipaddress import ip_address, ip_network
+
+import dns.rdatatype
+import re2
+from attrs import frozen
+
+from graydns.gray.conditions import regex_options
+from graydns.gray.geo import NOWHERE, Geo, Place
+from graydns.gray.names import presentation
+from graydns.gray.rules import CompiledRule
+from graydns.gray.service import CompiledService
+from graydns.model.name import labels, to_text
+from graydns.model.query import Client, Query, Subnet
+
+
+@frozen
+class Scene:
+    """One query, and what is known of its name. *zone*: the tenant's zone it is in."""
+
+    tenant: str
+    query: Query
+    zone: bytes | None
+    service: CompiledService | None
+    geo: Geo | None
+
+    @property
+    def client(self) -> Client:
+        """Who asks."""
+        return self.query.client
+
+    @cached_property
+    def labels(self) -> tuple[bytes, ...]:
+        """The name's labels without the root."""
+        return tuple(labels(self.query.qname))[:-1]
+
+    @cached_property
+    def address(self) -> Subnet:
+        """The address that rules test: the trusted subnet, unless it withholds all bits, else the sender."""
+        client = self.client
+        if client.subnet is not None and client.subnet.prefix:
+            return client.subnet
+        return Subnet(client.source, 8 * len(client.source))
+
+    @cached_property
+    def place(self) -> Place:
+        """Where that address is."""
+        return NOWHERE if self.geo is None else self.geo.place(self.address.address)
+
+    def mismatch(self, rule: CompiledRule) -> str | None:
+        """The first thing that keeps *rule* from matching, None if it matches."""
+        return next((reason for test in _TESTS if (reason := test(rule, self)) is not None), None)
+
+
+def show_network(network: Subnet) -> str:
+    """CIDR notation."""
+    return f"{ip_address(network.address)}/{network.prefix}"
+
+
+def show_type(rdtype: int) -> str:
+    """The mnemonic of an RR type."""
+    return dns.rdatatype.to_text(dns.rdatatype.RdataType.make(rdtype))
+
+
+def _scope(rule: CompiledRule, scene: Scene) -> str | None:
+    return None if rule.zone in (None, scene.zone) else f"sees only names in {to_text(rule.zone or b'')}"
+
+
+def _name(rule: CompiledRule, scene: Scene) -> str | None:
+    pattern = rule.conditions.pattern
+    matches = pattern is None or pattern.matches(scene.labels)
+    return None if pattern is None or matches else f"name: {to_text(scene.query.qname)} is not {pattern.text}"
+
+
+def _regex(rule: CompiledRule, scene: Scene) -> str | None:
+    regex = rule.conditions.regex
+    if regex is None or re2.fullmatch(regex, presentation(scene.query.qname), regex_options()):
+        return None
+    return f"regex: {presentation(scene.query.qname)} is not {regex}"
+
+
+def _qtype(rule: CompiledRule, scene: Scene) -> str | None:
+    wanted = rule.conditions.qtype
+    if wanted is None or wanted == scene.query.qtype:
+        return None
+    return f"qtype: {show_type(scene.query.qtype)} is not {show_type(wanted)}"
+
+
+def _identity(rule: CompiledRule, scene: Scene) -> str | None:
+    return _differs("client", scene.client.identity, rule.conditions.identity)
+
+
+def _tags(rule: CompiledRule, scene: Scene) -> str | None:
+    tags = dict(scene.client.tags)
+    reasons = (_differs(f"tag {key}", tags.get(key), value) for key, value in rule.conditions.tags)
+    return next((reason for reason in reasons if reason), None)
+
+
+def _network(rule: CompiledRule, scene: Scene) -> str | None:
+    wanted = rule.conditions.network
+    if wanted is None:
+        return None
+    tested, seen = "subnet" if rule.conditions.subnet_only else "source", scene.address
+    if rule.conditions.subnet_only and seen is not scene.client.subnet:
+        return "subnet: there is no trusted client subnet"
+    if ip_address(seen.address) not in ip_network((wanted.address, wanted.prefix)):
+        return f"{tested}: {show_network(seen)} is not in {show_network(wanted)}"
+    if wanted.prefix > seen.prefix:
+        return f"{tested}: {show_network(seen)} is wider than {show_network(wanted)}"
+    return None
+
+
+def _place(rule: CompiledRule, scene: Scene) -> str | None:
+    conditions, place = rule.conditions, scene.place
+    if conditions.is_geographic and scene.geo is None:
+        return "there is no geo database"
+    if conditions.subdivision is not None and conditions.subdivision not in place.subdivisions:
+        return _differs("subdivision", " ".join(place.subdivisions) or None, conditions.subdivision)
+    return _differs("country", place.country, conditions.country) or _differs("city", place.city, conditions.city)
+
+
+def _transport(rule: CompiledRule, scene: Scene) -> str | None:
+    return _differs("transport", scene.client.transport, rule.conditions.transport)
+
+
+def _version(rule: CompiledRule, scene: Scene) -> str | None:
+    if rule.version is None or (scene.service is not None and rule.version in scene.service.pools):
+        return None
+    return f"then: {to_text(scene.query.qname)} is no service with a version {rule.version}"
+
+
+def _differs(what: str, seen: str | None, wanted: str | None) -> str | None:
+    return None if wanted is None or seen == wanted else f"{what}: {seen or 'none'} is not {wanted}"
+
+
+_TESTS: tuple[Callable[[CompiledRule, Scene], str | None], ...] = (
+    _scope,
+    _name,
+    _regex,
+    _qtype,
+    _identity,
+    _tags,
+    _network,
+    _place,
+    _transport,
+    _version,
+)

@@ -1,0 +1,169 @@
+"""Doors that are open for the length of a test, on loopback, and clients for them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from attrs import define, field
+from twisted.internet import reactor as default_reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, connectProtocol
+from twisted.internet.protocol import DatagramProtocol, Protocol, connectionDone
+from twisted.internet.task import Clock, deferLater
+from twisted.python.failure import Failure
+
+from graydns.listen.connections import LINGER
+from graydns.listen.context import TlsContext
+from graydns.listen.door import Door, DoorLimits
+from graydns.listen.frames import Frames
+from graydns.listen.service import Doors
+from graydns.model.query import UDP
+from tests.listen.tiny import TinyFront, framed
+
+reactor: Any = default_reactor
+
+
+class TimelessReactor:
+    """The real reactor, but for time, which only the test moves; what is due at once stays due at once."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever the reactor has
+        return getattr(reactor, name)
+
+    def seconds(self) -> float:
+        return self.clock.seconds()
+
+    def callLater(self, delay: float, function: Callable[..., object], *args: object) -> Any:  # noqa: ANN401
+        return (self.clock if delay else reactor).callLater(delay, function, *args)
+
+
+@define
+class Running:
+    """Open doors. *clock*: moves their time."""
+
+    front: TinyFront
+    doors: Doors
+    clock: Clock
+
+    async def tcp(self, index: int = 0) -> StreamClient:
+        """A client connected to the door of that *index*."""
+        door = self.doors.listening[index]
+        make = TCP6ClientEndpoint if ":" in door.host else TCP4ClientEndpoint
+        client: StreamClient = await connectProtocol(make(reactor, door.host, door.port), StreamClient())
+        return client
+
+    async def udp(self, index: int = 0) -> DatagramClient:
+        """A client connected to the door of that *index*."""
+        door = self.doors.listening[index]
+        client = DatagramClient(door)
+        client.port = reactor.listenUDP(0, client, "::1" if ":" in door.host else "127.0.0.1")
+        return client
+
+
+@asynccontextmanager
+async def running(
+    *doors: Door | str, limits: DoorLimits = DoorLimits(), tls: TlsContext | None = None
+) -> AsyncIterator[Running]:
+    """Open *doors* (a transport alone: on 127.0.0.1, any port), and close them afterwards."""
+    timeless = TimelessReactor()
+    front = TinyFront()
+    wanted = [Door(door, "127.0.0.1", 0) if isinstance(door, str) else door for door in doors]
+    service = Doors(wanted, front, limits, timeless, tls)
+    service.startService()
+    try:
+        yield Running(front, service, timeless.clock)
+    finally:
+        stopped = service.stopService()
+        while not stopped.called:
+            await turn()
+            timeless.clock.advance(LINGER)
+        await stopped
+
+
+async def turn(times: int = 1) -> None:
+    """Let the reactor see to what is ready."""
+    for _ in range(times):
+        await deferLater(reactor, 0, lambda: None)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for something to come true; the timeout of the test is the limit."""
+    while not true():
+        await deferLater(reactor, 0.002, lambda: None)
+
+
+class StreamClient(Protocol):
+    """Frames what comes; *ended* fires when the connection is over."""
+
+    transport: Any
+
+    def __init__(self) -> None:
+        self.ended: Deferred[Failure] = Deferred()
+        self.over = False
+        self.messages: list[bytes] = []
+        self._frames = Frames()
+        self._wanted: list[tuple[int, Deferred[None]]] = []
+
+    def connectionMade(self) -> None:
+        self.transport.setTcpNoDelay(True)
+
+    def dataReceived(self, data: bytes) -> None:
+        self._frames.feed(data)
+        self.messages += self._frames
+        due = [deferred for count, deferred in self._wanted if count <= len(self.messages)]
+        self._wanted = [wanted for wanted in self._wanted if wanted[0] > len(self.messages)]
+        for deferred in due:
+            deferred.callback(None)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.over = True
+        self.ended.callback(reason)
+
+    def send(self, *messages: bytes) -> None:
+        self.transport.write(framed(*messages))
+
+    async def received(self, count: int) -> list[bytes]:
+        """All messages, once there are *count*."""
+        if len(self.messages) < count:
+            waiting: Deferred[None] = Deferred()
+            self._wanted.append((count, waiting))
+            await waiting
+        return self.messages
+
+    async def closed(self) -> None:
+        """Wait for the server to close."""
+        if not self.over:
+            await self.ended
+
+    async def close(self) -> None:
+        self.transport.loseConnection()
+        await self.closed()
+
+
+@define(eq=False)
+class DatagramClient(DatagramProtocol):
+    """Sends to one door and keeps what comes back."""
+
+    door: Door
+    port: Any = None
+    messages: list[bytes] = field(factory=list)
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:  # noqa: ANN401
+        assert addr[:2] == (self.door.host, self.door.port)
+        self.messages.append(datagram)
+
+    def send(self, *messages: bytes) -> None:
+        assert self.door.transport == UDP
+        for message in messages:
+            self.port.write(message, (self.door.host, self.door.port))
+
+    async def received(self, count: int) -> list[bytes]:
+        await until(lambda: len(self.messages) >= count)
+        return self.messages
+
+    async def close(self) -> None:
+        await self.port.stopListening()
