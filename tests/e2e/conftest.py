@@ -27,9 +27,17 @@ big TXT {}
 """.format(" ".join(f'"{"x" * 200}{number:04}"' for number in range(20)))
 
 KNOT = """\
-server: {{listen: 127.0.0.1@{port}, rundir: {folder}, udp-workers: 1, tcp-workers: 1, background-workers: 1}}
-database: {{storage: {folder}}}
-zone: [{{domain: ext.test, file: {folder}/ext.zone}}]
+server:
+    listen: 127.0.0.1@{port}
+    rundir: {folder}
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1
+database:
+    storage: {folder}
+zone:
+  - domain: ext.test
+    file: {folder}/ext.zone
 """
 
 CONFIG = """\

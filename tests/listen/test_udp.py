@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import socket
+import sys
+from errno import ECONNREFUSED
 from typing import Any
 
 import pytest
 import pytest_twisted
-from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionRefusedError as Refused
+from attrs import define, field
 
 from graydns.listen.door import Door
-from graydns.listen.udp import BATCH, LARGEST_QUERY, BatchPort, DatagramProtocol
+from graydns.listen.reactor import SocketAddress
+from graydns.listen.udp import BATCH, LARGEST_QUERY, BatchPort, DatagramProtocol, tune
 from tests.listen.running import reactor, running, turn, until
 from tests.listen.tiny import TinyFront, question, reply_to
 
@@ -130,53 +132,70 @@ async def test_clients_that_went_away_cost_nobody_else_anything() -> None:
         await client.close()
 
 
+@define
+class ScriptedSocket:
+    """A socket with something to read, that may be too full to write to."""
+
+    arriving: list[tuple[bytes, SocketAddress] | OSError] = field(factory=list)
+    full: bool = False
+    sent: list[tuple[bytes, SocketAddress]] = field(factory=list)
+
+    @property
+    def socket(self) -> ScriptedSocket:
+        """Like a port, it has a socket."""
+        return self
+
+    def recvfrom(self, size: int) -> tuple[bytes, SocketAddress]:
+        arrived = self.arriving.pop(0)
+        if isinstance(arrived, OSError):
+            raise arrived
+        return arrived
+
+    def sendto(self, data: bytes, address: SocketAddress) -> int:
+        if self.full:
+            raise BlockingIOError
+        self.sent.append((data, address))
+        return len(data)
+
+
+def scripted(front: TinyFront, scripted_socket: ScriptedSocket) -> tuple[DatagramProtocol, BatchPort]:
+    protocol: Any = DatagramProtocol(front, reactor)
+    port: Any = BatchPort(0, protocol, "127.0.0.1", LARGEST_QUERY, reactor)
+    protocol.transport = port.socket = scripted_socket
+    return protocol, port
+
+
 def test_answers_the_kernel_does_not_take_are_dropped_and_counted() -> None:
     """A full send buffer loses answers, not the door."""
-
-    class FullSocket:
-        def sendto(self, data: bytes, address: object) -> int:
-            raise BlockingIOError
-
-    class FullPort:
-        socket = FullSocket()
-
-    door = DatagramProtocol(TinyFront(), reactor)
-    transport: Any = FullPort()
-    door.transport = transport
-    door.datagramReceived(question("hot"), ("127.0.0.1", 5))
-    assert door.dropped == 1
+    protocol, _ = scripted(TinyFront(), ScriptedSocket(full=True))
+    protocol.datagramReceived(question("hot"), ("127.0.0.1", 5))
+    assert protocol.dropped == 1
 
 
 def test_errors_of_earlier_answers_do_not_end_a_wake_up() -> None:
     """An ICMP error that the socket reports is passed over."""
     front = TinyFront()
-
-    class ReportingSocket:
-        arriving: list[object] = [Refused(), (question("none"), ("127.0.0.1", 5)), BlockingIOError()]
-
-        def recvfrom(self, size: int) -> object:
-            arrived = self.arriving.pop(0)
-            if isinstance(arrived, Exception):
-                raise OSError(111, "refused") if isinstance(arrived, Refused) else arrived
-            return arrived
-
-    protocol = DatagramProtocol(front, reactor)
-    port: Any = BatchPort(0, protocol, "127.0.0.1", LARGEST_QUERY, reactor)  # type: ignore[no-untyped-call]
-    port.socket = ReportingSocket()
-    port.doRead()
+    arriving = [OSError(ECONNREFUSED, "refused"), (question("none"), ("127.0.0.1", 5)), BlockingIOError()]
+    scripted(front, ScriptedSocket(arriving))[1].doRead()
     assert front.asked == [b"none"]
 
 
-@pytest_twisted.ensureDeferred
-async def test_answers_are_not_to_be_fragmented_on_the_word_of_strangers() -> None:
-    """Linux sockets ignore path MTU messages (IP_PMTUDISC_OMIT), and have a large receive buffer."""
-    async with running("udp", Door("udp", "::1", 0)) as open_doors:
-        four, six = (port.getHandle() for _, port in open_doors.doors._ports)  # type: ignore[attr-defined]
-        assert four.getsockopt(socket.IPPROTO_IP, 10) == 5
-        assert six.getsockopt(socket.IPPROTO_IPV6, 23) == 5
-        plain = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        assert four.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= plain.getsockopt(
-            socket.SOL_SOCKET, socket.SO_RCVBUF
-        )
-        plain.close()
-    await Deferred.fromCoroutine(turn())
+def test_a_link_local_client_is_answered_on_its_link() -> None:
+    """Flow information and scope of an IPv6 sender are part of where the answer goes."""
+    addr = ("fe80::5", 4000, 0, 3)
+    scripted_socket = ScriptedSocket([(question("hot"), addr), BlockingIOError()])
+    scripted(TinyFront(), scripted_socket)[1].doRead()
+    assert scripted_socket.sent == [(reply_to(question("hot")), addr)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the options are Linux's")
+@pytest.mark.parametrize(
+    ("family", "level", "option"), [(socket.AF_INET, socket.IPPROTO_IP, 10), (socket.AF_INET6, socket.IPPROTO_IPV6, 23)]
+)
+def test_sockets_do_not_fragment_on_the_word_of_strangers(family: int, level: int, option: int) -> None:
+    """A tuned socket ignores path MTU messages (IP_PMTUDISC_OMIT, 5), and its receive buffer is no smaller."""
+    with socket.socket(family, socket.SOCK_DGRAM) as tuned:
+        before = tuned.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        tune(tuned)
+        assert tuned.getsockopt(level, option) == 5
+        assert tuned.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= before
