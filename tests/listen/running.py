@@ -97,13 +97,13 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 class StreamClient(Protocol):
-    """Frames what comes; *ended* fires when the connection is over."""
+    """Frames what comes. *reason*: why the connection is over, None while it is not."""
 
     transport: Any
 
     def __init__(self) -> None:
-        self.ended: Deferred[Failure] = Deferred()
-        self.over = False
+        self.reason: BaseException | None = None
+        self._ended: Deferred[None] = Deferred()
         self.messages: list[bytes] = []
         self._frames = Frames()
         self._wanted: list[tuple[int, Deferred[None]]] = []
@@ -120,8 +120,8 @@ class StreamClient(Protocol):
             deferred.callback(None)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.over = True
-        self.ended.callback(reason)
+        self.reason = reason.value
+        self._ended.callback(None)
 
     def send(self, *messages: bytes) -> None:
         self.transport.write(framed(*messages))
@@ -136,8 +136,8 @@ class StreamClient(Protocol):
 
     async def closed(self) -> None:
         """Wait for the server to close."""
-        if not self.over:
-            await self.ended
+        if self.reason is None:
+            await self._ended
 
     async def close(self) -> None:
         self.transport.loseConnection()

@@ -128,9 +128,10 @@ async def test_an_idle_connection_is_closed() -> None:
         await client.received(1)
         open_doors.clock.advance(7)
         await turn(3)
-        assert not client.over
+        assert client.reason is None
         open_doors.clock.advance(1)
-        assert (await client.ended).check(ConnectionDone)
+        await client.closed()
+        assert isinstance(client.reason, ConnectionDone)
 
 
 @pytest_twisted.ensureDeferred
@@ -157,7 +158,7 @@ async def test_a_connection_that_waits_for_an_answer_is_not_idle() -> None:
         await client.received(1)
         open_doors.clock.advance(7)
         await turn(3)
-        assert not client.over
+        assert client.reason is None
         open_doors.clock.advance(1)
         await client.closed()
 

@@ -93,7 +93,7 @@ class _Chain:
             last.rcode,
             rrsets,
             chase=chase,
-            authoritative=first.authoritative,
+            authoritative=first.authoritative and last.rcode != REFUSED,
             ttl_cap=_ttl_cap(decisions),
             edes=last.edes,
             scope=_scope(rrsets, None if same else max(decision.scope(query.client) for decision in decisions)),

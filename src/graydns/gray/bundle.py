@@ -20,7 +20,7 @@ Facet = tuple[int | None, str | None]
 
 @define(eq=False)
 class Bundle:
-    """All rules of one scope with one name pattern and one regex (None = not tested), shared by every plan they touch."""
+    """All rules of one scope with one name pattern and one regex (None = not tested); plans share it."""
 
     regex: str | None
     networks: Networks = field(repr=False)

@@ -42,8 +42,8 @@ class ZonePolicy:
 def compile_router(tenant: str, zones: Sequence[ZonePolicy], rules: Sequence[Rule], geo: Geo | None = None) -> Router:
     """Compile the policy of *tenant*: its *zones*, and its own *rules*, which see every name asked in it.
 
-    Raises ConfigError with all faults; their paths start at the top of the zone's file, or with
-    ``("tenants", tenant, "rules")``.
+    Raises ConfigError with all faults; their paths start at the top of the zone's file, those of the tenant's own
+    rules, which name no file, with ``"rules"``.
     """
     steps = compile_steps(tenant, zones, rules, geo)
     while True:
@@ -103,7 +103,7 @@ class _Compilation:
                 yield
 
     def read_rules(self) -> Iterator[None]:
-        yield from self._read_rules(self.rules, None, Faults(self.sink, path=("tenants", self.tenant, "rules")))
+        yield from self._read_rules(self.rules, None, Faults(self.sink, path=("rules",)))
         for policy in self.zones:
             yield from self._read_rules(policy.rules, policy.zone, Faults(self.sink, policy.file, ("rules",)))
 

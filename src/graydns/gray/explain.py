@@ -11,7 +11,7 @@ from graydns.gray.plan import Plan
 from graydns.gray.rules import CompiledRule
 from graydns.gray.scene import Scene, show_network, show_type
 from graydns.gray.service import CompiledService, Listing
-from graydns.model.decision import Cohort, Decision
+from graydns.model.decision import Decision
 from graydns.model.name import to_text
 from graydns.model.query import Subnet
 
@@ -52,7 +52,7 @@ class Explanation:
     decided_by: str
     verdict: str
     endpoint: str
-    cohort: Cohort
+    cohort: tuple[str, ...]
     ttl: int | None
     scope: int
     private: bool
@@ -63,7 +63,7 @@ class Explanation:
 
     def to_data(self) -> Plain:
         """All of it but the Decision object, as plain data."""
-        return asdict(self, filter=lambda attribute, _: attribute.name != "decision", retain_collection_types=False)
+        return asdict(self, filter=lambda attribute, _: attribute.name != "decision")
 
     def to_text(self) -> str:
         """All of it as lines."""
@@ -77,7 +77,8 @@ class Explanation:
             yield f"  client key {self.key} ({self.key_hex}), bucket {self.bucket}"
             yield f"  split      {self.split}"
         yield f"  ttl        {'as it is' if self.ttl is None else f'at most {self.ttl} s'}"
-        yield f"  scope      {self.scope}{', private' if self.private else ''} (reads /{self.reach[0]} and /{self.reach[1]})"
+        private = ", private" if self.private else ""
+        yield f"  scope      {self.scope}{private} (the name reads /{self.reach[0]} of IPv4, /{self.reach[1]} of IPv6)"
         yield f"  cohort     {'/'.join(part or '-' for part in self.cohort)}"
         for at, note in enumerate(self.rules, 1):
             yield f"  rule {at}: {note.rule} -> {note.outcome}: {note.reason}"
@@ -105,7 +106,7 @@ def explain(scene: Scene, plan: Plan, rules: Sequence[CompiledRule]) -> Explanat
         decided_by=_show_winner(winner, service),
         verdict=decision.why,
         endpoint=cohort.endpoint,
-        cohort=cohort,
+        cohort=tuple(cohort),
         ttl=decision.ttl_cap,
         scope=decision.scope(scene.client),
         private=decision.private,

@@ -14,7 +14,7 @@ REMEMBERED = 16_384
 
 
 class Place(NamedTuple):
-    """*country*: ISO 3166-1 alpha-2. *subdivisions*: ISO 3166-2 (``CN-BJ``), largest first. *city*: English name, folded.
+    """*country*: ISO 3166-1 alpha-2. *subdivisions*: ISO 3166-2 (``CN-BJ``), largest first. *city*: English, folded.
 
     None or () = not known.
     """

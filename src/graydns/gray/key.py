@@ -78,7 +78,7 @@ class KeyRecipe:
 def recipe(sources: Sequence[str], prefix: Mapping[str, int]) -> KeyRecipe:
     """Compile ``client_key`` (*sources*, first present wins) and ``client_prefix`` (*prefix*: bits by family)."""
     used = list(sources[: sources.index("source") + 1] if "source" in sources else sources)
-    subnet_bits = SUBNET_BITS | prefix
+    subnet_bits = {**SUBNET_BITS, **prefix}
     read: Read = _nobody
     for source in reversed(used):
         if source == "identity":
@@ -86,7 +86,7 @@ def recipe(sources: Sequence[str], prefix: Mapping[str, int]) -> KeyRecipe:
         elif source == "subnet":
             read = _subnet_or(read, subnet_bits)
         else:
-            read = _source(SOURCE_BITS | prefix)
+            read = _source({**SOURCE_BITS, **prefix})
     reads_subnet = "subnet" in used
     return KeyRecipe(
         read=read,

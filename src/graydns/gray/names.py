@@ -67,7 +67,7 @@ class Pattern(NamedTuple):
     def matches(self, labels: tuple[bytes, ...]) -> bool:
         """Whether it matches the name of *labels* (leftmost first, lowered, without the root)."""
         extra = len(labels) - len(self.labels)
-        if extra < 0 or (extra == 0) is self.deep or (extra > 0 and not (self.deep or self.open)):
+        if extra < self.deep or (extra > 0 and not (self.deep or self.open)):
             return False
         compared = labels[extra:] if self.deep else labels[: len(self.labels)]
         return all(map(_label_matches, compared, self.labels))

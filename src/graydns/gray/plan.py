@@ -149,8 +149,9 @@ def _find_listing(service: CompiledService, networks: Networks) -> Callable[[Cli
     by_network = {networks.number(network): listing for network, listing in service.networks.items()}
 
     def find(client: Client, nets: Nets, place: Place) -> Listing | None:
-        if client.identity in by_identity:
-            return by_identity[client.identity]
+        identity = client.identity
+        if identity is not None and identity in by_identity:
+            return by_identity[identity]
         for number in nets:
             if number in by_network:
                 return by_network[number]
@@ -172,10 +173,10 @@ def _settle_listing(verdicts: Verdicts) -> Callable[[Listing, Client], Decision]
 
 
 def _settle_naming(verdicts: Verdicts) -> Callable[[CompiledRule, Client], Decision]:
-    made: dict[tuple[str | None, int | None, bool], Choose] = {}
+    made: dict[tuple[str, int | None, bool], Choose] = {}
 
     def settle(rule: CompiledRule, client: Client) -> Decision:
-        key = rule.version, rule.ttl, rule.conditions.is_personal
+        key = rule.version or "", rule.ttl, rule.conditions.is_personal
         if key not in made:
             made[key] = _constant(verdicts.version(*key))
         return made[key](client)

@@ -9,7 +9,8 @@ import dns.name
 import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
-from dns.rdatatype import CNAME, HTTPS, SVCB
+from dns.rdatatype import CNAME, RdataType
+from dns.rdtypes.svcbbase import SVCBBase
 
 from graydns.gray.faults import Faults
 from graydns.model.policy import Records
@@ -37,8 +38,8 @@ def read_records(records: Records, faults: Faults, *, hints: bool = True) -> Wir
     wire: dict[int, tuple[bytes, ...]] = {}
     for mnemonic, texts in records.items():
         try:
-            rdtype = read_type(mnemonic)
-            if dns.rdatatype.is_metatype(dns.rdatatype.RdataType.make(rdtype)):
+            rdtype = RdataType.make(read_type(mnemonic))
+            if dns.rdatatype.is_metatype(rdtype):
                 raise ValueError
         except ValueError:
             faults.add(f"{mnemonic!r}", "an RR type that can hold data", mnemonic)
@@ -50,12 +51,12 @@ def read_records(records: Records, faults: Faults, *, hints: bool = True) -> Wir
     return wire
 
 
-def _read_rdata(rdtype: int, text: str, faults: Faults, hints: bool) -> bytes:
+def _read_rdata(rdtype: RdataType, text: str, faults: Faults, hints: bool) -> bytes:
     try:
         rdata = dns.rdata.from_text(dns.rdataclass.IN, rdtype, text, origin=dns.name.root, relativize=False)
     except (dns.exception.DNSException, ValueError) as error:
-        faults.add(f"{text!r} ({error})", f"{dns.rdatatype.to_text(dns.rdatatype.RdataType.make(rdtype))} data")
+        faults.add(f"{text!r} ({error})", f"{dns.rdatatype.to_text(rdtype)} data")
         return b""
-    if not hints and rdtype in (SVCB, HTTPS) and _ADDRESS_HINTS & set(rdata.params):
+    if not hints and isinstance(rdata, SVCBBase) and _ADDRESS_HINTS & rdata.params.keys():
         faults.add(f"{text!r}", "no address hints: they would bypass the choice of a version")
     return rdata.to_wire() or b""

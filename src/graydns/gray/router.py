@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from attrs import field, frozen
 
@@ -22,6 +22,8 @@ from graydns.model.query import Query
 #: Plans remembered at most: this many, and a few for each service and rule.
 PLANS = 1_000
 
+_Key = tuple[int, CompiledService | None, tuple[Bundle, ...]]
+
 
 @frozen(eq=False)
 class Router:
@@ -35,9 +37,7 @@ class Router:
     geo: Geo | None = field(repr=False)
     warnings: tuple[str, ...] = ()
     _qtypes: frozenset[int] = field(init=False, repr=False)
-    _plans: dict[tuple[int, CompiledService | None, *tuple[Bundle, ...]], Plan] = field(
-        init=False, factory=dict, repr=False
-    )
+    _plans: dict[_Key, Plan] = field(init=False, factory=dict, repr=False)
 
     @_qtypes.default
     def _find_qtypes(self) -> frozenset[int]:
@@ -53,7 +53,7 @@ class Router:
     def plan(self, qname: bytes, qtype: int) -> Plan:
         """The plan for a name (wire form, lowered) and type; names that the same rules see share one."""
         service = self.services.get(qname)
-        key = (qtype if qtype in self._qtypes else 0, service, *self.scopes.matching(qname))
+        key = (qtype if qtype in self._qtypes else 0, service, tuple(self.scopes.matching(qname)))
         if (plan := self._plans.get(key)) is None:
             if len(self._plans) >= PLANS + 4 * (len(self.services) + len(self.rules)):
                 self._plans.clear()
@@ -75,7 +75,7 @@ class Router:
         )
         return explain(scene, self.plan(query.qname, query.qtype), sorted(self.rules, key=lambda rule: rule.order))
 
-    def _plan(self, qtype: int, service: CompiledService | None, *bundles: Bundle) -> Plan:
+    def _plan(self, qtype: int, service: CompiledService | None, bundles: Iterable[Bundle]) -> Plan:
         versions = (None, *(service.pools if service else ()))
         groups = [group for bundle in bundles for group in bundle.groups(qtype, versions)]
         return build_plan(self.tenant, applicable(groups, service), self.networks, self.geo)

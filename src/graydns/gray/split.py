@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from attrs import frozen
@@ -91,7 +92,7 @@ def _read_ranges(ranges: Mapping[str, Sequence[tuple[int, int]]], faults: Faults
             else:
                 faults.add(f"{start} to {end}", f"a start below its end, within 0 to {BUCKETS}", version, index)
     segments.sort()
-    for one, other in zip(segments, segments[1:], strict=False):
+    for one, other in pairwise(segments):
         if other.start < one.end:
             faults.add(f"{other.start} to {other.end}, overlapping {one.version}", "disjoint ranges", other.version)
     return segments
