@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from attrs import evolve
-
-from benchmarks import report, site
+from benchmarks import report
 from benchmarks.cases import GROUPS
-from benchmarks.certificate import write_certificate
-from benchmarks.measure import Effort, measure, running
+from benchmarks.measure import Effort, measure
 from benchmarks.memory import Weight, cached_weight, demo_weight
 from benchmarks.servers.bind import Bind
 from benchmarks.servers.dnsdist import Dnsdist
 from benchmarks.servers.graydns import Graydns
-from benchmarks.servers.knot import Knot
 from benchmarks.servers.server import Server, World
 from benchmarks.servers.unbound import Unbound
+from benchmarks.world import prepared_world, upstream
 from tools import peers
-from tools.process import NotReady
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
 
@@ -75,31 +68,11 @@ def weigh(world: World) -> list[Weight]:
     ]
 
 
-@contextmanager
-def prepared_world() -> Iterator[World]:
-    """Zones, certificate and a running upstream in a folder of their own, gone at the end."""
-    with tempfile.TemporaryDirectory(prefix="graydns-bench-") as name:
-        folder = Path(name)
-        certificate, key = write_certificate(folder)
-        cores = sorted(os.sched_getaffinity(0))
-        first, last = (cores[0], cores[-1]) if len(cores) > 1 else (None, None)
-        world = World(folder, site.write_zones(folder), certificate, key, servers_core=first, load_core=last)
-        upstream = _upstream()
-        with running({upstream}, world) as servers:
-            if isinstance(started := servers[upstream], NotReady):
-                raise started
-            yield evolve(world, upstream=started.port)
-
-
-def _upstream() -> Server:
-    return Knot() if Knot().is_present() else Bind()
-
-
 def _lacking() -> str:
     if not peers.is_present("dnsperf"):
         return "dnsperf is not installed, and nothing can be measured without it (README.md)"
     return (
-        "" if _upstream().is_present() else "neither knot nor bind9 is installed, of which one is everybody's upstream"
+        "" if upstream().is_present() else "neither knot nor bind9 is installed, of which one is everybody's upstream"
     )
 
 

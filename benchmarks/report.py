@@ -37,6 +37,7 @@ def group_table(group: Group, results: Mapping[str, Result]) -> str:
     ratios = [_ratio_row(comparison, results) for comparison in group.comparisons]
     if shown := [row for row in ratios if row]:
         parts.append(table(("ratio", "is", "target", ""), shown))
+    parts += [f"{result.subject.label} refused: {result.refused}" for result in results.values() if result.refused]
     return "\n\n".join(parts)
 
 
@@ -57,7 +58,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _row(result: Result) -> tuple[str, ...]:
     label = result.subject.label
     if result.refused:
-        return label, "refused", result.refused.splitlines()[0], "", ""
+        return label, "refused", "", "", ""
     costs = sorted(run.cost for run in result.runs)
     rate = sorted(run.rate for run in result.runs)[len(costs) // 2]
     spread = f"{costs[0]:.1f} to {costs[-1]:.1f}"

@@ -87,9 +87,7 @@ def test_scenario(path: Path, tmp_path: Path) -> None:
         make_zone(tmp_path, origin, text, scenario.get("services", ())) for origin, text in scenario["zones"].items()
     ]
     by_origin = Zones({zone.origin: zone for zone in zones})
-    decisions = {
-        from_text(name): make_decision(name, given) for name, given in scenario.get("decisions", {}).items()
-    }
+    decisions = {from_text(name): make_decision(name, given) for name, given in scenario.get("decisions", {}).items()}
     for ask in scenario["asks"]:
         assert ask.keys() <= ASK_KEYS
         name, mnemonic = ask["ask"].split()

@@ -72,6 +72,18 @@ def test_wrong_data(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_warnings(tmp_path: Path) -> None:
+    """A warning is shown and does not make a file wrong."""
+    rules = "".join(
+        f"  - {{name: {name}, when: {{name: '{pattern}'}}, then: {{block: nodata}}}}\n"
+        for name, pattern in (("one", "a*"), ("two", "*b"))
+    )
+    result = check(tmp_path, zone=ZONE + "rules:\n" + rules)
+    assert (result.exit_code, result.stdout) == (0, f"{tmp_path}/graydns.yaml: ok\n")
+    assert result.stderr.startswith("warning: ")
+    assert result.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("file", ["missing", "."])
 def test_no_file(tmp_path: Path, file: str) -> None:
     """A file that is not there is an error like others."""
@@ -98,6 +110,8 @@ def test_for_programs(tmp_path: Path) -> None:
         ],
         "warnings": [],
     }
+    before = CliRunner().invoke(main, ["--json", "check", str(tmp_path / "graydns.yaml")])
+    assert before.stdout == result.stdout
     assert json.loads(check(tmp_path, "--json").stdout) == {"ok": True, "errors": [], "warnings": []}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,12 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert result.stderr.startswith("cannot write: ")
     assert result.stderr.count("\n") == 1
+
+
+def test_for_programs(tmp_path: Path) -> None:
+    """With ``--json`` the outcome is one object on standard output, right or wrong."""
+    for code in (0, 1):
+        result = CliRunner().invoke(main, ["--json", "init", str(tmp_path)])
+        assert (result.exit_code, result.stderr) == (code, "")
+        told = json.loads(result.stdout)
+        assert (told["ok"], told["error"] is None, bool(told["written"])) == (code == 0,) * 3

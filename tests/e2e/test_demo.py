@@ -170,7 +170,10 @@ def test_recursion_not_desired_is_not_forwarded(demo: Demo) -> None:
 
 def test_nsid_and_cookie_are_answered(demo: Demo) -> None:
     """NSID when asked (RFC 5001); a client cookie gets a server cookie of 16 octets (RFC 9018)."""
-    options = [dns.edns.GenericOption(OptionType.make(3), b""), dns.edns.GenericOption(10, b"abcdefgh")]
+    options = [
+        dns.edns.GenericOption(OptionType.make(3), b""),
+        dns.edns.GenericOption(OptionType.make(10), b"abcdefgh"),
+    ]
     answer = ask(demo, "www.shop.test", use_edns=0, options=options)
     told = {int(option.otype): option for option in answer.options}
     assert told[3].to_wire() == b"unit-7"

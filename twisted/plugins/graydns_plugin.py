@@ -2,7 +2,7 @@
 
 from twisted.application.service import ServiceMaker
 
-graydns = ServiceMaker(
+graydns = ServiceMaker(  # type: ignore[no-untyped-call]
     "graydns",
     "graydns.tap",
     "A DNS server that decides, per client, which version of a service answers.",

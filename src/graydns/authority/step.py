@@ -73,7 +73,7 @@ def placed(zone: Zone, name: bytes, place: Place, asked: Asked) -> Step:
                 return records(zone, name, {DS: node[DS]} if DS in node else {}, asked, why="parent side of a cut")
             return _referral(zone, owner, node[NS], asked)
         case Renamed(owner, dname):
-            return _renamed(zone, name, owner, dname)
+            return _renamed(zone, name, owner, dname, asked)
         case Missing():
             return negative(zone, NXDOMAIN, why="no such name")
 
@@ -115,11 +115,12 @@ def _referral(zone: Zone, owner: bytes, servers: Stored, asked: Asked) -> Step:
     return Step(rrsets, authoritative=False, referral=True, origin=zone, why="delegation")
 
 
-def _renamed(zone: Zone, name: bytes, owner: bytes, dname: Stored) -> Step:
-    """RFC 6672 section 3.2: the DNAME, and a CNAME made from it with its TTL."""
+def _renamed(zone: Zone, name: bytes, owner: bytes, dname: Stored, asked: Asked) -> Step:
+    """RFC 6672 section 3.2: the DNAME, and a CNAME made from it with its TTL, which may be all that was asked for."""
     target = name[: -len(owner)] + dname.rdatas[0]
     renamed = RRset(ANSWER, owner, DNAME, IN, *dname)
     if len(target) > LONGEST:
         return Step((renamed,), YXDOMAIN, origin=zone, why="DNAME makes the name too long")
     alias = RRset(ANSWER, name, CNAME, IN, dname.ttl, (target,))
-    return Step((renamed, alias), target=target.lower(), origin=zone, why="DNAME")
+    going_on = None if asked.qtype in (CNAME, ANY) else target.lower()
+    return Step((renamed, alias), target=going_on, origin=zone, why="DNAME")

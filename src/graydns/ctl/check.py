@@ -29,7 +29,7 @@ def check(context: click.Context, file: Path, as_json: bool) -> None:
         warnings = check_configuration(file)
     except ConfigError as error:
         faults = error.faults
-    if as_json:
+    if as_json or context.obj:
         emit({"ok": not faults, "errors": [described(fault) for fault in faults], "warnings": list(warnings)})
     else:
         report(file, faults, warnings)

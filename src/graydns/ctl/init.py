@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from graydns.ctl.output import complain, say
+from graydns.ctl.output import complain, emit, say
 from graydns.ctl.starter import FILES
 
 
@@ -19,19 +19,28 @@ def init(context: click.Context, folder: Path) -> None:
 
     Nothing is overwritten: if one of the files is there already, none is written.
     """
-    present = [str(folder / name) for name in FILES if os.path.lexists(folder / name)]
-    if present:
-        complain(f"nothing written, because there is already: {', '.join(present)}")
-        context.exit(1)
+    error = write_all(folder)
+    if context.obj:
+        emit({"ok": error is None, "error": error, "written": [] if error else list(FILES)})
+    elif error:
+        complain(error)
+    else:
+        main = folder / "graydns.yaml"
+        say(f"wrote {', '.join(FILES)} below {folder}")
+        say(f"next: graydnsctl check {main}; twistd -n graydns --config {main}")
+    context.exit(1 if error else 0)
+
+
+def write_all(folder: Path) -> str | None:
+    """Write every file of the starter; the reason if that cannot be done."""
+    if present := [str(folder / name) for name in FILES if os.path.lexists(folder / name)]:
+        return f"nothing written, because there is already: {', '.join(present)}"
     try:
         for name, text in FILES.items():
             write(folder / name, text)
     except OSError as error:
-        complain(f"cannot write: {error}")
-        context.exit(1)
-    main = folder / "graydns.yaml"
-    say(f"wrote {', '.join(FILES)} below {folder}")
-    say(f"next: graydnsctl check {main}; twistd -n graydns --config {main}")
+        return f"cannot write: {error}"
+    return None
 
 
 def write(path: Path, text: str) -> None:

@@ -9,8 +9,11 @@ from graydns.ctl.init import init
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def main() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
+@click.pass_context
+def main(context: click.Context, as_json: bool) -> None:
     """Operate graydns: write a first configuration, check one."""
+    context.obj = as_json
 
 
 main.add_command(check)
