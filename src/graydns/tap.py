@@ -102,19 +102,24 @@ def make_graydns(path: Path, reactor: Any) -> Graydns:
 
 def give_up(error: ConfigError) -> NoReturn:
     """Say what is wrong and end the process with status 1."""
-    for fault in error.faults:
-        print(f"graydns: {fault}", file=sys.stderr)
+    text = "\n".join(f"graydns: {fault}" for fault in error.faults)
+    # Once twistd has begun to log, sys.stderr is the log; whoever started us looks at the real one.
+    for stream in dict.fromkeys((sys.__stderr__, sys.stderr)):
+        print(text, file=stream, flush=True)
     raise SystemExit(1)
 
 
 def _prepare_data(config: Config) -> tuple[bytes, ...]:
     """Make the data folder if need be; the cookie secrets in it."""
+    secret = config.data / "cookie.secret"
     try:
         config.data.mkdir(parents=True, exist_ok=True)
-        return load_secrets(config.data / "cookie.secret")
-    except (OSError, ValueError) as error:
-        fault = Fault(("data",), f"{config.data} ({error})", "a folder that graydns may write to")
-        raise ConfigError([config.document.locate(fault)]) from error
+        return load_secrets(secret)
+    except ValueError as error:
+        fault = Fault(("data",), f"{secret} ({error})", "lines of 32 hexadecimal digits, or no such file")
+    except OSError as error:
+        fault = Fault(("data",), f"{config.data} ({error.strerror})", "a folder that graydns may write to")
+    raise ConfigError([config.document.locate(fault)])
 
 
 def _tls_context(config: Config) -> TlsContext | None:

@@ -23,7 +23,8 @@ from tests.authority.asking import PLAIN, STANDARD, make_query, make_zone, rdata
 SCENARIOS = sorted((Path(__file__).parent.parent / "scenarios").glob("*.yaml"))
 
 KEYS = {"rule", "zones", "services", "decisions", "asks"}
-ASK_KEYS = {"ask", "over", "subnet", "rcode", "aa", "answer", "authority", "additional", "soa", "required"} | {
+ASK_KEYS = {"ask", "over", "subnet", "rcode", "aa", "answer", "authority", "additional", "soa"} | {
+    "required",
     "ede",
     "chase",
     "scope",
@@ -42,12 +43,11 @@ def make_decision(name: str, given: dict[str, Any]) -> Decision:
 
 
 def expected_records(texts: list[str]) -> set[str]:
-    return {line for text in texts for line in dns.rrset.from_text(*_split(text)).to_text().split("\n")}
-
-
-def _split(text: str) -> tuple[str, str, str, str, str]:
-    name, ttl, rdclass, rdtype, rdata = text.split(None, 4)
-    return name, ttl, rdclass, rdtype, rdata
+    rrsets = []
+    for text in texts:
+        name, ttl, rdclass, rdtype, rdata = text.split(None, 4)
+        rrsets.append(dns.rrset.from_text(name, int(ttl), rdclass, rdtype, rdata))
+    return shown(rrsets)
 
 
 def shown(section: list[dns.rrset.RRset]) -> set[str]:

@@ -26,7 +26,7 @@ def load_secrets(path: Path) -> tuple[bytes, ...]:
     lines = path.read_text(encoding="ascii").split()
     found = tuple(bytes.fromhex(line) for line in lines)
     if not found or any(len(secret) != _SECRET_OCTETS for secret in found):
-        raise ValueError(f"{path}: expected one or more lines of 32 hexadecimal digits")
+        raise ValueError("a line has not 16 octets, or there is none")
     return found
 
 

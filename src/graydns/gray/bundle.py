@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from attrs import define, field
 
-from graydns.gray.groups import Group, Shape, build_group, shape_of
+from graydns.gray.groups import Group, GroupBuilder, Shape, shape_of
 from graydns.gray.networks import Networks
 from graydns.gray.rules import CompiledRule
 
@@ -38,14 +37,14 @@ class Bundle:
             yield from indexed.get((qtype, version), ())
 
     def index(self) -> Iterator[None]:
-        """Build the groups, in small steps but for the largest group."""
-        sorted_out: defaultdict[tuple[Facet, Shape], list[CompiledRule]] = defaultdict(list)
+        """Build the groups, in small steps."""
+        builders: dict[tuple[Facet, Shape], GroupBuilder] = {}
         for rule in self.rules:
-            facet = (rule.conditions.qtype, rule.version)
-            sorted_out[facet, shape_of(rule.conditions)].append(rule)
+            facet, shape = (rule.conditions.qtype, rule.version), shape_of(rule.conditions)
+            if (builder := builders.get((facet, shape))) is None:
+                builder = builders[facet, shape] = GroupBuilder(shape, rule.version)
+            builder.add(rule, self.networks)
             yield
-        groups: defaultdict[Facet, list[Group]] = defaultdict(list)
-        for (facet, shape), rules in sorted_out.items():
-            groups[facet].append(build_group(shape, rules, self.networks))
-            yield
-        self._groups = dict(groups)
+        self._groups = {facet: [] for facet, _ in builders}
+        for (facet, _), builder in builders.items():
+            self._groups[facet].append(builder.build())

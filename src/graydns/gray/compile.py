@@ -57,10 +57,7 @@ def compile_router(tenant: str, zones: Sequence[ZonePolicy], rules: Sequence[Rul
 def compile_steps(
     tenant: str, zones: Sequence[ZonePolicy], rules: Sequence[Rule], geo: Geo | None = None
 ) -> Generator[None, None, Router]:
-    """The same as `compile_router`, pausing after every few microseconds of work.
-
-    Two steps take longer where there are many rules: indexing the largest group, and building the RE2 sets.
-    """
+    """The same as `compile_router`, pausing after every few microseconds of work but for building the RE2 sets."""
     work = _Compilation(tenant, zones, rules, geo)
     yield from work.read_services()
     yield from work.read_rules()
@@ -70,7 +67,8 @@ def compile_steps(
     if work.sink:
         raise ConfigError(work.sink)
     for warning in overlaps(rule for rule, _ in work.placed):
-        work.warnings.append(warning)
+        if warning is not None:
+            work.warnings.append(warning)
         yield
     yield from work.networks.seal()
     return work.router()

@@ -42,10 +42,10 @@ def check_rules(placed: Sequence[Placed]) -> Iterator[None]:
 _OTHERWISE = "other conditions, or another priority"
 
 
-def overlaps(rules: Iterable[CompiledRule]) -> Iterator[str]:
+def overlaps(rules: Iterable[CompiledRule]) -> Iterator[str | None]:
     """Warn of rules of the same rank and priority that can match the same query: their names decide.
 
-    Regular expressions are not compared. The search is bounded, so that it may miss some.
+    None is a pause. Regular expressions are not compared. The search is bounded, so that it may miss some.
     """
     alike: defaultdict[Hashable, list[CompiledRule]] = defaultdict(list)
     comparisons = warnings = 0
@@ -62,6 +62,7 @@ def overlaps(rules: Iterable[CompiledRule]) -> Iterator[str]:
             return
         if len(neighbours) < NEIGHBOURS:
             neighbours.append(rule)
+        yield None
 
 
 def _alike(rule: CompiledRule) -> Hashable:

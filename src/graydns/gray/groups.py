@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from graydns.gray.conditions import Conditions
 from graydns.gray.geo import Place
@@ -20,6 +20,11 @@ from graydns.model.query import Client
 Find = Callable[[Client, Nets, Place], CompiledRule | None]
 
 _Read = Callable[[Client, Place], Hashable]
+
+_T = TypeVar("_T")
+
+#: The key of rules that test nothing that must be equal.
+_NO_VALUES = ()
 
 
 class Shape(NamedTuple):
@@ -77,23 +82,42 @@ def shape_of(conditions: Conditions) -> Shape:
     )
 
 
-def build_group(shape: Shape, rules: Iterable[CompiledRule], networks: Networks) -> Group:
-    """Index *rules*, all of *shape* and one version; of two with equal conditions only the one that wins is kept."""
-    winners: dict[Conditions, CompiledRule] = {}
-    for rule in rules:
-        known = winners.get(rule.conditions)
-        if known is None or rule.order < known.order:
-            winners[rule.conditions] = rule
-    kept = list(winners.values())
-    return Group(
-        shape=shape,
-        version=kept[0].version,
-        first=min(rule.order for rule in kept),
-        find=_find(shape, kept, networks),
-        always=kept[0] if shape.is_unconditional else None,
-        reach4=_reach(kept, 4),
-        reach6=_reach(kept, 16),
-    )
+class GroupBuilder:
+    """Takes rules, all of *shape* and naming *version*, one by one, then makes their Group."""
+
+    def __init__(self, shape: Shape, version: str | None) -> None:
+        self._shape = shape
+        self._version = version
+        self._table = _Table(shape)
+        self._first: Order | None = None
+        self._always: CompiledRule | None = None
+        self._reach = {4: 0, 16: 0}
+
+    def add(self, rule: CompiledRule, networks: Networks) -> None:
+        """Index *rule*."""
+        conditions = rule.conditions
+        if self._first is None or rule.order < self._first:
+            self._first = rule.order
+            self._always = rule
+        if conditions.is_geographic:  # a place depends on all bits
+            self._reach = {4: 32, 16: 128}
+        elif (network := conditions.network) is not None:
+            size = len(network.address)
+            self._reach[size] = max(self._reach[size], network.prefix)
+        self._table.add(rule, networks)
+
+    def build(self) -> Group:
+        """The Group of all that was added, which is at least one rule."""
+        assert self._first is not None
+        return Group(
+            shape=self._shape,
+            version=self._version,
+            first=self._first,
+            find=self._table.finder(),
+            always=self._always if self._shape.is_unconditional else None,
+            reach4=self._reach[4],
+            reach6=self._reach[16],
+        )
 
 
 def seek(groups: Sequence[Group]) -> Find:
@@ -115,29 +139,45 @@ def seek(groups: Sequence[Group]) -> Find:
     return find
 
 
-def _reach(rules: Iterable[CompiledRule], size: int) -> int:
-    """The longest prefix that *rules* read of addresses of *size* bytes; a place depends on all bits."""
-    reach = 0
-    for rule in rules:
-        network = rule.conditions.network
-        if rule.conditions.is_geographic:
-            return 8 * size
-        if network is not None and len(network.address) == size:
-            reach = max(reach, network.prefix)
-    return reach
+class _Table:
+    """The rules of one shape by the values that must be equal; of two with equal conditions, the one that wins.
+
+    With networks there is a table by number of network for each combination of values; with subdivisions there is a
+    _Table for each, since a place lies in several (ISO 3166-2 has up to two levels).
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        self._rules: dict[Hashable, CompiledRule] = {}
+        self._by_network: defaultdict[Hashable, dict[int, CompiledRule]] = defaultdict(dict)
+        self._by_subdivision: dict[str | None, _Table] = {}
+
+    def add(self, rule: CompiledRule, networks: Networks) -> None:
+        conditions = rule.conditions
+        if self._shape.subdivision:
+            plain = self._shape._replace(subdivision=False)
+            self._by_subdivision.setdefault(conditions.subdivision, _Table(plain)).add(rule, networks)
+        elif conditions.network is None:
+            _keep_best(self._rules, _key(conditions), rule)
+        else:
+            _keep_best(self._by_network[_key(conditions)], networks.number(conditions.network), rule)
+
+    def finder(self) -> Find:
+        if self._shape.subdivision:
+            return _find_by_subdivision({code: table.finder() for code, table in self._by_subdivision.items()})
+        if not self._shape.network:
+            return _find_exact(_reader(self._shape), self._rules)
+        if _NO_VALUES in self._by_network:
+            found = _find_network(self._by_network[_NO_VALUES])
+        else:
+            found = _find_both(_reader(self._shape), self._by_network)
+        return _only_with_subnet(found) if self._shape.subnet_only else found
 
 
-def _find(shape: Shape, rules: Iterable[CompiledRule], networks: Networks) -> Find:
-    if shape.subdivision:
-        return _find_by_subdivision(shape, rules, networks)
-    if not shape.network:
-        return _find_exact(_reader(shape), {_key(rule.conditions): rule for rule in rules})
-    leaves: defaultdict[Hashable, dict[int, CompiledRule]] = defaultdict(dict)
-    for rule in rules:
-        if (network := rule.conditions.network) is not None:
-            leaves[_key(rule.conditions)][networks.number(network)] = rule
-    found = _find_network(leaves[()]) if () in leaves else _find_both(_reader(shape), leaves)
-    return _only_with_subnet(found) if shape.subnet_only else found
+def _keep_best(rules: dict[_T, CompiledRule], key: _T, rule: CompiledRule) -> None:
+    known = rules.setdefault(key, rule)
+    if rule.order < known.order:
+        rules[key] = rule
 
 
 def _find_exact(read: _Read, table: Mapping[Hashable, CompiledRule]) -> Find:
@@ -178,13 +218,7 @@ def _only_with_subnet(inner: Find) -> Find:
     return find
 
 
-def _find_by_subdivision(shape: Shape, rules: Iterable[CompiledRule], networks: Networks) -> Find:
-    """A place lies in several subdivisions (ISO 3166-2 has up to two levels): look in each."""
-    by_code: defaultdict[str | None, list[CompiledRule]] = defaultdict(list)
-    for rule in rules:
-        by_code[rule.conditions.subdivision].append(rule)
-    inner = {code: _find(shape._replace(subdivision=False), listed, networks) for code, listed in by_code.items()}
-
+def _find_by_subdivision(inner: Mapping[str | None, Find]) -> Find:
     def find(client: Client, nets: Nets, place: Place) -> CompiledRule | None:
         found = [inner[code](client, nets, place) for code in place.subdivisions if code in inner]
         return min((rule for rule in found if rule is not None), key=lambda rule: rule.order, default=None)
