@@ -98,11 +98,13 @@ def _run(group: Group, server: Running, questions: Questions, world: World, effo
     outcome = load(drive, server, questions.file, effort.seconds, once=group.once, core=core)
     used = cpu_seconds(server.process.pid) - began
     check_again(server, drive.transport, questions.samples, before)
-    answered = _accepted(outcome)
+    answered = accepted(outcome)
+    if not used:
+        raise Refused(f"{answered} answers took less CPU time than can be read")
     return Run(used / answered * 1e6, answered / outcome.seconds, outcome.lost)
 
 
-def _accepted(outcome: Outcome) -> int:
+def accepted(outcome: Outcome) -> int:
     """How many answers were right. Raises Refused if too many were lost, or any was an error."""
     if outcome.lost > max(LOST_AT_MOST, outcome.sent / LOST_SHARE):
         raise Refused(f"{outcome.lost} of {outcome.sent} answers lost")

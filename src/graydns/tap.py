@@ -10,12 +10,14 @@ Whatever is wrong is said, all of it at once, before anything is opened, and the
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NoReturn
 
 from twisted.application.service import MultiService, Service
+from twisted.logger import Logger
 from twisted.python import usage
 
 from graydns.config.main import Config
@@ -45,12 +47,18 @@ class Options(usage.Options):
 
 
 class Graydns(MultiService):
-    """The whole server; says where it listens once it does."""
+    """The whole server; says where it listens once it does. SIGHUP reads the certificate of *tls* again."""
 
-    def __init__(self, doors: Doors, snapshot: Snapshot, notes: tuple[str, ...]) -> None:
+    _log = Logger()
+
+    def __init__(
+        self, doors: Doors, snapshot: Snapshot, tls: TlsContext | None, reactor: Any, notes: tuple[str, ...]
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.doors = doors
         self._snapshot = snapshot
+        self._tls = tls
+        self._reactor = reactor
         self._notes = notes
         doors.setServiceParent(self)  # type: ignore[no-untyped-call]
 
@@ -59,7 +67,7 @@ class Graydns(MultiService):
         try:
             super().privilegedStartService()  # type: ignore[no-untyped-call]
         except ConfigError as error:
-            give_up(ConfigError([self._snapshot.config.document.locate(fault) for fault in error.faults]))
+            give_up(self._located(error))
 
     def startService(self) -> None:
         """Tell where, and let the collector forget what will stay for good."""
@@ -67,7 +75,22 @@ class Graydns(MultiService):
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
+        signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload_certificate))
         print(welcome(self._snapshot, self.doors.listening, self._notes), flush=True)
+
+    def reload_certificate(self) -> None:
+        """Use the certificate and key as they now are for connections to come; if they are no good, the old ones."""
+        if self._tls is None:
+            return
+        try:
+            self._tls.reload()
+        except ConfigError as error:
+            self._log.error("{error}", error=str(self._located(error)))
+        else:
+            self._log.info("certificate read again: {file}", file=str(self._tls.certificate))
+
+    def _located(self, error: ConfigError) -> ConfigError:
+        return ConfigError([self._snapshot.config.document.locate(fault) for fault in error.faults])
 
 
 def makeService(options: Any) -> Service:
@@ -97,7 +120,7 @@ def make_graydns(path: Path, reactor: Any) -> Graydns:
     )
     doors = [Door(door.transport, door.host, door.port) for door in config.listen]
     notes = (*warnings, *((shortage,) if shortage else ()))
-    return Graydns(Doors(doors, server.front, limits, reactor, tls), snapshot, notes)
+    return Graydns(Doors(doors, server.front, limits, reactor, tls), snapshot, tls, reactor, notes)
 
 
 def give_up(error: ConfigError) -> NoReturn:

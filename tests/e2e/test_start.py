@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import signal
 import socket
+import ssl
 import subprocess
 from pathlib import Path
 
+from graydns.listen.demo import demo_certificate
 from tests.conftest import TWISTD
 from tests.e2e.serving import serving, write
 from tools.process import free_ports
@@ -84,3 +86,28 @@ def test_a_spoilt_secret_is_an_error(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert "cookie.secret" in ended.stderr
     assert (tmp_path / "var" / "cookie.secret").read_text() == "spoilt\n"
+
+
+def test_sighup_reads_the_certificate_again(tmp_path: Path) -> None:
+    """A new pair is presented to new connections; a bad one leaves the old in force and the server up."""
+    port, tls = free_ports(2)
+    main = f"""\
+        listen: ["udp://127.0.0.1:{port}", "tls://127.0.0.1:{tls}"]
+        tls: {{certificate: var/dot.crt, key: var/dot.key}}
+        zones: null
+        """
+    config = write(tmp_path, main, {})
+    with serving(config, port) as process:
+        first = ssl.get_server_certificate(("127.0.0.1", tls))
+        certificate, key = tmp_path / "var" / "dot.crt", tmp_path / "var" / "dot.key"
+        assert key.stat().st_mode & 0o777 == 0o600
+        certificate.write_text("spoilt")
+        process.popen.send_signal(signal.SIGHUP)
+        process.wait_until(lambda: "tls.certificate" in process.log.read_text())
+        assert ssl.get_server_certificate(("127.0.0.1", tls)) == first
+        certificate.unlink()
+        key.unlink()
+        demo_certificate(certificate, key)
+        process.popen.send_signal(signal.SIGHUP)
+        process.wait_until(lambda: "certificate read again" in process.log.read_text())
+        assert ssl.get_server_certificate(("127.0.0.1", tls)) != first

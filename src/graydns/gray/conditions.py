@@ -104,21 +104,17 @@ def _rank_name(conditions: Conditions) -> int:
 
 def read_conditions(when: When, faults: Faults) -> Conditions:
     """Normalise *when*; what is wrong in it is added to *faults*."""
-    source, subnet = (
-        read_network(when.source, faults.under("source")),
-        read_network(when.subnet, faults.under("subnet")),
-    )
+    source = None if when.source is None else read_network(when.source, faults, "source")
+    subnet = None if when.subnet is None else read_network(when.subnet, faults, "subnet")
     if source and subnet and not (_covers(source, subnet) or _covers(subnet, source)):
         faults.add("source and subnet apart from each other", "networks one of which is in the other", "subnet")
-    dimensions = (
+    dimensions = [
         when.source, when.subnet, when.client, when.tag or None, when.country, when.subdivision, when.city,
         when.name, when.regex, when.qtype, when.transport,
-    )  # fmt: skip
+    ]  # fmt: skip
     return Conditions(
         # A subnet, where there is one, is what source tests too: testing both is testing the narrower.
-        network=max(
-            (network for network in (source, subnet) if network), key=lambda network: network.prefix, default=None
-        ),
+        network=source if subnet is None or (source is not None and source.prefix > subnet.prefix) else subnet,
         subnet_only=subnet is not None,
         identity=None if when.client is None else read_identity(when.client),
         tags=tuple(sorted(when.tag.items())),
@@ -129,18 +125,16 @@ def read_conditions(when: When, faults: Faults) -> Conditions:
         regex=None if when.regex is None else _read_regex(when.regex, faults),
         qtype=None if when.qtype is None else _read_qtype(when.qtype, faults),
         transport=None if when.transport is None else _read_transport(when.transport, faults),
-        dimensions=sum(dimension is not None for dimension in dimensions),
+        dimensions=len(dimensions) - dimensions.count(None),
     )
 
 
-def read_network(text: str | None, faults: Faults) -> Subnet | None:
-    """A CIDR without bits after its prefix."""
-    if text is None:
-        return None
+def read_network(text: str, faults: Faults, *steps: str) -> Subnet | None:
+    """A CIDR without bits after its prefix; it stands *steps* under *faults*."""
     try:
         network = ip_network(text)
     except ValueError as error:
-        faults.add(f"{text!r} ({error})", "a network in CIDR notation, no bits set after the prefix")
+        faults.add(f"{text!r} ({error})", "a network in CIDR notation, no bits set after the prefix", *steps)
         return None
     return Subnet(network.network_address.packed, network.prefixlen)
 

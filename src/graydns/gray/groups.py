@@ -7,7 +7,7 @@ their network only, and the one with the longest prefix ranks highest: the inner
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from graydns.gray.conditions import Conditions

@@ -22,6 +22,7 @@ from typing import NamedTuple
 from graydns.model import name
 
 _LABELS = re.compile(r"(?:\\.|[^.\\])+")
+_PLAIN_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _GLOB = re.compile(r"[a-z0-9_*-]+")
 
 #: One character of a label in presentation format (RFC 1035 section 5.1), which may be escaped.
@@ -87,6 +88,8 @@ class Pattern(NamedTuple):
 
 def read_pattern(text: str) -> Pattern:
     """Read a pattern. Raises ValueError."""
+    if _PLAIN_NAME.fullmatch(text):  # most are, and dnspython takes its time
+        return Pattern(tuple(text.encode().split(b".")), False, "." not in text, text)
     parts = _LABELS.findall(text)
     dotted = len(parts) > 1 or text.endswith(".")
     deep = dotted and parts[0:1] == ["*"]

@@ -10,8 +10,8 @@ from graydns.authority.zone import Zones
 from graydns.config.address import SystemResolvers
 from graydns.config.load import ZoneFile
 from graydns.config.main import Config
-from graydns.gray.geo import Geo
 from graydns.gray.compile import ZonePolicy, compile_router
+from graydns.gray.geo import Geo
 from graydns.gray.router import Router
 from graydns.model.errors import ConfigError, Fault
 from graydns.model.query import DEFAULT_TENANT

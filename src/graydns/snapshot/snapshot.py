@@ -19,8 +19,8 @@ from graydns.upstream.table import ForwardTable
 class Snapshot:
     """What the server knows at one moment.
 
-    *routers*: by tenant; the default tenant always has one. *owners*: zone origin to tenant. *forward*: which upstream group
-    answers for a name that is not ours, and all groups by name.
+    *routers*: by tenant; the default tenant always has one. *owners*: zone origin to tenant. *forward*: which
+    upstream group answers for a name that is not ours, and all groups by name.
     """
 
     number: int

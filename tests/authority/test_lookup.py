@@ -1,0 +1,142 @@
+"""What the scenarios cannot say: origins, bounds, bytes, and chains that others complete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from graydns.authority.lookup import LONGEST_CHAIN, lookup
+from graydns.authority.rrtype import CNAME, IN, A
+from graydns.authority.zone import Zone, Zones
+from graydns.model.answer import ANSWER
+from graydns.model.decision import Block, Cohort, Decision, Kind
+from graydns.model.name import from_text
+from graydns.wire.body import RRset
+from tests.authority.asking import PLAIN, everything_plain, make_query, make_zone
+
+ZONE = """
+www A 192.0.2.1
+alias CNAME www
+out CNAME www.elsewhere.invalid.
+api TXT "hello"
+mixed MX 10 mail
+mail A 192.0.2.2
+"""
+
+
+@pytest.fixture
+def zone(tmp_path: Path) -> Zone:
+    return make_zone(tmp_path, "zone.test", ZONE, ["api.zone.test"])
+
+
+@pytest.fixture
+def zones(zone: Zone) -> Zones:
+    return Zones({zone.origin: zone})
+
+
+def version(**changes: object) -> Decision:
+    decision = Decision(Cohort("t"), Kind.VERSION, {A: (bytes(4),)}, ttl=5, origin=object())
+    return evolve(decision, **changes)
+
+
+def test_zone_data_have_the_zone_as_origin(zones: Zones, zone: Zone) -> None:
+    """Positive, negative and chained answers of one zone are dropped when it is replaced."""
+    for name, rdtype in (("www", "A"), ("www", "MX"), ("nope", "A"), ("alias", "A")):
+        found = lookup(zones, make_query(f"{name}.zone.test", rdtype), everything_plain)
+        assert found.origin is zone
+        assert found.shareable
+
+
+def test_versions_are_the_origin_of_what_they_say(zones: Zones, zone: Zone) -> None:
+    """Also of the types that they lack; other types are the zone's."""
+    decision = version()
+    for rdtype, origin in (("A", decision.origin), ("AAAA", decision.origin), ("TXT", zone), ("MX", zone)):
+        found = lookup(zones, make_query("api.zone.test", rdtype, decision=decision), everything_plain)
+        assert found.origin is origin, rdtype
+
+
+def test_rules_are_the_origin_of_blocks(zones: Zones, zone: Zone) -> None:
+    """A block goes with its rule; one without an origin of its own goes with the zone."""
+    rule = object()
+    decision = Decision(Cohort("t"), Kind.BLOCK, block=Block.NODATA, origin=rule)
+    query = make_query("www.zone.test", "A", decision=decision)
+    assert lookup(zones, query, everything_plain).origin is rule
+    query = evolve(query, decision=evolve(decision, origin=None))
+    assert lookup(zones, query, everything_plain).origin is zone
+
+
+def test_the_verdict_on_the_question_is_not_asked_for_again(zones: Zones) -> None:
+    """The Router runs once for a question, and once for each further name."""
+    asked: list[bytes] = []
+
+    def decide(name: bytes, _rdtype: int) -> Decision:
+        asked.append(name)
+        return PLAIN
+
+    lookup(zones, make_query("alias.zone.test", "A", decision=PLAIN), decide)
+    assert asked == [from_text("www.zone.test")]
+    asked.clear()
+    lookup(zones, make_query("www.zone.test", "A"), decide)
+    assert asked == [from_text("www.zone.test")]
+
+
+def test_the_owner_is_a_pointer_to_the_question(zones: Zones) -> None:
+    """So the asker gets its own letter case back."""
+    answer = lookup(zones, make_query("www.zone.test", "A"), everything_plain).answer()
+    assert answer.body == bytes.fromhex("c00c 0001 0001 0000012c 0004 c0000201")
+    assert answer.ttl == 300
+
+
+def test_ttl_is_the_smallest(zones: Zones) -> None:
+    """An answer may be reused for as long as its shortest record, not at all if that is 0 or nothing is in it."""
+    assert lookup(zones, make_query("nope.zone.test", "A"), everything_plain).answer().ttl == 60
+    query = make_query("api.zone.test", "A", decision=version(private=True))
+    assert lookup(zones, query, everything_plain).answer().ttl == 0
+    assert lookup(zones, make_query("not.ours", "A"), everything_plain).answer().ttl == 0
+
+
+def test_a_long_chain_is_cut(tmp_path: Path) -> None:
+    """More names than any sane chain has are not followed."""
+    text = "".join(f"c{number} CNAME c{number + 1}\n" for number in range(2 * LONGEST_CHAIN))
+    zone = make_zone(tmp_path, "zone.test", text)
+    found = lookup(Zones({zone.origin: zone}), make_query("c0.zone.test", "A"), everything_plain)
+    assert [rrset.rdtype for rrset in found.rrsets] == [CNAME] * LONGEST_CHAIN
+    assert found.rcode == 0
+    assert found.chase is None
+
+
+def test_others_complete_a_chain(zones: Zones) -> None:
+    """What an upstream says follows the chain, under its rcode, and is only for those who may forward."""
+    found = lookup(zones, make_query("out.zone.test", "A"), everything_plain)
+    target = found.chase
+    assert target == from_text("www.elsewhere.invalid")
+    whole = found.completed(0, [RRset(ANSWER, target, A, IN, 60, (bytes(4),))])
+    answer = whole.answer()
+    assert [span.size for span in answer.spans] == [1, 1]
+    assert answer.ttl == 60
+    assert answer.forwarded
+    assert not answer.shareable
+    assert whole.chase is None
+    assert found.completed(3, []).answer().rcode == 3
+
+
+def test_a_cap_holds_for_what_others_add(zones: Zones) -> None:
+    """The cap of the question's verdict covers the whole chain."""
+    query = make_query("out.zone.test", "A", decision=evolve(PLAIN, ttl_cap=7))
+    found = lookup(zones, query, everything_plain)
+    answer = found.completed(0, [RRset(ANSWER, found.chase or b"", A, IN, 60, (bytes(4),))]).answer()
+    assert answer.ttl == 7
+
+
+def test_optional_addresses_can_be_left_out(zones: Zones) -> None:
+    """Additional addresses are marked so that truncation drops them without TC."""
+    answer = lookup(zones, make_query("mixed.zone.test", "MX"), everything_plain).answer()
+    assert [span.required for span in answer.spans] == [True, False]
+
+
+def test_why_tells_the_steps(zones: Zones) -> None:
+    """People can read how an answer came about."""
+    found = lookup(zones, make_query("alias.zone.test", "AAAA"), everything_plain)
+    assert found.answer().why == "zone data: CNAME → zone data: no records of this type"
