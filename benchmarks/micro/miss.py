@@ -120,7 +120,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.responder:
         respond()
-    gc.set_threshold(700, 10, 1 << 30)  # as the server runs: no automatic full collections
+    gc.set_threshold(10_000, 50, 1_000_000)  # as in the server
     responder = subprocess.Popen([sys.executable, __file__, "--responder"], stdout=subprocess.PIPE, text=True)
     try:
         assert responder.stdout is not None

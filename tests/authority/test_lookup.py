@@ -36,9 +36,8 @@ def zones(zone: Zone) -> Zones:
     return Zones({zone.origin: zone})
 
 
-def version(**changes: object) -> Decision:
-    decision = Decision(Cohort("t"), Kind.VERSION, {A: (bytes(4),)}, ttl=5, origin=object())
-    return evolve(decision, **changes)
+def version(*, private: bool = False) -> Decision:
+    return Decision(Cohort("t"), Kind.VERSION, {A: (bytes(4),)}, ttl=5, private=private, origin=object())
 
 
 def test_zone_data_have_the_zone_as_origin(zones: Zones, zone: Zone) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar, cast
 
+import pytest_twisted
 from attrs import define, field
 from twisted.internet import reactor as default_reactor
 from twisted.internet.defer import Deferred
@@ -24,6 +25,8 @@ from tests.listen.tiny import TinyFront, framed
 
 reactor: Any = default_reactor
 
+Test = TypeVar("Test", bound=Callable[..., object])
+
 
 class TimelessReactor:
     """The real reactor, but for time, which only the test moves; what is due at once stays due at once."""
@@ -31,14 +34,19 @@ class TimelessReactor:
     def __init__(self) -> None:
         self.clock = Clock()
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever the reactor has
+    def __getattr__(self, name: str) -> Any:  # whatever the reactor has
         return getattr(reactor, name)
 
     def seconds(self) -> float:
         return self.clock.seconds()
 
-    def callLater(self, delay: float, function: Callable[..., object], *args: object) -> Any:  # noqa: ANN401
+    def callLater(self, delay: float, function: Callable[..., object], *args: object) -> Any:
         return (self.clock if delay else reactor).callLater(delay, function, *args)
+
+
+def on_reactor(test: Test) -> Test:
+    """Run a test that is a coroutine on the reactor."""
+    return cast(Test, pytest_twisted.ensureDeferred(test))
 
 
 @define
@@ -53,7 +61,8 @@ class Running:
         """A client connected to the door of that *index*."""
         door = self.doors.listening[index]
         make = TCP6ClientEndpoint if ":" in door.host else TCP4ClientEndpoint
-        client: StreamClient = await connectProtocol(make(reactor, door.host, door.port), StreamClient())
+        endpoint = make(reactor, door.host, door.port)
+        client: StreamClient = await connectProtocol(endpoint, StreamClient())  # type: ignore[no-untyped-call]
         return client
 
     async def udp(self, index: int = 0) -> DatagramClient:
@@ -94,6 +103,16 @@ async def until(true: Callable[[], bool]) -> None:
     """Wait for something to come true; the timeout of the test is the limit."""
     while not true():
         await deferLater(reactor, 0.002, lambda: None)
+
+
+async def stuck(open_doors: Running) -> None:
+    """Wait until a client that does not read has filled every buffer on its way."""
+    asked = open_doors.front.asked
+    await until(lambda: len(open_doors.doors.connections.stalled) == 1)
+    before = -1
+    while before != len(asked):
+        before = len(asked)
+        await deferLater(reactor, 0.1, lambda: None)
 
 
 class StreamClient(Protocol):
@@ -152,7 +171,7 @@ class DatagramClient(DatagramProtocol):
     port: Any = None
     messages: list[bytes] = field(factory=list)
 
-    def datagramReceived(self, datagram: bytes, addr: Any) -> None:  # noqa: ANN401
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         assert addr[:2] == (self.door.host, self.door.port)
         self.messages.append(datagram)
 

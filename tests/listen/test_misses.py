@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import LogEvent, globalLogPublisher
@@ -50,8 +52,9 @@ def test_cancelling_reaches_what_is_waited_for_and_delivers_nothing() -> None:
 def test_an_error_is_logged_once_and_delivered_as_silence(request: pytest.FixtureRequest) -> None:
     """A front that raises is a bug; it shows in the log, and the door goes on."""
     events: list[LogEvent] = []
-    globalLogPublisher.addObserver(events.append)
-    request.addfinalizer(lambda: globalLogPublisher.removeObserver(events.append))
+    observer: Any = events.append
+    globalLogPublisher.addObserver(observer)
+    request.addfinalizer(lambda: globalLogPublisher.removeObserver(observer))
     misses, got, answer = Misses(), list[bytes | None](), Deferred[bytes | None]()
     misses.start(waiting(answer), got.append)
     answer.errback(RuntimeError("boom"))

@@ -6,18 +6,17 @@ from errno import ECONNREFUSED
 from typing import Any
 
 import pytest
-import pytest_twisted
 from attrs import define, field
 
 from graydns.listen.door import Door
 from graydns.listen.reactor import SocketAddress
 from graydns.listen.udp import BATCH, LARGEST_QUERY, BatchPort, DatagramProtocol, tune
-from tests.listen.running import reactor, running, turn, until
+from tests.listen.running import on_reactor, reactor, running, turn, until
 from tests.listen.tiny import TinyFront, question, reply_to
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-@pytest_twisted.ensureDeferred
+@on_reactor
 async def test_answers_leave_for_where_the_question_came_from(host: str) -> None:
     """A hot question is answered from the address and port that were asked, over both families."""
     async with running(Door("udp", host, 0)) as open_doors:
@@ -28,7 +27,7 @@ async def test_answers_leave_for_where_the_question_came_from(host: str) -> None
         await client.close()
 
 
-@pytest_twisted.ensureDeferred
+@on_reactor
 async def test_a_door_tells_its_tenant() -> None:
     """The front hears whose listener was asked."""
     async with running(Door("udp", "127.0.0.1", 0, "t-demo")) as open_doors:
@@ -39,7 +38,7 @@ async def test_a_door_tells_its_tenant() -> None:
         await client.close()
 
 
-@pytest_twisted.ensureDeferred
+@on_reactor
 async def test_a_burst_longer_than_one_wake_up_is_answered_whole() -> None:
     """What is left after a full batch is read at the next wake-up."""
     async with running("udp") as open_doors:
@@ -52,7 +51,7 @@ async def test_a_burst_longer_than_one_wake_up_is_answered_whole() -> None:
         await client.close()
 
 
-@pytest_twisted.ensureDeferred
+@on_reactor
 async def test_a_miss_is_answered_when_it_is_ready() -> None:
     """Other questions do not wait for it."""
     async with running("udp") as open_doors:
@@ -64,7 +63,7 @@ async def test_a_miss_is_answered_when_it_is_ready() -> None:
         await client.close()
 
 
-@pytest_twisted.ensureDeferred
+@on_reactor
 async def test_closing_the_door_cancels_its_misses() -> None:
     """Nothing goes on working for clients that can no longer be answered."""
     async with running("udp") as open_doors:
@@ -76,7 +75,7 @@ async def test_closing_the_door_cancels_its_misses() -> None:
         await client.close()
 
 
-@pytest_twisted.ensureDeferred
+@on_reactor
 async def test_what_deserves_no_answer_gets_none() -> None:
     """Responses, half headers and oversized datagrams do not reach the front; silence of the front stays silence."""
     async with running("udp") as open_doors:
@@ -89,7 +88,7 @@ async def test_what_deserves_no_answer_gets_none() -> None:
         await client.close()
 
 
-@pytest_twisted.ensureDeferred
+@on_reactor
 async def test_the_largest_query_is_read_whole() -> None:
     """A query of 4,096 octets is answered."""
     async with running("udp") as open_doors:
@@ -107,7 +106,7 @@ def test_port_0_is_never_answered() -> None:
     assert front.asked == []
 
 
-@pytest_twisted.ensureDeferred
+@on_reactor
 async def test_a_question_that_breaks_the_front_costs_nobody_else_anything() -> None:
     """An exception is logged; the door stays open."""
     async with running("udp") as open_doors:
@@ -117,7 +116,7 @@ async def test_a_question_that_breaks_the_front_costs_nobody_else_anything() -> 
         await client.close()
 
 
-@pytest_twisted.ensureDeferred
+@on_reactor
 async def test_clients_that_went_away_cost_nobody_else_anything() -> None:
     """An answer that nobody takes any more leaves the door as it was."""
     async with running("udp") as open_doors:
@@ -160,7 +159,7 @@ class ScriptedSocket:
 
 def scripted(front: TinyFront, scripted_socket: ScriptedSocket) -> tuple[DatagramProtocol, BatchPort]:
     protocol: Any = DatagramProtocol(front, reactor)
-    port: Any = BatchPort(0, protocol, "127.0.0.1", LARGEST_QUERY, reactor)
+    port: Any = BatchPort(0, protocol, "127.0.0.1", LARGEST_QUERY, reactor)  # type: ignore[no-untyped-call]
     protocol.transport = port.socket = scripted_socket
     return protocol, port
 
@@ -175,8 +174,8 @@ def test_answers_the_kernel_does_not_take_are_dropped_and_counted() -> None:
 def test_errors_of_earlier_answers_do_not_end_a_wake_up() -> None:
     """An ICMP error that the socket reports is passed over."""
     front = TinyFront()
-    arriving = [OSError(ECONNREFUSED, "refused"), (question("none"), ("127.0.0.1", 5)), BlockingIOError()]
-    scripted(front, ScriptedSocket(arriving))[1].doRead()
+    arrived = (question("none"), ("127.0.0.1", 5))
+    scripted(front, ScriptedSocket([OSError(ECONNREFUSED, "refused"), arrived, BlockingIOError()]))[1].doRead()
     assert front.asked == [b"none"]
 
 

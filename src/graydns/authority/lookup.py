@@ -3,7 +3,7 @@
 ::
 
     lookup → at each name of the chain:   verdict.decided  → blocked | records of a version or rule |
-                                          step.plain       → search → records, negative, referral, DNAME
+                                          step.placed      → records, negative, referral, DNAME
            → at its end:                  Found            → answer(), or completed() if it leads out of our zones
 
 Pure: zones, a Query and a way to decide about further names go in, a Found comes out.

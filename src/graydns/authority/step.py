@@ -7,7 +7,7 @@ from attrs import frozen
 from graydns.authority.additional import Decide, addresses, glue, hosts
 from graydns.authority.rows import Node, Stored
 from graydns.authority.rrtype import ANY, CNAME, DNAME, DS, IN, NS, NSEC, RRSIG, SOA
-from graydns.authority.search import Cut, Exact, Missing, Place, Renamed, Wildcard, search
+from graydns.authority.search import Cut, Exact, Missing, Place, Renamed, Wildcard
 from graydns.authority.zone import Zone
 from graydns.model.answer import ANSWER, AUTHORITY, Ede
 from graydns.model.query import UDP, Query
@@ -55,13 +55,8 @@ class Asked:
         return cls(query.qtype, query.client.transport == UDP, decide)
 
 
-def plain(zone: Zone, name: bytes, asked: Asked) -> Step:
-    """What *zone*'s own records say to *name*."""
-    return placed(zone, name, search(zone, name), asked)
-
-
 def placed(zone: Zone, name: bytes, place: Place, asked: Asked) -> Step:
-    """The same for a name whose *place* is known."""
+    """What *zone*'s own records say to *name*, which has that *place* in it."""
     match place:
         case Exact(node):
             return records(zone, name, node, asked, why="zone data")

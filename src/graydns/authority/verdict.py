@@ -5,9 +5,9 @@ from __future__ import annotations
 from attrs import evolve
 
 from graydns.authority.rows import Node, Stored
-from graydns.authority.rrtype import OWNED
-from graydns.authority.search import Exact, Wildcard, search
-from graydns.authority.step import NOERROR, NXDOMAIN, Asked, Step, negative, plain, records
+from graydns.authority.rrtype import CNAME, OWNED
+from graydns.authority.search import Cut, Exact, Place, Renamed, Wildcard, search
+from graydns.authority.step import NOERROR, NXDOMAIN, Asked, Step, negative, placed, records
 from graydns.authority.zone import Zone
 from graydns.model.answer import Ede
 from graydns.model.decision import Block, Decision, Kind
@@ -30,7 +30,7 @@ def decided(zone: Zone | None, name: bytes, decision: Decision, asked: Asked) ->
         case Kind.PLAIN | Kind.UPSTREAM:
             if zone is None:
                 return Step(rcode=REFUSED, authoritative=False, edes=(NOT_AUTHORITATIVE,), why="not ours")
-            return plain(zone, name, asked)
+            return placed(zone, name, search(zone, name), asked)
 
 
 def _blocked(zone: Zone | None, block: Block | None) -> Step:
@@ -47,16 +47,17 @@ def _given(zone: Zone | None, name: bytes, decision: Decision, asked: Asked) -> 
     """Records of a version or a rule over those of the zone: A, AAAA and CNAME are the decision's alone, so that a type
     it lacks is NODATA; a name with records exists even where the zone has none at it."""
     given = {rdtype: Stored(decision.ttl, rdatas) for rdtype, rdatas in decision.records.items()}
-    step = records(zone, name, {**_kept(zone, name), **given}, asked, why=decision.why)
+    ours = asked.qtype in OWNED or asked.qtype in given or CNAME in given
     if zone is None:
-        step = evolve(step, authoritative=False)
-    if asked.qtype in OWNED or asked.qtype in given or step.target is not None:
-        return evolve(step, origin=decision.origin or zone)
-    return step
+        return evolve(records(None, name, given, asked, why=decision.why), authoritative=False, origin=decision.origin)
+    place = search(zone, name)
+    if not ours and isinstance(place, Cut | Renamed):
+        return placed(zone, name, place, asked)
+    step = records(zone, name, {**_kept(place), **given}, asked, why=decision.why)
+    return evolve(step, origin=decision.origin or zone) if ours else step
 
 
-def _kept(zone: Zone | None, name: bytes) -> Node:
-    """What the zone has at *name* that no version or rule owns."""
-    place = None if zone is None else search(zone, name)
+def _kept(place: Place) -> Node:
+    """What the zone has that no version or rule owns."""
     node = place.node if isinstance(place, Exact | Wildcard) else {}
     return {rdtype: stored for rdtype, stored in node.items() if rdtype not in OWNED}

@@ -141,14 +141,14 @@ class _Compilation:
             yield
         for rule, place, bundle in self.filed:
             pattern = rule.conditions.pattern
-            exact = to_wire(pattern.labels) if pattern is not None and pattern.form is Form.EXACT else None
-            if exact is not None and rule.zone is not None and self.scopes.zone(exact) != rule.zone:
+            exact = to_wire(pattern.labels) if pattern is not None and pattern.form is Form.EXACT else b""
+            named = self.services.get(exact)
+            if exact and rule.zone is not None and self.scopes.zone(exact) != rule.zone:
                 self._warn(rule, f"names {to_text(exact)}, which is not in its zone")
+            elif rule.version is not None and named is not None and rule.version not in named.pools:
+                place.add(f"{rule.version!r}", f"a version of {named.name}", "then", "version")
             elif rule.version is not None and rule.version not in led[bundle]:
-                if exact in self.services:
-                    place.add(f"{rule.version!r}", f"a version of {to_text(exact)}", "then", "version")
-                else:
-                    self._warn(rule, f"sees no service that has a version {rule.version!r}")
+                self._warn(rule, f"sees no service that has a version {rule.version!r}")
             yield
 
     def router(self) -> Router:

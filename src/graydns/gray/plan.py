@@ -125,23 +125,30 @@ def _decide(look: Look, steps: Sequence[Step], last: Choose) -> Choose:
 
 
 def _look(networks: Networks | None, geo: Geo | None) -> Look:
-    """What reads a client's address: the trusted subnet, unless it withholds all bits, else the sender."""
-    if networks is None and geo is None:
-        blind: tuple[Nets, Place] = ((), NOWHERE)
-        return lambda client: blind
-    containing = None if networks is None else networks.containing
-    place = None if geo is None else geo.place
+    """What reads a client's address, as far as it is read."""
+    if geo is not None:
+        containing, place = networks.containing if networks is not None else _in_none, geo.place
 
-    def look(client: Client) -> tuple[Nets, Place]:
-        subnet = client.subnet
-        if subnet is not None and subnet.prefix:
-            address, prefix = subnet
-        else:
-            address = client.source
-            prefix = 8 * len(address)
-        return containing(address, prefix) if containing else (), place(address) if place else NOWHERE
+        def look(client: Client) -> tuple[Nets, Place]:
+            address, prefix = _address(client)
+            return containing(address, prefix), place(address)
 
-    return look
+        return look
+    if networks is not None:
+        only_containing = networks.containing
+        return lambda client: (only_containing(*_address(client)), NOWHERE)
+    blind: tuple[Nets, Place] = ((), NOWHERE)
+    return lambda client: blind
+
+
+def _address(client: Client) -> tuple[bytes, int]:
+    """What rules test, and its bits: the trusted subnet, unless it withholds all bits, else the sender."""
+    subnet = client.subnet
+    return subnet if subnet is not None and subnet.prefix else (client.source, 8 * len(client.source))
+
+
+def _in_none(address: bytes, prefix: int) -> Nets:
+    return ()
 
 
 def _find_listing(service: CompiledService, networks: Networks) -> Callable[[Client, Nets, Place], Listing | None]:

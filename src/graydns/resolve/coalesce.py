@@ -38,10 +38,10 @@ class _Flight:
     only, and cancelling it would cancel both. The last one to leave cancels the question.
     """
 
-    __slots__ = ("_flights", "_key", "_outcome", "_task", "_waiters")
+    __slots__ = ("_flights", "_key", "_listed", "_outcome", "_task", "_waiters")
 
     def __init__(self, flights: dict[Hashable, _Flight], key: Hashable) -> None:
-        self._flights, self._key = flights, key
+        self._flights, self._key, self._listed = flights, key, True
         self._waiters: set[Deferred[Answer]] = set()
         self._outcome: Answer | Failure | None = None
         self._task: Deferred[None] | None = None
@@ -76,7 +76,8 @@ class _Flight:
 
     def _forget(self) -> None:
         """Let the next query of this key begin a flight of its own."""
-        if self._flights.get(self._key) is self:
+        if self._listed:
+            self._listed = False
             del self._flights[self._key]
 
 

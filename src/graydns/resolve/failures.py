@@ -31,7 +31,7 @@ class Failures:
 
     def find(self, key: Key, now: float) -> UpstreamError | None:
         """A fresh copy of what *key* failed with, None if it may be tried."""
-        known = self._known.get(key)
+        known = self._known.get(key) if self._known else None
         if known is None:
             return None
         error, until = known

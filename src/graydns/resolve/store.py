@@ -10,6 +10,7 @@ from attrs import define, evolve, field
 
 from graydns.model.answer import Answer
 from graydns.model.decision import Cohort
+from graydns.model.query import Subnet
 from graydns.resolve.key import NOBODY, Key, network
 from graydns.resolve.networks import Networks
 
@@ -79,7 +80,7 @@ class Store:
         """The entry for a query of *key*, fresh or not: of the longest network with its subnet, else for everyone."""
         if (partition := self._partitions.get(key.partition)) is None:
             return None
-        place = key if key.subnet is None else self._place(key)
+        place = key if key.subnet is None else self._longest(key, key.subnet)
         entry = partition.entries.get(place)
         if entry is None:
             return None
@@ -94,8 +95,9 @@ class Store:
 
         It replaces what was there. An answer that may not be reused is not kept and leaves nothing in its place.
         """
-        partition = self._partitions.setdefault(key.partition, _Partition())
-        place = _place_of(key, answer)
+        if (partition := self._partitions.get(key.partition)) is None:
+            partition = self._partitions[key.partition] = _Partition()
+        place = key if key.subnet is None else _place_of(key, key.subnet, answer)
         if place in partition.entries:
             self._remove(partition, place)
         if answer.ttl <= 0 or not self.current(answer.origin):
@@ -103,15 +105,11 @@ class Store:
         if answer.stored is None:
             answer = evolve(answer, stored=now)
         cost, limit = _cost(place, answer), self.limit(key.partition)
-        if cost > limit // LARGEST_PART:
-            return answer
-        partition.entries[place] = Entry(answer)
-        partition.octets += cost
-        if place.subnet is not None:
-            self._add_network(partition, place)
-        while partition.octets > limit:
-            self._remove(partition, next(iter(partition.entries)))
-            self.counts["evicted"] += 1
+        if cost <= limit // LARGEST_PART:
+            self._insert(partition, place, answer, cost)
+            while partition.octets > limit:
+                self._remove(partition, next(iter(partition.entries)))
+                self.counts["evicted"] += 1
         return answer
 
     def flush(self, name: bytes | None = None, cohort: Cohort | None = None) -> int:
@@ -134,17 +132,19 @@ class Store:
             for name, partition in self._partitions.items()
         }
 
-    def _place(self, key: Key) -> Key:
-        """Where the entry for a query that tells a subnet (or would, NOBODY) stands."""
+    def _longest(self, key: Key, subnet: Subnet) -> Key:
+        """Where the entry stands for a query that tells *subnet*, or would, NOBODY."""
         everyone = key._replace(subnet=None)
         networks = self._networks.get(everyone)
-        if networks is None or key.subnet is None:
-            return everyone
-        return key._replace(subnet=networks.longest(key.subnet))
+        return everyone if networks is None else key._replace(subnet=networks.longest(subnet))
 
-    def _add_network(self, partition: _Partition, place: Key) -> None:
+    def _insert(self, partition: _Partition, place: Key, answer: Answer, cost: int) -> None:
+        partition.entries[place] = Entry(answer)
+        partition.octets += cost
+        if place.subnet is None:
+            return
         networks = self._networks.setdefault(place._replace(subnet=None), Networks())
-        if place.subnet is not None and (oldest := networks.add(place.subnet)) is not None:
+        if (oldest := networks.add(place.subnet)) is not None:
             self._remove(partition, place._replace(subnet=oldest))
 
     def _remove(self, partition: _Partition, place: Key) -> None:
@@ -158,10 +158,9 @@ class Store:
                 del self._networks[everyone]
 
 
-def _place_of(key: Key, answer: Answer) -> Key:
-    """The key under which *answer* to a query of *key* is kept (RFC 7871 section 7.3.1)."""
-    subnet = key.subnet
-    if subnet is None or subnet == NOBODY:
+def _place_of(key: Key, subnet: Subnet, answer: Answer) -> Key:
+    """The key under which *answer* to a query that told *subnet* is kept (RFC 7871 section 7.3.1)."""
+    if subnet == NOBODY:
         return key
     if not answer.scope:
         return key._replace(subnet=None)
@@ -169,5 +168,7 @@ def _place_of(key: Key, answer: Answer) -> Key:
 
 
 def _cost(place: Key, answer: Answer) -> int:
-    records = sum([span.size for span in answer.spans])
+    records = 0
+    for span in answer.spans:
+        records += span.size
     return OVERHEAD + len(place.qname) + len(answer.body) + PER_RECORD * records

@@ -57,15 +57,15 @@ class Lines:
         rest = b""
         while chunk := file.read(CHUNK):
             self.digest.update(chunk)
-            head, newline, tail = chunk.rpartition(b"\n")
-            if not newline:
+            end = chunk.rfind(b"\n") + 1
+            if not end:
                 rest += chunk
                 if len(rest) > LONGEST_LINE:
                     self.number += 1
                     raise Unreadable(f"a line of more than {LONGEST_LINE} octets")
                 continue
-            yield from self._split(rest + head)
-            rest = tail
+            yield from self._split(rest + chunk[:end])
+            rest = chunk[end:]
         if rest:
             yield from self._split(rest)
 
@@ -75,7 +75,7 @@ class Lines:
         except UnicodeDecodeError as error:
             self.number += 1 + block.count(b"\n", 0, error.start)
             raise Unreadable("octets that are not UTF-8") from None
-        for line in text.replace("\r\n", "\n").split("\n"):
+        for line in text.replace("\r\n", "\n").removesuffix("\n").split("\n"):
             self.number += 1
             yield line
 

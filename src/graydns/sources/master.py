@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import dns.exception
+import dns.grange
 import dns.name
 import dns.rdataclass
 import dns.tokenizer
@@ -26,7 +27,7 @@ from attrs import define, field
 
 from graydns.model.errors import Fault
 from graydns.model.name import is_within, to_text
-from graydns.sources.collector import Collector, Unfit, wire_name
+from graydns.sources.collector import MOST_GENERATED, Collector, Unfit, wire_name
 from graydns.sources.folder import Outside, open_inside
 from graydns.sources.lines import EntryFile, Lines, Place, Unreadable
 from graydns.sources.plain import LINE, PlainRdata, name_wire
@@ -95,6 +96,7 @@ class ZoneReader:
             if target in self._open or len(self._open) >= DEEPEST:
                 return self._fault(place, f"{str(path)!r} once more", f"files at most {DEEPEST} deep, without a loop")
             self._open.append(target)
+            self.files[target] = b""
             self._read_lines(file, target)
             self._open.pop()
         return None
@@ -142,10 +144,14 @@ class ZoneReader:
             return
         place, tokenizer = lines.place, EntryFile(line, lines).tokenizer
         directive = line.split(maxsplit=1)[0].upper() if line[0] == "$" else ""
+        if self._owner is not None:
+            self._reader.last_name = dns.name.from_wire(self._owner, 0)[0]
         try:
             if directive == "$INCLUDE":
                 self._include(tokenizer, place)
             else:
+                if directive == "$GENERATE":
+                    _check_range(line)
                 self._read_entry(tokenizer, place, directive)
         except _WRONG as error:
             self._fault(place, _detail(error, tokenizer), "a record or a directive (RFC 1035 section 5.1)")
@@ -153,8 +159,6 @@ class ZoneReader:
 
     def _read_entry(self, tokenizer: dns.tokenizer.Tokenizer, place: Place, directive: str) -> None:
         reader = self._reader
-        if self._owner is not None:
-            reader.last_name = dns.name.from_wire(self._owner, 0)[0]
         reader.tok = tokenizer
         self.collector.entry()
         try:
@@ -206,6 +210,16 @@ class ZoneReader:
         self.faults.append(Fault((), found, expected, place.file, place.line))
         if len(self.faults) >= MOST_FAULTS:
             raise TooManyFaults
+
+
+def _check_range(line: str) -> None:
+    """Refuse a $GENERATE of too many before the first; one whose range is hidden is stopped by the Collector."""
+    try:
+        start, stop, step = dns.grange.from_text(line.split(maxsplit=2)[1])
+    except (dns.exception.DNSException, ValueError, AssertionError, IndexError):
+        return
+    if (stop - start) // step >= MOST_GENERATED:
+        raise Unfit(f"one $GENERATE makes more than {MOST_GENERATED} records")
 
 
 def _detail(error: Exception, tokenizer: dns.tokenizer.Tokenizer) -> str:

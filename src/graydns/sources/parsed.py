@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
+from itertools import chain, islice
 from pathlib import Path
 from struct import Struct
 from typing import BinaryIO
@@ -16,7 +17,7 @@ from attrs import field, frozen
 
 from graydns.model.errors import Fault
 from graydns.sources.lines import Place
-from graydns.sources.master import TooManyFaults, ZoneReader
+from graydns.sources.master import MOST_FAULTS, TooManyFaults, ZoneReader
 from graydns.sources.zonechecks import check_records
 
 _SIZES = Struct(">BI")
@@ -41,13 +42,10 @@ def parse(path: Path, origin: bytes, folder: Path) -> Parsed:
     collector = reader.collector
     try:
         reader.read(path.absolute(), Place(str(path), 0))
-        reader.faults += collector.settle()
-        if collector.taken:
-            reader.faults += check_records(origin, collector, str(path))
-        elif not reader.faults:
-            reader.faults.append(Fault((), "no records", "a zone", str(path)))
     except TooManyFaults:
-        pass
+        return Parsed(origin, (), 0, b"", tuple(reader.files), tuple(reader.faults), tuple(collector.warnings))
+    checks = chain(collector.settle(), check_records(origin, collector, str(path)))
+    reader.faults += islice(checks, MOST_FAULTS)
     digest = blake2b(b"".join(reader.files.values()), digest_size=32).digest()
     rows, files = collector.rows, tuple(reader.files)
     return Parsed(origin, rows.items(), len(rows), digest, files, tuple(reader.faults), tuple(collector.warnings))

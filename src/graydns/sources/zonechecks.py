@@ -24,6 +24,9 @@ from graydns.sources.lines import Place
 
 def check_records(origin: bytes, collector: Collector, file: str) -> Iterator[Fault]:
     """What is wrong with the zone that *collector* holds; what is only odd goes to its warnings."""
+    if not collector.taken:
+        yield Fault((to_text(origin),), "no records", "a zone", file)
+        return
     apex = unpack(collector.rows.get(origin, b""))
     for rdtype, kind in ((SOA, "SOA"), (NS, "NS")):
         if rdtype not in apex:
@@ -81,6 +84,9 @@ def check_services(zone: Zone, services: Mapping[bytes, Service]) -> Iterator[Fa
         yield Fault(("services",), "services in a zone that has a DNSKEY", "an unsigned zone: graydns signs no answers")
     for name, service in services.items():
         path = ("services", to_text(name))
+        if name.startswith(b"\1*"):
+            yield Fault(path, "a service at a wildcard", "a name; for many names there are rules")
+            continue
         place = search(zone, name) if is_within(name, zone.origin) else None
         if isinstance(place, Cut | Renamed):
             kind = "a delegation" if isinstance(place, Cut) else "a DNAME"

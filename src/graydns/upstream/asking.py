@@ -38,6 +38,10 @@ class Surroundings(Protocol):
     def exchange(self, server: Server) -> Exchange:
         """How *server* is asked."""
 
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Monotonic seconds."""
+
     def later(self, seconds: float, action: Callable[[], None]) -> Timer:
         """Do *action* after so many seconds."""
 
@@ -63,7 +67,7 @@ class Asking:
         self._untried = deque(servers)
         self._running: dict[Deferred[bytes], _Attempt] = {}
         self._network, self._round, self._why = True, 1, "no server"
-        self.result: Deferred[Answer] = Deferred(lambda _: self._stop())
+        self.result: Deferred[Answer] = Deferred(self._cancel)
         self._timer = around.later(request.group.deadline / ROUNDS, self._go_on)
         self._try_next()
 
@@ -82,7 +86,7 @@ class Asking:
     def _replied(self, reply: bytes, sent: Deferred[bytes]) -> None:
         attempt = self._running.pop(sent)
         try:
-            verdict = judge(reply, self._request, attempt.form)
+            verdict = judge(reply, self._request, attempt.form, self._around.clock())
         except Exception:
             # A bug of ours: whoever asked must see it, not wait for the deadline.
             self._stop()
@@ -133,6 +137,9 @@ class Asking:
     def _fail(self, code: int, why: str) -> None:
         self._stop()
         self.result.errback(UpstreamError(f"{self._request.group.label}: {why}", ede=code))
+
+    def _cancel(self, _: Deferred[Answer]) -> None:
+        self._stop()
 
     def _stop(self) -> None:
         """End the timer and every attempt that still runs."""

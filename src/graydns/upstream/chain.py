@@ -8,6 +8,7 @@ from typing import NamedTuple
 import dns.rdtypes.ANY.RRSIG
 
 from graydns.model.name import suffixes
+from graydns.model.query import Query
 from graydns.upstream.reply import Reply, Unbelievable
 from graydns.wire.header import ANY
 from graydns.wire.walk import Record
@@ -29,14 +30,16 @@ class Chain(NamedTuple):
     complete: bool
 
 
-def follow(reply: Reply, answers: list[Record], qname: bytes, qtype: int, *, signatures: bool) -> Chain:
-    """The chain through *answers* (RFC 1034 section 3.6.2; DNAME: RFC 6672), with RRSIGs if *signatures*.
+def follow(reply: Reply, query: Query, *, signatures: bool) -> Chain:
+    """The chain through the answer section (RFC 1034 section 3.6.2; DNAME: RFC 6672), with RRSIGs if *signatures*.
 
     A chain may end early: then the resolver found no more. Raises Unbelievable for loops and contradictions.
     """
-    if all(record.rdtype == qtype and record.owner == qname for record in answers):
-        return Chain(answers, [qname], bool(answers))
-    return _Follower(reply, answers, qtype, signatures).follow(qname)
+    qname, kind = query.qname, (query.qtype, query.qclass)
+    for record in reply.answers:
+        if record.owner != qname or (record.rdtype, record.rdclass) != kind:
+            return _Follower(reply, query, signatures).follow(qname)
+    return Chain(reply.answers, [qname], bool(reply.answers))
 
 
 def covered(reply: Reply, record: Record) -> int:
@@ -49,12 +52,14 @@ def covered(reply: Reply, record: Record) -> int:
 
 
 class _Follower:
-    def __init__(self, reply: Reply, answers: list[Record], qtype: int, signatures: bool) -> None:
-        self._reply, self._qtype = reply, qtype
+    def __init__(self, reply: Reply, query: Query, signatures: bool) -> None:
+        self._reply, self._qtype = reply, (qtype := query.qtype)
         self._sets: dict[tuple[bytes, int], list[Record]] = defaultdict(list)
         self._signatures: dict[tuple[bytes, int], list[Record]] = defaultdict(list)
         self._believed: list[Record] = []
-        for record in answers:
+        for record in reply.answers:
+            if record.rdclass != query.qclass:
+                continue
             rdtype = ANY if qtype == ANY else record.rdtype
             self._sets[record.owner, rdtype].append(record)
             if signatures and record.rdtype == RRSIG != qtype:

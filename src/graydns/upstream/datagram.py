@@ -40,11 +40,11 @@ class DatagramExchange:
     server: Server
     entropy: Entropy = field(repr=False)
     anomalies: Anomalies = field(repr=False)
-    _target: tuple[Any, ...] = field(init=False, repr=False)
-    _family: int = field(init=False, repr=False)
+    log_prefix: str = field(init=False, repr=False)
+    _address: tuple[int, tuple[Any, ...]] | None = field(init=False, repr=False, default=None)
 
     def __attrs_post_init__(self) -> None:
-        self._family, self._target = socket_address(self.server)
+        self.log_prefix = f"upstream {self.server}"
 
     def ask(self, message: bytes) -> Deferred[bytes]:
         """As ``Exchange``; a reply with TC is handed on as it is."""
@@ -59,9 +59,12 @@ class DatagramExchange:
 
     def connect(self) -> socket.socket:
         """A fresh socket that hears only the server. Raises OSError."""
-        connected = socket.socket(self._family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        if self._address is None:
+            self._address = socket_address(self.server)
+        family, target = self._address
+        connected = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
-            connected.connect(self._target)
+            connected.connect(target)
         except OSError:
             connected.close()
             raise
@@ -69,7 +72,7 @@ class DatagramExchange:
 
 
 def socket_address(server: Server) -> tuple[int, tuple[Any, ...]]:
-    """The address family and what ``socket.connect`` takes for it, with the zone of a link-local address resolved."""
+    """The address family and what ``connect`` takes, with the zone of a link-local address resolved. Raises OSError."""
     family, _, _, _, target = socket.getaddrinfo(server.address, server.port, flags=socket.AI_NUMERICHOST)[0]
     return family, target
 
@@ -98,7 +101,7 @@ class _Conversation:
 
     def logPrefix(self) -> str:
         """For the log of Twisted."""
-        return f"upstream {self._exchange.server}"
+        return self._exchange.log_prefix
 
     def doRead(self) -> None:
         """Take the datagram that has come."""

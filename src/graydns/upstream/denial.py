@@ -8,6 +8,7 @@ import dns.rdtypes.ANY.RRSIG
 import dns.rdtypes.ANY.SOA
 
 from graydns.model.name import is_within
+from graydns.model.query import Query
 from graydns.upstream.chain import RRSIG, Chain, covered
 from graydns.upstream.reply import Reply
 from graydns.wire.walk import Record
@@ -22,13 +23,19 @@ class Denial(NamedTuple):
     soa: Record | None
 
 
-def believe(reply: Reply, authorities: list[Record], chain: Chain, *, signatures: bool) -> Denial:
-    """What of *authorities* belongs to *chain*.
+_NOTHING = Denial([], None)
+
+
+def believe(reply: Reply, query: Query, chain: Chain, *, signatures: bool) -> Denial:
+    """What of the authority section belongs to *chain*.
 
     Where the chain found no records: the SOA of a zone at or above its last name (RFC 2308 section 2). With
     *signatures* also RRSIGs of that, and NSEC and NSEC3 that are signed by a zone at or above a name of the chain
     (RFC 4035 section 3.1.3: answers from wildcards have such proofs, too).
     """
+    if chain.complete and not signatures:
+        return _NOTHING
+    authorities = [each for each in reply.authorities if each.rdclass == query.qclass]
     last = chain.names[-1]
     soa = None
     if not chain.complete:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import final
 
 import dns.exception
 import dns.rdata
-from attrs import field, frozen
 from dns.rdataclass import RdataClass
 from dns.rdatatype import RdataType
 
@@ -29,28 +29,30 @@ _ADDRESS_SIZES = {A: 4, AAAA: 16}
 _NO_HEADER = b"\xff" * START
 
 
+#: The records of the answer and of the authority section; nothing of the additional section is ever believed.
+Sections = tuple[list[Record], list[Record]]
+
+
 class Unbelievable(GraydnsError):
     """A reply that cannot be taken for an answer: malformed, or at odds with itself or the question."""
 
 
-@frozen(eq=False)
+@final
 class Reply:
-    """*data*: the message. *start*: where its question ends. *rcode*: all 12 bits. *records*: without *opt*."""
+    """*data*: the message. *start*: where its question ends. *rcode*: 12 bits. *answers*, *authorities*: records."""
 
-    data: bytes
-    start: int
-    rcode: int
-    records: list[Record]
-    opt: Record | None
-    _names: Names = field(repr=False)
-    _rdatas: dict[int, dns.rdata.Rdata] = field(factory=dict, repr=False)
+    __slots__ = ("_names", "_rdatas", "answers", "authorities", "data", "opt", "rcode", "start")
 
-    def section(self, section: int) -> list[Record]:
-        """The records of one section, in order."""
-        return [record for record in self.records if record.section == section]
+    def __init__(self, data: bytes, start: int, rcode: int, sections: Sections, opt: Record | None) -> None:
+        self.data, self.start, self.rcode, self.opt = data, start, rcode, opt
+        self.answers, self.authorities = sections
+        self._names: Names | None = None
+        self._rdatas: dict[int, dns.rdata.Rdata] = {}
 
     def target(self, record: Record) -> bytes:
         """The name that is all of the rdata of a CNAME or DNAME, lowered. Raises Unbelievable."""
+        if self._names is None:
+            self._names = Names(self.data)
         try:
             name, end = self._names.read(record.rdata_at)
         except Malformed as error:
@@ -97,20 +99,25 @@ class Reply:
 
 def read(data: bytes, request: Request) -> Reply:
     """Take *data* apart, whose header and question an Exchange has found to fit. Raises Unbelievable."""
-    _, flags, questions, *counts = HEADER.unpack_from(data)
+    _, flags, questions, answers, authorities, additionals = HEADER.unpack_from(data)
     start = START + (len(request.query.question) if questions else 0)
     try:
-        found = list(records(data, start, (counts[0], counts[1], counts[2])))
+        found = list(records(data, start, (answers, authorities, additionals)))
     except Malformed as error:
         raise Unbelievable(str(error)) from error
     if (found[-1].end if found else start) != len(data):
         raise Unbelievable("something follows the last record")
+    opt = _opt(found)
+    rcode = flags & 15 if opt is None else opt.ttl >> 24 << 4 | flags & 15
+    believable = found[:answers], found[answers : answers + authorities]
+    return Reply(data, start, rcode, believable, opt)
+
+
+def _opt(found: list[Record]) -> Record | None:
+    """The OPT record. Raises Unbelievable if there are two, or one where none belongs (RFC 6891 section 6.1.1)."""
     options = [record for record in found if record.rdtype == OPT]
-    rcode = flags & 15
     if not options:
-        return Reply(data, start, rcode, found, None, Names(data))
-    opt = options[0]
-    if len(options) > 1 or opt.section != ADDITIONAL or opt.owner != ROOT:
+        return None
+    if len(options) > 1 or options[0].section != ADDITIONAL or options[0].owner != ROOT:
         raise Unbelievable("an OPT record where none belongs")
-    found.remove(opt)
-    return Reply(data, start, opt.ttl >> 24 << 4 | rcode, found, opt, Names(data))
+    return options[0]

@@ -14,12 +14,10 @@ pointers still point at the same names, those to the question now at the asker's
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
-from itertools import groupby
 from typing import NamedTuple
 
-from graydns.model.answer import ANSWER, AUTHORITY, Answer, Span
-from graydns.upstream.chain import RRSIG, covered, follow
+from graydns.model.answer import AUTHORITY, Answer, Span
+from graydns.upstream.chain import covered, follow
 from graydns.upstream.denial import believe, negative_ttl
 from graydns.upstream.reply import Reply, Unbelievable
 from graydns.upstream.request import Form, Request
@@ -42,24 +40,22 @@ class _Set(NamedTuple):
     ttl: int
 
 
-def scrub(reply: Reply, request: Request, form: Form) -> Answer:
-    """The Answer in *reply*, whose rcode is NOERROR or NXDOMAIN. Raises Unbelievable.
+def scrub(reply: Reply, request: Request, form: Form, now: float) -> Answer:
+    """The Answer in *reply*, whose rcode is NOERROR or NXDOMAIN, and which came *now* (monotonic seconds).
 
-    Its TTL is 0 where the end of a chain is empty and no SOA says for how long (RFC 2308 section 5).
+    Its TTL is 0 where the end of a chain is empty and no SOA says for how long (RFC 2308 section 5). Raises
+    Unbelievable.
     """
     query, group = request.query, request.group
     signatures = query.dnssec_ok and form is not Form.NO_EDNS
-    chain = follow(reply, _of_class(reply, ANSWER, query.qclass), query.qname, query.qtype, signatures=signatures)
+    chain = follow(reply, query, signatures=signatures)
     if chain.complete and reply.rcode == NXDOMAIN:
         raise Unbelievable("a name that does not exist, with records")
-    denial = believe(reply, _of_class(reply, AUTHORITY, query.qclass), chain, signatures=signatures)
+    denial = believe(reply, query, chain, signatures=signatures)
     believed = chain.records + denial.records
     for record in believed:
         reply.check(record)
-    most = {}
-    if denial.soa is not None:
-        most[denial.soa.ttl_at] = min(negative_ttl(reply, denial.soa), group.negative_ttl)
-    sets = _sets(reply, believed, group.max_ttl, most)
+    sets = _sets(reply, believed, request, denial.soa)
     body, spans = _body(reply, query.qname, believed, sets)
     certain = chain.complete or denial.soa is not None
     scope, shareable = scope_of(reply, request, form)
@@ -68,6 +64,7 @@ def scrub(reply: Reply, request: Request, form: Form) -> Answer:
         body=body,
         spans=spans,
         ttl=min([each.ttl for each in sets]) if sets and certain else 0,
+        stored=now,
         scope=scope,
         origin=group,
         forwarded=True,
@@ -76,36 +73,42 @@ def scrub(reply: Reply, request: Request, form: Form) -> Answer:
     )
 
 
-def _of_class(reply: Reply, section: int, rdclass: int) -> list[Record]:
-    return [each for each in reply.records if each.section == section and each.rdclass == rdclass]
-
-
-def _sets(reply: Reply, believed: list[Record], max_ttl: int, most: Mapping[int, int]) -> list[_Set]:
-    """Neighbours of one owner and type; their TTL is the lowest (RFC 2181 section 5.2), *max_ttl* at most.
-
-    *most*: a further bound by the place of a record's TTL.
-    """
-    sets = []
-    for _, group in groupby(believed, key=lambda each: (each[:3], each.rdtype == RRSIG and covered(reply, each))):
-        records = list(group)
-        ttls = [0 if each.ttl > LARGEST_TTL else min(each.ttl, most.get(each.ttl_at, max_ttl)) for each in records]
-        sets.append(_Set(records, min(max_ttl, *ttls)))
+def _sets(reply: Reply, believed: list[Record], request: Request, soa: Record | None) -> list[_Set]:
+    """Neighbours of one owner and type; their TTL is the lowest (RFC 2181 section 5.2), within the group's limits."""
+    max_ttl = request.group.max_ttl
+    sets: list[_Set] = []
+    last: object = None
+    for record in believed:
+        ttl = 0 if record.ttl > LARGEST_TTL else min(record.ttl, max_ttl)
+        if record is soa:
+            ttl = min(ttl, negative_ttl(reply, soa), request.group.negative_ttl)
+        kind = (record.owner, record.rdtype, covered(reply, record), record.section)
+        if kind == last:
+            sets[-1].records.append(record)
+            if ttl < sets[-1].ttl:
+                sets[-1] = sets[-1]._replace(ttl=ttl)
+        else:
+            sets.append(_Set([record], ttl))
+        last = kind
     return sets
 
 
 def _body(reply: Reply, qname: bytes, believed: list[Record], sets: list[_Set]) -> tuple[bytes, tuple[Span, ...]]:
     """The body that holds *believed*, and its spans."""
-    if believed != reply.records[: len(believed)]:
+    if not believed:
+        return b"", ()
+    beginning = reply.answers + reply.authorities if believed[-1].section == AUTHORITY else reply.answers
+    if believed != beginning[: len(believed)]:
         return build(qname, [_rrset(reply, each) for each in sets])
     start = reply.start
-    body: bytes | bytearray = reply.data[start : believed[-1].end] if believed else b""
+    body: bytes | bytearray = reply.data[start : believed[-1].end]
     spans = []
     for records, ttl in sets:
-        for each in records:
-            if each.ttl != ttl:
+        for record in records:
+            if record.ttl != ttl:
                 body = body if isinstance(body, bytearray) else bytearray(body)
-                _TTL.pack_into(body, each.ttl_at - start, ttl)
-        places = tuple([each.ttl_at - start for each in records])
+                _TTL.pack_into(body, record.ttl_at - start, ttl)
+        places = tuple([record.ttl_at - start for record in records])
         spans.append(Span(records[0].section, len(records), records[-1].end - start, places))
     return bytes(body), tuple(spans)
 

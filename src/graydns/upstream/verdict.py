@@ -19,12 +19,12 @@ class Useless:
     text: str
 
 
-def judge(data: bytes, request: Request, form: Form) -> Answer | Form | Useless:
-    """An Answer to take, a Form to ask the same server again in, or Useless."""
+def judge(data: bytes, request: Request, form: Form, now: float) -> Answer | Form | Useless:
+    """An Answer to take, a Form to ask the same server again in, or Useless. *now*: monotonic seconds."""
     try:
         reply = read(data, request)
         if reply.rcode in (NOERROR, NXDOMAIN):
-            return scrub(reply, request, form)
+            return scrub(reply, request, form, now)
     except Unbelievable as error:
         return Useless(str(error))
     simpler = request.simpler(form, reply.rcode)

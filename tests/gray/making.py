@@ -1,0 +1,105 @@
+"""Short ways to make policies, clients and queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_address, ip_network
+
+from graydns.gray.compile import ZonePolicy, compile_router
+from graydns.gray.geo import Geo
+from graydns.gray.records import read_type
+from graydns.gray.router import Router
+from graydns.model.errors import ConfigError, Fault
+from graydns.model.name import from_text
+from graydns.model.policy import Endpoint, Rule, Service, Version
+from graydns.model.query import UDP, Client, Query, Subnet
+
+TENANT = "t-demo"
+ZONE = "shop.test"
+API = "api.shop.test"
+
+
+def version(*addresses: str) -> Version:
+    """A version with one endpoint for each IPv4 address."""
+    return Version(tuple(Endpoint({"A": (address,)}) for address in addresses))
+
+
+STABLE, CANARY, NEXT = version("192.0.2.10"), version("192.0.2.20"), version("192.0.2.30")
+VERSIONS = {"stable": STABLE, "canary": CANARY}
+
+
+def service(
+    *,
+    versions: Mapping[str, Version] = VERSIONS,
+    default: str = "stable",
+    percent: Mapping[str, int] | None = None,
+    weights: Mapping[str, int] | None = None,
+    ranges: Mapping[str, tuple[tuple[int, int], ...]] | None = None,
+    whitelist: Mapping[str, tuple[str, ...]] | None = None,
+    client_key: tuple[str, ...] = ("identity", "subnet", "source"),
+    client_prefix: Mapping[str, int] | None = None,
+    ttl: int = 5,
+) -> Service:
+    """A service, stable and canary unless said otherwise."""
+    return Service(
+        versions=versions,
+        default=default,
+        percent=percent or {},
+        weights=weights or {},
+        ranges=ranges or {},
+        whitelist=whitelist or {},
+        client_key=client_key,
+        client_prefix=client_prefix or {},
+        ttl=ttl,
+    )
+
+
+def zone(services: Mapping[str, Service], rules: Sequence[Rule] = (), name: str = ZONE) -> ZonePolicy:
+    """The policy of a zone, names as text."""
+    return ZonePolicy(from_text(name), {from_text(text): one for text, one in services.items()}, rules, f"{name}.yaml")
+
+
+def route(
+    services: Mapping[str, Service], *rules: Rule, tenant_rules: Sequence[Rule] = (), geo: Geo | None = None
+) -> Router:
+    """A router with one zone."""
+    return compile_router(TENANT, [zone(services, rules)], tenant_rules, geo)
+
+
+def faults(*zones: ZonePolicy, rules: Sequence[Rule] = (), geo: Geo | None = None) -> tuple[Fault, ...]:
+    """What compiling finds wrong."""
+    try:
+        compile_router(TENANT, zones, rules, geo)
+    except ConfigError as error:
+        return error.faults
+    return ()
+
+
+def client(
+    source: str = "198.51.100.1",
+    *,
+    subnet: str | None = None,
+    identity: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    transport: str = UDP,
+) -> Client:
+    """A client; *subnet* in CIDR notation."""
+    network = None if subnet is None else ip_network(subnet)
+    return Client(
+        source=ip_address(source).packed,
+        transport=transport,
+        subnet=None if network is None else Subnet(network.network_address.packed, network.prefixlen),
+        identity=identity,
+        tags=tuple((tags or {}).items()),
+        tenant=TENANT,
+    )
+
+
+def query(name: str, asker: Client, qtype: str = "A") -> Query:
+    """A query as far as routing reads it."""
+    return Query(1, b"", b"", from_text(name), read_type(qtype), 1, asker)
+
+
+def outcome(router: Router, name: str, asker: Client, qtype: str = "A") -> str:
+    """The version, ``rule:NAME`` or "" that a client comes to."""
+    return router.decide(query(name, asker, qtype)).cohort.outcome

@@ -1,0 +1,96 @@
+"""The router as a whole: against a plain reference, and what its scopes promise to caches."""
+
+from __future__ import annotations
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from graydns.gray.compile import compile_router
+from graydns.gray.records import read_type
+from graydns.gray.router import Router
+from graydns.model.decision import Kind
+from graydns.model.name import from_text
+from graydns.model.policy import Rule, Service
+from graydns.model.query import Client
+from tests.gray.making import TENANT, query, zone
+from tests.gray.reference import Reference
+from tests.gray.strategies import (
+    NAMES,
+    OFFERED,
+    QTYPES,
+    SERVICES,
+    WHENS,
+    ZONES,
+    Atlas,
+    clients,
+    rule_lists,
+    subnets,
+    widen,
+)
+
+RARE = settings(max_examples=200, deadline=None)
+
+
+@st.composite
+def policies(draw: st.DrawFn, personal: bool = True) -> tuple[Router, Reference]:
+    """A router over three zones, one inside another, and the reference for the same policy."""
+    offered = {name: draw(st.sampled_from(OFFERED[personal])) for name in SERVICES}
+    by_zone: dict[str, dict[str, Service]] = {text: {} for text in ZONES}
+    for name, one in offered.items():
+        by_zone[max((text for text in ZONES if name.endswith("." + text)), key=len)][name] = one
+    whens = draw(st.lists(st.sampled_from(WHENS[personal]), unique_by=repr, max_size=16))
+    quarters = dict(zip((*ZONES, ""), (whens[at::4] for at in range(4)), strict=True))
+    rules = {text: draw(rule_lists(st.just(quarter), f"{text}-")) for text, quarter in quarters.items()}
+    assume(not any(_misnames(rule, offered) for listed in rules.values() for rule in listed))
+    zones = [zone(by_zone[text], rules[text], text) for text in ZONES]
+    return compile_router(TENANT, zones, rules[""], Atlas()), Reference(by_zone, rules, Atlas())
+
+
+def _misnames(rule: Rule, offered: dict[str, Service]) -> bool:
+    """Whether a rule names a service and a version it lacks, which is an error."""
+    named = offered.get(rule.when.name or "")
+    return named is not None and rule.then.version is not None and rule.then.version not in named.versions
+
+
+@RARE
+@given(policies(), st.sampled_from(NAMES), st.sampled_from(QTYPES), st.lists(clients(), min_size=8, max_size=8))
+def test_agrees_with_reference(
+    made: tuple[Router, Reference], name: str, qtype: str, askers: list[Client]
+) -> None:
+    """The router decides as a scan over all rules does, and explains the same decision."""
+    router, reference = made
+    plan = router.plan(from_text(name), read_type(qtype))
+    for asker in askers:
+        expected = reference.decide(name, qtype, asker)
+        decision = plan.decide(asker)
+        if expected == "split":
+            assert decision.kind is Kind.VERSION
+        else:
+            assert decision.cohort.outcome == expected
+        assert router.explain(query(name, asker, qtype)).decision is decision
+
+
+@RARE
+@given(policies(personal=False), st.sampled_from(NAMES), clients(personal=False), subnets(), st.data())
+def test_scope_is_true(
+    made: tuple[Router, Reference], name: str, asker: Client, seen: object, data: st.DataObject
+) -> None:
+    """Whoever is in the network that an answer's scope announces gets the same Decision."""
+    router, _ = made
+    plan = router.plan(from_text(name), read_type("A"))
+    asker = asker._replace(subnet=data.draw(subnets()))
+    assert asker.subnet is not None
+    decision = plan.decide(asker)
+    scope = decision.scope(asker)
+    address = _another(asker.subnet.address, scope, data.draw(st.binary(min_size=16, max_size=16)))
+    # A cache that holds an answer for the whole SOURCE may give it to askers with the same SOURCE only.
+    longest = 8 * len(address)
+    prefix = data.draw(st.integers(scope, longest)) if scope < asker.subnet.prefix else scope
+    assert plan.decide(asker._replace(subnet=widen(address, prefix))) is decision
+
+
+def _another(address: bytes, shared: int, noise: bytes) -> bytes:
+    """An address that has the first *shared* bits of *address* and the rest of *noise*."""
+    spare = 8 * len(address) - shared
+    kept = int.from_bytes(address, "big") >> spare << spare
+    return (kept | int.from_bytes(noise, "big") & ((1 << spare) - 1)).to_bytes(len(address), "big")

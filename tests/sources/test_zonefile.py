@@ -1,0 +1,137 @@
+"""From a path to a Zone: here, in a child, beside queries; and what a reload compares."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor as installed
+from twisted.internet.defer import CancelledError, Deferred
+
+from graydns.authority.rrtype import A
+from graydns.model.errors import ConfigError
+from graydns.model.name import from_text
+from graydns.sources import zonefile
+from graydns.sources.zonefile import LARGE, Loaded, load, load_aside, serial_warning
+from tests.sources.reading import APEX, ORIGIN, load_text, texts_of
+
+reactor: Any = installed
+
+LAST = 29_999
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A zone file that is read in a child process."""
+    path = tmp_path_factory.mktemp("large") / "zone.test.zone"
+    lines = (
+        f"host{number:05d}.some-department 300 IN A 10.0.{number >> 8}.{number & 255}\n" for number in range(LAST + 1)
+    )
+    path.write_text(APEX + "".join(lines) + "www.other.test. 60 A 192.0.2.1\n")
+    assert path.stat().st_size > LARGE
+    return path
+
+
+def check(loaded: Loaded) -> None:
+    assert loaded.zone.size == LAST + 3
+    assert texts_of(loaded, f"host{LAST}.some-department.zone.test") == {A: (300, (bytes((10, 0, 117, 47)),))}
+    assert "www.other.test is not in the zone" in loaded.warnings[0]
+
+
+def test_a_large_file_is_read_by_a_child(large: Path) -> None:
+    """The rows come back whole, with the warnings."""
+    check(load(large, ORIGIN, large.parent))
+
+
+@pytest_twisted.ensureDeferred
+async def test_reading_aside(large: Path) -> None:
+    """The reactor is given back again and again, and the result is the same."""
+    turns = 0
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        reactor.callLater(0.001, turn)
+
+    turn()
+    loaded = await load_aside(reactor, large, ORIGIN, large.parent)
+    for call in reactor.getDelayedCalls():
+        if call.func is turn:
+            call.cancel()
+    check(loaded)
+    assert loaded.digest == load(large, ORIGIN, large.parent).digest
+    assert turns > 10
+
+
+@pytest_twisted.ensureDeferred
+async def test_faults_come_back_from_a_child(tmp_path: Path) -> None:
+    """As if they had been found here."""
+    path = tmp_path / "zone"
+    path.write_text(APEX + "x NOSUCH y\n")
+    with pytest.raises(ConfigError) as aside:
+        await load_aside(reactor, path, ORIGIN, tmp_path)
+    with pytest.raises(ConfigError) as here:
+        load(path, ORIGIN, tmp_path)
+    assert aside.value.faults == here.value.faults
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_child_that_fails_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the last it said."""
+    command = [sys.executable, "-c", "import sys; sys.exit('no memory')"]
+    monkeypatch.setattr(zonefile, "command", lambda *_: command)
+    with pytest.raises(ConfigError, match="no memory"):
+        await load_aside(reactor, tmp_path / "zone", ORIGIN, tmp_path)
+    path = tmp_path / "zone"
+    path.write_bytes(bytes(LARGE + 1))
+    with pytest.raises(ConfigError, match="no memory"):
+        load(path, ORIGIN, tmp_path)
+
+
+@pytest_twisted.ensureDeferred
+async def test_cancelling_ends_the_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reading that nobody waits for any more does not go on."""
+    monkeypatch.setattr(zonefile, "command", lambda *_: [sys.executable, "-c", "import time; time.sleep(60)"])
+    loading = Deferred.fromCoroutine(load_aside(reactor, tmp_path / "zone", ORIGIN, tmp_path))
+    loading.cancel()
+    with pytest.raises((CancelledError, ConfigError)):
+        await loading
+
+
+def test_a_missing_file_is_a_fault(tmp_path: Path) -> None:
+    """Not a traceback."""
+    with pytest.raises(ConfigError, match="No such file"):
+        load(tmp_path / "none", ORIGIN, tmp_path)
+
+
+def test_the_digest_tells_contents_apart(tmp_path: Path) -> None:
+    """Included files count; the same again is the same."""
+    (tmp_path / "hosts").write_text("a 60 A 192.0.2.1\n")
+    first = load_text(tmp_path, "$INCLUDE hosts\n")
+    assert load_text(tmp_path, "$INCLUDE hosts\n").digest == first.digest
+    (tmp_path / "hosts").write_text("a 60 A 192.0.2.2\n")
+    assert load_text(tmp_path, "$INCLUDE hosts\n").digest != first.digest
+
+
+def test_a_change_without_a_new_serial_is_told(tmp_path: Path) -> None:
+    """Equal contents and raised serials are silent."""
+    first = load_text(tmp_path, "a 60 A 192.0.2.1\n")
+    changed = load_text(tmp_path, "a 60 A 192.0.2.2\n")
+    raised = load_text(tmp_path, "a 60 A 192.0.2.2\n", apex=APEX.replace(" 1 7200", " 2 7200"))
+    assert serial_warning(first, first) is None
+    assert serial_warning(first, raised) is None
+    assert serial_warning(first, changed) == "zone.test: changed, but its serial is still 1"
+
+
+def test_the_demo_zone_has_one_of_everything() -> None:
+    """What the documentation shows is there, without a warning."""
+    folder = Path(__file__).parents[2] / "zones" / "shop.test"
+    loaded = load(folder / "shop.test.zone", from_text("shop.test"), folder)
+    assert loaded.warnings == ()
+    node = loaded.zone.node
+    assert sum(len(text) for text in (node(from_text("big.shop.test")) or {})[16].rdatas) > 1232
+    assert node(from_text("rack1.dc.shop.test")) == {}
+    assert node(from_text("api.shop.test")) is not None

@@ -1,0 +1,85 @@
+"""What tests and benchmarks lean on: processes end, ports are free, peers are found or their lack explained."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools import peers
+from tools.apt import Apt, AptError
+from tools.process import NotReady, free_ports, start
+
+STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+
+
+def test_a_process_that_ignores_the_request_ends_all_the_same(tmp_path: Path) -> None:
+    """stop() insists after a while."""
+    process = start([sys.executable, "-c", STUBBORN], tmp_path)
+    process.wait_until(lambda: "deaf" in process.tail())
+    assert process.stop(seconds=0.2) == -9
+
+
+def test_a_process_that_ends_early_shows_its_last_words(tmp_path: Path) -> None:
+    """Waiting for it stops at once, and says why it ended."""
+    process = start([sys.executable, "-c", "raise SystemExit('no such zone')"], tmp_path)
+    with pytest.raises(NotReady, match="ended with status 1\nno such zone"):
+        process.wait_until(lambda: False)
+    assert process.stop() == 1
+
+
+def test_a_silent_process_is_given_up(tmp_path: Path) -> None:
+    """Waiting is bounded."""
+    process = start([sys.executable, "-c", STUBBORN], tmp_path)
+    with pytest.raises(NotReady, match="not ready"):
+        process.wait_until(lambda: False, seconds=0.1)
+    process.stop(seconds=0.2)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_free_ports_can_be_bound(host: str) -> None:
+    """Each port is another one, and free for UDP and TCP."""
+    ports = free_ports(5, host)
+    assert len(set(ports)) == 5
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for port in ports:
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+            with socket.socket(family, kind) as bound:
+                bound.bind((host, port))
+
+
+def test_a_missing_peer_says_how_to_get_it() -> None:
+    """The text names the program and what to do."""
+    with pytest.raises(peers.MissingPeer, match=r"no-such-dns is not installed .*make peers"):
+        peers.find("no-such-dns")
+
+
+def test_a_peer_in_its_own_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs unpacked into .peers/bin count as present."""
+    monkeypatch.setattr(peers, "FOLDER", tmp_path)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "some-dns").write_text("#!/bin/sh\n")
+    (tmp_path / "bin" / "some-dns").chmod(0o755)
+    assert peers.find("some-dns") == str(tmp_path / "bin" / "some-dns")
+
+
+def test_a_machine_without_apt_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is downloaded, and the reason is plain."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(AptError, match="no apt-get"):
+        Apt(tmp_path).unpack("knot", ["knotd"])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("setting", "status"), [("true", 1), ("", 0)])
+def test_a_peer_that_cannot_be_had_is_an_error_in_continuous_integration_only(
+    setting: str, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a laptop the tests that need it are skipped; with CI=true it is an error."""
+    monkeypatch.setattr(peers, "FOLDER", tmp_path)
+    monkeypatch.setattr(peers, "PACKAGES", {"no-such-dns": "no-such-package"})
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CI", setting)
+    assert peers.main() == status
