@@ -150,7 +150,7 @@ def test_weights_move_few_clients_at_worst(weights: list[int], changed: int, wei
         ({"percent": {"stable": 1}}, ("percent", "stable")),
         ({"percent": {"x": 1}}, ("percent", "x")),
         ({"weights": {"a": 0}}, ("weights",)),
-        ({"weights": {"a": 1, "b": -1}}, ("weights", "b")),
+        ({"weights": {"a": 2, "b": -1}}, ("weights", "b")),
         ({"ranges": {"a": ((5, 5),)}}, ("ranges", "a", 0)),
         ({"ranges": {"a": ((0, BUCKETS + 1),)}}, ("ranges", "a", 0)),
         ({"ranges": {"a": ((0, 10),), "b": ((9, 20),)}}, ("ranges", "b")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -82,21 +83,25 @@ class ClientTls:
         return self.connection()
 
 
-def pump(client: SSL.Connection, server: SSL.Connection) -> None:
-    """Carry everything both sides have to say to the other; raises what either raises."""
+def pump(client: SSL.Connection, server: SSL.Connection) -> bytes:
+    """Carry everything both sides have to say to the other: what the server said. Raises what either raises."""
+    said = b""
     for _ in range(8):
         for side, other in ((client, server), (server, client)):
             try:
-                side.do_handshake()
-            except SSL.WantReadError:
-                pass
+                with suppress(SSL.WantReadError):
+                    side.do_handshake()
             finally:
-                carry(side, other)
+                octets = carry(side, other)
+            said += octets if side is server else b""
+    return said
 
 
-def carry(side: SSL.Connection, other: SSL.Connection) -> None:
-    """Carry what *side* has to say to *other*."""
+def carry(side: SSL.Connection, other: SSL.Connection) -> bytes:
+    """Carry what *side* has to say to *other*: what that was."""
     try:
-        other.bio_write(side.bio_read(1 << 16))
+        octets = side.bio_read(1 << 16)
     except SSL.WantReadError:
-        pass
+        return b""
+    other.bio_write(octets)
+    return octets

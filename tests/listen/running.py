@@ -10,7 +10,7 @@ import pytest_twisted
 from attrs import define, field
 from twisted.internet import reactor as default_reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, connectProtocol
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, connectProtocol, wrapClientTLS
 from twisted.internet.protocol import DatagramProtocol, Protocol, connectionDone
 from twisted.internet.task import Clock, deferLater
 from twisted.python.failure import Failure
@@ -21,11 +21,16 @@ from graydns.listen.door import Door, DoorLimits
 from graydns.listen.frames import Frames
 from graydns.listen.service import Doors
 from graydns.model.query import UDP
+from tests.listen.certificates import ClientTls
 from tests.listen.tiny import TinyFront, framed
 
 reactor: Any = default_reactor
 
 Test = TypeVar("Test", bound=Callable[..., object])
+
+
+LIMITS = DoorLimits()
+OFFER = ClientTls()
 
 
 class TimelessReactor:
@@ -65,6 +70,13 @@ class Running:
         client: StreamClient = await connectProtocol(endpoint, StreamClient())  # type: ignore[no-untyped-call]
         return client
 
+    async def tls(self, offer: ClientTls = OFFER, index: int = 0) -> StreamClient:
+        """A client whose TCP connection is there and whose handshake is about to begin."""
+        door = self.doors.listening[index]
+        endpoint = wrapClientTLS(offer, TCP4ClientEndpoint(reactor, door.host, door.port))
+        client: StreamClient = await connectProtocol(endpoint, StreamClient())  # type: ignore[no-untyped-call]
+        return client
+
     async def udp(self, index: int = 0) -> DatagramClient:
         """A client connected to the door of that *index*."""
         door = self.doors.listening[index]
@@ -75,7 +87,7 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    *doors: Door | str, limits: DoorLimits = DoorLimits(), tls: TlsContext | None = None
+    *doors: Door | str, limits: DoorLimits = LIMITS, tls: TlsContext | None = None
 ) -> AsyncIterator[Running]:
     """Open *doors* (a transport alone: on 127.0.0.1, any port), and close them afterwards."""
     timeless = TimelessReactor()

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_twisted
 from twisted.internet import reactor as installed
 from twisted.internet.defer import CancelledError, Deferred
 
@@ -16,7 +15,7 @@ from graydns.model.errors import ConfigError
 from graydns.model.name import from_text
 from graydns.sources import zonefile
 from graydns.sources.zonefile import LARGE, Loaded, load, load_aside, serial_warning
-from tests.sources.reading import APEX, ORIGIN, load_text, texts_of
+from tests.sources.reading import APEX, ORIGIN, load_text, on_reactor, texts_of
 
 reactor: Any = installed
 
@@ -46,7 +45,7 @@ def test_a_large_file_is_read_by_a_child(large: Path) -> None:
     check(load(large, ORIGIN, large.parent))
 
 
-@pytest_twisted.ensureDeferred
+@on_reactor
 async def test_reading_aside(large: Path) -> None:
     """The reactor is given back again and again, and the result is the same."""
     turns = 0
@@ -66,7 +65,7 @@ async def test_reading_aside(large: Path) -> None:
     assert turns > 10
 
 
-@pytest_twisted.ensureDeferred
+@on_reactor
 async def test_faults_come_back_from_a_child(tmp_path: Path) -> None:
     """As if they had been found here."""
     path = tmp_path / "zone"
@@ -78,7 +77,7 @@ async def test_faults_come_back_from_a_child(tmp_path: Path) -> None:
     assert aside.value.faults == here.value.faults
 
 
-@pytest_twisted.ensureDeferred
+@on_reactor
 async def test_a_child_that_fails_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the last it said."""
     command = [sys.executable, "-c", "import sys; sys.exit('no memory')"]
@@ -91,7 +90,7 @@ async def test_a_child_that_fails_is_a_fault(tmp_path: Path, monkeypatch: pytest
         load(path, ORIGIN, tmp_path)
 
 
-@pytest_twisted.ensureDeferred
+@on_reactor
 async def test_cancelling_ends_the_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reading that nobody waits for any more does not go on."""
     monkeypatch.setattr(zonefile, "command", lambda *_: [sys.executable, "-c", "import time; time.sleep(60)"])

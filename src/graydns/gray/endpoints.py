@@ -69,7 +69,7 @@ class Pool:
         return frozenset(rdtype for member in self.members for rdtype in member.records)
 
     def first(self, client_key: bytes) -> int:
-        """The index of the endpoint a client is sent to first."""
+        """The index of the endpoint a client is sent to first; not for a pool that is fixed."""
         slot = siphash24(client_key, key=self.key).intdigest() >> _SHIFT & _MASK
         return self._winners[slot] - 1 if self._winners[slot] else self._settle(slot)
 

@@ -13,13 +13,6 @@ UDP, TCP, TLS = "udp", "tcp", "tls"
 #: Port of plain DNS (RFC 1035 section 4.2) and of DNS over TLS (RFC 7858 section 3.1).
 PORT, TLS_PORT = 53, 853
 
-#: The word that stands for the name servers of resolv.conf.
-SYSTEM = "system"
-
-_SERVER = re.compile(
-    r"(?P<transport>udp|tcp|tls)://(?:\[(?P<v6>[^\]]+)\]|(?P<v4>[^\[\]:#]+))(?::(?P<port>\d+))?(?:#(?P<name>.+))?"
-)
-
 
 @frozen
 class Server:
@@ -41,35 +34,6 @@ class Server:
     def __str__(self) -> str:
         host = f"[{self.address}]" if ":" in self.address else self.address
         return f"{self.transport}://{host}:{self.port}" + (f"#{self.name}" if self.name else "")
-
-
-def parse_server(text: str) -> Server:
-    """Read ``udp://192.0.2.53:53``, ``tcp://[2001:db8::53]`` or ``tls://192.0.2.54:853#dns.example``.
-
-    Host names are refused: they would have to be resolved by the very server they name. Raises ValueError.
-    """
-    if (match := _SERVER.fullmatch(text)) is None:
-        raise ValueError(
-            f"not a server: {text!r}: expected udp://ADDRESS[:PORT], tcp://… or tls://ADDRESS[:PORT][#NAME]"
-        )
-    transport, name = match["transport"], match["name"] or ""
-    if name and transport != TLS:
-        raise ValueError(f"not a server: {text!r}: only tls:// takes a #NAME")
-    port = int(match["port"] or (TLS_PORT if transport == TLS else PORT))
-    if not 0 < port < 65536:
-        raise ValueError(f"not a server: {text!r}: no such port")
-    try:
-        return Server(match["v6"] or match["v4"], port, transport, name)
-    except ValueError:
-        raise ValueError(f"not a server: {text!r}: expected an IP address, IPv6 in brackets") from None
-
-
-def parse_servers(texts: Iterable[str], resolv_conf: str) -> tuple[Server, ...]:
-    """Read every server; ``system`` stands for those in *resolv_conf*, the contents of that file. Raises ValueError."""
-    servers: list[Server] = []
-    for text in texts:
-        servers += system_servers(resolv_conf) if text == SYSTEM else (parse_server(text),)
-    return tuple(dict.fromkeys(servers))
 
 
 def system_servers(resolv_conf: str) -> tuple[Server, ...]:

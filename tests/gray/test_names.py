@@ -1,0 +1,173 @@
+"""Name patterns, one by one and through the index of a scope."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graydns.gray.faults import Faults
+from graydns.gray.names import Form, Pattern, presentation, read_pattern
+from graydns.gray.networks import Networks
+from graydns.gray.rules import compile_rule
+from graydns.gray.scope import STAR_PLACES, Scope
+from graydns.model.name import from_text, labels
+from graydns.model.policy import Rule, Then, When
+from tests.gray.documented import table
+from tests.gray.reference import matches_name
+
+PATTERNS = table("pattern", "matches")
+
+
+def _labels(text: str) -> tuple[bytes, ...]:
+    return tuple(labels(from_text(text)))[:-1]
+
+
+def _scope(*whens: When) -> Scope:
+    scope = Scope(Networks())
+    for at, when in enumerate(whens):
+        scope.add(compile_rule(Rule(str(at), when, Then(block="nodata")), None, Faults([])))
+    for _ in scope.seal():
+        pass
+    return scope
+
+
+def _found(scope: Scope, text: str) -> list[str]:
+    return sorted(rule.name for bundle in scope.matching(from_text(text)) for rule in bundle.rules)
+
+
+@pytest.mark.parametrize(("text", "matching", "others"), PATTERNS)
+def test_documented_patterns(text: str, matching: str, others: str) -> None:
+    """The examples of the page hold, for the pattern itself and for the index."""
+    pattern, scope = read_pattern(text), _scope(When(name=text))
+    for listed, expected in ((matching, True), (others, False)):
+        for name in listed.split(", "):
+            assert pattern.matches(_labels(name)) is expected, name
+            assert bool(_found(scope, name)) is expected, name
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("api.shop.test", Form.EXACT),
+        (".", Form.EXACT),
+        ("localhost.", Form.EXACT),
+        ("api", Form.LABEL),
+        ("*.shop.test", Form.SUFFIX),
+        ("*.", Form.SUFFIX),
+        ("a*b.shop.test", Form.STAR),
+        ("a*b", Form.STAR),
+        ("*", Form.STAR),
+        ("a*b*", Form.GLOB),
+        ("a.*.test", Form.GLOB),
+        ("*.a*.test", Form.GLOB),
+    ],
+)
+def test_forms(text: str, form: Form) -> None:
+    """Patterns are looked up by the cheapest way there is for their form."""
+    assert read_pattern(text).form is form
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("API.Shop.Test.", "api.shop.test"),
+        ("bücher.test", "xn--bcher-kva.test"),
+        ("API*", "api*"),
+        ("*.Shop.test.", "*.shop.test"),
+        (r"\097pi.shop.test", "api.shop.test"),
+    ],
+)
+def test_normal_form(one: str, other: str) -> None:
+    """Spelling makes no difference."""
+    assert read_pattern(one) == read_pattern(other)
+
+
+@pytest.mark.parametrize("text", ["", "a..b", ".api", "a*..b", "a?*", r"\*.test", r"a\.*", "x" * 64, "x" * 64 + ".test", r"\042"])
+def test_impossible_patterns(text: str) -> None:
+    """What no name can match, or what cannot be read, is refused."""
+    with pytest.raises(ValueError, match="."):
+        read_pattern(text)
+
+
+PIECES = st.text(alphabet="ab-*", min_size=1, max_size=4)
+NAMES = st.lists(st.text(alphabet="ab-", min_size=1, max_size=5), min_size=1, max_size=4).map(".".join)
+TEXTS = st.tuples(st.sampled_from(("", "*.")), st.lists(PIECES, min_size=1, max_size=4).map(".".join)).map("".join)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(TEXTS, min_size=1, max_size=12), NAMES)
+def test_index_finds_what_matches(texts: list[str], name: str) -> None:
+    """Pattern, RE2 expression and index agree with a plain regular expression."""
+    scope = _scope(*(When(name=text) for text in texts))
+    expected = [str(at) for at, text in enumerate(texts) if matches_name(text, name)]
+    assert _found(scope, name) == sorted(expected)
+    assert [str(at) for at, text in enumerate(texts) if read_pattern(text).matches(_labels(name))] == expected
+
+
+@settings(max_examples=300)
+@given(TEXTS, TEXTS, NAMES)
+def test_patterns_apart_never_meet(one: str, other: str, name: str) -> None:
+    """Patterns that cannot meet share no name."""
+    first, second = read_pattern(one), read_pattern(other)
+    if not first.may_meet(second):
+        assert not (first.matches(_labels(name)) and second.matches(_labels(name)))
+
+
+def test_more_star_places_than_are_tried() -> None:
+    """Beyond the places of a star that are tried one by one, patterns go through RE2, and match the same."""
+    texts = ["x" * head + "*" + "y" * tail for head in range(12) for tail in range(12)]
+    assert len(texts) > STAR_PLACES
+    scope = _scope(*(When(name=text) for text in texts))
+    for name in ("xxxxyy.test", "x" * 20 + "y" * 20, "y.test"):
+        assert _found(scope, name) == sorted(str(at) for at, text in enumerate(texts) if matches_name(text, name))
+
+
+def test_regex_is_full_match_without_case() -> None:
+    """A regex matches the whole name, upper and lower case alike."""
+    scope = _scope(When(regex="API[0-9].*"), When(regex="api"), When(regex="(?:api|www)[.]shop[.]test"))
+    assert _found(scope, "api7.shop.test") == ["0"]
+    assert _found(scope, "www.shop.test") == ["2"]
+
+
+def test_name_and_regex_must_both_match() -> None:
+    """A rule with a pattern and a regex needs both."""
+    scope = _scope(When(name="*.test", regex="api.*"), When(name="api.shop.test", regex="x"), When(regex="api.*"))
+    assert _found(scope, "api.shop.test") == ["0", "2"]
+    assert _found(scope, "www.shop.test") == []
+    assert _found(scope, "api.example") == ["2"]
+
+
+def test_odd_labels() -> None:
+    """A label may hold any byte; a dot or NUL inside one is no border."""
+    odd = b"\x05a.b\x00*\x04shop\x04test\0"
+    assert presentation(odd) == r"a\.b\000*.shop.test"
+    scope = _scope(When(name="*.shop.test"), When(name="a*.shop.test"), When(name="a*.*.test"), When(name="a*b*.shop.test"))
+    assert sorted(rule.name for bundle in scope.matching(odd) for rule in bundle.rules) == ["0", "1", "2", "3"]
+    assert sorted(rule.name for bundle in scope.matching(b"\x03a.b\x04test\0") for rule in bundle.rules) == []
+
+
+def test_root_has_no_labels() -> None:
+    """The root is matched by its own pattern and by rules without one."""
+    scope = _scope(When(name="*"), When(name="*."), When(name="."), When(), When(name="a*b*"))
+    assert _found(scope, ".") == ["2", "3"]
+
+
+def test_many_patterns_cost_no_more_lookups() -> None:
+    """Of 20,000 patterns in the index, exactly those that match are found."""
+    random = Random(1)
+    texts = [f"n{at}.shop.test" for at in range(5000)] + [f"n{at}" for at in range(5000)]
+    texts += [f"n{at}-*.shop.test" for at in range(5000)] + [f"*.n{at}.shop.test" for at in range(5000)]
+    scope = _scope(*(When(name=text) for text in texts))
+    for at in random.sample(range(5000), 20):
+        assert _found(scope, f"n{at}.shop.test") == sorted([str(at), str(5000 + at)])
+        assert _found(scope, f"n{at}-x.shop.test") == [str(10_000 + at)]
+        assert _found(scope, f"a.b.n{at}.shop.test") == [str(15_000 + at)]
+
+
+def test_pattern_texts_are_normal() -> None:
+    """A pattern shows itself as it is compared."""
+    shown: list[Pattern] = [read_pattern(text) for text in ("API.Shop.test.", "Localhost.", "*.Shop.test", "A*B")]
+    assert [pattern.text for pattern in shown] == ["api.shop.test", "localhost.", "*.shop.test", "a*b"]

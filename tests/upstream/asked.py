@@ -1,0 +1,114 @@
+"""What tests of upstreams share: queries as clients ask them, replies as servers write them, exchanges that a test drives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dns.flags
+import dns.message
+import dns.rrset
+from attrs import define, field
+from twisted.internet.defer import Deferred
+
+from graydns.model import name as names
+from graydns.model.answer import Answer
+from graydns.model.query import Client, Edns, Query, Subnet
+from graydns.upstream.group import UpstreamGroup
+from graydns.upstream.reply import read
+from graydns.upstream.request import Form, make_request
+from graydns.upstream.scrub import scrub
+from graydns.upstream.server import Server
+from graydns.wire.render import render
+
+A, NS, CNAME, SOA, MX, TXT, AAAA, DNAME, RRSIG, ANY = 1, 2, 5, 6, 15, 16, 28, 39, 46, 255
+
+GROUP = UpstreamGroup("test", (Server("127.0.0.1"),))
+
+
+def make_query(
+    name: str = "www.shop.test",
+    rdtype: int = A,
+    *,
+    dnssec_ok: bool = False,
+    subnet: Subnet | None = None,
+    tags: tuple[tuple[str, str], ...] = (),
+    tenant: str = "default",
+) -> Query:
+    """A query with EDNS by a client that may forward."""
+    qname = names.from_text(name)
+    client = Client(b"\x7f\0\0\1", subnet=subnet, tags=tags, tenant=tenant, may_forward=True)
+    question = qname + rdtype.to_bytes(2, "big") + b"\0\1"
+    return Query(7, b"", question, qname, rdtype, 1, client, recursion_desired=True, edns=Edns(1232, dnssec_ok))
+
+
+def write_reply(
+    query: bytes,
+    answer: Sequence[str] = (),
+    authority: Sequence[str] = (),
+    additional: Sequence[str] = (),
+    rcode: int = 0,
+) -> bytes:
+    """The reply of an honest server to the message *query*; records in presentation format, one or more RRs a text."""
+    reply = dns.message.make_response(dns.message.from_wire(query), recursion_available=True)
+    for section, texts in ((reply.answer, answer), (reply.authority, authority), (reply.additional, additional)):
+        for text in texts:
+            owner, ttl, rdclass, rdtype, rdata = text.split(None, 4)
+            section.append(dns.rrset.from_text(owner, int(ttl), rdclass, rdtype, *rdata.split(" / ")))
+    reply.set_rcode(rcode)  # type: ignore[arg-type]
+    return reply.to_wire(max_size=65535)
+
+
+def scrub_reply(data: bytes, query: Query, group: UpstreamGroup = GROUP, form: Form = Form.FULL) -> Answer:
+    """What is believed of the reply *data* to *query*."""
+    request = make_request(query, group)
+    return scrub(read(data, request), request, form, 100.0)
+
+
+def show(query: Query, answer: Answer) -> list[str]:
+    """The records of *answer* as its asker gets them, one text each: section, owner, TTL, type, rdata."""
+    message = dns.message.from_wire(
+        render(query, answer, now=answer.stored or 0.0, limit=65535, recursion_available=True)
+    )
+    sections = (("answer", message.answer), ("authority", message.authority), ("additional", message.additional))
+    return [
+        f"{section} {line}" for section, rrsets in sections for rrset in rrsets for line in rrset.to_text().split("\n")
+    ]
+
+
+@define(eq=False)
+class DrivenExchange:
+    """An Exchange whose replies the test gives. *asked*: messages with the Deferreds that wait for their replies."""
+
+    asked: list[tuple[bytes, Deferred[bytes]]] = field(factory=list)
+    cancelled: int = 0
+
+    def ask(self, message: bytes) -> Deferred[bytes]:
+        """As ``Exchange``."""
+        waiting: Deferred[bytes] = Deferred(self._cancel)
+        self.asked.append((message, waiting))
+        return waiting
+
+    def reply(self, *answer: str, rcode: int = 0, index: int = -1) -> None:
+        """Answer the question of *index* honestly."""
+        message, waiting = self.asked[index]
+        waiting.callback(write_reply(message, answer, rcode=rcode))
+
+    def fail(self, error: Exception) -> None:
+        """Fail the last question."""
+        self.asked[-1][1].errback(error)
+
+    def _cancel(self, _: Deferred[bytes]) -> None:
+        self.cancelled += 1
+
+
+@define(eq=False)
+class Notes:
+    """Anomalies as a list of their kinds and details."""
+
+    kinds: list[str] = field(factory=list)
+    details: list[str] = field(factory=list)
+
+    def note(self, source: bytes, kind: str, detail: str = "") -> None:
+        """As ``Anomalies``."""
+        self.kinds.append(kind)
+        self.details.append(detail)
