@@ -1,21 +1,21 @@
-"""What a door costs alone: CPU microseconds per query of a server process whose front is one dictionary.
+"""What a door costs alone: CPU time per query of a server process whose front is one dictionary.
 
-Usage: ``python benchmarks/micro/doors.py [udp|tcp|tls ...]``. Needs dnsperf; everything stays on loopback.
+Usage: ``python -m benchmarks.micro.doors [udp|tcp|tls ...]``, with CLIENTS and OUTSTANDING in the environment as for
+dnsperf's -c and -q (4 and 400). Needs dnsperf; everything stays on loopback.
 """
 
 from __future__ import annotations
 
 import os
-import resource
-import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
+import dns.flags
 import dns.message
+import dns.rrset
 from attrs import frozen
 from twisted.internet import reactor as default_reactor
 
@@ -24,14 +24,17 @@ from graydns.listen.demo import demo_certificate
 from graydns.listen.door import Door, DoorLimits
 from graydns.listen.service import Doors
 from graydns.model.query import Query
+from tools import peers
 
 SECONDS = 5
-NAMES = 1000
+NAMES = [f"host{number}.shop.test" for number in range(1000)]
 MODES = {"udp": "udp", "tcp": "tcp", "tls": "dot"}
 
 
 @frozen
 class Asker:
+    """Everybody."""
+
     source: bytes = b"\x7f\0\0\1"
 
 
@@ -39,106 +42,78 @@ class DictionaryFront:
     """Answers from a dictionary whose key is everything after the id."""
 
     def __init__(self) -> None:
-        self._peer = Asker()
+        self._asker = Asker()
         self._answers = {}
-        for number in range(NAMES):
-            query = dns.message.make_query(f"host{number}.shop.test", "A", use_edns=False)
-            reply = dns.message.from_text(
-                f"id {query.id}\nopcode QUERY\nflags QR AA RD\n;QUESTION\nhost{number}.shop.test. IN A\n"
-                f";ANSWER\nhost{number}.shop.test. 60 IN A 192.0.2.1\n"
-            )
+        for name in NAMES:
+            query = dns.message.make_query(name, "A")
+            reply = dns.message.make_response(query)
+            reply.flags |= dns.flags.AA
+            reply.answer.append(dns.rrset.from_text(f"{name}.", 60, "IN", "A", "192.0.2.1"))
             self._answers[query.to_wire()[2:]] = reply.to_wire()[2:]
 
     def peer(self, address: str, transport: str, identity: str | None = None, tenant: str | None = None) -> Asker:
-        return self._peer
+        """The same for all."""
+        return self._asker
 
     def answer(self, wire: bytes, peer: Asker) -> bytes | Query | None:
+        """A hit, always."""
         return wire[:2] + self._answers[wire[2:]]
 
     async def resolve(self, query: Query, peer: Asker) -> bytes | None:
-        return None
+        """Never asked."""
+        raise NotImplementedError
 
 
 def serve(transport: str, folder: Path) -> None:
-    """Serve until standard input ends; print the port first, then the CPU seconds on every line of input."""
+    """Serve until terminated; print the port."""
     reactor: Any = default_reactor
-    demo_certificate(folder / "crt.pem", folder / "key.pem")
-    context = TlsContext(folder / "crt.pem", folder / "key.pem")
-    doors = Doors([Door(transport, "127.0.0.1", 0)], DictionaryFront(), DoorLimits(), reactor, context)
+    certificate, key = folder / "dot.crt", folder / "dot.key"
+    demo_certificate(certificate, key)
+    door = Door(transport, "127.0.0.1", 0)
+    doors = Doors([door], DictionaryFront(), DoorLimits(), reactor, TlsContext(certificate, key))
     doors.startService()
     print(doors.listening[0].port, flush=True)
-
-    def report() -> None:
-        if not sys.stdin.readline():
-            reactor.stop()
-            return
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        print(usage.ru_utime, usage.ru_stime, flush=True)
-
-    class Stdin:
-        def fileno(self) -> int:
-            return sys.stdin.fileno()
-
-        def doRead(self) -> None:
-            report()
-
-        def logPrefix(self) -> str:
-            return "stdin"
-
-        def connectionLost(self, reason: object) -> None:
-            reactor.stop()
-
-    if profile := os.environ.get("PROFILE"):
-        import cProfile
-
-        reactor.addReader(Stdin())
-        profiler = cProfile.Profile()
-        profiler.runcall(reactor.run)
-        profiler.dump_stats(profile)
-        return
-    reactor.addReader(Stdin())
     reactor.run()
 
 
 def measure(transport: str, folder: Path) -> str:
-    server = subprocess.Popen(
-        [sys.executable, __file__, "--serve", transport, str(folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+    """Start a server, have dnsperf ask it, and say what that cost."""
+    command = [sys.executable, "-m", "benchmarks.micro.doors", "--serve", transport, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        port = server.stdout.readline().strip()
+        before = ticks(server.pid)
+        load = [peers.find("dnsperf"), "-s", "127.0.0.1", "-p", port, "-d", str(folder / "queries")]
+        load += ["-m", MODES[transport], "-l", str(SECONDS)]
+        load += ["-c", os.environ.get("CLIENTS", "4"), "-q", os.environ.get("OUTSTANDING", "400")]
+        said = subprocess.run(load, capture_output=True, text=True, check=True).stdout
+        user, system = (
+            (after - then) / os.sysconf("SC_CLK_TCK") * 1e6
+            for after, then in zip(ticks(server.pid), before, strict=True)
+        )
+        server.terminate()
+    done = next(int(line.split()[2]) for line in said.splitlines() if "Queries completed" in line)
+    return (
+        f"{transport}: {(user + system) / done:.2f} us of CPU a query, {user / done:.2f} of them outside the kernel "
+        f"({done / SECONDS:.0f} answers a second)"
     )
-    assert server.stdin and server.stdout
-    port = server.stdout.readline().strip()
 
-    def cpu() -> complex:
-        assert server.stdin and server.stdout
-        server.stdin.write("\n")
-        server.stdin.flush()
-        user, system = server.stdout.readline().split()
-        return complex(float(user), float(system))
 
-    before, began = cpu(), time.monotonic()
-    load = ["dnsperf", "-s", "127.0.0.1", "-p", port, "-d", str(folder / "queries"), "-m", MODES[transport]]
-    load += ["-l", str(SECONDS), "-c", os.environ.get("CLIENTS", "4"), "-q", os.environ.get("OUTSTANDING", "400")]
-    text = subprocess.run(load, capture_output=True, text=True, check=True).stdout
-    spent = cpu() - before
-    done = next(int(line.split()[2]) for line in text.splitlines() if "Queries completed" in line)
-    server.stdin.close()
-    server.wait()
-    rate = done / (time.monotonic() - began)
-    return f"{transport}: {(spent.real + spent.imag) / done * 1e6:.2f} us CPU a query ({spent.real / done * 1e6:.2f} outside the kernel), {done} answered, {rate:.0f}/s"
+def ticks(pid: int) -> tuple[int, int]:
+    """Clock ticks a process has spent outside and inside the kernel (proc(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]), int(fields[12])
 
 
 def main() -> None:
+    """Measure the transports that are named, or all."""
     if sys.argv[1:2] == ["--serve"]:
         serve(sys.argv[2], Path(sys.argv[3]))
         return
-    if shutil.which("dnsperf") is None:
-        sys.exit("dnsperf is needed")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "queries").write_text("".join(f"host{number}.shop.test A\n" for number in range(NAMES)))
-        for transport in sys.argv[1:] or list(MODES):
+        (folder / "queries").write_text("".join(f"{name} A\n" for name in NAMES))
+        for transport in sys.argv[1:] or MODES:
             print(measure(transport, folder), flush=True)
 
 

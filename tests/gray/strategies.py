@@ -19,7 +19,15 @@ from tests.gray.making import CANARY, NEXT, STABLE, service
 
 ZONES = ("a.test", "b.test", "sub.a.test")
 SERVICES = ("api.a.test", "www.a.test", "api.b.test", "api.sub.a.test")
-NAMES = (*SERVICES, "a.test", "x.api.a.test", "eu-1.a.test", "eu-1.web.b.test", "www.other.example", "api.other.example")
+NAMES = (
+    *SERVICES,
+    "a.test",
+    "x.api.a.test",
+    "eu-1.a.test",
+    "eu-1.web.b.test",
+    "www.other.example",
+    "api.other.example",
+)
 PATTERNS = (
     *("api", "www", "a*", "*1", "*-*", "*", "api.a.test", "www.other.example", "*.a.test", "*.test", "*.api.a.test"),
     *("eu-*.a.test", "*.web.*", "e*-1.*.b.test", "a*.b.test", "*pi.b.test", "*.sub.a.test"),
@@ -34,7 +42,13 @@ IDENTITIES = ("client:one", "client:two", "tsig:key", "tls:cert")
 TAGS = ({}, {"env": "x"}, {"team": "y"}, {"env": "x", "team": "x"}, {"env": "y"})
 QTYPES = ("A", "AAAA", "TXT")
 TRANSPORTS = ("udp", "tcp", "tls")
-OUTCOMES = (Then(version="canary"), Then(version="next"), Then(version="stable", ttl=2), Then(block="nodata"), Then(upstream="u"))
+OUTCOMES = (
+    Then(version="canary"),
+    Then(version="next"),
+    Then(version="stable", ttl=2),
+    Then(block="nodata"),
+    Then(upstream="u"),
+)
 
 
 class Atlas:

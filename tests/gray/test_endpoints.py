@@ -93,7 +93,8 @@ def test_weight_0_is_for_when_all_have_0() -> None:
 
 
 @pytest.mark.parametrize(
-    ("weights", "answers", "expected"), [((1, 1, 1), None, 3), ((1, 2, 1), None, 1), ((1, 2, 1), 2, 2), ((1, 1, 1), 9, 3)]
+    ("weights", "answers", "expected"),
+    [((1, 1, 1), None, 3), ((1, 2, 1), None, 1), ((1, 2, 1), 2, 2), ((1, 1, 1), 9, 3)],
 )
 def test_answers(weights: tuple[int, ...], answers: int | None, expected: int) -> None:
     """An answer holds one endpoint if weights differ and all if not, unless the version says how many."""

@@ -85,7 +85,9 @@ def test_normal_form(one: str, other: str) -> None:
     assert read_pattern(one) == read_pattern(other)
 
 
-@pytest.mark.parametrize("text", ["", "a..b", ".api", "a*..b", "a?*", r"\*.test", r"a\.*", "x" * 64, "x" * 64 + ".test", r"\042"])
+@pytest.mark.parametrize(
+    "text", ["", "a..b", ".api", "a*..b", "a?*", r"\*.test", r"a\.*", "x" * 64, "x" * 64 + ".test", r"\042"]
+)
 def test_impossible_patterns(text: str) -> None:
     """What no name can match, or what cannot be read, is refused."""
     with pytest.raises(ValueError, match="."):
@@ -144,7 +146,9 @@ def test_odd_labels() -> None:
     """A label may hold any byte; a dot or NUL inside one is no border."""
     odd = b"\x05a.b\x00*\x04shop\x04test\0"
     assert presentation(odd) == r"a\.b\000*.shop.test"
-    scope = _scope(When(name="*.shop.test"), When(name="a*.shop.test"), When(name="a*.*.test"), When(name="a*b*.shop.test"))
+    scope = _scope(
+        When(name="*.shop.test"), When(name="a*.shop.test"), When(name="a*.*.test"), When(name="a*b*.shop.test")
+    )
     assert sorted(rule.name for bundle in scope.matching(odd) for rule in bundle.rules) == ["0", "1", "2", "3"]
     assert sorted(rule.name for bundle in scope.matching(b"\x03a.b\x04test\0") for rule in bundle.rules) == []
 

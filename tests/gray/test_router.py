@@ -54,9 +54,7 @@ def _misnames(rule: Rule, offered: dict[str, Service]) -> bool:
 
 @RARE
 @given(policies(), st.sampled_from(NAMES), st.sampled_from(QTYPES), st.lists(clients(), min_size=8, max_size=8))
-def test_agrees_with_reference(
-    made: tuple[Router, Reference], name: str, qtype: str, askers: list[Client]
-) -> None:
+def test_agrees_with_reference(made: tuple[Router, Reference], name: str, qtype: str, askers: list[Client]) -> None:
     """The router decides as a scan over all rules does, and explains the same decision."""
     router, reference = made
     plan = router.plan(from_text(name), read_type(qtype))

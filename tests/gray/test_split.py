@@ -96,9 +96,9 @@ def test_weights_of_two_are_percent(stable: int, canary: int) -> None:
     total = stable + canary
     if total:
         share = round(canary * BUCKETS / total)
-        assert _moved(
-            _split(weights={"stable": stable, "a": canary}), _split(percent={"a": share})
-        ).total() <= 1  # a remainder of exactly one half may go either way
+        assert (
+            _moved(_split(weights={"stable": stable, "a": canary}), _split(percent={"a": share})).total() <= 1
+        )  # a remainder of exactly one half may go either way
     if total and canary * BUCKETS % total == 0:
         assert _split(weights={"stable": stable, "a": canary}) == _split(percent={"a": canary * BUCKETS // total})
 
@@ -120,9 +120,7 @@ def test_weight_that_changes_moves_only_its_own(sizes: list[int], changed: int, 
     """While no shares touch, a changed weight moves exactly as many clients as it must, to or from the default."""
     before = dict(zip(NAMES[1:], sizes, strict=True))
     after = before | {NAMES[1 + changed]: size}
-    one, other = (
-        _split(weights={"stable": BUCKETS - sum(shares.values()), **shares}) for shares in (before, after)
-    )
+    one, other = (_split(weights={"stable": BUCKETS - sum(shares.values()), **shares}) for shares in (before, after))
     moved = _moved(one, other)
     assert moved.total() == abs(size - sizes[changed])
     assert set(moved) <= {("stable", NAMES[1 + changed]), (NAMES[1 + changed], "stable")}

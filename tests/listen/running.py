@@ -73,7 +73,8 @@ class Running:
     async def tls(self, offer: ClientTls = OFFER, index: int = 0) -> StreamClient:
         """A client whose TCP connection is there and whose handshake is about to begin."""
         door = self.doors.listening[index]
-        endpoint = wrapClientTLS(offer, TCP4ClientEndpoint(reactor, door.host, door.port))
+        plain: Any = TCP4ClientEndpoint(reactor, door.host, door.port)
+        endpoint = wrapClientTLS(cast(Any, offer), plain)
         client: StreamClient = await connectProtocol(endpoint, StreamClient())  # type: ignore[no-untyped-call]
         return client
 

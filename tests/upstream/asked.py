@@ -1,4 +1,4 @@
-"""What tests of upstreams share: queries as clients ask them, replies as servers write them, exchanges that a test drives."""
+"""What tests of upstreams share: clients' queries, servers' replies, exchanges that a test drives."""
 
 from __future__ import annotations
 

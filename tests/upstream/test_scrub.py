@@ -14,7 +14,7 @@ from graydns.model.query import Query
 from graydns.upstream.reply import Unbelievable, read
 from graydns.upstream.request import Form, make_request
 from graydns.upstream.scrub import scrub
-from tests.upstream.asked import A, AAAA, ANY, CNAME, GROUP, MX, TXT, make_query, scrub_reply, show, write_reply
+from tests.upstream.asked import AAAA, ANY, CNAME, GROUP, MX, TXT, A, make_query, scrub_reply, show, write_reply
 
 SOA_TEXT = "shop.test. 600 IN SOA ns.shop.test. root.shop.test. 1 3600 600 86400 300"
 SIGNED = "A 13 3 60 20301231000000 20260101000000 1 shop.test. c2lnbmF0dXJl"
@@ -35,7 +35,7 @@ def test_answer_is_a_part_of_the_reply() -> None:
     data = write_reply(message, ["www.shop.test. 60 IN A 192.0.2.1 / 192.0.2.2"])
     answer = scrub_reply(data, query)
     assert answer.body == data[12 + len(query.question) :][: len(answer.body)]
-    assert show(query, answer) == ["answer www.shop.test. 60 IN A 192.0.2.1", "answer www.shop.test. 60 IN A 192.0.2.2"]
+    assert sorted(line.split()[-1] for line in show(query, answer)) == ["192.0.2.1", "192.0.2.2"]
     assert (answer.ttl, answer.forwarded, answer.authoritative, answer.origin) == (60, True, False, GROUP)
 
 
@@ -141,7 +141,7 @@ def test_chain_may_end_early() -> None:
         ("www.shop.test. 60 IN CNAME a.test.", "a.test. 60 IN CNAME www.shop.test."),
         ("www.shop.test. 60 IN CNAME www.shop.test.",),
         tuple(f"{'www.shop' if not n else f'a{n}'}.test. 60 IN CNAME a{n + 1}.test." for n in range(20)),
-        ("www.shop.test. 60 IN CNAME a.test. / b.test.",),
+        ("www.shop.test. 60 IN CNAME a.test.", "www.shop.test. 60 IN CNAME b.test."),
         ("shop.test. 60 IN DNAME other.test.", "www.shop.test. 60 IN CNAME www.evil.test."),
     ],
 )

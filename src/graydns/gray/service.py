@@ -70,7 +70,7 @@ def compile_service(tenant: str, name: str, service: Service, faults: Faults) ->
         split=read_split(service, faults),
         listed=listed,
         networks=networks,
-        key=recipe([source for source in service.client_key if source in KEY_SOURCES], service.client_prefix),
+        key=_read_key(service, faults),
         cohort_key=hash_key(tenant, name, salt, COHORT),
     )
 
@@ -80,13 +80,23 @@ def _check(service: Service, faults: Faults) -> None:
         faults.add(f"{service.default!r}", "a version of this service", "default")
     if not 0 <= service.ttl <= MAX_TTL:
         faults.add(f"{service.ttl} s", f"0 to {MAX_TTL} s", "ttl")
+
+
+def _read_key(service: Service, faults: Faults) -> KeyRecipe:
+    """The recipe of what is right in ``client_key`` and ``client_prefix``."""
+    sources: list[str] = []
     for at, source in enumerate(service.client_key):
-        if source not in KEY_SOURCES or source in service.client_key[:at]:
+        if source in KEY_SOURCES and source not in sources:
+            sources.append(source)
+        else:
             faults.add(f"{source!r}", f"each of {', '.join(KEY_SOURCES)} at most once", "client_key", at)
+    prefix: dict[str, int] = {}
     for family, bits in service.client_prefix.items():
-        most = {"ipv4": 32, "ipv6": 128}.get(family, 0)
-        if not 1 <= bits <= most:
+        if 1 <= bits <= {"ipv4": 32, "ipv6": 128}.get(family, 0):
+            prefix[family] = bits
+        else:
             faults.add(f"{family}: {bits}", "ipv4: 1 to 32 or ipv6: 1 to 128", "client_prefix", family)
+    return recipe(sources, prefix)
 
 
 def _read_version(service: str, name: str, version: Version, key: bytes, faults: Faults) -> Pool:

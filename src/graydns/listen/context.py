@@ -21,24 +21,36 @@ CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
 class DrainedConnection(SSL.Connection):
-    """A connection whose :meth:`recv` gives all there is, where OpenSSL's gives one record."""
+    """A connection whose :meth:`recv` gives all there is, where OpenSSL's gives one record.
+
+    It ends in one way only, as if by close_notify: for other ends Twisted makes a Failure that holds itself, and the
+    connection with it, until a full collection.
+    """
 
     _dry = False
 
     def recv(self, bufsiz: int, flags: int | None = None) -> bytes:
-        """The plaintext of all whole records received; *bufsiz* bounds one. Raises like its base."""
+        """The plaintext of all whole records received; *bufsiz* bounds one. Raises WantReadError, ZeroReturnError."""
         if self._dry:
             self._dry = False
             raise SSL.WantReadError
-        pieces = [super().recv(bufsiz, flags)]
+        pieces: list[bytes] = []
         try:
             while True:
                 pieces.append(super().recv(bufsiz, flags))
         except SSL.WantReadError:
-            self._dry = True  # the caller will ask once more; that is answered without asking OpenSSL again
+            # The caller will ask once more; that is answered without asking OpenSSL again.
+            self._dry = bool(pieces)
+            if not pieces:
+                raise
         except SSL.Error:
-            pass  # a close or a failure after whole records: OpenSSL says it again when the caller asks
+            # After whole records, OpenSSL says it again when the caller asks.
+            if not pieces:
+                raise SSL.ZeroReturnError from None
         return b"".join(pieces)
+
+    def bio_shutdown(self) -> None:
+        """Nothing: when TCP is gone, all it brought has been received already."""
 
 
 @implementer(IOpenSSLServerConnectionCreator)

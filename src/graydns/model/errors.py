@@ -4,6 +4,7 @@
 
     GraydnsError
     ├── ConfigError        one or more Faults in what a user wrote
+    ├── ControlError       an operator asked for something that is wrong or cannot be
     ├── Unanswerable       bytes from a client that end before the pipeline
     └── ResolveError       a link cannot answer; the pipeline turns it into an rcode and an EDE
         ├── UpstreamError      nobody behind us answered usefully
@@ -53,6 +54,10 @@ class ConfigError(GraydnsError):
     def __init__(self, faults: Sequence[Fault]) -> None:
         super().__init__("\n".join(str(fault) for fault in faults))
         self.faults = tuple(faults)
+
+
+class ControlError(GraydnsError):
+    """What an operator asked for is wrong or cannot be; the text tells the operator why."""
 
 
 class Unanswerable(GraydnsError):

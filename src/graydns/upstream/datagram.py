@@ -131,7 +131,8 @@ class _Conversation:
 
     def _miss(self, reply: bytes) -> None:
         exchange, question = self._exchange, self._question
-        garbled = reply[:2] == self._sent[:2] and reply[START : START + len(question)].lower() == question.lower()
+        echoed = reply[START : START + len(question)]
+        garbled = repeats_header(reply, self._sent) and echoed != question and echoed.lower() == question.lower()
         exchange.anomalies.note(exchange.server.packed, "upstream-mismatch", "letter case" if garbled else "")
         self._misses += 1
         if garbled or self._misses >= NEAR_MISSES:

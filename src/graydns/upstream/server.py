@@ -1,9 +1,7 @@
-"""Server: one resolver that questions may be sent to, as an operator writes it."""
+"""Server: one resolver that questions may be sent to."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from attrs import Factory, field, frozen

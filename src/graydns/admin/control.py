@@ -1,0 +1,125 @@
+"""Control and Audit: what the admin interface needs of the server.
+
+Everything in and out is plain: None, bool, int, float, str, and lists and dicts of such.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeAlias
+
+#: A plain value whose shape docs/admin.md tells.
+Plain: TypeAlias = Any
+Table: TypeAlias = dict[str, Plain]
+
+
+class Control(Protocol):
+    """All that an operator can see and do.
+
+    Every method raises ControlError for what is wrong or refused. Methods that change something take the *actor*,
+    are done for good (on the disk) when they return, and give ``before`` and ``after``.
+    """
+
+    def status(self) -> Table:
+        """What runs, how long, and where it departs from the files."""
+
+    def config_effective(self) -> Table:
+        """The configuration as it was read, with defaults."""
+
+    def zones(self, tenant: str | None = None) -> list[Table]:
+        """Every zone, or those of *tenant*."""
+
+    async def reload(self, actor: str, force: bool = False, prune: str | None = None) -> Table:
+        """Take up the files as they now are."""
+
+    def history(self) -> list[Table]:
+        """The last snapshots."""
+
+    async def rollback(self, number: int, actor: str) -> Table:
+        """Go back to snapshot *number*."""
+
+    def explain(
+        self,
+        name: str,
+        rdtype: str,
+        source: str | None = None,
+        subnet: str | None = None,
+        client: str | None = None,
+        tags: dict[str, str] | None = None,
+        transport: str = "udp",
+        tenant: str | None = None,
+    ) -> Table:
+        """Why a client would get what it would get."""
+
+    def services(self, tenant: str | None = None) -> list[Table]:
+        """Every service, or those of *tenant*."""
+
+    def service_show(self, name: str) -> Table:
+        """One service as the file has it and as it is, and what it served."""
+
+    async def service_percent(
+        self, name: str, percent: dict[str, str], actor: str, seconds: float | None = None
+    ) -> Table:
+        """Give versions shares of the clients, for *seconds* or until reverted."""
+
+    async def service_weights(
+        self, name: str, weights: dict[str, int], actor: str, seconds: float | None = None
+    ) -> Table:
+        """Give versions shares in proportion."""
+
+    async def service_whitelist(
+        self, name: str, version: str, add: list[str], remove: list[str], actor: str, seconds: float | None = None
+    ) -> Table:
+        """Change who always gets *version*."""
+
+    async def service_abort(self, name: str, actor: str) -> Table:
+        """Send everybody to the default version."""
+
+    async def service_revert(self, name: str, actor: str) -> Table:
+        """Drop what was changed live; the file counts again."""
+
+    async def gray_off(self, tenant: str | None, actor: str) -> Table:
+        """Send all services, or those of *tenant*, to their defaults."""
+
+    async def gray_on(self, tenant: str | None, actor: str) -> Table:
+        """Undo :meth:`gray_off`."""
+
+    def cache_stats(self) -> Table:
+        """How full the caches are and how often they helped."""
+
+    def cache_lookup(self, name: str, rdtype: str) -> list[Table] | Table:
+        """What the caches hold for a question."""
+
+    async def cache_flush(
+        self, name: str | None = None, cohort: str | None = None, tenant: str | None = None, *, actor: str
+    ) -> Table:
+        """Forget cached answers."""
+
+    def upstreams(self) -> list[Table]:
+        """Every upstream server and its state."""
+
+    def why(self, client: str) -> list[Table]:
+        """The last answers that one client got, and why."""
+
+    def trace_watch(self, name: str, on: bool) -> Table:
+        """Begin or end keeping the stages of queries for *name*."""
+
+    def trace(self, name: str, last: int = 20) -> list[Table]:
+        """The last kept queries for *name*."""
+
+    def log_level(self, level: str, actor: str) -> Table:
+        """Log from *level* up."""
+
+    def audit_tail(self, last: int = 50, tenant: str | None = None) -> list[Table]:
+        """The last changes."""
+
+    def audit_verify(self) -> Table:
+        """Whether nobody changed the audit log."""
+
+
+class Audit(Protocol):
+    """Where changes are written down."""
+
+    def write(
+        self, actor: str, action: str, target: str, before: Plain, after: Plain, origin: str, tenant: str | None
+    ) -> None:
+        """Add one line, on the disk when this returns; raises OSError if that cannot be. Called in a thread."""

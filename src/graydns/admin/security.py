@@ -1,0 +1,34 @@
+"""Security: what may cross a connection of the admin interface."""
+
+from __future__ import annotations
+
+from twisted.spread import pb
+from twisted.spread.jelly import SecurityOptions
+
+#: As jelly calls the types of values going out, and the heads of values coming in.
+_OUT = (b"bool", b"bytes", b"dict", b"float", b"int", b"list", b"NoneType", b"str", b"tuple")
+_IN = (b"None", b"boolean", b"dictionary", b"list", b"tuple", b"unicode")
+PLAIN = frozenset((*_IN, *(b"builtins." + name for name in _OUT)))
+
+
+class Refused(pb.Error):
+    """The one error that a client gets to see; it carries text and nothing else."""
+
+
+class PlainValues(SecurityOptions):
+    """Nothing but None, booleans, numbers, texts, octets, lists, tuples and dicts; no instance of any class.
+
+    No references within a value either: with them a few octets can stand for a value of any size.
+    """
+
+    def isTypeAllowed(self, typeName: bytes | str) -> bool:
+        """Whether a value of that type, or with that head, may pass."""
+        return (typeName if isinstance(typeName, bytes) else typeName.encode()) in PLAIN
+
+    def isModuleAllowed(self, moduleName: bytes | str) -> bool:
+        """No module may."""
+        return False
+
+    def isClassAllowed(self, klass: type) -> bool:
+        """No class may."""
+        return False

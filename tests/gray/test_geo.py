@@ -1,0 +1,94 @@
+"""Places read from a MaxMind database that the test makes itself."""
+
+from __future__ import annotations
+
+import gc
+import io
+import weakref
+from ipaddress import ip_address
+
+import maxminddb
+import pytest
+
+from graydns.gray.geo import NOWHERE, MaxMind, Place
+from graydns.model.policy import Rule, Then, When
+from tests.gray.making import client, outcome, route
+from tests.gray.mmdb import Value, write
+
+BEIJING: Value = {
+    "country": {"iso_code": "CN"},
+    "subdivisions": [{"iso_code": "BJ"}],
+    "city": {"names": {"en": "Beijing", "de": "Peking"}},
+}
+LONDON: Value = {
+    "country": {"iso_code": "GB"},
+    "subdivisions": [{"iso_code": "ENG"}, {"iso_code": "LND"}],
+    "city": {"names": {"en": "London"}},
+}
+PLACES: dict[str, Value] = {
+    "192.0.2.0/24": BEIJING,
+    "198.51.100.0/24": {"country": {"iso_code": "GB"}},
+    "198.51.100.128/25": LONDON,
+    "2001:db8::/32": BEIJING,
+    "203.0.113.0/24": {"continent": {"code": "AS"}, "subdivisions": [{"iso_code": "X"}]},
+}
+
+
+def _geo(ip_version: int = 6) -> MaxMind:
+    places = {cidr: place for cidr, place in PLACES.items() if ip_version == 6 or ":" not in cidr}
+    return MaxMind(maxminddb.open_database(io.BytesIO(write(places, ip_version)), maxminddb.MODE_FD))
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("192.0.2.7", Place("CN", ("CN-BJ",), "beijing")),
+        ("198.51.100.7", Place("GB")),
+        ("198.51.100.200", Place("GB", ("GB-ENG", "GB-LND"), "london")),
+        ("2001:db8::7", Place("CN", ("CN-BJ",), "beijing")),
+        ("203.0.113.1", NOWHERE),
+        ("8.8.8.8", NOWHERE),
+        ("2001:db9::", NOWHERE),
+    ],
+)
+def test_places(address: str, place: Place) -> None:
+    """Country, subdivisions with their country, and the folded English city; what is missing is not known."""
+    assert _geo().place(ip_address(address).packed) == place
+
+
+def test_database_of_ipv4_only() -> None:
+    """A database without IPv6 knows no place of an IPv6 address."""
+    geo = _geo(4)
+    assert geo.place(ip_address("192.0.2.7").packed).country == "CN"
+    assert geo.place(ip_address("2001:db8::7").packed) is NOWHERE
+
+
+def test_rules_on_places() -> None:
+    """City outranks subdivision outranks country; every subdivision of a place counts; the subnet before the sender."""
+    rules = (
+        Rule("country", When(country="gb"), Then(block="nodata")),
+        Rule("england", When(subdivision="GB-ENG"), Then(block="nodata")),
+        Rule("city", When(city="LONDON"), Then(block="nodata"), priority=-9),
+        Rule("both", When(subdivision="GB-LND", transport="tcp"), Then(block="nodata")),
+    )
+    router = route({}, *rules, geo=_geo())
+    other = route({}, *rules[:2], geo=_geo())
+    assert outcome(router, "www.shop.test", client("198.51.100.7")) == "rule:country"
+    assert outcome(router, "www.shop.test", client("198.51.100.200")) == "rule:city"
+    assert outcome(router, "www.shop.test", client("198.51.100.200", transport="tcp")) == "rule:both"
+    assert outcome(other, "www.shop.test", client("198.51.100.200")) == "rule:england"
+    assert outcome(router, "www.shop.test", client("198.51.100.7", subnet="192.0.2.0/24")) == ""
+    assert outcome(router, "www.shop.test", client("192.0.2.1", subnet="198.51.100.128/25")) == "rule:city"
+
+
+def test_reader_is_let_go() -> None:
+    """Nothing keeps the database once its Geo is gone."""
+    geo = _geo()
+    geo.place(bytes(4))
+    gone = weakref.ref(geo)
+    gc.disable()
+    try:
+        del geo
+        assert gone() is None
+    finally:
+        gc.enable()
