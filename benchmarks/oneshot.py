@@ -36,6 +36,7 @@ async def ask(message: bytes, port: int, context: ssl.SSLContext | None) -> str:
         await reader.readexactly(int.from_bytes(header[:2]) - 12)
     finally:
         writer.close()
+        writer.transport.abort()  # close_notify is sent; not every server sends its own, for which close() waits
     return dns.rcode.to_text(dns.rcode.Rcode(header[5] & 15))
 
 

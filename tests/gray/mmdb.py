@@ -57,10 +57,8 @@ def _insert(nodes: list[list[int | str | None]], bits: str, cidr: str) -> None:
 
 def _pointer(child: int | str | None, count: int, offsets: Mapping[str, int]) -> bytes:
     if child is None:
-        value = count
-    else:
-        value = child if isinstance(child, int) else count + 16 + offsets[child]
-    return value.to_bytes(3, "big")
+        return count.to_bytes(3, "big")
+    return (child if isinstance(child, int) else count + 16 + offsets[child]).to_bytes(3, "big")
 
 
 def _encode(value: Value) -> bytes:

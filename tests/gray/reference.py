@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from graydns.gray.geo import NOWHERE, Geo, Place
 from graydns.model.policy import Rule, Service, When
@@ -87,7 +87,7 @@ def _rank(when: When) -> tuple[object, ...]:
     geo = 3 if when.city else 2 if when.subdivision else 1 if when.country else 0
     address = bool(networks or geo)
     named = when.name is not None or when.regex is not None
-    dimensions = [value for value in (getattr(when, key) for key in When.__slots__ if key[0] != "_") if value]
+    dimensions = [value for value in asdict(when).values() if value]
     kind = _IDENTITIES[_full(when.client).split(":")[0]] if when.client else int(identity)
     return (
         -(2 if identity and address else 1 if named and address else 0),

@@ -39,7 +39,7 @@ NETWORKS = (
 )
 ADDRESSES = ("10.1.2.3", "10.1.2.130", "10.1.9.9", "10.200.0.1", "192.0.2.1", "2001:db8:1:2::7", "2001:db8:9::1", "::1")
 IDENTITIES = ("client:one", "client:two", "tsig:key", "tls:cert")
-TAGS = ({}, {"env": "x"}, {"team": "y"}, {"env": "x", "team": "x"}, {"env": "y"})
+TAGS: tuple[dict[str, str], ...] = ({}, {"env": "x"}, {"team": "y"}, {"env": "x", "team": "x"}, {"env": "y"})
 QTYPES = ("A", "AAAA", "TXT")
 TRANSPORTS = ("udp", "tcp", "tls")
 OUTCOMES = (

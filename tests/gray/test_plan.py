@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 import pytest
@@ -183,13 +184,12 @@ def test_ttl_never_above_the_service() -> None:
 
 
 def _by_identity() -> dict[str, Router]:
-    split = {"percent": {"canary": 500_000}}
     return {
         "rule by client": route({API: service()}, Rule("r", When(client="qa"), Then(version="stable"))),
         "rule by tag": route({API: service()}, Rule("r", When(tag={"env": "x"}), Then(version="stable"))),
         "block by client": route({API: service()}, Rule("r", When(client="qa"), Then(block="nodata"))),
         "whitelist": route({API: service(whitelist={"stable": ("client:qa",)})}),
-        "split": route({API: service(**split)}),
+        "split": route({API: service(percent={"canary": 500_000})}),
         "endpoint": route({API: service(versions={"stable": version("192.0.2.1", "192.0.2.2")})}),
     }
 
@@ -300,12 +300,12 @@ def test_work_does_not_grow_with_rules() -> None:
 
     few, lots = many(10), many(20_000)
     for asker in (client("10.0.5.1"), client("203.0.113.1"), client(subnet="10.0.5.0/24")):
-        plans = [_plan(router) for router in (few, lots)]
-        assert plans[0].decide(asker).cohort == plans[1].decide(asker).cohort
-        calls = [_calls(lambda plan=plan: plan.decide(asker)) for plan in plans]  # type: ignore[misc]
-        assert calls[0] == calls[1]
-    planning = [_calls(lambda router=router: _plan(router, "n5.shop.test")) for router in (few, lots)]  # type: ignore[misc]
-    assert planning[0] == planning[1]
+        one, other = _plan(few), _plan(lots)
+        assert one.decide(asker).cohort == other.decide(asker).cohort
+        assert _calls(partial(one.decide, asker)) == _calls(partial(other.decide, asker))
+    named = from_text("n5.shop.test")
+    few.plan(named, A), lots.plan(named, A)
+    assert _calls(partial(few.plan, named, A)) == _calls(partial(lots.plan, named, A))
 
 
 def test_decisions_of_a_plan_know_it() -> None:

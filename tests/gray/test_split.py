@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -36,7 +37,7 @@ def _moved(before: Split, after: Split) -> Counter[tuple[str, str]]:
     """Buckets by (old version, new version), unmoved ones left out."""
     edges = sorted({segment.start for split in (before, after) for segment in split.segments} | {BUCKETS})
     moved: Counter[tuple[str, str]] = Counter()
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         one, other = before.version(threshold(start)), after.version(threshold(start))
         if one != other:
             moved[one, other] += end - start
@@ -56,7 +57,7 @@ def test_percent_is_exact(share: int) -> None:
     split = _split(percent={"a": share})
     assert _sizes(split)["a"] == share
     assert sum(_sizes(split).values()) == BUCKETS
-    if 0 < share:
+    if share > 0:
         assert _owners(split, [0, share - 1]) == ["a", "a"]
     if share < BUCKETS:
         assert _owners(split, [share, BUCKETS - 1]) == ["stable", "stable"]

@@ -119,7 +119,7 @@ def test_each_state_lasts_its_time() -> None:
     for _ in range(4):
         clock.advance(2)
         states.append("".join(each.state[0] for each in (idle, stalled, closing, shaking)))
-    assert states == ["ooao", "ooaa", "ooaa", "caaa"]
+    assert states == ["oooo", "oooa", "oooa", "caaa"]
 
 
 def test_closing_waits_for_the_last() -> None:

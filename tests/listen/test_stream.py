@@ -51,7 +51,7 @@ async def test_thousands_of_questions_at_once_are_all_answered_in_order() -> Non
 
 @on_reactor
 async def test_answers_leave_when_they_are_ready() -> None:
-    """A later question that is ready first is answered first (RFC 7766 section 6.2.1.1)."""
+    """A later question that is ready first is answered first (RFC 7766 section 7)."""
     async with running("tcp") as open_doors:
         client = await open_doors.tcp()
         client.send(question("miss-a", 1), question("miss-b", 2), question("hot", 3))

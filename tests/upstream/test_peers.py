@@ -9,6 +9,7 @@ import dns.message
 import dns.query
 import dns.rrset
 import pytest
+from dns.rdatatype import RdataType
 
 from graydns.upstream.server import Server
 from tests.conftest import answers
@@ -35,9 +36,20 @@ big TXT {}
 """.format(" ".join(f'"{"x" * 200}{number:04}"' for number in range(20)))
 
 KNOT = """\
-server: {{listen: 127.0.0.1@{port}, rundir: {folder}, udp-workers: 1, tcp-workers: 1, background-workers: 1}}
-database: {{storage: {folder}}}
-zone: [{{domain: ext.test, file: {folder}/ext.zone, dnssec-signing: on, zonefile-load: difference, zonefile-sync: -1}}]
+server:
+  listen: 127.0.0.1@{port}
+  rundir: {folder}
+  udp-workers: 1
+  tcp-workers: 1
+  background-workers: 1
+database:
+  storage: {folder}
+zone:
+  - domain: ext.test
+    file: {folder}/ext.zone
+    dnssec-signing: on
+    zonefile-load: difference
+    zonefile-sync: -1
 """
 
 UNBOUND = """\
@@ -48,6 +60,7 @@ server:
   username: ""
   pidfile: ""
   use-syslog: no
+  local-zone: "." refuse
   local-zone: "ext.test." static
   local-data: "ext.test. 60 SOA ns.ext.test. hostmaster.ext.test. 1 3600 600 86400 30"
   local-data: "www.ext.test. 60 A 192.0.2.80"
@@ -68,9 +81,10 @@ PEERS = {
     "named": (NAMED, ["-f", "-c"]),
 }
 
+PLAIN_QUESTIONS = [("www.ext.test", A), ("www.ext.test", AAAA), ("gone.ext.test", A)]
+
 QUESTIONS = [
-    ("www.ext.test", A),
-    ("www.ext.test", AAAA),
+    *PLAIN_QUESTIONS,
     ("alias.ext.test", A),
     ("alias.ext.test", CNAME),
     ("twice.ext.test", A),
@@ -78,7 +92,6 @@ QUESTIONS = [
     ("x.wild.ext.test", A),
     ("ext.test", MX),
     ("ext.test", SOA),
-    ("gone.ext.test", A),
     ("big.ext.test", TXT),
 ]
 
@@ -106,7 +119,7 @@ def start_peer(
 
 def said(server: Server, name: str, rdtype: int, dnssec_ok: bool) -> list[str]:
     """What the peer itself says, without TTLs and without what only helps resolvers: NS and additional records."""
-    query = dns.message.make_query(name, rdtype, want_dnssec=dnssec_ok)
+    query = dns.message.make_query(name, RdataType(rdtype), want_dnssec=dnssec_ok)
     reply = dns.query.tcp(query, server.address, timeout=5, port=server.port)
     proofs = [rrset for rrset in reply.authority if rrset.rdtype != NS and rrset.covers != NS]
     sections = (("answer", reply.answer), ("authority", proofs))
@@ -119,8 +132,8 @@ def lines(rrset: dns.rrset.RRset) -> list[str]:
 
 
 def untimed(records: Iterable[str]) -> list[str]:
-    """*records* in an order of their own and without TTLs."""
-    return sorted(" ".join(part for at, part in enumerate(record.split(" ")) if at != 2) for record in records)
+    """*records* sorted, without TTLs, and in lower case: an alias that a DNAME makes repeats the question's."""
+    return sorted(" ".join(part for at, part in enumerate(record.lower().split(" ")) if at != 2) for record in records)
 
 
 @pytest.mark.parametrize("program", PEERS)
@@ -129,7 +142,7 @@ async def test_answers_are_those_of_the_peer(program: str, start_peer: Callable[
     """Addresses, aliases, wildcards, answers that need TCP, negatives: all come out as the peer has them."""
     before = everything_open()
     server, client = start_peer(program), make_client()
-    for name, rdtype in QUESTIONS:
+    for name, rdtype in PLAIN_QUESTIONS if program == "unbound" else QUESTIONS:
         query = make_query(name, rdtype)
         answer = await client.ask(query, group_of(server))
         reply = said(server, name, rdtype, False)

@@ -20,16 +20,23 @@ class Patience:
 
 @define
 class Count:
-    """Wrong tries, the last at *since*."""
+    """Wrong tries, the *last* when; *settled*: until when they have been forgiven."""
 
     wrong: int = 0
-    since: float = 0.0
+    last: float = 0.0
+    settled: float = 0.0
 
     def settle(self, patience: Patience, now: float) -> None:
         """Forgive what is due."""
-        if forgiven := int(max(now - self.since, 0.0) / patience.forgive):
+        if forgiven := int(max(now - self.settled, 0.0) / patience.forgive):
             self.wrong = max(self.wrong - forgiven, 0)
-            self.since += forgiven * patience.forgive
+            self.settled += forgiven * patience.forgive
+
+    def add(self, now: float) -> None:
+        """One more."""
+        self.settled = self.settled if self.wrong else now
+        self.wrong += 1
+        self.last = now
 
     def wait(self, patience: Patience, now: float) -> float:
         """Seconds until the next try counts."""
@@ -37,12 +44,12 @@ class Count:
             return 0.0
         # The exponent is bounded because a float is.
         delay = min(2.0 ** min(self.wrong - patience.free, 64), patience.most)
-        return max(self.since + delay - now, 0.0)
+        return max(self.last + delay - now, 0.0)
 
 
 @define(eq=False)
 class Gate:
-    """Counts tries by source and in all. A try counts as wrong from its start, so that many at once are many wrong ones.
+    """Counts tries by source and in all. A try counts as wrong from its start, so that many at once are many.
 
     *remembered*: sources; past that the one that was wrong longest ago is forgotten, the count of all stands.
     """
@@ -65,8 +72,7 @@ class Gate:
         if wait:
             return wait
         for each in (count, self._all):
-            each.wrong += 1
-            each.since = now
+            each.add(now)
         self._sources[source] = count
         self._sources.move_to_end(source)
         if len(self._sources) > self.remembered:

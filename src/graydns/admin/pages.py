@@ -99,7 +99,7 @@ def _dict_pieces(value: dict[str, Plain]) -> Iterator[str]:
         yield f"{lead}{_encode(key)}: "
         yield from pieces(each)
         lead = ", "
-    yield "}" if value else "{}"
+    yield "}"
 
 
 def _list_pieces(value: list[Plain] | tuple[Plain, ...]) -> Iterator[str]:
@@ -108,7 +108,7 @@ def _list_pieces(value: list[Plain] | tuple[Plain, ...]) -> Iterator[str]:
         yield lead
         yield from pieces(each)
         lead = ", "
-    yield "]" if value else "[]"
+    yield "]"
 
 
 def _is_small(values: Plain) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from graydns.gray.bundle import Bundle
 from graydns.gray.explain import Explanation, explain
 from graydns.gray.geo import Geo
-from graydns.gray.networks import Networks
+from graydns.gray.networks import MoreNetworks, Networks
 from graydns.gray.parts import applicable
 from graydns.gray.plan import Plan, build_plan
 from graydns.gray.rules import CompiledRule
@@ -27,7 +27,11 @@ _Key = tuple[int, CompiledService | None, tuple[Bundle, ...]]
 
 @frozen(eq=False)
 class Router:
-    """The compiled policy of one tenant. *services*: by wire-form name. *warnings*: what an operator should hear."""
+    """The compiled policy of one tenant.
+
+    *services*: by wire-form name. *warnings*: what an operator should hear. *wider*: the networks for services whose
+    whitelist names some that were not there when *networks* was sealed.
+    """
 
     tenant: str
     services: Mapping[bytes, CompiledService] = field(repr=False)
@@ -36,7 +40,8 @@ class Router:
     networks: Networks = field(repr=False)
     geo: Geo | None = field(repr=False)
     warnings: tuple[str, ...] = ()
-    _qtypes: frozenset[int] = field(init=False, repr=False)
+    wider: Mapping[CompiledService, Networks] = field(factory=dict, repr=False)
+    _qtypes: frozenset[int] = field(repr=False)
     _plans: dict[_Key, Plan] = field(init=False, factory=dict, repr=False)
 
     @_qtypes.default
@@ -49,6 +54,14 @@ class Router:
         """Every ``origin`` that a current Decision can have, beside None."""
         pools = (pool for service in self.services.values() for pool in service.pools.values())
         return frozenset((*pools, *(rule for rule in self.rules if rule.version is None)))
+
+    def with_services(self, changed: Mapping[bytes, CompiledService]) -> Router:
+        """The same policy but for these services, which it has under the same names; O(services), shares the rules."""
+        wider = {}
+        for service in changed.values():
+            if more := [network for network in service.networks if network not in self.networks]:
+                wider[service] = MoreNetworks(self.networks, more)
+        return evolve(self, services={**self.services, **changed}, wider=wider)
 
     def plan(self, qname: bytes, qtype: int) -> Plan:
         """The plan for a name (wire form, lowered) and type; names that the same rules see share one."""
@@ -78,4 +91,5 @@ class Router:
     def _plan(self, qtype: int, service: CompiledService | None, bundles: Iterable[Bundle]) -> Plan:
         versions = (None, *(service.pools if service else ()))
         groups = [group for bundle in bundles for group in bundle.groups(qtype, versions)]
-        return build_plan(self.tenant, applicable(groups, service), self.networks, self.geo)
+        networks = self.networks if service is None else self.wider.get(service, self.networks)
+        return build_plan(self.tenant, applicable(groups, service), networks, self.geo)

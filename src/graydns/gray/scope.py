@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Any
 
 from graydns.gray.bundle import EAGER, Bundle
 from graydns.gray.expressions import Expressions
@@ -52,6 +53,14 @@ class Scope:
             if len(bundle.rules) > EAGER:
                 yield from bundle.index()
         self._bundles.clear()
+
+    def release(self) -> Iterator[None]:
+        """Take it apart in small steps, when nobody uses it any more."""
+        shelves: tuple[dict[Any, list[Bundle]], ...] = (self._exact, self._label, self._suffix, self._star)
+        for shelf in (*shelves, self._by_expression):
+            while shelf:
+                shelf.popitem()
+                yield
 
     def matching(self, qname: bytes) -> list[Bundle]:
         """The bundles whose pattern and regex match *qname*, always in the same order."""

@@ -37,3 +37,8 @@ class Scopes:
         if (zone := self.zone(qname)) is not None:
             found += self._zones[zone].matching(qname)
         return found
+
+    def release(self) -> Iterator[None]:
+        """Take all of it apart in small steps, when nobody uses it any more."""
+        for scope in (self._everywhere, *self._zones.values()):
+            yield from scope.release()

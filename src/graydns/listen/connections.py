@@ -12,7 +12,7 @@ from graydns.listen.door import DoorLimits
 from graydns.listen.handshakes import Handshakes
 from graydns.listen.reactor import Clock
 
-#: Seconds in which a closing connection must have taken what was written to it.
+#: Seconds that clients have to take what was written to them when the server stops.
 LINGER = 2.0
 
 _MAPPED = bytes(10) + b"\xff\xff"
@@ -51,7 +51,8 @@ class Connections:
         self.handshaking: Deadlines[Connection] = Deadlines(clock, limits.tls_handshake, lambda late: late.abort())
         self.idle: Deadlines[Connection] = Deadlines(clock, limits.tcp_idle, lambda late: late.close())
         self.stalled: Deadlines[Connection] = Deadlines(clock, limits.tcp_idle, lambda late: late.abort())
-        self.closing: Deadlines[Connection] = Deadlines(clock, LINGER, lambda late: late.abort())
+        self.closing: Deadlines[Connection] = Deadlines(clock, limits.tcp_idle, lambda late: late.abort())
+        self._clock = clock
         self.refused = 0
         self.evicted = 0
         self._networks: dict[Connection, bytes] = {}
@@ -97,9 +98,16 @@ class Connections:
             connection.close()
         if self._networks:
             self._emptied.append(Deferred())
+            last_call = self._clock.callLater(LINGER, self._abort_all)
             await self._emptied[-1]
+            if last_call.active():
+                last_call.cancel()
         for state in (self.handshaking, self.idle, self.stalled, self.closing, self.handshakes):
             state.close()
+
+    def _abort_all(self) -> None:
+        for connection in self:
+            connection.abort()
 
     def _make_room(self) -> bool:
         if len(self._networks) < self.limits.max_connections:

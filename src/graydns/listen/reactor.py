@@ -14,6 +14,9 @@ SocketAddress: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
 class Timer(Protocol):
     """A call that has been scheduled (IDelayedCall)."""
 
+    def active(self) -> bool:
+        """Whether the call is still to come."""
+
     def cancel(self) -> None:
         """Do not make the call."""
 

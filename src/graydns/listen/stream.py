@@ -78,7 +78,7 @@ class StreamProtocol(DNSProtocol):
         self.work()
 
     def readConnectionLost(self) -> None:
-        """The client has sent its last query; it still gets the answers to what it sent (RFC 7766 section 6.2.4)."""
+        """The client has sent its last query; a FIN closes only its own direction (RFC 9293 section 3.6)."""
         self._input_ended = True
         self.work()
 

@@ -53,7 +53,7 @@ COSTS = {"n": 1 << 14, "r": 8, "p": 5}
 
 
 def hash_password(password: str, salt: bytes) -> Scrypt:
-    """*password* hashed with 16 or more random octets of *salt*. Raises ValueError for one that is too short or long."""
+    """*password* hashed with 16 or more random octets of *salt*. Raises ValueError if it is too short or long."""
     least, most = PASSWORD
     if not least <= len(password) <= most:
         raise ValueError(f"a password has {least} to {most} characters")

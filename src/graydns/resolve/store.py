@@ -98,7 +98,9 @@ class Store:
         if (partition := self._partitions.get(key.partition)) is None:
             partition = self._partitions[key.partition] = _Partition()
         place = key if key.subnet is None else _place_of(key, key.subnet, answer)
-        if place in partition.entries:
+        if (entry := partition.entries.get(place)) is not None:
+            if entry.answer is answer:
+                return answer  # one of many who waited for it was here first
             self._remove(partition, place)
         if answer.ttl <= 0 or not self.current(answer.origin):
             return answer

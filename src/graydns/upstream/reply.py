@@ -39,12 +39,17 @@ class Unbelievable(GraydnsError):
 
 @final
 class Reply:
-    """*data*: the message. *start*: where its question ends. *rcode*: 12 bits. *answers*, *authorities*: records."""
+    """*data*: the message. *start*: where its question ends. *rcode*: 12 bits. *answers*, *authorities*: records.
 
-    __slots__ = ("_names", "_rdatas", "answers", "authorities", "data", "opt", "rcode", "start")
+    *qname*: the question's name, lowered: rdata are read with it, for the upstream was asked in random letter case.
+    """
 
-    def __init__(self, data: bytes, start: int, rcode: int, sections: Sections, opt: Record | None) -> None:
-        self.data, self.start, self.rcode, self.opt = data, start, rcode, opt
+    __slots__ = ("_names", "_rdatas", "answers", "authorities", "data", "opt", "qname", "rcode", "start")
+
+    def __init__(
+        self, data: bytes, start: int, qname: bytes, rcode: int, sections: Sections, opt: Record | None
+    ) -> None:
+        self.data, self.start, self.qname, self.rcode, self.opt = data, start, qname, rcode, opt
         self.answers, self.authorities = sections
         self._names: Names | None = None
         self._rdatas: dict[int, dns.rdata.Rdata] = {}
@@ -66,7 +71,7 @@ class Reply:
         at = record.rdata_at
         rdata = self._rdatas.get(at)
         if rdata is None:
-            wire = _NO_HEADER + self.data[START : record.end]
+            wire = _NO_HEADER + self.qname + self.data[START + len(self.qname) : record.end]
             try:
                 rdata = dns.rdata.from_wire(
                     RdataClass(record.rdclass), RdataType(record.rdtype), wire, at, record.rdata_end - at
@@ -110,7 +115,7 @@ def read(data: bytes, request: Request) -> Reply:
     opt = _opt(found)
     rcode = flags & 15 if opt is None else opt.ttl >> 24 << 4 | flags & 15
     believable = found[:answers], found[answers : answers + authorities]
-    return Reply(data, start, rcode, believable, opt)
+    return Reply(data, start, request.query.qname, rcode, believable, opt)
 
 
 def _opt(found: list[Record]) -> Record | None:

@@ -56,7 +56,7 @@ def scrub(reply: Reply, request: Request, form: Form, now: float) -> Answer:
     for record in believed:
         reply.check(record)
     sets = _sets(reply, believed, request, denial.soa)
-    body, spans = _body(reply, query.qname, believed, sets)
+    body, spans = _body(reply, believed, sets)
     certain = chain.complete or denial.soa is not None
     scope, shareable = scope_of(reply, request, form)
     return Answer(
@@ -93,13 +93,13 @@ def _sets(reply: Reply, believed: list[Record], request: Request, soa: Record | 
     return sets
 
 
-def _body(reply: Reply, qname: bytes, believed: list[Record], sets: list[_Set]) -> tuple[bytes, tuple[Span, ...]]:
+def _body(reply: Reply, believed: list[Record], sets: list[_Set]) -> tuple[bytes, tuple[Span, ...]]:
     """The body that holds *believed*, and its spans."""
     if not believed:
         return b"", ()
     beginning = reply.answers + reply.authorities if believed[-1].section == AUTHORITY else reply.answers
     if believed != beginning[: len(believed)]:
-        return build(qname, [_rrset(reply, each) for each in sets])
+        return build(reply.qname, [_rrset(reply, each) for each in sets])
     start = reply.start
     body: bytes | bytearray = reply.data[start : believed[-1].end]
     spans = []

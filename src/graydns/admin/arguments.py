@@ -1,0 +1,74 @@
+"""Arguments: what a client sent, checked against what a method takes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from attrs import frozen
+from twisted.spread import pb
+
+from graydns.admin.control import Plain
+from graydns.admin.security import Refused
+
+#: Characters of a text argument, and items of a list or dict argument.
+LONGEST = 4096
+MOST = 10_000
+
+
+@frozen
+class Shape:
+    """The parameters of a method, *self* left out."""
+
+    signature: inspect.Signature
+    hints: dict[str, Any]
+
+    @classmethod
+    def of(cls, function: Callable[..., object]) -> Shape:
+        """What *function* takes."""
+        signature = inspect.signature(function)
+        parameters = [each for name, each in signature.parameters.items() if name != "self"]
+        return cls(signature.replace(parameters=parameters), get_type_hints(function))
+
+    def received(self, broker: pb.Broker, args: object, kw: object) -> dict[str, Plain]:
+        """The arguments in *args* and *kw* as they came over *broker*. Raises Refused."""
+        try:
+            positional = broker.unserialize(args)  # type: ignore[no-untyped-call]
+            named = broker.unserialize(kw)  # type: ignore[no-untyped-call]
+        except Exception:
+            raise Refused("only plain values may be sent") from None
+        return self.bind(positional, named)
+
+    def bind(self, positional: Plain, named: Plain) -> dict[str, Plain]:
+        """All arguments by name, those left out included. Raises Refused."""
+        try:
+            bound = self.signature.bind(*positional, **named)
+        except TypeError as error:
+            raise Refused(f"wrong arguments: {error}") from None
+        bound.apply_defaults()
+        for name, value in bound.arguments.items():
+            if not fits(value, self.hints[name]):
+                raise Refused(f"wrong argument {name}")
+        return dict(bound.arguments)
+
+
+def fits(value: Plain, hint: Any) -> bool:
+    """Whether *value* is a *hint*: a plain type, a list or dict of such, or a union. A whole number is a float too."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return any(fits(value, part) for part in parts)
+    if origin is list:
+        return type(value) is list and len(value) <= MOST and all(fits(each, parts[0]) for each in value)
+    if origin is dict:
+        return type(value) is dict and len(value) <= MOST and all(_pair_fits(pair, parts) for pair in value.items())
+    if hint is str:
+        return type(value) is str and len(value) <= LONGEST
+    if hint is float:
+        return type(value) in (int, float) and abs(value) < 1e15
+    return type(value) is hint and hint in (int, bool, NoneType)
+
+
+def _pair_fits(pair: tuple[Plain, Plain], parts: tuple[Any, ...]) -> bool:
+    return fits(pair[0], parts[0]) and fits(pair[1], parts[1])

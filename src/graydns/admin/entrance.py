@@ -1,0 +1,84 @@
+"""Entrances: the two ways in, and by what each knows who comes."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from typing import Any, Protocol
+
+from attrs import frozen
+
+from graydns.admin.credentials import Password, Peer, Shown
+from graydns.admin.security import Refused
+
+
+class Entrance(Protocol):
+    """One way in. *remote*: clients come over a network."""
+
+    @property
+    def remote(self) -> bool:
+        """Whether clients have addresses."""
+
+    def source(self, address: Any) -> str:
+        """Where a client at *address* comes from, for limits and the audit log."""
+
+    def objection(self, transport: Any) -> str | None:
+        """Why the new connection of *transport* may not even log in; None if it may."""
+
+    def credentials(self, transport: Any, source: str, name: str | None, password: str | None) -> Shown:
+        """What to show the portal; raises Refused if something is missing."""
+
+
+@frozen
+class UnixEntrance:
+    """A unix socket: the kernel says who the peer is. *uids*: who may come."""
+
+    uids: frozenset[int]
+    remote: bool = False
+
+    def source(self, address: Any) -> str:
+        """Peers have no address."""
+        return "unix"
+
+    def objection(self, transport: Any) -> str | None:
+        """Others than *uids* are not let in, whatever the mode of the socket has become."""
+        uid = peer_uid(transport.socket)
+        return None if uid in self.uids else f"uid {uid} may not"
+
+    def credentials(self, transport: Any, source: str, name: str | None, password: str | None) -> Shown:
+        """The uid; nobody has to say a name here."""
+        return Peer(peer_uid(transport.socket), source)
+
+
+@frozen
+class TlsEntrance:
+    """TLS: everybody may come and must prove a name with its password."""
+
+    remote: bool = True
+
+    def source(self, address: Any) -> str:
+        """The address, without the port."""
+        return f"tls:{address.host}"
+
+    def objection(self, transport: Any) -> str | None:
+        """None yet; the handshake is still to come."""
+        return None
+
+    def credentials(self, transport: Any, source: str, name: str | None, password: str | None) -> Shown:
+        """Name and password."""
+        if not name or password is None:
+            raise Refused("a name and a password are needed here")
+        return Password(name, password, source)
+
+
+def own_uids() -> frozenset[int]:
+    """Who may use the unix socket: root and the user that the server runs as."""
+    return frozenset((0, os.geteuid()))
+
+
+def peer_uid(connected: socket.socket) -> int:
+    """The user id of the process that connected the other end (SO_PEERCRED)."""
+    size = struct.calcsize("3i")
+    _, uid, _ = struct.unpack("3i", connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return int(uid)

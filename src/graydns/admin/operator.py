@@ -1,0 +1,76 @@
+"""Operator: changes what clients get, by the means that can be undone."""
+
+from __future__ import annotations
+
+from graydns.admin.control import Plain
+from graydns.admin.identity import OPERATOR
+from graydns.admin.remote import remote
+from graydns.admin.scope import Scope
+from graydns.admin.viewer import Viewer
+
+
+class Operator(Viewer):
+    """What those may do who run releases."""
+
+    @remote(OPERATOR, Scope.WHOLE, action="reload")
+    async def perspective_reload(self) -> Plain:
+        """Take up changed files."""
+        return await self.control.reload(self.identity.actor)
+
+    @remote(OPERATOR, Scope.WHOLE, action="history.rollback", target="number")
+    async def perspective_rollback(self, number: int) -> Plain:
+        """Go back to a snapshot."""
+        return await self.control.rollback(number, self.identity.actor)
+
+    @remote(OPERATOR, Scope.SERVICE, action="service.percent", target="name")
+    async def perspective_service_percent(
+        self, name: str, percent: dict[str, str], seconds: float | None = None
+    ) -> Plain:
+        """Give versions shares of the clients."""
+        return await self.control.service_percent(name, percent, self.identity.actor, seconds)
+
+    @remote(OPERATOR, Scope.SERVICE, action="service.weights", target="name")
+    async def perspective_service_weights(
+        self, name: str, weights: dict[str, int], seconds: float | None = None
+    ) -> Plain:
+        """Give versions shares in proportion."""
+        return await self.control.service_weights(name, weights, self.identity.actor, seconds)
+
+    @remote(OPERATOR, Scope.SERVICE, action="service.whitelist", target="name")
+    async def perspective_service_whitelist(
+        self, name: str, version: str, add: list[str], remove: list[str], seconds: float | None = None
+    ) -> Plain:
+        """Change who always gets a version."""
+        return await self.control.service_whitelist(name, version, add, remove, self.identity.actor, seconds)
+
+    @remote(OPERATOR, Scope.SERVICE, action="service.abort", target="name")
+    async def perspective_service_abort(self, name: str) -> Plain:
+        """Everybody to the default version."""
+        return await self.control.service_abort(name, self.identity.actor)
+
+    @remote(OPERATOR, Scope.SERVICE, action="service.revert", target="name")
+    async def perspective_service_revert(self, name: str) -> Plain:
+        """Back to the file."""
+        return await self.control.service_revert(name, self.identity.actor)
+
+    @remote(OPERATOR, Scope.TENANT, action="gray.off", target="tenant")
+    async def perspective_gray_off(self, tenant: str | None = None) -> Plain:
+        """All services to their defaults."""
+        return await self.control.gray_off(tenant, self.identity.actor)
+
+    @remote(OPERATOR, Scope.TENANT, action="gray.on", target="tenant")
+    async def perspective_gray_on(self, tenant: str | None = None) -> Plain:
+        """Services as their policies say, again."""
+        return await self.control.gray_on(tenant, self.identity.actor)
+
+    @remote(OPERATOR, Scope.TENANT, action="cache.flush", target="name")
+    async def perspective_cache_flush(
+        self, name: str | None = None, cohort: str | None = None, tenant: str | None = None
+    ) -> Plain:
+        """Forget cached answers."""
+        return await self.control.cache_flush(name, cohort, tenant, actor=self.identity.actor)
+
+    @remote(OPERATOR, Scope.NAME, action="trace.watch", target="name")
+    async def perspective_trace_watch(self, name: str, on: bool) -> Plain:
+        """Begin or end watching a name."""
+        return self.control.trace_watch(name, on)

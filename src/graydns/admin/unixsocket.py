@@ -1,0 +1,93 @@
+"""The unix socket: made with mode 0600, removed when it is ours or its server is dead, left alone otherwise."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import tcp, unix
+from twisted.python.failure import Failure
+
+from graydns.model.errors import ConfigError, Fault
+
+MODE = 0o600
+BACKLOG = 128
+
+#: Octets of a path that fit into an address (sun_path of unix(7), less its final NUL).
+LONGEST_PATH = 107
+
+
+class SocketPort(unix.Port):
+    """Twisted's, but it removes only the socket that it made itself."""
+
+    _inode: tuple[int, int] | None = None
+
+    def startListening(self) -> None:
+        """Bind and listen. The mask keeps others out from the first moment on."""
+        mask = os.umask(0o777 & ~MODE)
+        try:
+            super().startListening()  # type: ignore[no-untyped-call]
+        finally:
+            os.umask(mask)
+        self._inode = _inode_of(self._bindPath)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Remove the socket."""
+        if self._inode is not None and _inode_of(self._bindPath) == self._inode:
+            os.unlink(self._bindPath)
+        tcp.Port.connectionLost(self, reason)  # type: ignore[no-untyped-call]
+
+
+def listen_unix(path: Path, factory: Any, reactor: Any) -> SocketPort:
+    """Listen at *path*. Raises ConfigError, and twisted's CannotListenError."""
+    clear(path)
+    port = SocketPort(os.fsencode(path), factory, BACKLOG, MODE, reactor)
+    port.startListening()
+    return port
+
+
+def clear(path: Path) -> None:
+    """Make sure that a socket can be bound at *path*: make its folder, remove what a dead server left.
+
+    Raises ConfigError if a server answers there, or if something other than a socket is there, links included.
+    """
+    if len(os.fsencode(path)) > LONGEST_PATH:
+        raise _fault(path, "too long", f"a path of at most {LONGEST_PATH} octets")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not os.path.lexists(path):
+            return
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise _fault(path, "not a socket", "a place for a socket; it is not removed")
+        if _is_served(path):
+            raise _fault(path, "another server answers there", "a socket that nobody serves")
+        path.unlink()
+    except OSError as error:
+        raise _fault(path, error.strerror or str(error), "a place for a socket") from error
+
+
+def _is_served(path: Path) -> bool:
+    """Whether somebody listens; one whose queue is full does too."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
+        try:
+            probe.connect(os.fspath(path))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        except BlockingIOError:
+            return True
+    return True
+
+
+def _inode_of(path: bytes) -> tuple[int, int] | None:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _fault(path: Path, found: str, expected: str) -> ConfigError:
+    return ConfigError([Fault(("admin",), f"unix:{path} ({found})", expected)])

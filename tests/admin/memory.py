@@ -1,0 +1,192 @@
+"""A control that is real but tiny: two tenants, a zone and a service each, all in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import define, field
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+
+from graydns.model.errors import ControlError
+
+SERVICES = {"api.shop.test": ("t-shop", "shop.test"), "web.farm.test": ("t-farm", "farm.test")}
+
+
+@define
+class MemoryControl:
+    """Does what control does, on dicts. *rules*: how many rules an explanation tries. *busy*: seconds a reload takes."""
+
+    rules: int = 3
+    busy: float = 0.0
+    percent: dict[str, dict[str, str]] = field(factory=lambda: {name: {"canary": "10"} for name in SERVICES})
+    off: list[str] = field(factory=list)
+    calls: list[tuple[Any, ...]] = field(factory=list)
+
+    def status(self) -> dict[str, Any]:
+        drift = [{"service": name, "live": share, "actor": "uid:0"} for name, share in self.percent.items()]
+        return {
+            "version": "0.1.0",
+            "snapshot": 7,
+            "ready": True,
+            "zones": 2,
+            "services": 2,
+            "gray_off": list(self.off),
+            "drift": drift,
+            "warnings": ["web.farm.test is odd"],
+        }
+
+    def config_effective(self) -> dict[str, Any]:
+        return {"listen": ["udp://127.0.0.1:5300"], "data": "var/", "http": None}
+
+    def zones(self, tenant: str | None = None) -> list[dict[str, Any]]:
+        return [
+            {"zone": zone, "tenant": owner, "serial": 1, "config_version": "1", "state": "ok"}
+            for owner, zone in SERVICES.values()
+            if tenant in (None, owner)
+        ]
+
+    async def reload(self, actor: str, force: bool = False, prune: str | None = None) -> dict[str, Any]:
+        self.calls.append(("reload", actor, force, prune))
+        if prune == "odd":
+            raise ZeroDivisionError("a secret of the server")
+        if prune:
+            raise ControlError(f"the zone {prune} has not vanished")
+        await deferLater(reactor, self.busy, lambda: None)  # type: ignore[arg-type]
+        return {"before": {"snapshot": 7}, "after": {"snapshot": 8}, "ok": True}
+
+    def history(self) -> list[dict[str, Any]]:
+        return [{"number": 7, "at": "2026-11-22T10:00:00Z", "actor": "start", "changes": {}, "running": True}]
+
+    async def rollback(self, number: int, actor: str) -> dict[str, Any]:
+        if number != 6:
+            raise ControlError(f"no snapshot {number}")
+        return {"before": {"snapshot": 7}, "after": {"snapshot": 6}}
+
+    def explain(
+        self,
+        name: str,
+        rdtype: str,
+        source: str | None = None,
+        subnet: str | None = None,
+        client: str | None = None,
+        tags: dict[str, str] | None = None,
+        transport: str = "udp",
+        tenant: str | None = None,
+    ) -> dict[str, Any]:
+        rules = [
+            {"rule": f"rule-{at}", "outcome": "block nodata", "matched": False, "reason": "no: the source is elsewhere"}
+            for at in range(self.rules)
+        ]
+        return {
+            "tenant": tenant,
+            "name": name,
+            "qtype": rdtype,
+            "key": subnet or source,
+            "tags": tags,
+            "verdict": "version stable",
+            "rules": rules,
+        }
+
+    def services(self, tenant: str | None = None) -> list[dict[str, Any]]:
+        return [
+            {"name": name, "tenant": owner, "zone": zone, "default": "stable", "versions": ["stable", "canary"]}
+            for name, (owner, zone) in SERVICES.items()
+            if tenant in (None, owner)
+        ]
+
+    def service_show(self, name: str) -> dict[str, Any]:
+        return {"name": name, "configured": {"percent": {"canary": "10"}}, "live": {"percent": self.percent[name]}}
+
+    async def service_percent(
+        self, name: str, percent: dict[str, str], actor: str, seconds: float | None = None
+    ) -> dict[str, Any]:
+        if not set(percent) <= {"canary"}:
+            raise ControlError(f"{name} has no version {', '.join(sorted(percent))}")
+        before, self.percent[name] = self.percent[name], percent
+        return {"before": before, "after": percent, "seconds": seconds}
+
+    async def service_weights(
+        self, name: str, weights: dict[str, int], actor: str, seconds: float | None = None
+    ) -> dict[str, Any]:
+        return {"before": None, "after": weights}
+
+    async def service_whitelist(
+        self, name: str, version: str, add: list[str], remove: list[str], actor: str, seconds: float | None = None
+    ) -> dict[str, Any]:
+        return {"before": remove, "after": add}
+
+    async def service_abort(self, name: str, actor: str) -> dict[str, Any]:
+        return await self.service_percent(name, {"canary": "0"}, actor)
+
+    async def service_revert(self, name: str, actor: str) -> dict[str, Any]:
+        return await self.service_percent(name, {"canary": "10"}, actor)
+
+    async def gray_off(self, tenant: str | None, actor: str) -> dict[str, Any]:
+        before = list(self.off)
+        self.off.append(tenant or "*")
+        return {"before": before, "after": list(self.off)}
+
+    async def gray_on(self, tenant: str | None, actor: str) -> dict[str, Any]:
+        before = list(self.off)
+        self.off = [each for each in before if each != (tenant or "*")]
+        return {"before": before, "after": list(self.off)}
+
+    def cache_stats(self) -> dict[str, Any]:
+        return {"entries": 3, "bytes": 512, "hits": 2, "misses": 1}
+
+    def cache_lookup(self, name: str, rdtype: str) -> list[dict[str, Any]]:
+        return [{"name": name, "type": rdtype, "ttl": 17, "text": "v=\x1b[31mspf1"}]
+
+    async def cache_flush(
+        self, name: str | None = None, cohort: str | None = None, tenant: str | None = None, *, actor: str
+    ) -> dict[str, Any]:
+        self.calls.append(("flush", name, cohort, tenant))
+        return {"before": {"entries": 3}, "after": {"entries": 0}}
+
+    def upstreams(self) -> list[dict[str, Any]]:
+        return [{"name": "default", "server": "udp://192.0.2.53:53", "state": "up"}]
+
+    def why(self, client: str) -> list[dict[str, Any]]:
+        return [
+            {"client": client, "tenant": owner, "name": name, "verdict": "version stable"}
+            for name, (owner, _) in SERVICES.items()
+        ]
+
+    def trace_watch(self, name: str, on: bool) -> dict[str, Any]:
+        return {"before": not on, "after": on}
+
+    def trace(self, name: str, last: int = 20) -> list[dict[str, Any]]:
+        return [{"name": name, "client": "192.0.2.9", "stages": {"hot": 2.5}}][:last]
+
+    def log_level(self, level: str, actor: str) -> dict[str, Any]:
+        return {"before": "info", "after": level}
+
+    def audit_tail(self, last: int = 50, tenant: str | None = None) -> list[dict[str, Any]]:
+        return [{"actor": "uid:0", "action": "reload", "target": "", "tenant": each} for each in (None, "t-shop")][:last]
+
+    def audit_verify(self) -> dict[str, Any]:
+        return {"lines": 2, "ok": True, "first_bad": None}
+
+
+@define
+class MemoryAudit:
+    """Keeps lines in a list; *full*: has no space left."""
+
+    full: bool = False
+    lines: list[dict[str, Any]] = field(factory=list)
+
+    def write(
+        self, actor: str, action: str, target: str, before: Any, after: Any, origin: str, tenant: str | None
+    ) -> None:
+        if self.full:
+            raise OSError(28, "No space left on device")
+        keys = ("actor", "action", "target", "before", "after", "origin", "tenant")
+        values = (actor, action, target, before, after, origin, tenant)
+        self.lines.append(dict(zip(keys, values, strict=True)))
+
+
+def pause(seconds: float) -> Deferred[None]:
+    """Let the reactor turn."""
+    return deferLater(reactor, seconds, lambda: None)  # type: ignore[arg-type]

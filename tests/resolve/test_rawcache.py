@@ -1,0 +1,102 @@
+"""What is remembered of upstreams, below all cohorts."""
+
+from __future__ import annotations
+
+import pytest
+from attrs import evolve
+
+from graydns.model.errors import Overloaded, ResolveError, UpstreamError
+from graydns.resolve.failures import REMEMBERED_FOR, Failures
+from tests.resolve.chains import Chain, address_of, of_cohort
+from tests.upstream.asked import make_query
+
+WWW = make_query()
+
+
+def test_cohorts_share_what_upstreams_said() -> None:
+    """The second cohort's question is answered from the raw cache, with the very same bytes."""
+    chain = Chain(raw=True)
+    first = chain.learn(of_cohort(WWW, "a"))
+    assert chain.get(of_cohort(WWW, "b")) is first
+    assert chain.asked() == 1
+
+
+def test_cohorts_share_a_question_in_flight() -> None:
+    """Two cohorts that ask at once make one question to the upstream."""
+    chain = Chain(raw=True)
+    chain.ask(of_cohort(WWW, "a"))
+    chain.ask(of_cohort(WWW, "b"))
+    assert chain.asked() == 1
+    chain.below.answer(stored=0.0)
+    assert chain.got[0] is chain.got[1]
+    assert chain.store.stats()["default"].entries == 3
+
+
+def test_failures_are_remembered_for_a_moment() -> None:
+    """A dead upstream is not asked again by every query, and the error is the same."""
+    chain = Chain(raw=True)
+    for asked in (1, 1, 1):
+        chain.ask(WWW)
+        if not chain.got:
+            chain.below.fail(UpstreamError("gone", ede=23))
+        error = chain.error()
+        assert isinstance(error, UpstreamError)
+        assert (error.ede, str(error), chain.asked()) == (23, "gone", asked)
+    chain.clock.advance(REMEMBERED_FOR + 0.1)
+    chain.ask(WWW)
+    assert chain.asked() == 2
+
+
+@pytest.mark.parametrize("error", [Overloaded("busy"), ResolveError("no upstream", rcode=5)])
+def test_only_upstream_failures_are_remembered(error: ResolveError) -> None:
+    """Our own limits and refusals are decided anew for each query."""
+    chain = Chain(raw=True)
+    for _ in range(2):
+        chain.ask(WWW)
+        chain.below.fail(error)
+    assert chain.asked() == 2
+
+
+def test_failure_of_an_early_refresh_leaves_the_answer() -> None:
+    """In the last tenth of its TTL an entry is asked for anew, and given if that fails."""
+    chain = Chain(raw=True)
+    chain.learn(of_cohort(WWW, "a"), last=1)
+    chain.clock.advance(55)
+    for _ in range(2):
+        chain.ask(of_cohort(WWW, "b"))
+        if chain.asked() == 2 and len(chain.got) == 1:
+            chain.below.fail(UpstreamError("gone"))
+        assert address_of(chain.answer()) == 1
+    assert chain.asked() == 2
+
+
+def test_failures_are_bounded() -> None:
+    """However many names fail, only so many are remembered, the oldest going first."""
+    failures, chain = Failures(), Chain()
+    keys = [chain.keys.raw(make_query(f"n{number}.test")) for number in range(5000)]
+    for key in keys:
+        failures.add(key, UpstreamError("gone"), 0.0)
+    known = [key for key in keys if failures.find(key, 1.0) is not None]
+    assert known == keys[-4096:]
+    failures.clear()
+    assert failures.find(keys[-1], 1.0) is None
+
+
+def test_remembered_failure_holds_no_frames() -> None:
+    """Each time a new exception is raised, so that tracebacks do not pile up in memory."""
+    failures, key = Failures(), Chain().keys.raw(WWW)
+    try:
+        raise UpstreamError("gone")
+    except UpstreamError as error:
+        failures.add(key, error, 0.0)
+    found = failures.find(key, 1.0)
+    assert found is not None
+    assert (found.__traceback__, found is failures.find(key, 1.0)) == (None, False)
+
+
+def test_cd_is_kept_apart() -> None:
+    """An answer that no upstream validator looked at is for those who asked for it so."""
+    chain = Chain(raw=True)
+    chain.learn(WWW)
+    chain.ask(evolve(WWW, checking_disabled=True))
+    assert chain.asked() == 2
