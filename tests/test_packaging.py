@@ -54,12 +54,20 @@ def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fresh_environment(folder: Path, *install: str) -> Path:
     """A new virtual environment in *folder* with *install*ed into it; its ``bin`` folder."""
     run(sys.executable, "-m", "venv", "--without-pip", str(folder), cwd=ROOT)
-    site = sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)})
-    (Path(site) / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    lend_dependencies(Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)})))
     options = ("--quiet", "--disable-pip-version-check", "--no-index", "--no-deps", "--no-build-isolation")
-    target = ("--ignore-installed", "--prefix", str(folder))
-    run(str(folder / "bin" / "python"), "-m", "pip", "install", *options, *target, *install, cwd=folder)
+    run(str(folder / "bin" / "python"), "-m", "pip", "install", *options, *install, cwd=folder)
     return folder / "bin"
+
+
+def lend_dependencies(site: Path) -> None:
+    """Link what is installed here into *site*, except graydns; Twisted is copied, as a plugin is put into it."""
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():
+        if entry.name == "twisted":
+            unwanted = shutil.ignore_patterns("graydns_plugin*", "dropin.cache", "test")
+            shutil.copytree(entry, site / "twisted", ignore=unwanted)
+        elif "graydns" not in entry.name and not (site / entry.name).exists():
+            (site / entry.name).symlink_to(entry)
 
 
 @pytest.fixture(scope="module", params=["wheel", "editable"])

@@ -17,9 +17,11 @@ import subprocess
 import sys
 import time
 from functools import partial
+from typing import Any
 
-from twisted.internet import reactor
+from twisted.internet import reactor as default_reactor
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from graydns.model.query import Client, Edns, Query
 from graydns.resolve.cache import Cache, Stale
@@ -34,6 +36,8 @@ from graydns.upstream.client import UpstreamClient
 from graydns.upstream.group import UpstreamGroup
 from graydns.upstream.server import Server
 from graydns.upstream.table import ForwardTable
+
+reactor: Any = default_reactor
 
 #: One A record of 300 seconds, its owner a pointer to the question.
 RECORD = bytes.fromhex("c00c000100010000012c0004c0000201")
@@ -71,10 +75,11 @@ def build(port: int) -> Resolver:
     keys = Keys(ForwardTable({b"\0": group}).choose, lambda query: "default")
     store = Store(lambda partition: 64 << 20, lambda origin: origin is group)
     clock = time.monotonic
-    client = UpstreamClient(reactor, clock, Silent())  # type: ignore[arg-type]  # the reactor is a module to mypy
-    later = reactor.callLater  # type: ignore[attr-defined]
+    client = UpstreamClient(reactor, clock, Silent())
     return stack(
-        partial(Cache, key=keys.of_cohort, store=store, stale=Stale(), clock=clock, wall=time.time, later=later),
+        partial(
+            Cache, key=keys.of_cohort, store=store, stale=Stale(), clock=clock, wall=time.time, later=reactor.callLater
+        ),
         partial(Coalesce, key=keys.of_cohort),
         partial(RawCache, key=keys.raw, store=store, failures=Failures(), clock=clock),
         partial(Coalesce, key=keys.raw),
@@ -141,16 +146,14 @@ def measure(chain: Resolver, options: argparse.Namespace) -> None:
     profile = cProfile.Profile() if options.profile else None
 
     def begin() -> None:
-        running = Deferred.fromCoroutine(run(chain, options))
-        running.addCallback(report)
-        running.addErrback(lambda failure: failure.printTraceback())
-        running.addBoth(lambda _: reactor.stop())  # type: ignore[attr-defined]
+        running = Deferred.fromCoroutine(run(chain, options)).addCallbacks(report, Failure.printTraceback)
+        running.addBoth(lambda _: reactor.stop())
 
-    reactor.callWhenRunning(begin)  # type: ignore[attr-defined]
+    reactor.callWhenRunning(begin)
     if profile is None:
-        reactor.run()  # type: ignore[attr-defined]
+        reactor.run()
     else:
-        profile.runcall(reactor.run)  # type: ignore[attr-defined]
+        profile.runcall(reactor.run)
         pstats.Stats(profile).sort_stats("tottime").print_stats(45)
 
 

@@ -5,54 +5,95 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from graydns.config.main import Config
 from graydns.fast.front import Front, ReplySettings, Serving
 from graydns.fast.hot import HotTable
 from graydns.fast.peer import NetworkMap, Peers, Trust
 from graydns.observe.anomalies import AnomalyLog
 from graydns.resolve.pipeline import Stores, build_pipeline
 from graydns.snapshot.snapshot import Snapshot
+from graydns.snapshot.undertaker import Undertaker
+from graydns.sources.slices import in_slices
 
 #: What the hot tables may hold of the cache's size; their answers' bytes are mostly the cache's own.
 _HOT_SHARE = 4
 
 
 class Server:
-    """Serves one Snapshot after the other. *front*: for the doors."""
+    """Serves one Snapshot after the other. *front*: for the doors; *stores*: what is remembered of upstreams."""
+
+    _log = Logger()
 
     def __init__(self, snapshot: Snapshot, reactor: Any, *, cookie_secrets: tuple[bytes, ...]) -> None:
-        config = snapshot.config
         self.anomalies = AnomalyLog(time.monotonic)
         self.snapshot = snapshot
+        self._reactor = reactor
+        self._secrets = cookie_secrets
         self._hot: dict[str, HotTable] = {}
-        self._stores = Stores(reactor, self.anomalies, lambda: self.snapshot)
-        settings = ReplySettings(
-            payload=config.limits.udp_payload,
-            nsid=None if config.limits.nsid is None else config.limits.nsid.encode(),
-            idle=config.limits.tcp_idle,
-            cookie_secrets=cookie_secrets,
-        )
-        self.front = Front(self._serving(snapshot), settings, time.monotonic, time.time, self.anomalies)
+        self._undertaker = Undertaker(lambda: reactor.callLater(0, self._bury))
+        self.stores = Stores(reactor, self.anomalies, lambda: self.snapshot)
+        peers = Peers(_trust(snapshot.config), self._hot_of)
+        self.front = Front(self._serving(snapshot, peers), self._settings(), time.monotonic, time.time, self.anomalies)
+        self._undertaker.watch(snapshot)
 
     def swap(self, snapshot: Snapshot) -> None:
         """Serve *snapshot* from the next query on; those under way end with the one they began with."""
-        for table in self._hot.values():
-            table.clear()
+        before, peers = self.snapshot.config, self.front.serving.peers
+        self.forget_hot()
+        if _trusted(snapshot.config) != _trusted(before):
+            peers, follow = peers.trusting(_trust(snapshot.config))
+            self._undertaker.take(follow)
         self.snapshot = snapshot
-        self.front.serving = self._serving(snapshot)
+        self.front.use(self._settings())
+        for table in self._hot.values():
+            table.limit = self._hot_limit()
+        self.front.serving = self._serving(snapshot, peers)
+        self._undertaker.watch(snapshot)
 
-    def _serving(self, snapshot: Snapshot) -> Serving:
-        config = snapshot.config
-        trust = Trust(
-            ecs=NetworkMap(config.trust.ecs),
-            tags=NetworkMap(config.trust.tags),
-            forward=NetworkMap(config.allow_forward),
-            tenants=NetworkMap({net: name for name, tenant in config.tenants.items() for net in tenant.clients}),
+    def forget_hot(self) -> None:
+        """Empty the hot tables: the next query for a name goes through the pipeline."""
+        for table in self._hot.values():
+            self._undertaker.take(table.clear())
+
+    def _serving(self, snapshot: Snapshot, peers: Peers) -> Serving:
+        return Serving(build_pipeline(snapshot, self.stores), snapshot.plan, peers)
+
+    def _settings(self) -> ReplySettings:
+        limits = self.snapshot.config.limits
+        return ReplySettings(
+            payload=limits.udp_payload,
+            nsid=None if limits.nsid is None else limits.nsid.encode(),
+            idle=limits.tcp_idle,
+            cookie_secrets=self._secrets,
         )
-        pipeline = build_pipeline(snapshot, self._stores)
-        return Serving(pipeline, snapshot.plan, Peers(trust, self._hot_of))
+
+    def _hot_limit(self) -> int:
+        return self.snapshot.config.cache.size // _HOT_SHARE
 
     def _hot_of(self, tenant: str) -> HotTable:
         """The hot table of a tenant's askers."""
         if tenant not in self._hot:
-            self._hot[tenant] = HotTable(self.snapshot.config.cache.size // _HOT_SHARE)
+            self._hot[tenant] = HotTable(self._hot_limit())
         return self._hot[tenant]
+
+    def _bury(self) -> None:
+        burying = Deferred.fromCoroutine(in_slices(self._reactor, self._undertaker.work()))
+        burying.addErrback(lambda failure: self._log.failure("letting go of an old snapshot", failure))
+
+
+def _trusted(config: Config) -> object:
+    """All that a Trust is made of."""
+    clients = {name: tenant.clients for name, tenant in config.tenants.items()}
+    return config.trust, config.allow_forward, clients
+
+
+def _trust(config: Config) -> Trust:
+    return Trust(
+        ecs=NetworkMap(config.trust.ecs),
+        tags=NetworkMap(config.trust.tags),
+        forward=NetworkMap(config.allow_forward),
+        tenants=NetworkMap({net: name for name, tenant in config.tenants.items() for net in tenant.clients}),
+    )

@@ -53,7 +53,7 @@ class MemoryControl:
             raise ZeroDivisionError("a secret of the server")
         if prune:
             raise ControlError(f"the zone {prune} has not vanished")
-        await deferLater(reactor, self.busy, lambda: None)  # type: ignore[arg-type]
+        await deferLater(reactor, self.busy, lambda: None)
         return {"before": {"snapshot": 7}, "after": {"snapshot": 8}, "ok": True}
 
     def history(self) -> list[dict[str, Any]]:
@@ -164,7 +164,9 @@ class MemoryControl:
         return {"before": "info", "after": level}
 
     def audit_tail(self, last: int = 50, tenant: str | None = None) -> list[dict[str, Any]]:
-        return [{"actor": "uid:0", "action": "reload", "target": "", "tenant": each} for each in (None, "t-shop")][:last]
+        return [{"actor": "uid:0", "action": "reload", "target": "", "tenant": each} for each in (None, "t-shop")][
+            :last
+        ]
 
     def audit_verify(self) -> dict[str, Any]:
         return {"lines": 2, "ok": True, "first_bad": None}
@@ -189,4 +191,4 @@ class MemoryAudit:
 
 def pause(seconds: float) -> Deferred[None]:
     """Let the reactor turn."""
-    return deferLater(reactor, seconds, lambda: None)  # type: ignore[arg-type]
+    return deferLater(reactor, seconds, lambda: None)

@@ -52,7 +52,7 @@ def test_a_taken_port_closes_what_was_open(tmp_path: Path) -> None:
         holder.listen()
         ended = start_and_end(config)
     assert ended.returncode == 1
-    assert f"{config}:4:9: listen: found tcp://127.0.0.1:{taken} (Address already in use), expected" in ended.stderr
+    assert f"{config}:4:35: listen.1: found tcp://127.0.0.1:{taken} (Address already in use), expected" in ended.stderr
     assert "Traceback" not in ended.stdout + ended.stderr
 
 

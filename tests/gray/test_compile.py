@@ -10,7 +10,9 @@ import pytest
 from graydns.gray import expressions
 from graydns.gray import router as router_module
 from graydns.gray.compile import MAX_REGEXES, MAX_WARNINGS, compile_router, compile_steps
+from graydns.gray.faults import Faults
 from graydns.gray.router import Router
+from graydns.gray.service import compile_service
 from graydns.model.errors import ConfigError
 from graydns.model.name import from_text
 from graydns.model.policy import Rule, Then, When
@@ -168,6 +170,25 @@ def test_plans_are_shared_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         router.plan(from_text(f"{number}.test"), 1)
         assert len(router._plans) <= 3 + 4 * 8
     assert router.plan(from_text("a1.test"), 1).single is not None
+
+
+def test_services_can_be_replaced() -> None:
+    """A router with a replaced service shares all else with the old one, which stays as it is."""
+    listed = {"canary": ("net:10.0.0.0/8",)}
+    old = route(
+        {API: service(), "www.shop.test": service()}, Rule("net", When(source="10.1.0.0/16"), Then(version="canary"))
+    )
+    name = from_text(API)
+    new = old
+    for network in ("net:10.2.0.0/16", "net:10.1.2.0/24"):  # the second one replaces the first
+        one = compile_service(TENANT, API, service(whitelist=listed | {"stable": (network,)}), Faults([]))
+        new = new.with_services({name: one})
+    askers = [client(address) for address in ("10.1.2.3", "10.1.9.9", "10.2.0.1", "11.0.0.1")]
+    assert [outcome(old, API, asker) for asker in askers] == ["canary", "canary", "stable", "stable"]
+    assert [outcome(new, API, asker) for asker in askers] == ["stable", "canary", "canary", "stable"]
+    assert new.plan(name, 1).reach4 == 24
+    assert new.services[from_text("www.shop.test")] is old.services[from_text("www.shop.test")]
+    assert len(new.wider) == 1
 
 
 def test_types_that_rules_test_have_plans_of_their_own() -> None:

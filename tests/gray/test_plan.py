@@ -314,3 +314,31 @@ def test_decisions_of_a_plan_know_it() -> None:
     decisions: set[Decision] = {plan.decide(client(f"192.0.2.{at}")) for at in range(50)} | {plan.decide(QA)}
     assert len(decisions) == 3
     assert {(decision.varies, decision.reach4, decision.reach6) for decision in decisions} == {(True, 24, 56)}
+
+
+def test_group_with_the_best_rule_may_match_with_a_worse() -> None:
+    """The best ranking match wins even where its group's best rule ranks below that of another group that matches."""
+    rules = (
+        Rule("far", When(source="192.0.2.1/32"), Then(block="nodata")),
+        Rule("wide", When(source="10.0.0.0/8"), Then(block="nodata")),
+        Rule("middle", When(subnet="10.1.0.0/16"), Then(block="nodata")),
+    )
+    assert outcome(route({}, *rules), "www.shop.test", client(subnet="10.1.2.0/24")) == "rule:middle"
+    assert outcome(route({}, *rules), "www.shop.test", client("10.1.2.1")) == "rule:wide"
+
+
+def test_dimensions_come_before_prefix() -> None:
+    """Testing source and subnet outranks testing a longer subnet alone."""
+    rules = (
+        Rule("both", When(source="10.0.0.0/8", subnet="10.1.0.0/16"), Then(block="nodata")),
+        Rule("longer", When(subnet="10.1.2.0/24"), Then(block="nodata")),
+    )
+    assert outcome(route({}, *rules), "www.shop.test", client(subnet="10.1.2.0/24")) == "rule:both"
+
+
+def test_endpoints_that_nobody_comes_to_do_not_count() -> None:
+    """Only the endpoints of versions that a client can get make a name read its clients."""
+    versions = {"stable": version("192.0.2.1", "192.0.2.2"), "canary": STABLE}
+    plan = _plan(route({API: service(versions=versions)}, Rule("all", When(), Then(version="canary"))))
+    assert plan.single is not None
+    assert plan.reach4 == 0

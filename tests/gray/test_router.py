@@ -11,7 +11,7 @@ from graydns.gray.router import Router
 from graydns.model.decision import Kind
 from graydns.model.name import from_text
 from graydns.model.policy import Rule, Service
-from graydns.model.query import Client
+from graydns.model.query import Client, Subnet
 from tests.gray.making import TENANT, query, zone
 from tests.gray.reference import Reference
 from tests.gray.strategies import (
@@ -69,10 +69,8 @@ def test_agrees_with_reference(made: tuple[Router, Reference], name: str, qtype:
 
 
 @RARE
-@given(policies(personal=False), st.sampled_from(NAMES), clients(personal=False), subnets(), st.data())
-def test_scope_is_true(
-    made: tuple[Router, Reference], name: str, asker: Client, seen: object, data: st.DataObject
-) -> None:
+@given(policies(personal=False), st.sampled_from(NAMES), clients(personal=False), st.data())
+def test_scope_is_true(made: tuple[Router, Reference], name: str, asker: Client, data: st.DataObject) -> None:
     """Whoever is in the network that an answer's scope announces gets the same Decision."""
     router, _ = made
     plan = router.plan(from_text(name), read_type("A"))
@@ -85,6 +83,16 @@ def test_scope_is_true(
     longest = 8 * len(address)
     prefix = data.draw(st.integers(scope, longest)) if scope < asker.subnet.prefix else scope
     assert plan.decide(asker._replace(subnet=widen(address, prefix))) is decision
+
+
+@RARE
+@given(policies(), st.sampled_from(NAMES), subnets(), st.lists(clients(), min_size=4, max_size=4))
+def test_by_subnet_is_true(made: tuple[Router, Reference], name: str, subnet: Subnet, askers: list[Client]) -> None:
+    """Where a plan says so, clients without identity and tags that share a subnet share the Decision."""
+    plan = made[0].plan(from_text(name), read_type("A"))
+    if plan.by_subnet and subnet.prefix:
+        strangers = [asker._replace(subnet=subnet, identity=None, tags=()) for asker in askers]
+        assert len({plan.decide(stranger) for stranger in strangers}) == 1
 
 
 def _another(address: bytes, shared: int, noise: bytes) -> bytes:

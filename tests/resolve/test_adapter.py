@@ -78,7 +78,7 @@ async def test_client_of_twisted_ends_a_chain() -> None:
     """A twisted.names client asks its server for us."""
     address = "www.shop.test. 60 IN A 192.0.2.1"
     async with scripted(lambda query: [write_reply(query, [address])]) as server:
-        names: Any = client.Resolver([], [("127.0.0.1", server.port)], reactor=reactor)  # type: ignore[no-untyped-call]
+        names: Any = client.Resolver(None, [("127.0.0.1", server.port)], (1,), reactor)  # type: ignore[no-untyped-call]
         assert show(make_query(), await FromIResolver(names).resolve(make_query())) == [f"answer {address}"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dns.message
 import pytest
 from attrs import evolve
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graydns.model import name as names
@@ -229,12 +229,20 @@ def test_only_whole_messages_are_believed(damage: str) -> None:
         scrub_reply(damaged, query)
 
 
+def test_number_of_records_is_bounded() -> None:
+    """A reply of thousands of records is refused by its header alone."""
+    query = make_query()
+    with pytest.raises(Unbelievable, match="more records"):
+        scrub_reply(b"\0\0\x81\x80\0\1\7\xd0" + bytes(4) + query.question, query)
+
+
 def test_name_that_does_not_exist_has_no_records() -> None:
     """NXDOMAIN with records for the name contradicts itself."""
     with pytest.raises(Unbelievable):
         ask(make_query(), "www.shop.test. 60 IN A 192.0.2.1", rcode=3)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_anything_else(tail: bytes) -> None:
     """Whatever follows the header and question, the reply is believed or refused; nothing else happens."""
@@ -243,6 +251,7 @@ def test_no_bytes_raise_anything_else(tail: bytes) -> None:
     _scrub_or_refuse(b"\0\0\x81\x80" + counts + query.question + tail, query)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_damage_raises_anything_else(data: st.DataObject) -> None:
     """An honest reply with some octets changed is believed or refused; nothing else happens."""

@@ -63,7 +63,7 @@ class PasswordChecker:
             raise Refused("wrong name or password")
         self.gate.right(shown.source)
         self._log.info("admin login of {name!r} from {source}", name=shown.name, source=shown.source)
-        return Identity(f"user:{shown.name}", user.role, user.tenant, shown.source)
+        return Identity(f"user:{shown.name}", user.role, user.tenant, shown.origin)
 
     def _find(self, name: str, password: str) -> User | None:
         """In a thread. The same work is done whether the name exists or not."""

@@ -29,11 +29,12 @@ class Peer:
 @implementer(IPassword)
 @frozen
 class Password:
-    """A claim. *source*: where it comes from."""
+    """A claim. *source*: the address it comes from. *origin*: that, and the certificate shown, for the audit log."""
 
     name: str
     password: str = field(repr=False)
     source: str
+    origin: str
 
 
 Shown: TypeAlias = Peer | Password

@@ -11,6 +11,7 @@ from attrs import frozen
 
 from graydns.admin.credentials import Password, Peer, Shown
 from graydns.admin.security import Refused
+from graydns.listen.identity import identity_of
 
 
 class Entrance(Protocol):
@@ -53,7 +54,7 @@ class UnixEntrance:
 
 @frozen
 class TlsEntrance:
-    """TLS: everybody may come and must prove a name with its password."""
+    """TLS: everybody may come and must prove a name with its password. A certificate is noted and proves nothing more."""
 
     remote: bool = True
 
@@ -69,7 +70,8 @@ class TlsEntrance:
         """Name and password."""
         if not name or password is None:
             raise Refused("a name and a password are needed here")
-        return Password(name, password, source)
+        certificate = identity_of(transport.getPeerCertificate())
+        return Password(name, password, source, source if certificate is None else f"{source} {certificate}")
 
 
 def own_uids() -> frozenset[int]:

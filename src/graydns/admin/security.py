@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.spread import pb
-from twisted.spread.jelly import SecurityOptions
+from twisted.spread.jelly import Jellyable, SecurityOptions
 
 #: As jelly calls the types of values going out, and the heads of values coming in.
 _OUT = (b"bool", b"bytes", b"dict", b"float", b"int", b"list", b"NoneType", b"str", b"tuple")
@@ -11,8 +13,16 @@ _IN = (b"None", b"boolean", b"dictionary", b"list", b"tuple", b"unicode")
 PLAIN = frozenset((*_IN, *(b"builtins." + name for name in _OUT)))
 
 
-class Refused(pb.Error):
+#: How Refused is called on its way.
+REFUSED = b"graydns.refused"
+
+
+class Refused(pb.Error, Jellyable):
     """The one error that a client gets to see; it carries text and nothing else."""
+
+    def jellyFor(self, jellier: Any) -> list[object]:
+        """The name and the text."""
+        return [REFUSED, jellier.jelly(str(self))]
 
 
 class PlainValues(SecurityOptions):

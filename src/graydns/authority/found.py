@@ -32,10 +32,24 @@ class Found:
     shareable: bool = True
     why: str = ""
 
-    def completed(self, rcode: int, rrsets: Sequence[RRset]) -> Found:
-        """The chain so far, then *rrsets*: what others said about *chase*, with their *rcode* (RFC 6604)."""
+    def completed(
+        self, rcode: int, rrsets: Sequence[RRset], *, scope: int | None = None, edes: Sequence[Ede] = ()
+    ) -> Found:
+        """The chain so far, then *rrsets*: what others said about *chase*, with their *rcode* (RFC 6604) and *edes*.
+
+        *scope*: that of the whole, None = as it is.
+        """
         chain = tuple(rrset for rrset in self.rrsets if rrset.section == ANSWER)
-        return evolve(self, rcode=rcode, rrsets=(*chain, *rrsets), chase=None, forwarded=True, shareable=False)
+        return evolve(
+            self,
+            rcode=rcode,
+            rrsets=(*chain, *rrsets),
+            chase=None,
+            edes=(*self.edes, *edes),
+            scope=self.scope if scope is None else scope,
+            forwarded=True,
+            shareable=False,
+        )
 
     def answer(self) -> Answer:
         """The Answer; for a chain that nobody completes, one for this asker only."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated
 
 from attrs import field, frozen
@@ -54,7 +54,7 @@ class ZoneFile:
     config_version: tuple[int, ...]
     source_file: pathlib.Path
     services: Mapping[bytes, Service]
-    rules: tuple[Rule, ...]
+    rules: Sequence[Rule]
     delegates: tuple[bytes, ...]
     document: Document = field(eq=False, repr=False)
 

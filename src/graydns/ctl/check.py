@@ -8,14 +8,14 @@ from pathlib import Path
 import click
 
 from graydns.ctl.output import complain, emit, say
+from graydns.ctl.tool import Command, wants_json
 from graydns.model.errors import ConfigError, Fault
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 @click.pass_context
-def check(context: click.Context, file: Path, as_json: bool) -> None:
+def check(context: click.Context, file: Path) -> None:
     """Check FILE, the zones it names and their rules and records.
 
     Prints every error with its file, line and column. Exit status: 0 nothing wrong, 1 errors.
@@ -29,7 +29,7 @@ def check(context: click.Context, file: Path, as_json: bool) -> None:
         warnings = check_configuration(file)
     except ConfigError as error:
         faults = error.faults
-    if as_json or context.obj:
+    if wants_json():
         emit({"ok": not faults, "errors": [described(fault) for fault in faults], "warnings": list(warnings)})
     else:
         report(file, faults, warnings)

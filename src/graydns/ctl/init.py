@@ -9,9 +9,10 @@ import click
 
 from graydns.ctl.output import complain, emit, say
 from graydns.ctl.starter import FILES
+from graydns.ctl.tool import Command, wants_json
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.pass_context
 def init(context: click.Context, folder: Path) -> None:
@@ -20,7 +21,7 @@ def init(context: click.Context, folder: Path) -> None:
     Nothing is overwritten: if one of the files is there already, none is written.
     """
     error = write_all(folder)
-    if context.obj:
+    if wants_json():
         emit({"ok": error is None, "error": error, "written": [] if error else list(FILES)})
     elif error:
         complain(error)

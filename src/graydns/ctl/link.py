@@ -7,10 +7,9 @@ from typing import Any
 
 from attrs import field, frozen
 from twisted.internet.defer import TimeoutError as DeferredTimeout
-from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.error import ConnectError, ConnectionClosed
 from twisted.spread import pb
-from twisted.spread.jelly import SecurityOptions
+from twisted.spread.jelly import SecurityOptions, setUnjellyableFactoryForClass
 
 from graydns.ctl.place import Place, TlsPlace
 
@@ -20,10 +19,10 @@ PATIENCE = 900.0
 
 #: Heads of what a server sends: plain values, its perspective, its errors.
 RECEIVED = frozenset((b"None", b"boolean", b"dictionary", b"list", b"tuple", b"unicode", b"remote"))
-RECEIVED_ERROR = b"twisted.spread.pb.CopyableFailure"
-SENT = frozenset(b"builtins." + name for name in (b"bool", b"dict", b"float", b"int", b"list", b"NoneType", b"str", b"tuple"))
-
-REFUSED = b"graydns.admin.security.Refused"
+REFUSED = b"graydns.refused"
+SENT = frozenset(
+    b"builtins." + name for name in (b"bool", b"dict", b"float", b"int", b"list", b"NoneType", b"str", b"tuple")
+)
 
 
 class LinkError(Exception):
@@ -41,13 +40,17 @@ class Login:
     key: str | None = None
 
 
+# A refusal comes as its name and its text.
+setUnjellyableFactoryForClass(REFUSED, LinkError)  # type: ignore[no-untyped-call]
+
+
 class Values(SecurityOptions):
     """What may cross."""
 
     def isTypeAllowed(self, typeName: bytes | str) -> bool:
         """Only what is above."""
         name = typeName if isinstance(typeName, bytes) else typeName.encode()
-        return name in RECEIVED or name in SENT or name == RECEIVED_ERROR
+        return name in RECEIVED or name in SENT or name == REFUSED
 
 
 class Link:
@@ -64,9 +67,6 @@ class Link:
         """What *command* gives, all pages of it. Raises LinkError."""
         try:
             return await self._call(command, arguments)
-        except pb.RemoteError as error:
-            text = str(error) if error.remoteType == REFUSED else "internal failure"
-            raise LinkError(text) from None
         except (pb.PBConnectionLost, pb.DeadReferenceError, ConnectionClosed) as error:
             self._perspective = None
             raise LinkError(self._lost(command)) from error
@@ -89,20 +89,21 @@ class Link:
         factory: Any = pb.PBClientFactory(security=Values())  # type: ignore[no-untyped-call]
         factory.noisy = False
         try:
-            await self._endpoint().connect(factory)
+            self._connect(factory)
+            root = await factory.getRootObject().addTimeout(2 * CONNECT, self._reactor)
         except (ConnectError, OSError) as error:
             raise LinkError(f"cannot reach graydns at {self._place}: {_reason(error)}") from error
         self._factory = factory
-        root = await factory.getRootObject().addTimeout(CONNECT, self._reactor)
         claim = {} if self._login.name is None else {"name": self._login.name, "password": self._login.password}
         return await root.callRemote("login", **claim).addTimeout(PATIENCE, self._reactor)
 
-    def _endpoint(self) -> Any:
+    def _connect(self, factory: Any) -> None:
         if isinstance(self._place, TlsPlace):
-            from graydns.ctl.secure import tls_endpoint
+            from graydns.ctl.secure import connect_tls
 
-            return tls_endpoint(self._reactor, self._place, self._login, CONNECT)
-        return UNIXClientEndpoint(self._reactor, str(self._place.path), CONNECT)
+            connect_tls(self._reactor, self._place, self._login, factory, CONNECT)
+        else:
+            self._reactor.connectUNIX(str(self._place.path), factory, CONNECT)
 
     def _lost(self, command: str) -> str:
         if self._perspective is None and isinstance(self._place, TlsPlace):
@@ -124,5 +125,3 @@ def _reason(error: BaseException) -> str:
 
         return os.strerror(error.osError)
     return str(error)
-
-

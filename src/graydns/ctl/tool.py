@@ -11,8 +11,10 @@ from typing import Any, Protocol
 import click
 from attrs import define, field
 
+from graydns.ctl.names import Names
 from graydns.ctl.output import complain, emit
 from graydns.ctl.place import TlsPlace, configured, parse_place
+from graydns.ctl.quick import load_reactor
 
 #: Key of a click context's ``meta``: the user wants JSON.
 JSON = "graydns.json"
@@ -56,15 +58,17 @@ class Tool:
     ca: str | None = None
     certificate: str | None = None
     key: str | None = None
+    names: Names | None = None
     _session: Calls | None = field(default=None, alias="session")
 
     def call(self, command: str, **arguments: Any) -> Any:
         """What the server gives. Raises Failure; may ask for a password first."""
+        if self._session is None:
+            self._session = self._open()
+
         from graydns.ctl.link import LinkError
 
         try:
-            if self._session is None:
-                self._session = self._open()
             return self._session.call(command, arguments)
         except LinkError as error:
             raise Failure(str(error), wants_json()) from None
@@ -81,9 +85,6 @@ class Tool:
         return self.connect or configured("admin")
 
     def _open(self) -> Calls:
-        from graydns.ctl.link import Login
-        from graydns.ctl.session import Session
-
         try:
             place = parse_place(self.where)
         except ValueError as error:
@@ -93,7 +94,13 @@ class Tool:
             if self.user is None:
                 raise Failure(f"{place} asks for a name: --user NAME", wants_json())
             password = _password(self.user)
-        return Session(place, Login(self.user and str(self.user), password, self.ca, self.certificate, self.key))
+        else:
+            load_reactor()
+
+        from graydns.ctl.link import Login
+        from graydns.ctl.session import Session
+
+        return Session(place, Login(self.user, password, self.ca, self.certificate, self.key))
 
 
 def _password(user: str) -> str:

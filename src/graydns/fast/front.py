@@ -14,6 +14,7 @@ Errors end as answers; nothing here raises because of what a client sent.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -23,11 +24,14 @@ from graydns.fast.cookies import reply_option
 from graydns.fast.hot import AD, OPT, RD, Entry, Fork
 from graydns.fast.peer import Peer, Peers
 from graydns.fast.shape import HEAD, REMEMBERED, Shape, read_shape
+from graydns.fast.sketch import key_of
+from graydns.fast.tally import ROOM, Tallies, Tally
+from graydns.fast.told import MOST, PARSED, PIPELINE, Told
 from graydns.gray.plan import Plan
 from graydns.model.answer import Answer
 from graydns.model.decision import Decision
 from graydns.model.errors import Unanswerable
-from graydns.model.observe import Anomalies
+from graydns.model.observe import Anomalies, Trace, Tracer
 from graydns.model.query import TLS, UDP, Client, Edns, Query, Subnet
 from graydns.wire import edns, tsig
 from graydns.wire.parse import parse
@@ -41,6 +45,7 @@ LARGEST = 4096
 
 IN = 1
 _CD = 8
+_NOTAUTH, _BADVERS = 9, 16
 
 
 def _heads() -> dict[bytes, int]:
@@ -89,13 +94,21 @@ class ReplySettings:
 
 @define(eq=False)
 class Front:
-    """Implements ``fast.protocol.Front``. *clock*: monotonic seconds; *wall*: Unix seconds."""
+    """Implements ``fast.protocol.Front``. *clock*: monotonic seconds; *wall*: Unix seconds.
+
+    What observes it reads *tallies* and *told*, and puts into *watched* the names (wire form, lowered) whose queries
+    its *tracer* wants to follow: those are no hot hits.
+    """
 
     serving: Serving
     settings: ReplySettings
     clock: Callable[[], float] = field(repr=False)
     wall: Callable[[], float] = field(repr=False)
     anomalies: Anomalies = field(repr=False)
+    tallies: Tallies = field(init=False, factory=Tallies, repr=False)
+    told: deque[Told] = field(init=False, factory=lambda: deque(maxlen=MOST), repr=False)
+    tracer: Tracer | None = field(init=False, default=None, repr=False)
+    watched: frozenset[bytes] = field(init=False, default=frozenset(), repr=False)
     _shapes: dict[bytes, Shape | None] = field(init=False, factory=dict, repr=False)
 
     def peer(self, address: str, transport: str, identity: str | None = None, tenant: str | None = None) -> Peer:
@@ -103,6 +116,12 @@ class Front:
         if transport == UDP and tenant is None:
             return self.serving.peers.of_datagram(address)
         return self.serving.peers.make(address, transport, identity, tenant)
+
+    def use(self, settings: ReplySettings) -> None:
+        """Reply after *settings* from now on."""
+        if settings != self.settings:
+            self.settings = settings
+            self._shapes.clear()  # they hold the payload
 
     def answer(self, wire: bytes, peer: Peer) -> bytes | Query | None:
         """Bytes to send, None for silence, or a Query that :meth:`resolve` must answer."""
@@ -120,6 +139,8 @@ class Front:
         if shape is None or shape.length != len(tail) or shape.opt != bits & OPT:
             return self._answer_parsed(wire, peer)
         key = wire[12 : end - 4].lower() + wire[end - 4 : end]
+        if self.watched and key[:-4] in self.watched:
+            return self._answer_parsed(wire, peer)
         flags = shape.flags | bits >> 3
         slot = peer.hot.young[flags].get(key) or peer.hot.promote(flags, key)
         if slot is None or wire[-1] & shape.rest_mask:
@@ -128,13 +149,20 @@ class Front:
             entry: Entry | None = slot
         else:
             if shape.family and peer.ecs:
-                subnet = _new(Subnet, (tail[HEAD:] + shape.fill, shape.prefix))
+                address = tail[HEAD:] + shape.fill
+                subnet = _new(Subnet, (address, shape.prefix))
                 client = _new(
                     Client, (peer.source, peer.transport, subnet, peer.identity, (), peer.tenant, peer.may_forward)
                 )
+                who = peer.key if peer.identity or not shape.prefix else address
             else:
-                client = peer.plain
+                client, who = peer.plain, peer.key
             entry = slot.entries.get(slot.plan.decide(client))
+            if entry is not None:
+                clients = entry.tally.clients
+                clients.last[who] = wire
+                if len(clients.last) > ROOM:
+                    clients.settle()
         if entry is None or (entry.guarded and not self._admits(entry, peer, bits)):
             return self._answer_parsed(wire, peer)
         opt = shape.reply
@@ -143,18 +171,27 @@ class Front:
             opt += _SCOPES[shape.prefix if shape.prefix < reach else reach] + tail[HEAD:]
         if entry.size + len(opt) > (peer.limit or shape.limit):
             return self._answer_parsed(wire, peer)
-        entry.hits += 1
+        tally = entry.tally
+        tally.hot += 1
+        peer.last = wire
         return b"".join((wire[:2], entry.heads[bits & 7 | peer.recursion], wire[12:end], entry.body, opt))
 
     async def resolve(self, query: Query, peer: Peer) -> bytes:
         """Answer a miss through the pipeline; always a whole reply within the client's limits."""
         if query.tsig:
+            self._note(query, _NOTAUTH, PIPELINE, "no TSIG key is known").piped += 1
             return tsig.refuse_key(query)
-        serving = self.serving
+        serving, trace = self.serving, query.trace
         answer = await serving.pipeline.resolve(query)
-        if serving is self.serving:
+        if serving is self.serving and trace is None:
             self._keep(query, peer, answer)
-        return self._render(query, peer, answer, query.decision)
+        began = self.clock()
+        reply = self._render(query, peer, answer, query.decision)
+        self._note(query, answer.rcode, PIPELINE, answer.why).piped += 1
+        if trace is not None:
+            trace.passed("Render", began, self.clock())
+            trace.end(answer)
+        return reply
 
     def _learn(self, head: bytes) -> Shape | None:
         if len(self._shapes) >= REMEMBERED:
@@ -178,6 +215,7 @@ class Front:
             query = parse(wire, peer.client)
         except Unanswerable as error:
             self.anomalies.note(peer.source, "unanswerable", str(error))
+            self._count_unanswerable(error.reply, peer)
             return error.reply
         if query.tsig or query.qclass != IN:
             return query
@@ -189,13 +227,35 @@ class Front:
             decision = plan.decide(query.client)
         entry = slot.entries.get(decision) if isinstance(slot, Fork) and decision is not None else slot
         bits = RD if query.recursion_desired else 0
-        if isinstance(entry, Entry) and (not entry.guarded or self._admits(entry, peer, bits)):
-            entry.hits += 1
+        trace = self._trace(query)
+        if isinstance(entry, Entry) and trace is None and (not entry.guarded or self._admits(entry, peer, bits)):
+            query = evolve(query, decision=entry.decision)
+            self._note(query, entry.answer.rcode, PARSED, entry.answer.why).parsed += 1
             return self._render(query, peer, entry.answer, entry.decision)
         if decision is None:
             plan = self.serving.plan(query.qname, query.qtype, peer.tenant)
             decision = plan.decide(query.client)
-        return evolve(query, decision=decision, plan=plan)
+        return evolve(query, decision=decision, plan=plan, trace=trace)
+
+    def _trace(self, query: Query) -> Trace | None:
+        if self.tracer is None or query.qname not in self.watched:
+            return None
+        return self.tracer.begin(query)
+
+    def _note(self, query: Query, rcode: int, way: str, why: str) -> Tally:
+        """Remember an answer that is no short hit; gives the Tally to count it in."""
+        client, decision = query.client, query.decision
+        tally = self.tallies.of(rcode, decision, client.tenant)
+        tally.clients.note(key_of(client), query.wire)
+        self.told.append(Told(self.wall(), client, query.qname, query.qtype, rcode, decision, way, why))
+        return tally
+
+    def _count_unanswerable(self, reply: bytes | None, peer: Peer) -> None:
+        if reply is None:
+            self.tallies.silent += 1
+        else:
+            # The header has the low four bits of the rcode; of BADVERS, the only longer one here, none is set.
+            self.tallies.of(reply[3] & 15 or _BADVERS, None, peer.tenant).parsed += 1
 
     def _keep(self, query: Query, peer: Peer, answer: Answer) -> None:
         """Remember *answer* for the askers of its cohort, if it is worth and safe to."""
@@ -206,7 +266,8 @@ class Front:
             return
         if len(answer.body) > LARGEST:
             return
-        entry = Entry(query, answer, query.decision)
+        tally = self.tallies.of(answer.rcode, query.decision, query.client.tenant)
+        entry = Entry(query, answer, query.decision, tally)
         peer.hot.keep(*_key(query), entry, query.plan)
 
     def _render(self, query: Query, peer: Peer, answer: Answer, decision: Decision | None) -> bytes:

@@ -8,11 +8,13 @@ the old generation moves the slot over. That keeps what is asked for within the 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import final
 
 from attrs import define, field
 
+from graydns.fast.tally import Group, Tally
 from graydns.gray.plan import Plan
 from graydns.model.answer import Answer, Security
 from graydns.model.decision import Decision
@@ -54,7 +56,8 @@ class Entry:
     *heads*: header octets 2 to 11 by RD | OPT | AD | RA. *body*: what follows the question. *size*: octets of the
     reply without OPT; LONG for answers with EDE options, which only a full render writes. *reach4*, *reach6*: the ECS
     scope for each family, before SOURCE bounds it. *forwarded*: only for clients that may forward. *guarded*: forwarded
-    or ageing, so that it needs a look before it is sent. *expires*: monotonic seconds. *hits*: answers given from here.
+    or ageing, so that it needs a look before it is sent. *expires*: monotonic seconds. *tally*: counts answers given
+    from here and from all entries alike, so that an entry which goes takes no count along.
     """
 
     __slots__ = (
@@ -66,13 +69,13 @@ class Entry:
         "forwarded",
         "guarded",
         "heads",
-        "hits",
         "reach4",
         "reach6",
         "size",
+        "tally",
     )
 
-    def __init__(self, query: Query, answer: Answer, decision: Decision) -> None:
+    def __init__(self, query: Query, answer: Answer, decision: Decision, tally: Tally | None = None) -> None:
         secure = answer.security is Security.SECURE
         self.answer = answer
         self.decision = decision
@@ -85,8 +88,8 @@ class Entry:
         self.guarded = answer.forwarded or answer.stored is not None
         self.reach4 = decision.reach(4) if answer.scope is None else answer.scope
         self.reach6 = decision.reach(6) if answer.scope is None else answer.scope
+        self.tally = tally or Tally(Group(*decision.cohort[:3]), answer.rcode)
         self._age = 0
-        self.hits = 0
 
     def age(self, now: float) -> None:
         """Bring the TTLs of a cached answer to *now* (monotonic seconds); rewritten at most once a second."""
@@ -157,10 +160,12 @@ class HotTable:
             self._young_size += OVERHEAD + len(entry.body)
         slot.entries[entry.decision] = entry
 
-    def clear(self) -> None:
-        """Forget everything."""
+    def clear(self) -> Iterator[None]:
+        """Forget everything, at once; gives what then lets go of it, a slot at a step."""
+        kept = (*self.young, *self._old)
         self.young, self._old = ({}, {}, {}, {}), ({}, {}, {}, {})
         self._young_size = self._old_size = 0
+        return _release(kept)
 
     def _insert(self, flags: int, key: bytes, slot: Slot, cost: int) -> None:
         if self._young_size + cost > self.limit // 2:
@@ -174,3 +179,10 @@ class HotTable:
         if isinstance(slot, Entry):
             return OVERHEAD + len(key) + len(slot.body)
         return OVERHEAD + len(key) + sum(OVERHEAD + len(entry.body) for entry in slot.entries.values())
+
+
+def _release(kept: tuple[dict[bytes, Slot], ...]) -> Iterator[None]:
+    for slots in kept:
+        while slots:
+            slots.popitem()
+            yield

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from weakref import WeakSet
 
 import radix
 from attrs import define, field, frozen
 
 from graydns.fast.hot import RA, HotTable
+from graydns.fast.sketch import source_key
 from graydns.model.query import DEFAULT_TENANT, UDP, Client, Edns
 from graydns.wire.edns import parse_tags
 
@@ -48,13 +50,20 @@ class Peer:
 
     *plain*: the Client of a query that brings neither subnet nor tags. *hot*: the table of the sender's tenant.
     *limit*: octets an answer may have, 0 = what the client says. *recursion*: the RA bit as ``hot`` indexes it.
+    *address*: *source* as text. *listener*: the tenant of the door it came through, if that has one.
+    *key*: see ``fast.sketch``. *last*: the last query that the hot table answered for it, as it came.
     """
 
     __slots__ = (
+        "__weakref__",
+        "address",
         "ecs",
         "hot",
         "identity",
+        "key",
+        "last",
         "limit",
+        "listener",
         "may_forward",
         "plain",
         "recursion",
@@ -64,19 +73,26 @@ class Peer:
         "transport",
     )
 
-    def __init__(self, address: str, transport: str, identity: str | None, trust: Trust, tenant: str,
-                 hot: HotTable) -> None:  # fmt: skip
+    def __init__(self, address: str, transport: str, identity: str | None, listener: str | None) -> None:
+        self.address = address
+        self.listener = listener
         self.source = ip_address(address).packed
         self.transport = transport
         self.identity = identity
+        self.limit = 0 if transport == UDP else 65535
+        self.key = source_key(self.source, identity)
+        self.last = b""
+
+    def believe(self, trust: Trust, hot_of: Callable[[str], HotTable]) -> None:
+        """Believe of it what *trust* says, from the next query on."""
+        address = self.address
         self.ecs = trust.ecs.get(address) is not None
         self.tags = trust.tags.get(address) is not None
         self.may_forward = trust.forward.get(address) is not None
-        self.limit = 0 if transport == UDP else 65535
         self.recursion = RA if self.may_forward else 0
-        self.tenant = tenant
-        self.hot = hot
-        self.plain = Client(self.source, transport, None, identity, (), tenant, self.may_forward)
+        self.tenant = self.listener or str(trust.tenants.get(address) or DEFAULT_TENANT)
+        self.hot = hot_of(self.tenant)
+        self.plain = Client(self.source, self.transport, None, self.identity, (), self.tenant, self.may_forward)
 
     def client(self, edns: Edns | None) -> Client:
         """The Client behind a query with these options, as far as it is believed.
@@ -101,6 +117,7 @@ class Peers:
 
     trust: Trust = field(repr=False)
     hot_of: Callable[[str], HotTable] = field(repr=False)
+    _connected: WeakSet[Peer] = field(factory=WeakSet, repr=False)
     _young: dict[str, Peer] = field(init=False, factory=dict, repr=False)
     _old: dict[str, Peer] = field(init=False, factory=dict, repr=False)
 
@@ -114,11 +131,26 @@ class Peers:
             self._young[address] = peer
         return peer
 
+    def known(self, address: str) -> Peer | None:
+        """The Peer that has sent datagrams from *address* (text), if it is remembered."""
+        return self._young.get(address) or self._old.get(address)
+
     def make(self, address: str, transport: str, identity: str | None, listener_tenant: str | None = None) -> Peer:
         """A Peer; its tenant is the listener's, else the one whose ``clients`` hold *address*, else the default."""
         parsed = ip_address(address.partition("%")[0])
         if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
             parsed = parsed.ipv4_mapped
-        bare = str(parsed)
-        tenant = listener_tenant or str(self.trust.tenants.get(bare) or DEFAULT_TENANT)
-        return Peer(bare, transport, identity, self.trust, tenant, self.hot_of(tenant))
+        peer = Peer(str(parsed), transport, identity, listener_tenant)
+        peer.believe(self.trust, self.hot_of)
+        if transport != UDP:
+            self._connected.add(peer)
+        return peer
+
+    def trusting(self, trust: Trust) -> tuple[Peers, Iterator[None]]:
+        """Peers after another *trust*, and what makes those that are connected follow it, one at a step."""
+        return Peers(trust, self.hot_of, self._connected), self._follow(trust)
+
+    def _follow(self, trust: Trust) -> Iterator[None]:
+        for peer in list(self._connected):
+            peer.believe(trust, self.hot_of)
+            yield

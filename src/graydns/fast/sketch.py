@@ -10,7 +10,7 @@ P. Flajolet et al., "HyperLogLog", 2007; the estimate is O. Ertl's ("New cardina
 
 from __future__ import annotations
 
-from array import array
+from collections.abc import Iterable
 from hashlib import shake_128
 from math import inf, log
 from zlib import crc32
@@ -20,54 +20,55 @@ from graydns.model.query import Client
 #: One octet each; the estimate's standard error is 1.04 / √REGISTERS, 2.3 %.
 REGISTERS = 2048
 
-#: The largest rank but one: the bits that a rank is drawn from.
-_BITS = 16
+#: Bits of a mark that its rank is drawn from; the largest rank is one more. Enough for millions of clients.
+_BITS = 12
 
 _HIGH = int.from_bytes(b"\x80" * REGISTERS, "big")
 
-#: Octets of an address that tell clients apart: of a client subnet (a /24, a /56), and of a sender (all, a /64).
-SUBNET_OCTETS = {4: 3, 16: 7}
-_SOURCE_OCTETS = {4: 4, 16: 8}
+#: Octets of the address of a client subnet that tell clients apart (a /24, a /56), by how many it has.
+_SUBNET_OCTETS = {4: 3, 16: 7}
 
 
-def _draw() -> tuple[bytes, "array[int]"]:
-    """For each number of _BITS bits its rank, 2^n of them alike exactly as often as they should be, and a shuffler."""
+def _draw() -> tuple[list[int], list[int]]:
+    """For each number of _BITS bits its rank, each rank exactly as often as it should be, and some register."""
     size = 1 << _BITS
-    noise = array("Q", shake_128(b"graydns sketch").digest(8 * size))
-    ranks = bytearray(size)
+    drawn = shake_128(b"graydns sketch").digest(8 * size)
+    noise = [int.from_bytes(drawn[at : at + 8], "big") for at in range(0, 8 * size, 8)]
+    ranks = [0] * size
     for place, number in enumerate(sorted(range(size), key=noise.__getitem__)):
         ranks[number] = _BITS + 1 - place.bit_length()
-    return bytes(ranks), array("H", (word & (REGISTERS - 1) for word in noise))
+    registers = list(range(REGISTERS))
+    return ranks, [registers[word % REGISTERS] for word in noise]
 
 
-_RANKS, _SHUFFLE = _draw()
+#: Rank by the first 12 bits of a mark, register by the last 12; the 8 between are added to the register.
+_RANKS, _SHUFFLED = _draw()
 
 
-def subnet_mark(octets: bytes) -> int:
-    """The mark of a client subnet; *octets*: the first of its address, at most SUBNET_OCTETS, unused bits zero."""
-    return crc32(octets)
+def source_key(source: bytes, identity: str | None) -> bytes:
+    """The key of a client told by its *identity* if it has one, else by its address (IPv6: a /64).
+
+    Longer than 16 octets, or 5 or 9, so that no client subnet has it; the key of that is its address.
+    """
+    return b"\1" + source[:8] if identity is None else bytes(17) + identity.encode()
 
 
-def source_mark(source: bytes, identity: str | None) -> int:
-    """The mark of a sender, by *identity* if it has one."""
-    return crc32(source[: _SOURCE_OCTETS[len(source)]] if identity is None else identity.encode())
-
-
-def mark_of(client: Client) -> int:
-    """The mark of a client, as the client key tells clients apart where a service does not say otherwise."""
+def key_of(client: Client) -> bytes:
+    """The key of a client, as the client key tells clients apart where a service does not say otherwise."""
     subnet = client.subnet
     if client.identity is not None or subnet is None or not subnet.prefix:
-        return source_mark(client.source, client.identity)
-    return subnet_mark(subnet.address[: min((subnet.prefix + 7) // 8, SUBNET_OCTETS[len(subnet.address)])])
+        return source_key(client.source, client.identity)
+    return subnet.address
 
 
-def see(registers: bytearray, mark: int) -> None:
-    """Count the client of this *mark*, once however often it comes."""
-    high = mark >> 16
-    at = _SHUFFLE[high] ^ _SHUFFLE[mark & 0xFFFF]
-    rank = _RANKS[high]
-    if registers[at] < rank:
-        registers[at] = rank
+def see(registers: bytearray, keys: Iterable[bytes]) -> None:
+    """Count the clients with these *keys*, each once however often it comes."""
+    for key in keys:
+        mark = crc32(key[: _SUBNET_OCTETS.get(len(key))])
+        rank = _RANKS[mark >> 20]
+        at = _SHUFFLED[mark & 4095] ^ mark >> 12 & 255
+        if registers[at] < rank:
+            registers[at] = rank
 
 
 def merged(one: bytes, other: bytes) -> bytes:

@@ -7,20 +7,21 @@ leaves the hot table takes no count with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from attrs import define, field
 
-from graydns.fast.sketch import REGISTERS, estimate, merged
-from graydns.model.decision import Decision, Kind
+from graydns.fast.sketch import REGISTERS, estimate, merged, see
+from graydns.model.decision import Decision
 
-#: Cohorts counted apart; all further ones are OTHER.
+#: Groups counted apart; all further ones are OTHER.
 MOST = 5000
 
-OTHER = "other"
+#: Clients of a group whose last query is remembered, in each of two generations.
+ROOM = 255
 
-#: What versions that need no sketch write to.
-_SCRAP = bytearray(REGISTERS)
+OTHER = "other"
 
 _EMPTY = bytes(REGISTERS)
 
@@ -38,47 +39,90 @@ class Group(NamedTuple):
         return bool(self.service) and not self.outcome.startswith("rule:")
 
 
+class Clients:
+    """The clients of one Group: the *last* query of each that came lately, and the sketch of all, by windows.
+
+    *last*: key of the client (``fast.sketch``) to the query as it came. Whoever adds to it calls :meth:`settle` when
+    it has more than ROOM; so a client that comes again and again costs one assignment each time, and the sketch
+    is fed with new ones only.
+    """
+
+    __slots__ = ("_before", "_earlier", "_fed", "_registers", "last")
+
+    def __init__(self) -> None:
+        self.last: dict[bytes, bytes] = {}
+        self._earlier: dict[bytes, bytes] = {}
+        self._fed = 0
+        self._registers = bytearray()
+        self._before = b""
+
+    def note(self, key: bytes, wire: bytes) -> None:
+        """One query of a client."""
+        self.last[key] = wire
+        if len(self.last) > ROOM:
+            self.settle()
+
+    def settle(self) -> None:
+        """Make room in *last*."""
+        self._feed()
+        self._earlier, self.last, self._fed = self.last, {}, 0
+
+    def turn(self, *, forget: bool = False) -> None:
+        """Begin a new window; *forget*: and count none of those before."""
+        self.settle()
+        self._before, self._registers = b"" if forget else bytes(self._registers), bytearray()
+
+    def sketch(self) -> bytes:
+        """The sketch of this window and the one before."""
+        self._feed()
+        now, before = bytes(self._registers), self._before
+        return merged(now, before) if now and before else now or before or _EMPTY
+
+    def count(self) -> int:
+        """About how many there were in this window and the one before."""
+        return estimate(self.sketch())
+
+    def queries(self) -> Iterator[tuple[bytes, bytes]]:
+        """Keys and last queries, the newest clients first."""
+        yield from reversed(self.last.items())
+        yield from ((key, wire) for key, wire in reversed(self._earlier.items()) if key not in self.last)
+
+    def _feed(self) -> None:
+        if self._fed < len(self.last):
+            self._registers = self._registers or bytearray(REGISTERS)
+            see(self._registers, islice(self.last, self._fed, None))
+            self._fed = len(self.last)
+
+
+class Nobody(Clients):
+    """Stands where all clients get the same, and none needs to be remembered."""
+
+    __slots__ = ()
+
+    def settle(self) -> None:
+        """Forget them."""
+        self.last.clear()
+
+
+_NOBODY = Nobody()
+
+
 class Tally:
     """Answers of one Group with one rcode: given by the hot table (*hot*), by it after a full parse (*parsed*), by the
-    pipeline (*piped*). *registers*: the sketch of their clients (``fast.sketch``)."""
+    pipeline (*piped*). *clients*: of all Tallies of the Group."""
 
-    __slots__ = ("group", "hot", "parsed", "piped", "rcode", "registers")
+    __slots__ = ("clients", "group", "hot", "parsed", "piped", "rcode")
 
-    def __init__(self, group: Group = Group(OTHER), rcode: int = 0, registers: bytearray = _SCRAP) -> None:
+    def __init__(self, group: Group, rcode: int = 0) -> None:
         self.group = group
         self.rcode = rcode
-        self.registers = registers
+        self.clients: Clients = _NOBODY
         self.hot = self.parsed = self.piped = 0
 
     @property
     def total(self) -> int:
         """Answers in all."""
         return self.hot + self.parsed + self.piped
-
-
-class Clients:
-    """The distinct clients of one version, in the current window and the one before it."""
-
-    __slots__ = ("_before", "registers")
-
-    def __init__(self) -> None:
-        self.registers = bytearray(REGISTERS)
-        self._before = _EMPTY
-
-    def turn(self, *, forget: bool = False) -> None:
-        """Begin a new window; *forget*: and remember none."""
-        now = bytes(self.registers)
-        self._before = _EMPTY if forget or now == _EMPTY else now
-        self.registers[:] = _EMPTY
-
-    def sketch(self) -> bytes:
-        """The sketch of both windows."""
-        now = bytes(self.registers)
-        return now if self._before == _EMPTY else merged(now, self._before)
-
-    def count(self) -> int:
-        """About how many there were."""
-        return estimate(self.sketch())
 
 
 class Served(NamedTuple):
@@ -104,6 +148,10 @@ class Tallies:
     def __len__(self) -> int:
         return len(self._groups)
 
+    def groups(self) -> Iterator[tuple[Group, tuple[Tally, ...]]]:
+        """Every group and its Tallies; may be read in pieces while answers go on."""
+        return ((group, tuple(by_rcode.values())) for group, by_rcode in tuple(self._groups.items()))
+
     def of(self, rcode: int, decision: Decision | None, tenant: str) -> Tally:
         """The Tally for an answer; *tenant*: whose it is if nothing was decided."""
         group = Group(tenant) if decision is None else Group(*decision.cohort[:3])
@@ -113,11 +161,9 @@ class Tallies:
             by_rcode = self._groups.setdefault(group, {})
         tally = by_rcode.get(rcode)
         if tally is None:
-            counted = group.is_version and decision is not None and decision.kind is Kind.VERSION and decision.varies
-            tally = by_rcode[rcode] = Tally(group, rcode, self._registers(group) if counted else _SCRAP)
-        elif tally.registers is _SCRAP and group.service != OTHER and decision is not None and decision.varies:
-            if group.is_version and decision.kind is Kind.VERSION:
-                tally.registers = self._registers(group)
+            tally = by_rcode[rcode] = Tally(group, rcode)
+        if tally.clients is _NOBODY and decision is not None and decision.varies:
+            tally.clients = self.clients.get(group) or self.clients.setdefault(group, Clients())
         return tally
 
     def served(self, tenant: str, service: str) -> dict[str, Served]:
@@ -170,8 +216,3 @@ class Tallies:
         if len(self._groups) < MOST:
             return group
         return Group(group.tenant, OTHER, OTHER) if len(self._groups) < 2 * MOST else Group(OTHER, OTHER, OTHER)
-
-    def _registers(self, group: Group) -> bytearray:
-        if (clients := self.clients.get(group)) is None:
-            clients = self.clients[group] = Clients()
-        return clients.registers

@@ -65,6 +65,18 @@ class Parts:
         return any(group.shape.is_geographic for group in (*self.outright, *self.naming))
 
     @property
+    def reads_subnet_only(self) -> bool:
+        """Whether, of a client with a subnet (SOURCE above 0) and no identity and no tags, it is the subnet alone."""
+        by_source = self.hashes and self.service is not None and not self.service.key.reach4
+        return not by_source and not any(group.shape.transport for group in (*self.outright, *self.naming))
+
+    @property
+    def spares_strangers(self) -> bool:
+        """Whether no rule and no whitelist can speak for a client without identity and tags that is in no network."""
+        shapes = [group.shape for group in (*self.outright, *self.naming) if group.always is None]
+        return all(shape.network or shape.identity or shape.tags for shape in shapes)
+
+    @property
     def varies(self) -> bool:
         """Whether another client could get another answer."""
         conditional = any(group.always is None for group in (*self.outright, *self.naming))

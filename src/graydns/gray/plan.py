@@ -44,7 +44,8 @@ class Plan:
     """How to decide for one name and type.
 
     *decide*: the verdict for a client. *single*: the verdict, if it is the same for all clients. *varies*: whether
-    it is not. *reach4*, *reach6*: the longest prefix that anything here reads. *look*, *steps*, *last*: what
+    it is not. *reach4*, *reach6*: the longest prefix that anything here reads. *by_subnet*: whether of
+    a client with a subnet, no identity and no tags it is the subnet alone that counts. *look*, *steps*, *last*: what
     *decide* is made of. *certain*: the rule that *last* follows, if one.
     """
 
@@ -52,6 +53,7 @@ class Plan:
     single: Decision | None
     reach4: int
     reach6: int
+    by_subnet: bool
     look: Look = field(repr=False)
     steps: tuple[Step, ...]
     last: Choose = field(repr=False)
@@ -76,10 +78,11 @@ def build_plan(tenant: str, parts: Parts, networks: Networks, geo: Geo | None) -
     else:
         single = None
     return Plan(
-        decide=_decide(look, steps, last),
+        decide=_decide(look, steps, last, parts.spares_strangers),
         single=single,
         reach4=reach4,
         reach6=reach6,
+        by_subnet=parts.reads_subnet_only,
         look=look,
         steps=steps,
         last=last,
@@ -109,13 +112,15 @@ def _last(parts: Parts, verdicts: Verdicts) -> Decision | Choose:
     return verdicts.version(parts.service.split.segments[0].version, None, personal=False)
 
 
-def _decide(look: Look, steps: Sequence[Step], last: Choose) -> Choose:
+def _decide(look: Look, steps: Sequence[Step], last: Choose, spares_strangers: bool) -> Choose:
     if not steps:
         return last
     pairs = tuple((step.find, step.settle) for step in steps)
 
     def decide(client: Client) -> Decision:
         nets, place = look(client)
+        if spares_strangers and not nets and client.identity is None and not client.tags:
+            return last(client)
         for find, settle in pairs:
             if (found := find(client, nets, place)) is not None:
                 return settle(found, client)
@@ -194,7 +199,8 @@ def _settle_naming(verdicts: Verdicts) -> Callable[[CompiledRule, Client], Decis
 def _share(service: CompiledService, verdicts: Verdicts) -> Choose:
     """What finds a client's bucket: one hash and a search among the split's edges."""
     read, hash_key, thresholds = service.key.read, service.cohort_key, service.split.thresholds
-    arms = tuple(verdicts.version_by_key(segment.version) for segment in service.split.segments)
+    versions = [segment.version for segment in service.split.segments]
+    arms = tuple(map(verdicts.version_by_key, versions))
     keyless = verdicts.version_by_key(service.default)
 
     def share(client: Client) -> Decision:

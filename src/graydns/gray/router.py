@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import evolve, field, frozen
 
@@ -57,11 +57,13 @@ class Router:
 
     def with_services(self, changed: Mapping[bytes, CompiledService]) -> Router:
         """The same policy but for these services, which it has under the same names; O(services), shares the rules."""
-        wider = {}
+        services = {**self.services, **changed}
+        current = frozenset(services.values())
+        wider = {service: networks for service, networks in self.wider.items() if service in current}
         for service in changed.values():
             if more := [network for network in service.networks if network not in self.networks]:
                 wider[service] = MoreNetworks(self.networks, more)
-        return evolve(self, services={**self.services, **changed}, wider=wider)
+        return evolve(self, services=services, wider=wider)
 
     def plan(self, qname: bytes, qtype: int) -> Plan:
         """The plan for a name (wire form, lowered) and type; names that the same rules see share one."""
@@ -72,6 +74,10 @@ class Router:
                 self._plans.clear()
             plan = self._plans[key] = self._plan(*key)
         return plan
+
+    def remains(self) -> Iterator[None]:
+        """What drops its plans in small steps, once this object is gone: it does not hold it."""
+        return _release(self._plans)
 
     def decide(self, query: Query) -> Decision:
         """The verdict for *query*."""
@@ -93,3 +99,9 @@ class Router:
         groups = [group for bundle in bundles for group in bundle.groups(qtype, versions)]
         networks = self.networks if service is None else self.wider.get(service, self.networks)
         return build_plan(self.tenant, applicable(groups, service), networks, self.geo)
+
+
+def _release(plans: dict[_Key, Plan]) -> Iterator[None]:
+    while plans:
+        plans.popitem()
+        yield

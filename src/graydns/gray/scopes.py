@@ -38,7 +38,11 @@ class Scopes:
             found += self._zones[zone].matching(qname)
         return found
 
-    def release(self) -> Iterator[None]:
-        """Take all of it apart in small steps, when nobody uses it any more."""
-        for scope in (self._everywhere, *self._zones.values()):
-            yield from scope.release()
+    def remains(self) -> Iterator[None]:
+        """What takes all of it apart in small steps, once this object is gone: it does not hold it."""
+        return _release((self._everywhere, *self._zones.values()))
+
+
+def _release(scopes: Iterable[Scope]) -> Iterator[None]:
+    for scope in scopes:
+        yield from scope.release()

@@ -93,7 +93,8 @@ class Doors(Service):
                     port.stopListening()
                 self._ports.clear()
                 cause = error.socketError if isinstance(error, CannotListenError) else error
-                path = ("listen",) if door.tenant is None else ("tenants", door.tenant, "listen")
+                place = [each for each in self._doors if each.tenant == door.tenant].index(door)
+                path = ("listen", place) if door.tenant is None else ("tenants", door.tenant, "listen", place)
                 expected = "an address of this machine and a port that is free"
                 raise ConfigError([Fault(path, f"{door} ({cause.strerror})", expected)]) from error
 

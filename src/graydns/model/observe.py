@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from graydns.model.answer import Answer
-from graydns.model.query import Query
+if TYPE_CHECKING:
+    from graydns.model.answer import Answer
+    from graydns.model.query import Query
 
 
 class QueryObserver(Protocol):
@@ -20,3 +21,20 @@ class Anomalies(Protocol):
 
     def note(self, source: bytes, kind: str, detail: str = "") -> None:
         """*kind* is one of a bounded set of words; *detail* is escaped before it is logged."""
+
+
+class Trace(Protocol):
+    """Takes notes of one query on its way."""
+
+    def passed(self, stage: str, began: float, ended: float) -> None:
+        """The query went into *stage* and came out of it, at these monotonic seconds."""
+
+    def end(self, answer: Answer) -> None:
+        """The query is answered."""
+
+
+class Tracer(Protocol):
+    """Begins Traces."""
+
+    def begin(self, query: Query) -> Trace | None:
+        """A Trace for *query*, whose name is watched; None if it is to go its usual way."""

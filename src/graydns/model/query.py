@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 if TYPE_CHECKING:
     from graydns.model.decision import Decision
+    from graydns.model.observe import Trace
 
 UDP, TCP, TLS = "udp", "tcp", "tls"
 
@@ -73,7 +74,7 @@ class Query:
     *wire*: the message as received. *question*: its question section, letter case kept. *qname*:
     the same name lowered (see ``model.name``). *tsig*: offset of a trailing TSIG record in *wire*,
     0 without one. *decision*: the Router's verdict, None until Route or the front has asked it; *plan*: the Plan it
-    came from (``gray.plan``).
+    came from (``gray.plan``). *trace*: None but for a few queries of a name that somebody watches.
     """
 
     id: int
@@ -90,6 +91,7 @@ class Query:
     tsig: int = 0
     decision: Decision | None = None
     plan: object = field(default=None, repr=False)
+    trace: Trace | None = field(default=None, repr=False)
 
     @property
     def dnssec_ok(self) -> bool:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
 
 #: From least to most; each may do what those before it may.
 ROLES = ("viewer", "operator", "admin")
@@ -48,17 +48,17 @@ class Scrypt:
         return hmac.compare_digest(bytes.fromhex(self.digest), _digest(self, password))
 
 
-#: 16 MiB and five rounds: as hard to guess as 128 MiB and one, without the memory.
-COSTS = {"n": 1 << 14, "r": 8, "p": 5}
+#: n, r, p. 16 MiB and five rounds: as hard to guess as 128 MiB and one, without the memory.
+COSTS = (1 << 14, 8, 5)
 
 
-def hash_password(password: str, salt: bytes) -> Scrypt:
+def hash_password(password: str, salt: bytes, costs: tuple[int, int, int] = COSTS) -> Scrypt:
     """*password* hashed with 16 or more random octets of *salt*. Raises ValueError if it is too short or long."""
     least, most = PASSWORD
     if not least <= len(password) <= most:
         raise ValueError(f"a password has {least} to {most} characters")
-    draft = Scrypt(**COSTS, salt=salt.hex(), digest="00" * 32)
-    return Scrypt(**COSTS, salt=draft.salt, digest=_digest(draft, password).hex())
+    draft = Scrypt(*costs, salt.hex(), "00" * 32)
+    return evolve(draft, digest=_digest(draft, password).hex())
 
 
 def _digest(scrypt: Scrypt, password: str) -> bytes:
@@ -89,7 +89,7 @@ class User:
 
 
 #: Hashing against this costs what hashing against a real user's costs, and nothing matches it.
-NOBODY = User("viewer", None, Scrypt(**COSTS, salt="00" * 16, digest="00" * 32))
+NOBODY = User("viewer", None, Scrypt(*COSTS, "00" * 16, "00" * 32))
 
 
 def read_users(text: str) -> dict[str, User]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import evolve, field, frozen
 
 from graydns.authority.found import Found
@@ -12,15 +14,19 @@ from graydns.model.errors import ResolveError
 from graydns.model.query import Query
 from graydns.resolve.link import Resolver
 from graydns.snapshot.snapshot import Snapshot
+from graydns.wire.body import aged
 from graydns.wire.view import rrsets
+
+NOERROR, NXDOMAIN = 0, 3
 
 
 @frozen
 class Authority:
-    """Look up in the Snapshot's zones. *outside* resolves names that are not ours."""
+    """Look up in the Snapshot's zones. *outside* resolves names that are not ours. *clock*: monotonic."""
 
     outside: Resolver = field(kw_only=True, repr=False)
     snapshot: Snapshot = field(kw_only=True, repr=False)
+    clock: Callable[[], float] = field(kw_only=True, repr=False)
 
     async def resolve(self, query: Query) -> Answer:
         """The answer of our zones. Raises ResolveError where a chain leads out of them and cannot be completed."""
@@ -43,6 +49,16 @@ class Authority:
         plan = self.snapshot.plan(target, query.qtype, query.client.tenant)
         onward = evolve(query, question=question, qname=target, plan=plan, decision=plan.decide(query.client))
         rest = await self.outside.resolve(onward)
-        if rest.rcode not in (0, 3):
+        if rest.rcode not in (NOERROR, NXDOMAIN):
             raise ResolveError(f"the end of the chain could not be resolved: {rest.why}", ede=22)
-        return found.completed(rest.rcode, rrsets(question, rest))
+        age = 0 if rest.stored is None else int(self.clock() - rest.stored)
+        records = rrsets(question, evolve(rest, body=aged(rest, age)))
+        return found.completed(rest.rcode, records, scope=_scope(found, rest, query), edes=rest.edes)
+
+
+def _scope(found: Found, rest: Answer, query: Query) -> int | None:
+    """The scope of a chain that the upstream's answer *rest* completes: the longer of both parts'."""
+    if not rest.scope:
+        return found.scope
+    own = found.scope if found.scope is not None or query.decision is None else query.decision.scope(query.client)
+    return max(own or 0, rest.scope)

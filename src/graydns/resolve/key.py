@@ -24,9 +24,9 @@ NOBODY = Subnet(b"", 0)
 class Key(NamedTuple):
     """What an answer depends on.
 
-    *group*: who is asked. *tags*: what it is told of the client's tags. *cohort*: None in the raw cache. *partition*:
-    whose memory it takes. *subnet*: None = everyone, NOBODY, or in a query's key what the upstream is told, in a
-    store's the network that the answer is for.
+    *upstream*: the identity of the group that is asked, "" without one. *tags*: what it is told of the client's tags.
+    *cohort*: None in the raw cache. *partition*: whose memory it takes. *subnet*: None = everyone, NOBODY, or in a
+    query's key what the upstream is told, in a store's the network that the answer is for.
     """
 
     qname: bytes
@@ -34,7 +34,7 @@ class Key(NamedTuple):
     qclass: int
     dnssec_ok: bool
     checking_disabled: bool
-    group: UpstreamGroup | None
+    upstream: str
     tags: tuple[tuple[str, str], ...]
     cohort: Cohort | None
     partition: str
@@ -58,14 +58,22 @@ class Keys:
         return self._key(query, None)
 
     def _key(self, query: Query, cohort: Cohort | None) -> Key:
-        group = self.choose(query)
-        tags = () if group is None else told_tags(query, group)
-        subnet = None
-        if group is not None and group.ecs:
-            told = told_subnet(query, group)
-            subnet = told if told is not None and told.prefix else NOBODY
+        upstream, subnet = "", None
+        tags: tuple[tuple[str, str], ...] = ()
+        if (group := self.choose(query)) is not None:
+            upstream, tags, subnet = group.identity, told_tags(query, group), _subnet(query, group)
         flags = (query.dnssec_ok, query.checking_disabled)
-        return Key(query.qname, query.qtype, query.qclass, *flags, group, tags, cohort, self.partition(query), subnet)
+        return Key(
+            query.qname, query.qtype, query.qclass, *flags, upstream, tags, cohort, self.partition(query), subnet
+        )
+
+
+def _subnet(query: Query, group: UpstreamGroup) -> Subnet | None:
+    """The subnet in the key of *query*."""
+    if not group.ecs:
+        return None
+    told = told_subnet(query, group)
+    return told if told is not None and told.prefix else NOBODY
 
 
 def network(subnet: Subnet, prefix: int) -> Subnet:

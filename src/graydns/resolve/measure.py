@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from attrs import field, frozen
 from twisted.internet.defer import CancelledError
@@ -21,17 +21,22 @@ _log = Logger()
 
 @frozen
 class Measure:
-    """Resolve below; what cannot be answered becomes its rcode with its EDE (RFC 8914)."""
+    """Resolve below; what cannot be answered becomes its rcode with its EDE (RFC 8914).
+
+    *traced*: the same links as below, each under a Stage, for queries that have a trace.
+    """
 
     below: Resolver
     clock: Callable[[], float] = field(kw_only=True, repr=False)
-    observers: tuple[QueryObserver, ...] = field(kw_only=True, repr=False, default=())
+    traced: Resolver | None = field(kw_only=True, repr=False, default=None)
+    observers: Sequence[QueryObserver] = field(kw_only=True, repr=False, default=())
 
     async def resolve(self, query: Query) -> Answer:
         """An answer, whatever happened; only cancelling gets through."""
         began = self.clock()
+        below = self.below if query.trace is None else self.traced or self.below
         try:
-            answer = await self.below.resolve(query)
+            answer = await below.resolve(query)
         except CancelledError:
             raise
         except ResolveError as error:

@@ -6,7 +6,8 @@
                      └─ not ours  → Outward ◄────────────────────────────────────────┘
                                      Cache → Limit → Coalesce → (validation) → Raw cache → Coalesce → Forward
 
-A new pipeline is built for each Snapshot; its Stores outlive it.
+A new pipeline is built for each Snapshot; its Stores outlive it. It has all links a second time, each under a Stage, for
+the few queries that are traced.
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ from graydns.resolve.failures import Failures
 from graydns.resolve.forward import Forward
 from graydns.resolve.key import Keys
 from graydns.resolve.limit import Inflight, Limit
-from graydns.resolve.link import Resolver, stack
+from graydns.resolve.link import Link, Resolver, stack
 from graydns.resolve.measure import Measure
 from graydns.resolve.outward import Outward
 from graydns.resolve.rawcache import RawCache
 from graydns.resolve.route import Route
+from graydns.resolve.stage import Stage
 from graydns.resolve.store import Store
 from graydns.snapshot.snapshot import Snapshot
 from graydns.upstream.client import UpstreamClient
@@ -46,7 +48,7 @@ class Stores:
     reactor: Any = field(repr=False)
     anomalies: Anomalies = field(repr=False)
     snapshot: Callable[[], Snapshot] = field(repr=False)
-    observers: tuple[QueryObserver, ...] = ()
+    observers: list[QueryObserver] = field(factory=list)
     answers: Store = field(init=False)
     client: UpstreamClient = field(init=False)
     failures: Failures = field(init=False, factory=Failures)
@@ -68,18 +70,28 @@ class Stores:
 
 
 def build_pipeline(snapshot: Snapshot, stores: Stores) -> Measure:
-    """The links of the picture above, for *snapshot*."""
-    outward = Outward(_forwarding(snapshot, stores), snapshot=snapshot)
-    route = Route(Authority(outside=outward, snapshot=snapshot), outward, snapshot=snapshot)
-    return Measure(route, clock=time.monotonic, observers=stores.observers)
+    """The links of the picture above, for *snapshot*. Observers may be added to *stores* later."""
+    return Measure(
+        _route(snapshot, stores, lambda link: link),
+        traced=_route(snapshot, stores, partial(Stage, clock=time.monotonic)),
+        clock=time.monotonic,
+        observers=stores.observers,
+    )
 
 
-def _forwarding(snapshot: Snapshot, stores: Stores) -> Resolver:
+def _route(snapshot: Snapshot, stores: Stores, staged: Callable[[Resolver], Resolver]) -> Resolver:
+    outward = staged(Outward(_forwarding(snapshot, stores, staged), snapshot=snapshot, clock=time.monotonic))
+    return staged(
+        Route(staged(Authority(outside=outward, snapshot=snapshot, clock=time.monotonic)), outward, snapshot=snapshot)
+    )
+
+
+def _forwarding(snapshot: Snapshot, stores: Stores, staged: Callable[[Resolver], Resolver]) -> Resolver:
     config: Config = snapshot.config
     choose = snapshot.forward.choose
     keys = Keys(choose, _partition)
     stale = config.cache.stale
-    return stack(
+    links: tuple[Link, ...] = (
         partial(
             Cache,
             key=keys.of_cohort,
@@ -98,8 +110,12 @@ def _forwarding(snapshot: Snapshot, stores: Stores) -> Resolver:
         partial(Coalesce, key=keys.of_cohort),
         partial(RawCache, key=keys.raw, store=stores.answers, failures=stores.failures, clock=time.monotonic),
         partial(Coalesce, key=keys.raw),
-        last=Forward(client=stores.client, choose=choose),
     )
+    return stack(*(_after(link, staged) for link in links), last=staged(Forward(client=stores.client, choose=choose)))
+
+
+def _after(link: Link, staged: Callable[[Resolver], Resolver]) -> Link:
+    return lambda below: staged(link(below))
 
 
 def _partition(query: Query) -> str:

@@ -14,11 +14,9 @@ from graydns.model.query import Subnet
 from graydns.resolve.key import NOBODY, Key, network
 from graydns.resolve.networks import Networks
 
-#: Octets that an entry takes beside its name, body and records; measured (benchmarks/micro/store.py), rounded up.
-OVERHEAD = 740
-
-#: Octets for each record beyond the first: the place of its TTL.
-PER_RECORD = 48
+#: Octets that an entry takes beside its name, an answer beside its body and records, and a record beside its bytes (the
+#: place of its TTL, a part of a Span); measured by benchmarks/micro/store.py and rounded up.
+ENTRY_SIZE, ANSWER_SIZE, RECORD_SIZE = 290, 360, 40
 
 #: An answer larger than this part of its partition is not kept: it would push out too many others.
 LARGEST_PART = 8
@@ -55,11 +53,28 @@ class Usage(NamedTuple):
 
 
 class _Partition:
-    __slots__ = ("entries", "octets")
+    """*entries*: the least recently used first. *holders*: how many entries have an answer, whose octets count once."""
+
+    __slots__ = ("entries", "holders", "octets")
 
     def __init__(self) -> None:
         self.entries: OrderedDict[Key, Entry] = OrderedDict()
+        self.holders: dict[Answer, int] = {}
         self.octets = 0
+
+    def insert(self, place: Key, answer: Answer) -> None:
+        """Have *answer* at *place*, where nothing is."""
+        self.entries[place] = Entry(answer)
+        holders = self.holders.get(answer, 0)
+        self.holders[answer] = holders + 1
+        self.octets += _size(place, None if holders else answer)
+
+    def remove(self, place: Key) -> None:
+        """Have nothing at *place*."""
+        answer = self.entries.pop(place).answer
+        if (holders := self.holders.pop(answer) - 1) > 0:
+            self.holders[answer] = holders
+        self.octets -= _size(place, None if holders else answer)
 
 
 @define(eq=False)
@@ -106,9 +121,9 @@ class Store:
             return answer
         if answer.stored is None:
             answer = evolve(answer, stored=now)
-        cost, limit = _cost(place, answer), self.limit(key.partition)
-        if cost <= limit // LARGEST_PART:
-            self._insert(partition, place, answer, cost)
+        limit = self.limit(key.partition)
+        if _size(place, answer) <= limit // LARGEST_PART:
+            self._insert(partition, place, answer)
             while partition.octets > limit:
                 self._remove(partition, next(iter(partition.entries)))
                 self.counts["evicted"] += 1
@@ -140,9 +155,8 @@ class Store:
         networks = self._networks.get(everyone)
         return everyone if networks is None else key._replace(subnet=networks.longest(subnet))
 
-    def _insert(self, partition: _Partition, place: Key, answer: Answer, cost: int) -> None:
-        partition.entries[place] = Entry(answer)
-        partition.octets += cost
+    def _insert(self, partition: _Partition, place: Key, answer: Answer) -> None:
+        partition.insert(place, answer)
         if place.subnet is None:
             return
         networks = self._networks.setdefault(place._replace(subnet=None), Networks())
@@ -150,8 +164,7 @@ class Store:
             self._remove(partition, place._replace(subnet=oldest))
 
     def _remove(self, partition: _Partition, place: Key) -> None:
-        entry = partition.entries.pop(place)
-        partition.octets -= _cost(place, entry.answer)
+        partition.remove(place)
         if place.subnet is not None:
             everyone = place._replace(subnet=None)
             networks = self._networks[everyone]
@@ -169,8 +182,11 @@ def _place_of(key: Key, subnet: Subnet, answer: Answer) -> Key:
     return key._replace(subnet=network(subnet, min(answer.scope, subnet.prefix)))
 
 
-def _cost(place: Key, answer: Answer) -> int:
-    records = 0
-    for span in answer.spans:
-        records += span.size
-    return OVERHEAD + len(place.qname) + len(answer.body) + PER_RECORD * records
+def _size(place: Key, answer: Answer | None) -> int:
+    """Octets of an entry at *place*, and of its *answer* unless that is held anyway."""
+    size = ENTRY_SIZE + len(place.qname)
+    if answer is not None:
+        size += ANSWER_SIZE + len(answer.body)
+        for span in answer.spans:
+            size += RECORD_SIZE * span.size
+    return size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
 from attrs import field, frozen
 
@@ -10,7 +10,8 @@ from graydns.authority.zone import Zones
 from graydns.config.address import SystemResolvers
 from graydns.config.load import ZoneFile
 from graydns.config.main import Config
-from graydns.gray.compile import ZonePolicy, compile_router
+from graydns.gray.compile import ZonePolicy
+from graydns.gray.compile import compile_steps as router_steps
 from graydns.gray.geo import Geo
 from graydns.gray.router import Router
 from graydns.model.errors import ConfigError, Fault
@@ -24,22 +25,43 @@ from graydns.upstream.table import ForwardTable
 
 @frozen
 class Inputs:
-    """All that a Snapshot is made from. *resolv_conf*: contents of that file, for servers called ``system``."""
+    """All that a Snapshot is made from.
+
+    *resolv_conf*: contents of that file, for servers called ``system``. *contents*: digests of what the zones' files
+    mean, by zone; *rules*: of the tenants' own rules. Where they are given, a tenant whose digests are those of the
+    Snapshot before keeps its Router.
+    """
 
     config: Config
     zone_files: tuple[ZoneFile, ...] = field(repr=False)
     zones: Zones = field(repr=False)
     geo: Geo | None = field(default=None, repr=False)
     resolv_conf: str = field(default="", repr=False)
+    contents: Mapping[bytes, bytes] = field(factory=dict, repr=False)
+    rules: Mapping[str, bytes] = field(factory=dict, repr=False)
 
 
-def compile_snapshot(number: int, inputs: Inputs) -> Snapshot:
-    """Compile *inputs*. Raises ConfigError with every fault, located."""
+def compile_steps(number: int, inputs: Inputs, before: Snapshot | None = None) -> Generator[None, None, Snapshot]:
+    """Compile *inputs* in small steps, sharing with *before* what is the same.
+
+    Raises ConfigError with every fault; those of zone files, and of tenants' rules, have no line yet.
+    """
     config = inputs.config
     faults: list[Fault] = []
     groups = dict(_groups(inputs))
     faults += _looping(config, groups)
-    routers = dict(_routers(inputs, faults))
+    yield
+    routers: dict[str, Router] = {}
+    marks: dict[str, object] = {}
+    for tenant in _tenants(inputs):
+        mark = marks[tenant] = _mark(tenant, inputs)
+        if before is not None and mark is not None and before.marks.get(tenant) == mark:
+            routers[tenant] = before.routers[tenant]
+            continue
+        try:
+            routers[tenant] = yield from _router(tenant, inputs)
+        except ConfigError as error:
+            faults += _placed(error.faults, tenant, config)
     if faults:
         raise ConfigError(faults)
     by_suffix = {suffix: groups[upstream] for suffix, upstream in config.forward.items()}
@@ -52,6 +74,7 @@ def compile_snapshot(number: int, inputs: Inputs) -> Snapshot:
         forward=ForwardTable(by_suffix, groups),
         zone_files=inputs.zone_files,
         warnings=tuple(warning for router in routers.values() for warning in router.warnings),
+        marks=marks,
     )
 
 
@@ -89,26 +112,34 @@ def _looping(config: Config, groups: Mapping[str, UpstreamGroup]) -> Iterator[Fa
             yield config.document.locate(fault)
 
 
-def _routers(inputs: Inputs, faults: list[Fault]) -> Iterator[tuple[str, Router]]:
-    """A Router for every tenant that has a name; what is wrong with one goes to *faults*."""
+def _tenants(inputs: Inputs) -> Iterable[str]:
+    """Every tenant that has a name."""
+    named = (zone.tenant_id for zone in inputs.zone_files)
+    return dict.fromkeys((DEFAULT_TENANT, *inputs.config.tenants, *named))
+
+
+def _mark(tenant: str, inputs: Inputs) -> object:
+    """What is equal for equal policies of *tenant*; None if that cannot be told."""
+    zones = [zone.zone for zone in inputs.zone_files if zone.tenant_id == tenant]
+    if not inputs.contents.keys() >= set(zones) or (tenant in inputs.config.tenants and tenant not in inputs.rules):
+        return None
+    # The database itself stands for its contents: it is opened anew whenever its file changes.
+    return tuple((zone, inputs.contents[zone]) for zone in zones), inputs.rules.get(tenant), inputs.geo
+
+
+def _router(tenant: str, inputs: Inputs) -> Generator[None, None, Router]:
     config = inputs.config
-    tenants = dict.fromkeys((DEFAULT_TENANT, *config.tenants, *(zone.tenant_id for zone in inputs.zone_files)))
-    for tenant in tenants:
-        files = [zone for zone in inputs.zone_files if zone.tenant_id == tenant]
-        policies = [ZonePolicy(zone.zone, zone.services, zone.rules, file=str(zone.file)) for zone in files]
-        rules = config.tenants[tenant].rules if tenant in config.tenants else ()
-        try:
-            yield tenant, compile_router(tenant, policies, rules, inputs.geo)
-        except ConfigError as error:
-            faults += located(error.faults, tenant, config, files)
+    files = [zone for zone in inputs.zone_files if zone.tenant_id == tenant]
+    policies = [ZonePolicy(zone.zone, zone.services, zone.rules, file=str(zone.file)) for zone in files]
+    rules = config.tenants[tenant].rules if tenant in config.tenants else ()
+    return (yield from router_steps(tenant, policies, rules, inputs.geo))
 
 
-def located(faults: Sequence[Fault], tenant: str, config: Config, files: Sequence[ZoneFile]) -> Iterator[Fault]:
-    """*faults* of a Router with line and column: of the zone file each names, else of the tenant's own rules."""
-    documents = {str(zone.file): zone.document for zone in files}
+def _placed(faults: Sequence[Fault], tenant: str, config: Config) -> Iterator[Fault]:
+    """*faults* of a Router; those that name no file are of the tenant's own rules, in the main file."""
     for fault in faults:
-        if fault.file in documents:
-            yield documents[fault.file].locate(fault)
-        else:
-            path = ("tenants", tenant, *fault.path)
-            yield config.document.locate(Fault(path, fault.found, fault.expected))
+        yield (
+            fault
+            if fault.file
+            else Fault(("tenants", tenant, *fault.path), fault.found, fault.expected, str(config.file))
+        )

@@ -20,7 +20,8 @@ class Snapshot:
     """What the server knows at one moment.
 
     *routers*: by tenant; the default tenant always has one. *owners*: zone origin to tenant. *forward*: which
-    upstream group answers for a name that is not ours, and all groups by name.
+    upstream group answers for a name that is not ours, and all groups by name. *marks*: by tenant what is equal for
+    equal policies, None = not known.
     """
 
     number: int
@@ -31,6 +32,7 @@ class Snapshot:
     forward: ForwardTable = field(repr=False)
     zone_files: tuple[ZoneFile, ...] = field(repr=False, default=())
     warnings: tuple[str, ...] = ()
+    marks: Mapping[str, object] = field(factory=dict, repr=False)
 
     def plan(self, qname: bytes, qtype: int, asker: str) -> Plan:
         """The Plan for a question: that of the tenant whose zone holds *qname*, else of the *asker*'s tenant."""

@@ -1,30 +1,34 @@
-"""Files: everything a Snapshot needs, read from graydns.yaml and what it names."""
+"""Files: everything a Snapshot needs, read from graydns.yaml and what it names, blocking; see ``again`` for later."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import maxminddb
+from attrs import evolve
 
-from graydns.authority.zone import Zone, Zones
-from graydns.config.load import ZoneFile, load, load_zones
+from graydns.authority.zone import run
+from graydns.config.document import Document
 from graydns.config.main import Config
+from graydns.config.misfit import Misfit
 from graydns.gray.geo import Geo, MaxMind
 from graydns.model.errors import ConfigError, Fault
-from graydns.snapshot.compile import Inputs, compile_snapshot
+from graydns.snapshot.compile import compile_steps
 from graydns.snapshot.snapshot import Snapshot
-from graydns.sources.zonechecks import check_services
-from graydns.sources.zonefile import load as load_zone_data
-
-RESOLV_CONF = Path("/etc/resolv.conf")
+from graydns.sources import aside, frames
+from graydns.sources.checks import check as cross_check
+from graydns.sources.checks import placed
+from graydns.sources.examine import Job, TooLarge, examine
+from graydns.sources.reading import RESOLV_CONF, Reading, absorb, stamps
 
 
 def load_snapshot(path: Path, number: int = 1) -> tuple[Snapshot, tuple[str, ...]]:
     """The Snapshot that the main file at *path* describes, and warnings. Raises ConfigError with every fault."""
-    inputs, warnings = read_inputs(path)
-    snapshot = compile_snapshot(number, inputs)
-    return snapshot, (*warnings, *snapshot.warnings)
+    reading = read(path)
+    snapshot = compile_reading(number, reading)
+    return snapshot, (*data_warnings(reading), *snapshot.warnings)
 
 
 def check(path: Path) -> tuple[str, ...]:
@@ -32,47 +36,89 @@ def check(path: Path) -> tuple[str, ...]:
     return load_snapshot(path)[1]
 
 
-def read_inputs(path: Path) -> tuple[Inputs, tuple[str, ...]]:
+def read(path: Path) -> Reading:
     """Read every file. Raises ConfigError with the faults of all that could be read."""
-    config = load(path)
-    zone_files = load_zones(config)
-    faults: list[Fault] = []
-    warnings: list[str] = []
-    zones = [zone for file in zone_files for zone in _zone(file, faults, warnings)]
-    geo = _geo(config, faults)
-    if faults:
-        raise ConfigError(faults)
-    by_origin = {zone.origin: zone for zone in zones}
-    return Inputs(config, zone_files, Zones(by_origin), geo, _resolv_conf()), tuple(warnings)
-
-
-def _zone(file: ZoneFile, faults: list[Fault], warnings: list[str]) -> Iterator[Zone]:
-    """The zone of *file* with its services, unless something is wrong with its data."""
+    started = time.time_ns()
+    reading = _examined(Job(path))
+    faults = [fault for found in reading.faults.values() for fault in found]
     try:
-        loaded = load_zone_data(file.source_file, file.zone, file.folder)
+        reading = evolve(reading, geo=open_geo(reading.config.geo), resolv_conf=read_resolv_conf())
+    except ValueError as error:
+        faults += geo_faults(reading.config, error)
+    faults += [fault for found in run(cross_check(reading)).values() for fault in found]
+    if faults:
+        raise ConfigError(in_order(_with_lines(faults, reading.documents())))
+    return evolve(reading, look=run(stamps(reading, {}, started)))
+
+
+def compile_reading(number: int, reading: Reading) -> Snapshot:
+    """The Snapshot of *reading*. Raises ConfigError with every fault, located."""
+    try:
+        return run(compile_steps(number, reading.inputs(reading.config)))
     except ConfigError as error:
-        faults += error.faults
-        return
-    warnings += loaded.warnings
-    conflicts = tuple(check_services(loaded.zone, file.services))
-    faults += [file.document.locate(fault) for fault in conflicts]
-    yield loaded.zone.with_services(frozenset(file.services))
+        raise ConfigError(in_order(_with_lines(error.faults, reading.documents()))) from None
 
 
-def _geo(config: Config, faults: list[Fault]) -> Geo | None:
-    if config.geo is None:
+def data_warnings(reading: Reading) -> tuple[str, ...]:
+    """What is odd in the zones' data."""
+    return tuple(warning for entry in reading.zones.values() for warning in entry.loaded.warnings)
+
+
+def open_geo(path: Path | None) -> Geo | None:
+    """The database at *path*. Raises ValueError."""
+    if path is None:
         return None
     try:
         # In memory: a file replaced under an open mapping would take the process with it.
-        return MaxMind(maxminddb.open_database(str(config.geo), maxminddb.MODE_MEMORY))
+        return MaxMind(maxminddb.open_database(str(path), maxminddb.MODE_MEMORY))
     except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
-        fault = Fault(("geo",), f"{config.geo} ({error})", "a MaxMind database (.mmdb)")
-        faults.append(config.document.locate(fault))
-        return None
+        raise ValueError(f"{path} ({error})") from error
 
 
-def _resolv_conf() -> str:
+def geo_faults(config: Config, error: ValueError) -> list[Fault]:
+    """The fault for a database that cannot be opened."""
+    return placed(config.document, (Misfit(("geo",), str(error), "a MaxMind database (.mmdb)"),))
+
+
+def read_resolv_conf() -> str:
+    """The contents of the system's resolv.conf."""
     try:
         return RESOLV_CONF.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+
+
+def in_order(faults: Iterable[Fault]) -> list[Fault]:
+    """*faults* as a user goes through them."""
+    return sorted(faults, key=lambda fault: (fault.file, fault.line, fault.column))
+
+
+def lineless(faults: Iterable[Fault], documents: Mapping[str, Document]) -> tuple[list[Fault], list[Fault]]:
+    """*faults* with the lines that can be told here, and those whose file is too large for that."""
+    here: list[Fault] = []
+    aside: list[Fault] = []
+    for fault in faults:
+        document = None if fault.line else documents.get(fault.file)
+        if document is None:
+            here.append(fault)
+        elif document.data:
+            here.append(document.locate(fault))
+        else:
+            aside.append(fault)
+    return here, aside
+
+
+def _with_lines(faults: Sequence[Fault], documents: Mapping[str, Document]) -> Iterator[Fault]:
+    here, large = lineless(faults, documents)
+    yield from here
+    if large:
+        with aside.run(aside.Locate(tuple(large))) as said:
+            yield from frames.read(said)
+
+
+def _examined(job: Job) -> Reading:
+    try:
+        return run(absorb(None, examine(job, bounded=True)))
+    except TooLarge:
+        with aside.run(job) as said:
+            return run(absorb(None, frames.read(said)))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -52,11 +52,6 @@ class Surroundings(Protocol):
         """*server* was of none."""
 
 
-class _Attempt(NamedTuple):
-    server: Server
-    form: Form
-
-
 class Asking:
     """See the head of this module. *result* fires with the Answer or UpstreamError; to cancel it ends every attempt."""
 
@@ -65,7 +60,7 @@ class Asking:
     def __init__(self, around: Surroundings, request: Request, servers: Iterable[Server]) -> None:
         self._around, self._request = around, request
         self._untried = deque(servers)
-        self._running: dict[Deferred[bytes], _Attempt] = {}
+        self._running: dict[Deferred[bytes], tuple[Server, Form]] = {}
         self._network, self._round, self._why = True, 1, "no server"
         self.result: Deferred[Answer] = Deferred(self._cancel)
         self._timer = around.later(request.group.deadline / ROUNDS, self._go_on)
@@ -74,19 +69,19 @@ class Asking:
     def _try_next(self) -> None:
         """Ask the next server; if all that are asked have failed, so has the question."""
         if self._untried:
-            self._send(_Attempt(self._untried.popleft(), Form.FULL))
+            self._send(self._untried.popleft(), Form.FULL)
         elif not self._running:
             self._fail(NETWORK_ERROR if self._network else NO_REACHABLE_AUTHORITY, self._why)
 
-    def _send(self, attempt: _Attempt) -> None:
-        sent = self._around.exchange(attempt.server).ask(self._request.message(attempt.form))
-        self._running[sent] = attempt
+    def _send(self, server: Server, form: Form) -> None:
+        sent = self._around.exchange(server).ask(self._request.message(form))
+        self._running[sent] = server, form
         sent.addCallbacks(self._replied, self._lost, (sent,), {}, (sent,), {})
 
     def _replied(self, reply: bytes, sent: Deferred[bytes]) -> None:
-        attempt = self._running.pop(sent)
+        server, form = self._running.pop(sent)
         try:
-            verdict = judge(reply, self._request, attempt.form, self._around.clock())
+            verdict = judge(reply, self._request, form, self._around.clock())
         except Exception:
             # A bug of ours: whoever asked must see it, not wait for the deadline.
             self._stop()
@@ -95,12 +90,12 @@ class Asking:
         match verdict:
             case Answer():
                 self._stop()
-                self._around.answered(attempt.server)
+                self._around.answered(server)
                 self.result.callback(verdict)
             case Form():
-                self._send(_Attempt(attempt.server, verdict))
+                self._send(server, verdict)
             case Useless():
-                self._give_up(attempt.server, verdict.text, network=False)
+                self._give_up(server, verdict.text, network=False)
 
     def _lost(self, failure: Failure, sent: Deferred[bytes]) -> None:
         attempt = self._running.pop(sent, None)
@@ -108,7 +103,7 @@ class Asking:
             return  # we have cancelled it ourselves
         error = failure.value
         if isinstance(error, ExchangeError):
-            self._give_up(attempt.server, error.text, network=error.network)
+            self._give_up(attempt[0], error.text, network=error.network)
         else:
             self._stop()
             self.result.errback(failure)
@@ -121,16 +116,16 @@ class Asking:
     def _go_on(self) -> None:
         """A part of the deadline is over: try one server more, or once more the one that has been silent longest."""
         if self._round == ROUNDS:
-            for attempt in self._running.values():
-                self._around.failed(attempt.server, "silence")
+            for server, _ in self._running.values():
+                self._around.failed(server, "silence")
             self._fail(NO_REACHABLE_AUTHORITY, f"no answer in {self._request.group.deadline * 1000:.0f} ms")
             return
         self._round += 1
         self._timer = self._around.later(self._request.group.deadline / ROUNDS, self._go_on)
         if not self._untried:
-            first = next(iter(self._running.values()))
-            if first.server.transport == UDP:
-                self._send(first)
+            server, form = next(iter(self._running.values()))
+            if server.transport == UDP:
+                self._send(server, form)
         else:
             self._try_next()
 

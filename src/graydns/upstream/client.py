@@ -57,6 +57,10 @@ class UpstreamClient:
         timer: Timer = self.reactor.callLater(seconds, action)
         return timer
 
+    def suspects(self, server: Server) -> bool:
+        """Whether *server* lately failed, so that it is asked after the others of its group."""
+        return self._reputation.suspects(server, self.clock())
+
     def answered(self, server: Server) -> None:
         """*server* was of use: it keeps its place."""
         self._reputation.clear(server)

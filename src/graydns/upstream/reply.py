@@ -24,6 +24,10 @@ A, AAAA = 1, 28
 #: Octets that an address has, by type; in class IN such rdata are whole if they have just that.
 _ADDRESS_SIZES = {A: 4, AAAA: 16}
 
+#: Records in a reply past which it is refused unread: to check thousands of them, which any zone's owner can have us
+#: fetch again and again, would keep all other clients waiting.
+MOST_RECORDS = 1000
+
 #: Stands for the header while rdata are read: a name that points into it is then no name, because in an Answer's
 #: body it would change with every asker.
 _NO_HEADER = b"\xff" * START
@@ -105,6 +109,8 @@ class Reply:
 def read(data: bytes, request: Request) -> Reply:
     """Take *data* apart, whose header and question an Exchange has found to fit. Raises Unbelievable."""
     _, flags, questions, answers, authorities, additionals = HEADER.unpack_from(data)
+    if answers + authorities + additionals > MOST_RECORDS:
+        raise Unbelievable("more records than anybody needs")
     start = START + (len(request.query.question) if questions else 0)
     try:
         found = list(records(data, start, (answers, authorities, additionals)))

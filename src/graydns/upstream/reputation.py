@@ -24,6 +24,10 @@ class Reputation:
             return servers
         return sorted(servers, key=lambda server: self._until.get(server, 0.0) > now)
 
+    def suspects(self, server: Server, now: float) -> bool:
+        """Whether *server* is asked after the others."""
+        return self._until.get(server, 0.0) > now
+
     def suspect(self, server: Server, now: float) -> None:
         """*server* kept silent or failed."""
         self._until[server] = now + SUSPECT_FOR

@@ -14,6 +14,7 @@ pointers still point at the same names, those to the question now at the asker's
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import NamedTuple
 
 from graydns.model.answer import AUTHORITY, Answer, Span
@@ -110,7 +111,13 @@ def _body(reply: Reply, believed: list[Record], sets: list[_Set]) -> tuple[bytes
                 _TTL.pack_into(body, record.ttl_at - start, ttl)
         places = tuple([record.ttl_at - start for record in records])
         spans.append(Span(records[0].section, len(records), records[-1].end - start, places))
-    return bytes(body), tuple(spans)
+    return bytes(body), _shape(tuple(spans))
+
+
+@lru_cache(maxsize=4096)
+def _shape(spans: tuple[Span, ...]) -> tuple[Span, ...]:
+    """The first of all equal *spans*: most answers share theirs with many others, and they are kept for long."""
+    return spans
 
 
 def _rrset(reply: Reply, group: _Set) -> RRset:

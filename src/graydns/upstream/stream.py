@@ -46,7 +46,9 @@ class StreamExchange:
         """As ``Exchange``."""
         sent = self.entropy.take(2) + message[2:]
         conversation = _Conversation(sent)
-        connecting = self.endpoint.connect(Factory.forProtocol(lambda: conversation))
+        factory = Factory.forProtocol(lambda: conversation)
+        factory.noisy = False  # a line for each connection would be one for each query
+        connecting = self.endpoint.connect(factory)
         return connecting.addCallbacks(lambda _: conversation.result, _unreachable)
 
 

@@ -87,3 +87,13 @@ def with_ttl(answer: Answer, ttl: int) -> bytes:
         for at in span.ttls:
             _TTL.pack_into(body, at, ttl)
     return bytes(body)
+
+
+def capped(answer: Answer, ttl: int, seconds: int = 0) -> bytes:
+    """The body of *answer* with every TTL *seconds* lower, and none above *ttl* seconds."""
+    body = bytearray(answer.body)
+    for span in answer.spans:
+        for at in span.ttls:
+            left: int = _TTL.unpack_from(body, at)[0] - seconds
+            _TTL.pack_into(body, at, max(0, min(left, ttl)))
+    return bytes(body)

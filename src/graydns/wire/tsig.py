@@ -8,6 +8,7 @@ import dns.rdataclass
 import dns.rdatatype
 
 from graydns.model.query import Query
+from graydns.wire import edns
 from graydns.wire.header import ANY, CD, FIXED, FORMERR, HEADER, NOTAUTH, QR, RD, TSIG
 from graydns.wire.reject import reply
 from graydns.wire.walk import Names
@@ -29,5 +30,7 @@ def refuse_key(query: Query) -> bytes:
         return reply(wire, FORMERR)
     rdata = asked.replace(mac=b"", error=_BADKEY, other=b"").to_wire() or b""
     flags = QR | NOTAUTH | (RD if query.recursion_desired else 0) | (CD if query.checking_disabled else 0)
-    tail = owner + FIXED.pack(TSIG, ANY, 0, len(rdata)) + rdata
-    return HEADER.pack(query.id, flags, 1, 0, 0, 1) + query.question + tail
+    # A query with OPT is answered with OPT (RFC 6891 section 6.1.1); TSIG stays the last record.
+    opt = b"" if query.edns is None else edns.record(edns.DEFAULT_PAYLOAD, query.edns.dnssec_ok)
+    tail = opt + owner + FIXED.pack(TSIG, ANY, 0, len(rdata)) + rdata
+    return HEADER.pack(query.id, flags, 1, 0, 0, 2 if opt else 1) + query.question + tail

@@ -1,0 +1,71 @@
+"""Resident octets of a cached answer: in the raw cache alone, and held by both caches at once.
+
+    python benchmarks/micro/store.py [--count 50000] [--raw]
+
+Answers are scrubbed from replies as an upstream writes them: two addresses, names of some thirty octets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+
+from graydns.model.answer import Answer
+from graydns.model.decision import Cohort, Decision
+from graydns.model.query import Client, Edns, Query
+from graydns.resolve.key import Keys
+from graydns.resolve.store import Store
+from graydns.upstream.group import UpstreamGroup
+from graydns.upstream.reply import read
+from graydns.upstream.request import Form, make_request
+from graydns.upstream.scrub import scrub
+from graydns.upstream.server import Server
+from graydns.upstream.table import ForwardTable
+
+GROUP = UpstreamGroup("bench", (Server("192.0.2.53"),))
+DECISION = Decision(Cohort("default"))
+RECORDS = bytes.fromhex("c00c000100010000012c0004c0000201c00c000100010000012c0004c0000202")
+
+
+def resident() -> int:
+    """Octets of this process in memory."""
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * 4096
+
+
+def question(number: int) -> Query:
+    """A query for a name that no other number has."""
+    label = f"host-{number:08}".encode()
+    qname = bytes((len(label),)) + label + b"\x06region\7example\3com\0"
+    return Query(0, b"", qname + b"\0\1\0\1", qname, 1, 1, Client(b"\x7f\0\0\1"), edns=Edns(1232), decision=DECISION)
+
+
+def answer(query: Query, now: float) -> Answer:
+    """What is believed of an honest reply."""
+    request = make_request(query, GROUP)
+    data = b"\0\0\x81\x80\0\1\0\2\0\0\0\0" + query.question + RECORDS
+    return scrub(read(data, request), request, Form.FULL, now)
+
+
+def main() -> None:
+    """Fill a Store and print what that took."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=50_000)
+    parser.add_argument("--raw", action="store_true", help="the raw cache alone")
+    options = parser.parse_args()
+    keys = Keys(ForwardTable({b"\0": GROUP}).choose, lambda query: "default")
+    store = Store(lambda partition: 1 << 40, lambda origin: True)
+    gc.collect()
+    before = resident()
+    for number in range(options.count):
+        query = question(number)
+        kept = store.keep(keys.raw(query), answer(query, number / 7), 0.0)
+        if not options.raw:
+            store.keep(keys.of_cohort(query), kept, 0.0)
+    resident_each = (resident() - before) / options.count
+    counted_each = store.stats()["default"].octets / options.count
+    print(f"{resident_each:.0f} octets resident, {counted_each:.0f} counted per answer")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What operators and files change while graydns serves: reloads, live overrides, history."""

@@ -1,0 +1,105 @@
+"""The metrics of what is behind the answers: caches, upstreams, connections, reloads, anomalies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
+
+from attrs import field, frozen
+from prometheus_client.metrics_core import Metric
+
+from graydns import __version__
+from graydns.fast.front import Front
+from graydns.fast.hot import HotTable
+from graydns.listen.service import Doors
+from graydns.observe.anomalies import AnomalyLog
+from graydns.observe.families import Row, counters, gauges
+from graydns.resolve.pipeline import Stores
+from graydns.snapshot.snapshot import Snapshot
+
+#: Events of ``Store.counts`` that are lookups, to what each is called.
+_LOOKUPS = {"hit": "hit", "miss": "miss", "stale": "stale"}
+
+
+class Observed(Protocol):
+    """The server, as far as it is observed (``graydns.server.Server``)."""
+
+    front: Front
+    stores: Stores
+    anomalies: AnomalyLog
+    snapshot: Snapshot
+
+
+@frozen(eq=False)
+class InsideMetrics:
+    """A prometheus-client collector. *tables*: the hot tables by tenant; *ready*: see ``observe.http``."""
+
+    server: Observed = field(repr=False)
+    doors: Doors = field(repr=False)
+    tables: Callable[[], Mapping[str, HotTable]] = field(repr=False)
+    reloads: Callable[[], Mapping[str, int]] = field(repr=False)
+    audit_failures: Callable[[], int] = field(repr=False)
+    ready: Callable[[], bool] = field(repr=False)
+    began: float
+
+    def collect(self) -> Iterator[Metric]:
+        """Read all counters."""
+        yield from gauges("graydns_build_info", "Always 1.", ("version",), [((__version__,), 1)])
+        yield from gauges("graydns_start_time_seconds", "When this server started.", (), [((), self.began)])
+        yield from gauges("graydns_ready", "1 if /ready says so.", (), [((), self.ready())])
+        yield from self._control()
+        yield from self._caches()
+        yield from self._upstreams()
+        yield from self._connections()
+        anomalies = (((kind,), count) for kind, count in sorted(self.server.anomalies.counts.items()))
+        yield from counters("graydns_anomalies", "Odd things from the network, by kind.", ("kind",), anomalies)
+
+    def _control(self) -> Iterator[Metric]:
+        number = self.server.snapshot.number
+        results = (((result,), count) for result, count in sorted(self.reloads().items()))
+        failed = self.audit_failures()
+        yield from gauges("graydns_snapshot_number", "The snapshot that is served.", (), [((), number)])
+        yield from counters("graydns_reloads", "Reloads, by result.", ("result",), results)
+        yield from counters("graydns_audit_failures", "Audit lines that could not be written.", (), [((), failed)])
+
+    def _caches(self) -> Iterator[Metric]:
+        counts, usage = self.server.stores.answers.counts, self.server.stores.answers.stats()
+        lookups = (((result,), counts[event]) for event, result in _LOOKUPS.items())
+        yield from counters("graydns_cache_lookups", "Cache lookups, by result.", ("result",), lookups)
+        refreshes = [((), counts["refresh"])]
+        yield from counters("graydns_cache_refreshes", "Answers asked anew behind a client's back.", (), refreshes)
+        yield from counters("graydns_cache_evictions", "Answers that made room for others.", (), [((), counts["evicted"])])
+        labels = ("tenant",)
+        for name, text, at in (
+            ("graydns_cache_entries", "Answers in the cache.", 0),
+            ("graydns_cache_bytes", "Memory of the answers in the cache.", 1),
+            ("graydns_cache_limit_bytes", "Memory that they may take.", 2),
+        ):
+            yield from gauges(name, text, labels, [((tenant,), use[at]) for tenant, use in usage.items()])
+        tables = self.tables()
+        hot: list[Row] = [((tenant,), table.size) for tenant, table in tables.items()]
+        most: list[Row] = [((tenant,), table.limit) for tenant, table in tables.items()]
+        yield from gauges("graydns_hot_table_bytes", "Memory of the hot table, by estimate.", labels, hot)
+        yield from gauges("graydns_hot_table_limit_bytes", "Memory that it may take.", labels, most)
+
+    def _upstreams(self) -> Iterator[Metric]:
+        stores = self.server.stores
+        groups = self.server.snapshot.forward.by_name
+        suspects: list[Row] = [
+            ((name, str(server)), stores.client.suspects(server))
+            for name, group in groups.items()
+            for server in group.servers
+        ]
+        text = "1 if the server failed in the last seconds and is asked after the others."
+        yield from gauges("graydns_upstream_suspect", text, ("upstream", "server"), suspects)
+        waiting = [((), stores.inflight.total)]
+        yield from gauges("graydns_upstream_waiting", "Queries that wait for an upstream now.", (), waiting)
+
+    def _connections(self) -> Iterator[Metric]:
+        doors, connections = self.doors, self.doors.connections
+        yield from gauges("graydns_connections", "TCP and TLS connections now.", (), [((), len(connections))])
+        lost: list[Row] = [(("refused",), connections.refused), (("evicted",), connections.evicted)]
+        text = "Connections refused, or closed to make room."
+        yield from counters("graydns_connections_turned_away", text, ("how",), lost)
+        dropped = [((), doors.dropped)]
+        yield from counters("graydns_udp_answers_dropped", "UDP answers that the kernel would not take.", (), dropped)

@@ -1,0 +1,156 @@
+"""The child process that reads configuration: ``python -P -m graydns.sources.aside < JOB > FRAMES``.
+
+::
+
+    run         at start, blocking
+    run_aside   while serving
+      main → examine.examine | lines.locate → frames.write
+
+Parsing 100,000 rules takes seconds, and memory that goes back to the system only with the process.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessDone, ProcessExitedAlready
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+
+from graydns.config.file import read_document
+from graydns.config.misfit import Misfit
+from graydns.model.errors import ConfigError, Fault
+from graydns.sources import frames
+from graydns.sources.examine import Job, examine
+from graydns.sources.zonefile import Reactor
+
+#: The nice value added in a child: queries come first.
+_NICE = 5
+
+#: Octets of a child's complaints that are kept.
+_MOST_STDERR = 4096
+
+
+@frozen
+class Locate:
+    """Find lines and columns in the files that *faults* are about."""
+
+    faults: tuple[Fault, ...]
+
+
+def run(job: Job | Locate) -> BinaryIO:
+    """The frames that a child makes of *job*, in an open file; waits for it. Raises ConfigError if it fails."""
+    with _request(job) as request:
+        reply = _nameless()
+        child = subprocess.run(_COMMAND, stdin=request, stdout=reply, stderr=subprocess.PIPE, check=False)
+    if child.returncode != 0:
+        reply.close()
+        raise _failed(child.stderr)
+    reply.seek(0)
+    return reply
+
+
+async def run_aside(reactor: Reactor, job: Job | Locate) -> BinaryIO:
+    """The same without stopping queries."""
+    reply = _nameless()
+    try:
+        with _request(job) as request:
+            child = _Child()
+            descriptors: Mapping[int, int | str] = {0: request.fileno(), 1: reply.fileno(), 2: "r"}
+            reactor.spawnProcess(child, _COMMAND[0], _COMMAND, None, childFDs=descriptors)
+        await child.ended
+    except BaseException:
+        reply.close()
+        raise
+    reply.seek(0)
+    return reply
+
+
+def locate(faults: Sequence[Fault]) -> list[Fault]:
+    """*faults* with the lines and columns that their files have now."""
+    located: list[Fault] = []
+    for file in dict.fromkeys(fault.file for fault in faults):
+        mine = [fault for fault in faults if fault.file == file]
+        try:
+            document = read_document(Path(file))
+        except ConfigError:
+            located += mine
+        else:
+            located += document.locate_all(Misfit(fault.path, fault.found, fault.expected) for fault in mine)
+    return located
+
+
+def main() -> None:
+    """Do the job on standard input."""
+    os.nice(_NICE)
+    (job,) = frames.read(sys.stdin.buffer)
+    made = locate(job.faults) if isinstance(job, Locate) else examine(job, bounded=False)
+    for frame in made:
+        frames.write(frame, sys.stdout.buffer)
+
+
+class _Child(ProcessProtocol):
+    """A child at work; *ended* fires when it is done, or fails with ConfigError. Cancelling kills it."""
+
+    def __init__(self) -> None:
+        self.ended: Deferred[None] = Deferred(lambda _: self._kill())
+        self._stderr = b""
+
+    def makeConnection(self, process: Any) -> None:
+        """It runs; *process* is its IProcessTransport."""
+        self._process = process
+
+    def errReceived(self, data: bytes) -> None:
+        """Keep the last it complains of."""
+        self._stderr = (self._stderr + data)[-_MOST_STDERR:]
+
+    def processEnded(self, reason: Failure) -> None:
+        """It is gone and its pipes are closed."""
+        if self.ended.called:
+            return
+        if isinstance(reason.value, ProcessDone):
+            self.ended.callback(None)
+        else:
+            self.ended.errback(_failed(self._stderr))
+
+    def _kill(self) -> None:
+        with suppress(ProcessExitedAlready):
+            self._process.signalProcess("KILL")
+
+
+#: ``-P``: the working folder holds no modules of ours.
+_COMMAND = [sys.executable, "-P", "-m", "graydns.sources.aside"]
+
+
+def _nameless() -> BinaryIO:
+    return cast(BinaryIO, tempfile.TemporaryFile())  # whoever gets it closes it
+
+
+def _request(job: Job | Locate) -> BinaryIO:
+    request = _nameless()
+    frames.write(job, request)
+    request.flush()
+    request.seek(0)
+    return request
+
+
+def _failed(stderr: bytes) -> ConfigError:
+    lines = [line for line in stderr.decode(errors="replace").split("\n") if line.strip()]
+    why = lines[-1] if lines else "no word from the reading process"
+    return ConfigError([Fault((), why, "configuration that can be read")])
+
+
+if __name__ == "__main__":
+    # Under this name the classes here are not those that the parent knows.
+    from graydns.sources.aside import main as work
+
+    work()

@@ -1,0 +1,142 @@
+"""An admin interface that is open for the length of a test, and clients for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import define
+from twisted.internet import reactor as default_reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from twisted.spread import pb
+
+from graydns.admin.broker import AdminLimits
+from graydns.admin.service import AdminService
+from graydns.config.address import Door, UnixSocket
+from graydns.ctl.link import Link, LinkError, Login
+from graydns.ctl.place import Place, TlsPlace, UnixPlace
+from graydns.listen.context import TlsContext
+from graydns.model.users import User, hash_password, write_users
+from tests.admin.memory import MemoryAudit, MemoryControl
+from tests.listen.running import TimelessReactor
+
+reactor: Any = default_reactor
+
+PASSWORD = "correct horse"
+
+
+@define
+class Running:
+    """An open admin interface. *clock*: moves its time."""
+
+    service: AdminService
+    control: MemoryControl
+    audit: MemoryAudit
+    clock: Clock
+
+    @property
+    def place(self) -> Place:
+        where = self.service.listening
+        if isinstance(where, UnixSocket):
+            return UnixPlace(where.path)
+        assert where is not None
+        return TlsPlace(where.host, where.port)
+
+    @property
+    def connections(self) -> int:
+        assert self.service.factory is not None
+        return len(self.service.factory)
+
+    def link(self, login: Login | None = None) -> Link:
+        """A client like graydnsctl's."""
+        return Link(reactor, self.place, login or Login())
+
+    async def call(self, command: str, login: Login | None = None, **arguments: Any) -> Any:
+        """One call over a connection of its own."""
+        link = self.link(login)
+        try:
+            return await link.call(command, arguments)
+        finally:
+            link.close()
+
+    async def refusal(self, command: str, login: Login | None = None, **arguments: Any) -> str:
+        """The text with which one call is refused."""
+        with pytest.raises(LinkError) as caught:
+            await self.call(command, login, **arguments)
+        return str(caught.value)
+
+    async def root(self) -> Any:
+        """PB's own view of the root object, with PB's own idea of what may cross."""
+        factory: Any = pb.PBClientFactory()  # type: ignore[no-untyped-call]
+        factory.noisy = False
+        assert isinstance(self.place, UnixPlace)
+        reactor.connectUNIX(str(self.place.path), factory)
+        return await factory.getRootObject()
+
+    async def raw(self) -> Raw:
+        """A connection that speaks no protocol."""
+        assert isinstance(self.place, UnixPlace)
+        endpoint = UNIXClientEndpoint(reactor, str(self.place.path))  # type: ignore[no-untyped-call]
+        raw: Raw = await connectProtocol(endpoint, Raw())  # type: ignore[no-untyped-call]
+        return raw
+
+
+class Raw(Protocol):
+    """Keeps what comes. *ended*: fires when the connection is over."""
+
+    transport: Any
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.ended: Deferred[None] = Deferred()
+
+    def dataReceived(self, data: bytes) -> None:
+        self.data += data
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.ended.callback(None)
+
+
+@asynccontextmanager
+async def running(
+    place: UnixSocket | Door,
+    folder: Path,
+    *,
+    control: MemoryControl | None = None,
+    audit: MemoryAudit | None = None,
+    tls: TlsContext | None = None,
+    limits: AdminLimits | None = None,
+) -> AsyncIterator[Running]:
+    """Open an admin interface, and close it afterwards."""
+    timeless = TimelessReactor()
+    control, audit = control or MemoryControl(), audit or MemoryAudit()
+    service = AdminService(place, control, audit, timeless, users=folder / "users.json", tls=tls, limits=limits)
+    service.privilegedStartService()
+    service.startService()
+    try:
+        yield Running(service, control, audit, timeless.clock)
+    finally:
+        await service.stopService()
+
+
+def unix(folder: Path) -> UnixSocket:
+    return UnixSocket(folder / "admin.sock")
+
+
+def quick_user(role: str, tenant: str | None = None, password: str = PASSWORD) -> User:
+    """A user whose hash is made, and compared, at once."""
+    return User(role, tenant, hash_password(password, bytes(16), (2, 1, 1)))
+
+
+def write(folder: Path, **users: User) -> None:
+    """Write the users file."""
+    path = folder / "users.json"
+    path.write_text(write_users(users))
+    path.chmod(0o600)

@@ -1,0 +1,26 @@
+"""The admin interface of a tiny server, as a process: ``python -m tests.admin.serve SOCKET``. For tests of graydnsctl."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from twisted.internet import reactor
+
+from graydns.admin.service import AdminService
+from graydns.config.address import UnixSocket
+from tests.admin.memory import MemoryAudit, MemoryControl
+
+
+def main() -> None:
+    """Serve until ended."""
+    path = Path(sys.argv[1])
+    service = AdminService(
+        UnixSocket(path), MemoryControl(rules=20), MemoryAudit(), reactor, users=path.parent / "users.json"
+    )
+    service.startService()
+    reactor.run()  # type: ignore[attr-defined]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""What may cross a connection."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.spread import pb
+
+from tests.admin.memory import MemoryControl
+from tests.admin.running import running, unix
+from tests.listen.running import on_reactor
+
+
+class Thing(pb.Copyable):
+    """Something that PB would copy."""
+
+
+class Spy(pb.Referenceable):
+    """Something that PB would let the server call back."""
+
+
+SHARED = ["twice"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Thing(),
+        Spy(),
+        Thing,
+        logging.getLogger,
+        logging,
+        datetime.date(2026, 11, 22),
+        decimal.Decimal(1),
+        {1, 2},
+        [SHARED, SHARED],
+    ],
+    ids=str,
+)
+@on_reactor
+async def test_only_plain_values_are_taken(value: Any, tmp_path: Path) -> None:
+    """Instances, classes, functions, modules, dates, sets and values that refer to each other are refused."""
+    async with running(unix(tmp_path), tmp_path) as admin:
+        root = await admin.root()
+        avatar = await root.callRemote("login")
+        with pytest.raises(Exception, match="plain values|not allowed|insecure|wrong argument"):
+            await avatar.callRemote("why", client=value)
+        assert await avatar.callRemote("whoami")
+        root.broker.transport.loseConnection()
+
+
+@on_reactor
+async def test_before_logging_in_there_is_login_only(tmp_path: Path) -> None:
+    """The root object knows one word, once, and PB's own login is not it."""
+    async with running(unix(tmp_path), tmp_path) as admin:
+        root = await admin.root()
+        for command in ("whoami", "loginAnonymous", "respond", "__init__"):
+            with pytest.raises(Exception, match="log in first"):
+                await root.callRemote(command)
+        with pytest.raises(Exception, match="wrong argument"):
+            await root.callRemote("login", name=["alice"])
+        await root.callRemote("login")
+        with pytest.raises(Exception, match="logged in already"):
+            await root.callRemote("login")
+        root.broker.transport.loseConnection()
+
+
+@pytest.mark.parametrize("command", ["no_such", "__init__", "perspective_status", "pages", "control", "more"])
+@on_reactor
+async def test_only_commands_can_be_called(command: str, tmp_path: Path) -> None:
+    """Other attributes of a perspective are out of reach."""
+    async with running(unix(tmp_path), tmp_path) as admin:
+        assert await admin.refusal(command) in (
+            f"no such command: {command}",
+            "wrong arguments: missing a required argument: 'cursor'",
+        )
+
+
+@on_reactor
+async def test_wrong_arguments_are_told(tmp_path: Path) -> None:
+    """What does not fit is refused before anything is done."""
+    async with running(unix(tmp_path), tmp_path) as admin:
+        asked = {"name": "api.shop.test", "percent": {"canary": 50}}
+        assert await admin.refusal("service_percent", **asked) == "wrong argument percent"
+        assert (await admin.refusal("status", too="much")).startswith("wrong arguments")
+        assert admin.audit.lines == []
+
+
+@on_reactor
+async def test_what_is_wrong_inside_stays_inside(tmp_path: Path) -> None:
+    """An error of the server's own is told without its text; a refusal of control's with it."""
+    async with running(unix(tmp_path), tmp_path) as admin:
+        assert await admin.refusal("reload_prune", zone="odd") == "internal failure"
+        assert await admin.refusal("reload_prune", zone="a.test") == "the zone a.test has not vanished"
+
+
+@on_reactor
+async def test_large_replies_come_whole(tmp_path: Path) -> None:
+    """An explanation with 20,000 rules, well over PB's 640 KiB, arrives, and the reactor serves others meanwhile."""
+    async with running(unix(tmp_path), tmp_path, control=MemoryControl(rules=20_000)) as admin:
+        explained = await admin.call("explain", name="api.shop.test", rdtype="A", tags={"k": "v"})
+        assert len(explained["rules"]) == 20_000
+        assert len(repr(explained["rules"])) > 1 << 20
+        assert explained["rules"][19_999]["rule"] == "rule-19999"
+        assert explained["tags"] == {"k": "v"}

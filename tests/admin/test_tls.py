@@ -1,0 +1,196 @@
+"""Logging in over TLS."""
+
+from __future__ import annotations
+
+import time
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from graydns.admin.broker import AdminLimits
+from graydns.admin.checkers import load_users
+from graydns.admin.service import AdminService
+from graydns.config.address import Door
+from graydns.ctl.link import LinkError, Login
+from graydns.listen.context import TlsContext
+from graydns.model.errors import ConfigError
+from graydns.model.users import NOBODY, Scrypt
+from tests.admin.memory import MemoryAudit, MemoryControl
+from tests.admin.running import PASSWORD, quick_user, reactor, running, write
+from tests.listen.certificates import issue
+from tests.listen.running import on_reactor, until
+
+LOOPBACK = (x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1")))
+
+
+def tls_place(folder: Path, client_ca: Path | None = None) -> tuple[Door, TlsContext, str]:
+    """Any port of 127.0.0.1, what it presents, and the file to verify that with."""
+    server = issue(folder, "server", LOOPBACK)
+    context = TlsContext(server.certificate_file, server.key_file, client_ca)
+    return Door("tls", "127.0.0.1", 0), context, str(server.certificate_file)
+
+
+@on_reactor
+async def test_name_and_password(tmp_path: Path) -> None:
+    """Who says the right ones is let in as the users file says."""
+    write(tmp_path, alice=quick_user("operator", "t-shop"))
+    place, tls, ca = tls_place(tmp_path)
+    async with running(place, tmp_path, tls=tls) as admin:
+        who = await admin.call("whoami", Login("alice", PASSWORD, ca))
+        assert who == {"actor": "user:alice", "role": "operator", "tenant": "t-shop", "origin": "tls:127.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "told"),
+    [
+        ("alice", "wrong horse", "wrong name or password"),
+        ("nobody", PASSWORD, "wrong name or password"),
+        ("alice", "", "wrong name or password"),
+        ("alice", "x" * 4000, "wrong name or password"),
+        ("alice", None, "a name and a password are needed here"),
+        (None, None, "a name and a password are needed here"),
+    ],
+)
+@on_reactor
+async def test_wrong_ones(name: str | None, password: str | None, told: str, tmp_path: Path) -> None:
+    """A wrong name and a wrong password get the same answer; nobody is anonymous."""
+    write(tmp_path, alice=quick_user("admin"))
+    place, tls, ca = tls_place(tmp_path)
+    async with running(place, tmp_path, tls=tls) as admin:
+        assert await admin.refusal("whoami", Login(name, password, ca)) == told
+
+
+@on_reactor
+async def test_wrong_passwords_have_to_wait(tmp_path: Path) -> None:
+    """After three wrong ones the right one waits too; it is taken when the time has come."""
+    write(tmp_path, alice=quick_user("admin"))
+    place, tls, ca = tls_place(tmp_path)
+    async with running(place, tmp_path, tls=tls) as admin:
+        for _ in range(3):
+            await admin.refusal("whoami", Login("alice", "wrong horse", ca))
+        right = Login("alice", PASSWORD, ca)
+        assert await admin.refusal("whoami", right) == "too many wrong passwords; try again in 1 s"
+        admin.clock.advance(1.0)
+        assert (await admin.call("whoami", right))["role"] == "admin"
+
+
+@on_reactor
+async def test_users_are_read_at_each_login(tmp_path: Path) -> None:
+    """A user who is removed cannot log in any more, without a restart; without a file nobody can."""
+    write(tmp_path, alice=quick_user("admin"))
+    place, tls, ca = tls_place(tmp_path)
+    async with running(place, tmp_path, tls=tls) as admin:
+        alice = Login("alice", PASSWORD, ca)
+        assert await admin.call("whoami", alice)
+        write(tmp_path, bob=quick_user("admin"))
+        assert await admin.refusal("whoami", alice) == "wrong name or password"
+        (tmp_path / "users.json").unlink()
+        assert await admin.refusal("whoami", alice) == "wrong name or password"
+
+
+def test_a_file_that_others_can_write_is_not_believed(tmp_path: Path) -> None:
+    """Nor is a folder, nor a FIFO, nor a link to nowhere."""
+    write(tmp_path, alice=quick_user("admin"))
+    path = tmp_path / "users.json"
+    assert list(load_users(path)) == ["alice"]
+    path.chmod(0o620)
+    with pytest.raises(ValueError, match="owner"):
+        load_users(path)
+    with pytest.raises(ValueError, match="owner"):
+        load_users(tmp_path)
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(OSError, match="nowhere|No such file"):
+        load_users(tmp_path / "link")
+
+
+@on_reactor
+async def test_unknown_users_cost_the_same_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One hash is computed with the full costs, whether the name exists or not."""
+    hashed: list[tuple[int, str]] = []
+
+    def matches(scrypt: Scrypt, password: str) -> bool:
+        hashed.append((scrypt.n * scrypt.r * scrypt.p, password))
+        return False
+
+    monkeypatch.setattr(Scrypt, "matches", matches)
+    write(tmp_path, alice=NOBODY)
+    place, tls, ca = tls_place(tmp_path)
+    async with running(place, tmp_path, tls=tls) as admin:
+        for name in ("alice", "mallory"):
+            await admin.refusal("whoami", Login(name, "guess", ca))
+    assert len(hashed) == 2
+    assert hashed[0] == hashed[1]
+
+
+@on_reactor
+async def test_hashing_does_not_hold_up_the_reactor(tmp_path: Path) -> None:
+    """While passwords are hashed the reactor turns."""
+    write(tmp_path, alice=NOBODY)
+    place, tls, ca = tls_place(tmp_path)
+    async with running(place, tmp_path, tls=tls) as admin:
+        turns = 0
+
+        def count() -> None:
+            nonlocal turns
+            turns += 1
+            pending[0] = reactor.callLater(0.005, count)
+
+        pending = [reactor.callLater(0, count)]
+        began = time.process_time()
+        await admin.refusal("whoami", Login("mallory", "guess", ca))
+        assert time.process_time() > began
+        pending[0].cancel()
+        assert turns >= 5
+
+
+@on_reactor
+async def test_a_client_certificate_is_noted(tmp_path: Path) -> None:
+    """With a client CA the certificate shown is part of the origin; the password is needed all the same."""
+    authority = issue(tmp_path, "authority", authority=True)
+    shown = issue(tmp_path, "laptop-7", issuer=authority)
+    write(tmp_path, alice=quick_user("admin"))
+    place, tls, ca = tls_place(tmp_path, authority.certificate_file)
+    files = (str(shown.certificate_file), str(shown.key_file))
+    async with running(place, tmp_path, tls=tls) as admin:
+        who = await admin.call("whoami", Login("alice", PASSWORD, ca, *files))
+        assert who["origin"].startswith("tls:127.0.0.1 tls:")
+        assert "laptop-7" in who["origin"]
+        assert await admin.refusal("whoami", Login("alice", "wrong", ca, *files)) == "wrong name or password"
+
+
+@on_reactor
+async def test_a_certificate_of_somebody_else_is_not_talked_to(tmp_path: Path) -> None:
+    """The client does not show its password to a server that it cannot verify."""
+    write(tmp_path, alice=quick_user("admin"))
+    place, tls, _ = tls_place(tmp_path)
+    other = issue(tmp_path, "other", LOOPBACK)
+    async with running(place, tmp_path, tls=tls) as admin:
+        told = await admin.refusal("whoami", Login("alice", PASSWORD, str(other.certificate_file)))
+        assert "is its certificate one that --ca knows?" in told
+
+
+@on_reactor
+async def test_strangers_of_one_address_do_not_take_all_places(tmp_path: Path) -> None:
+    """Connections that have not logged in are few per address, and end when their time is up."""
+    write(tmp_path, alice=quick_user("admin"))
+    place, tls, ca = tls_place(tmp_path)
+    async with running(place, tmp_path, tls=tls, limits=AdminLimits(connections=8, strangers=3)) as admin:
+        links = [admin.link(Login("alice", "wrong horse", ca)) for _ in range(3)]
+        for link in links:
+            with pytest.raises(LinkError, match="wrong name"):
+                await link.call("whoami", {})
+        await until(lambda: admin.connections == 3)
+        assert "ended the connection" in await admin.refusal("whoami", Login("alice", PASSWORD, ca))
+        admin.clock.advance(AdminLimits().login)
+        await until(lambda: admin.connections == 0)
+        assert await admin.call("whoami", Login("alice", PASSWORD, ca))
+
+
+def test_tls_needs_a_certificate(tmp_path: Path) -> None:
+    """A tls:// place without one is an error of the configuration."""
+    with pytest.raises(ConfigError, match="certificate"):
+        AdminService(
+            Door("tls", "127.0.0.1", 0), MemoryControl(), MemoryAudit(), reactor, users=tmp_path / "users.json"
+        )
