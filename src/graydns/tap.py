@@ -34,8 +34,9 @@ from graydns.snapshot.snapshot import Snapshot
 from graydns.sources.files import load_snapshot
 from graydns.welcome import welcome
 
-#: Collections of the young generations stay; one of the oldest would stop answers for as long as a heap takes to walk.
-_GC_THRESHOLDS = (10_000, 50, 1_000_000)
+#: Collections of the young generations stay, often enough to be short; one of the oldest would stop answers for as long
+#: as a heap takes to walk, and finds nothing, as what lives long here has no cycles.
+_GC_THRESHOLDS = (5_000, 5, 1_000_000)
 
 
 class Options(usage.Options):

@@ -16,6 +16,9 @@ class Connected:
     source: bytes
     state: str = "open"
 
+    def finish(self) -> None:
+        self.state = "finished"
+
     def close(self) -> None:
         self.state = "closed"
 

@@ -57,10 +57,16 @@ def test_failure_is_shared() -> None:
     assert len(flights.below.asked) == 2
 
 
+def over_tcp() -> Query:
+    """A query of a client that may leave."""
+    query = make_query()
+    return evolve(query, client=query.client._replace(transport="tcp"))
+
+
 def test_who_leaves_takes_nobody_along() -> None:
     """Cancelling one wait, even the first, leaves the question and all others as they are."""
     flights = Flights()
-    (first, left), (_, stayed) = flights.ask(make_query()), flights.ask(make_query())
+    (first, left), (_, stayed) = flights.ask(over_tcp()), flights.ask(make_query())
     first.cancel()
     assert isinstance(left[0], Failure)
     assert isinstance(left[0].value, CancelledError)
@@ -72,7 +78,7 @@ def test_who_leaves_takes_nobody_along() -> None:
 def test_last_to_leave_cancels_the_question() -> None:
     """When nobody waits any more the question is cancelled, and a new one begins a new flight."""
     flights = Flights()
-    waits = [flights.ask(make_query())[0] for _ in range(2)]
+    waits = [flights.ask(over_tcp())[0] for _ in range(2)]
     for wait in waits:
         wait.cancel()
     assert flights.below.cancelled == 1
@@ -80,6 +86,17 @@ def test_last_to_leave_cancels_the_question() -> None:
     flights.below.answer()
     assert isinstance(outcome[0], Answer)
     assert len(flights.below.asked) == 2
+
+
+def test_a_leader_over_udp_that_is_cancelled_leaves_no_flight_behind() -> None:
+    """Only the end of the server cancels it; those who wait with it are told, and a new question is a new flight."""
+    flights = Flights()
+    (leader, _), (_, follower) = flights.ask(make_query()), flights.ask(over_tcp())
+    leader.cancel()
+    assert isinstance(follower[0], Failure)
+    _, outcome = flights.ask(make_query())
+    flights.below.answer()
+    assert isinstance(outcome[0], Answer)
 
 
 def test_being_told_may_make_another_leave() -> None:

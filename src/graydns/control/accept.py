@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from attrs import evolve, field, frozen
@@ -12,6 +12,7 @@ from graydns.model.errors import Fault
 from graydns.model.name import to_text
 from graydns.sources.checks import placed
 from graydns.sources.reading import Reading, ZoneEntry
+from graydns.sources.watch import Look
 
 Faults = Mapping[Path, tuple[Fault, ...]]
 
@@ -41,11 +42,11 @@ def merge(served: Reading, read: Reading, *, force: bool, prune: bytes | None) -
             faults[path] = tuple(found)
     merged = _keep(zones, faults, before, read)
     present = {entry.file.zone for entry in read.zones.values()}
-    broken = {before_at.file.zone for path in faults if (before_at := served.zones.get(path)) is not None}
+    broken = {old.file.zone for path in faults if (old := _served_at(path, served)) is not None}
     vanished = frozenset(before.keys() - present - broken) - {prune}
     for zone in vanished:
         merged.setdefault(_nowhere(before[zone]), before[zone])
-    return Merged(evolve(read, zones=merged), vanished, faults)
+    return Merged(evolve(read, zones=merged, look=_look(read, faults, merged)), vanished, faults)
 
 
 def without(merged: Merged, served: Reading, faults: Faults) -> Merged:
@@ -53,7 +54,8 @@ def without(merged: Merged, served: Reading, faults: Faults) -> Merged:
     before = {entry.file.zone: entry for entry in served.zones.values()}
     good = {path: entry for path, entry in merged.reading.zones.items() if path not in faults}
     zones = _keep(good, faults, before, merged.reading)
-    return Merged(evolve(merged.reading, zones=zones), merged.vanished, {**merged.faults, **faults})
+    reading = evolve(merged.reading, zones=zones, look=_look(merged.reading, faults, zones))
+    return Merged(reading, merged.vanished, {**merged.faults, **faults})
 
 
 def prune_misfit(zone: bytes, merged: Merged, served: Reading) -> str | None:
@@ -83,13 +85,27 @@ def _keep(
     return kept
 
 
+def _look(read: Reading, faults: Faults, zones: Mapping[Path, ZoneEntry]) -> Look:
+    """The look of *read* without what was not taken, so that it is read again however it looks next time."""
+    left = {*faults, *read.wanted}
+    for path in faults:
+        if (kept := zones.get(path)) is not None:
+            left |= {kept.path, kept.place.wanted, *kept.loaded.files}
+    return {path: stamp for path, stamp in read.look.items() if path not in left}
+
+
 def _stands_for(old: ZoneEntry, path: Path, newer: ZoneEntry | None) -> bool:
     return old.path == path if newer is None else old.file.zone == newer.file.zone
 
 
+def _served_at(path: Path, served: Reading) -> ZoneEntry | None:
+    """What is served from the file *path*; that of a zone which has vanished stands under another key."""
+    return served.zones.get(path) or next((entry for entry in served.zones.values() if entry.path == path), None)
+
+
 def _is_gone(path: Path, served: Reading, read: Reading) -> bool:
     """Whether what is wrong with the zone file *path* is that it, or its data, have vanished since it was served."""
-    entry = served.zones.get(path)
+    entry = _served_at(path, served)
     if entry is None:
         return False
     return any(wanted in read.look and read.look[wanted] is None for wanted in (path, entry.place.wanted))
@@ -108,8 +124,3 @@ def _refusal(old: ZoneEntry, new: ZoneEntry) -> list[Fault]:
 def _nowhere(entry: ZoneEntry) -> Path:
     """A key for a zone without a file, at whose place another one may have come to stand."""
     return entry.path.parent / f"{to_text(entry.file.zone)} has vanished"
-
-
-def with_blobs(reading: Reading) -> Iterator[tuple[str, bytes]]:
-    """What a rollback to *reading* needs and what was read only now."""
-    yield from reading.blobs.items()

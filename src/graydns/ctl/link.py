@@ -95,7 +95,9 @@ class Link:
             raise LinkError(f"cannot reach graydns at {self._place}: {_reason(error)}") from error
         self._factory = factory
         claim = {} if self._login.name is None else {"name": self._login.name, "password": self._login.password}
-        return await root.callRemote("login", **claim).addTimeout(PATIENCE, self._reactor)
+        perspective = await root.callRemote("login", **claim).addTimeout(PATIENCE, self._reactor)
+        perspective.doRefCount = False  # it lasts as long as the connection, with nothing left to say at its end
+        return perspective
 
     def _connect(self, factory: Any) -> None:
         if isinstance(self._place, TlsPlace):

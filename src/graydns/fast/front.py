@@ -179,7 +179,7 @@ class Front:
     async def resolve(self, query: Query, peer: Peer) -> bytes:
         """Answer a miss through the pipeline; always a whole reply within the client's limits."""
         if query.tsig:
-            self._note(query, _NOTAUTH, PIPELINE, "no TSIG key is known").piped += 1
+            self._note(query, None, _NOTAUTH, PIPELINE, "no TSIG key is known").piped += 1
             return tsig.refuse_key(query)
         serving, trace = self.serving, query.trace
         answer = await serving.pipeline.resolve(query)
@@ -187,10 +187,10 @@ class Front:
             self._keep(query, peer, answer)
         began = self.clock()
         reply = self._render(query, peer, answer, query.decision)
-        self._note(query, answer.rcode, PIPELINE, answer.why).piped += 1
+        self._note(query, query.decision, answer.rcode, PIPELINE, answer.why).piped += 1
         if trace is not None:
             trace.passed("Render", began, self.clock())
-            trace.end(answer)
+            trace.end(query, answer)
         return reply
 
     def _learn(self, head: bytes) -> Shape | None:
@@ -219,6 +219,8 @@ class Front:
             return error.reply
         if query.tsig or query.qclass != IN:
             return query
+        if query.qname in self.watched and self.tracer and (trace := self.tracer.begin(query)):
+            return self._follow(query, peer, trace)
         slot = peer.hot.get(*_key(query))
         plan = slot.plan if isinstance(slot, Fork) else None
         decision = None
@@ -227,24 +229,25 @@ class Front:
             decision = plan.decide(query.client)
         entry = slot.entries.get(decision) if isinstance(slot, Fork) and decision is not None else slot
         bits = RD if query.recursion_desired else 0
-        trace = self._trace(query)
-        if isinstance(entry, Entry) and trace is None and (not entry.guarded or self._admits(entry, peer, bits)):
-            query = evolve(query, decision=entry.decision)
-            self._note(query, entry.answer.rcode, PARSED, entry.answer.why).parsed += 1
+        if isinstance(entry, Entry) and (not entry.guarded or self._admits(entry, peer, bits)):
+            self._note(query, entry.decision, entry.answer.rcode, PARSED, entry.answer.why).parsed += 1
             return self._render(query, peer, entry.answer, entry.decision)
         if decision is None:
             plan = self.serving.plan(query.qname, query.qtype, peer.tenant)
             decision = plan.decide(query.client)
+        return evolve(query, decision=decision, plan=plan)
+
+    def _follow(self, query: Query, peer: Peer, trace: Trace) -> Query:
+        """A miss whose way is traced."""
+        began = self.clock()
+        plan = self.serving.plan(query.qname, query.qtype, peer.tenant)
+        decision = plan.decide(query.client)
+        trace.passed("Decide", began, self.clock())
         return evolve(query, decision=decision, plan=plan, trace=trace)
 
-    def _trace(self, query: Query) -> Trace | None:
-        if self.tracer is None or query.qname not in self.watched:
-            return None
-        return self.tracer.begin(query)
-
-    def _note(self, query: Query, rcode: int, way: str, why: str) -> Tally:
+    def _note(self, query: Query, decision: Decision | None, rcode: int, way: str, why: str) -> Tally:
         """Remember an answer that is no short hit; gives the Tally to count it in."""
-        client, decision = query.client, query.decision
+        client = query.client
         tally = self.tallies.of(rcode, decision, client.tenant)
         tally.clients.note(key_of(client), query.wire)
         self.told.append(Told(self.wall(), client, query.qname, query.qtype, rcode, decision, way, why))

@@ -25,6 +25,9 @@ class Connection(Protocol):
     def source(self) -> bytes:
         """The client's packed address."""
 
+    def finish(self) -> None:
+        """Read nothing more, and close it once everything that was asked is answered."""
+
     def close(self) -> None:
         """Close it once everything written has gone out."""
 

@@ -28,6 +28,9 @@ from graydns.model.query import TLS, UDP
 #: Connections the kernel holds for us between two wake-ups.
 BACKLOG = 1024
 
+#: Seconds between two looks at what is still pending.
+GLANCE = 0.02
+
 
 class Doors(Service):
     """Everything that listens for queries. *tls*: needed for doors of that transport, else ConfigError.
@@ -56,11 +59,20 @@ class Doors(Service):
         self._tls = tls
         self._ports: list[tuple[Door, ListeningPort]] = []
         self._datagrams: list[DatagramProtocol] = []
+        self._streams: list[StreamFactory] = []
 
     @property
     def listening(self) -> tuple[Door, ...]:
         """Where clients can reach us now: wildcards of UDP expanded, ports as they are."""
         return tuple(evolve(door, port=port.getHost().port) for door, port in self._ports)
+
+    @property
+    def received(self) -> dict[str, int]:
+        """Messages that came in since the doors were opened, by transport."""
+        counts = {UDP: sum(protocol.received for protocol in self._datagrams)}
+        for factory in self._streams:
+            counts[factory.transport_name] = counts.get(factory.transport_name, 0) + factory.received
+        return counts
 
     @property
     def dropped(self) -> int:
@@ -81,6 +93,27 @@ class Doors(Service):
         """Accept nothing more, cancel what is pending, close what is open; fires when all is closed."""
         super().stopService()  # type: ignore[no-untyped-call]
         return Deferred.fromCoroutine(self._close_all())
+
+    async def drain(self, seconds: float) -> None:
+        """Accept nothing more, and let what is pending be answered, for as many *seconds* at most.
+
+        Stopping afterwards closes what is left.
+        """
+        for door, port in self._ports:
+            if door.transport != UDP:
+                port.stopListening()
+        self._ports = [(door, port) for door, port in self._ports if door.transport == UDP]
+        for protocol in self._datagrams:
+            protocol.rest()
+        for connection in self.connections:
+            connection.finish()
+        end = self._reactor.seconds() + seconds
+        while self._reactor.seconds() < end and (
+            len(self.connections) or any(protocol.pending for protocol in self._datagrams)
+        ):
+            glance: Deferred[None] = Deferred()
+            self._reactor.callLater(GLANCE, lambda: glance.callback(None))  # noqa: B023
+            await glance
 
     def _open_all(self) -> None:
         if self._ports:
@@ -105,8 +138,10 @@ class Doors(Service):
         factory: StreamFactory | TlsFactory
         if door.transport == TLS and self._tls is not None:
             factory = TlsFactory(self._tls, self._front, self.connections, self._reactor, door.tenant)
+            self._streams.append(factory.streams)
         else:
             factory = StreamFactory(self._front, self.connections, self._reactor, door.tenant)
+            self._streams.append(factory)
         bound = _bound(door)
         try:
             port = self._reactor.adoptStreamPort(bound.fileno(), bound.family, factory)
@@ -136,6 +171,7 @@ class Doors(Service):
         for _, port in ports:
             if (closed := port.stopListening()) is not None:
                 await closed
+        self._streams.clear()
         datagrams, self._datagrams = self._datagrams, []
         for protocol in datagrams:
             protocol.cancel()

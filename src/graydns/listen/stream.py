@@ -106,6 +106,13 @@ class StreamProtocol(DNSProtocol):
     def stopProducing(self) -> None:
         """The connection is gone; :meth:`connectionLost` follows."""
 
+    def finish(self) -> None:
+        """Read nothing more, and close once everything that was asked is answered."""
+        if not (self._input_ended or self._closing):
+            self._input_ended = True
+            self.transport.pauseProducing()
+            self.work()
+
     def close(self) -> None:
         """Close the connection once everything written has gone out; what is pending is cancelled."""
         if not self._closing:
@@ -164,6 +171,7 @@ class StreamProtocol(DNSProtocol):
                 break
         if replies:
             self.transport.write(b"".join(replies))
+        self.factory.received += max(taken, 0)
         return taken
 
     def _deliver(self, reply: bytes | None) -> None:
@@ -199,7 +207,8 @@ class StreamProtocol(DNSProtocol):
 
 
 class StreamFactory(DNSServerFactory):
-    """Makes the connections of one door. *admitted*: those of all doors. *tenant*: whose it is, None = everyone's."""
+    """Makes the connections of one door. *admitted*: those of all doors. *tenant*: whose it is, None = everyone's.
+    *received*: messages that came in."""
 
     protocol: Any = StreamProtocol
     noisy = False
@@ -211,6 +220,7 @@ class StreamFactory(DNSServerFactory):
         self.admitted = admitted
         self.reactor = reactor
         self.tenant = tenant
+        self.received = 0
 
     def buildProtocol(self, addr: Address) -> StreamProtocol | None:  # type: ignore[override]  # of IAddress
         """A protocol for the client at *addr*; None refuses it."""

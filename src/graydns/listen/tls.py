@@ -71,7 +71,7 @@ class TlsFactory(TLSMemoryBIOFactory):
         reactor: Clock,
         tenant: str | None = None,
     ) -> None:
-        streams = TlsStreamFactory(front, admitted, reactor, tenant)
+        self.streams = streams = TlsStreamFactory(front, admitted, reactor, tenant)
         super().__init__(context, False, streams, reactor)  # type: ignore[arg-type]  # all are what zope calls so
 
     def buildProtocol(self, addr: Address) -> TlsTransport | None:  # type: ignore[override]  # of IAddress

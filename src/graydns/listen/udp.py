@@ -33,13 +33,15 @@ _PMTUDISC_OMIT = 5
 
 
 class DatagramProtocol(DNSDatagramProtocol):
-    """One UDP door. *tenant*: whose it is, None = everyone's. *dropped*: answers the kernel would not take."""
+    """One UDP door. *tenant*: whose it is, None = everyone's. *received*: datagrams that came in; *dropped*: answers the
+    kernel would not take."""
 
     def __init__(self, front: Front[Any], reactor: Clock, tenant: str | None = None) -> None:
         super().__init__(None, reactor)  # type: ignore[no-untyped-call]
         self._front = front
         self._tenant = tenant
         self._misses = Misses()
+        self.received = 0
         self.dropped = 0
 
     def datagramReceived(self, data: bytes, addr: SocketAddress) -> None:
@@ -56,6 +58,16 @@ class DatagramProtocol(DNSDatagramProtocol):
             self._send(reply, addr)
         elif type(reply) is Query:
             self._misses.start(self._front.resolve(reply, peer), lambda late: self._send(late, addr))
+
+    @property
+    def pending(self) -> int:
+        """Queries that the pipeline is working on."""
+        return len(self._misses)
+
+    def rest(self) -> None:
+        """Read what has arrived, and then nothing more; answers can still be sent."""
+        self.transport.doRead()
+        self.transport.stopReading()
 
     def cancel(self) -> None:
         """Cancel what is pending."""
@@ -79,10 +91,11 @@ class BatchPort(udp.Port):
     def doRead(self) -> None:
         """Hand on what has arrived."""
         receive, deliver = self.socket.recvfrom, self.protocol.datagramReceived
-        for _ in range(BATCH):
+        for taken in range(BATCH):
             try:
                 data, addr = receive(LARGEST_QUERY + 1)
             except BlockingIOError:
+                self.protocol.received += taken
                 return
             except OSError:
                 continue  # an ICMP error about an earlier answer; reading it has cleared it
@@ -90,6 +103,7 @@ class BatchPort(udp.Port):
                 deliver(data, addr)
             except Exception:
                 self._log.failure("a datagram from {addr} could not be answered", addr=addr[0])
+        self.protocol.received += BATCH
 
 
 def listen_udp(protocol: DatagramProtocol, host: str, port: int, reactor: Clock) -> BatchPort:

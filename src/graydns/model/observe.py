@@ -29,8 +29,8 @@ class Trace(Protocol):
     def passed(self, stage: str, began: float, ended: float) -> None:
         """The query went into *stage* and came out of it, at these monotonic seconds."""
 
-    def end(self, answer: Answer) -> None:
-        """The query is answered."""
+    def end(self, query: Query, answer: Answer) -> None:
+        """The query, as it went into the pipeline, is answered."""
 
 
 class Tracer(Protocol):

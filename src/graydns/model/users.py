@@ -68,7 +68,7 @@ def _digest(scrypt: Scrypt, password: str) -> bytes:
         n=scrypt.n,
         r=scrypt.r,
         p=scrypt.p,
-        maxmem=256 * scrypt.n * scrypt.r,
+        maxmem=256 * scrypt.n * scrypt.r + (1 << 20),
         dklen=32,
     )
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
 from typing import Protocol
 
 from attrs import field, frozen
 from prometheus_client.metrics_core import Metric
 
-from graydns import __version__
 from graydns.fast.front import Front
 from graydns.fast.hot import HotTable
 from graydns.listen.service import Doors
@@ -16,10 +16,6 @@ from graydns.observe.anomalies import AnomalyLog
 from graydns.observe.families import Row, counters, gauges
 from graydns.resolve.pipeline import Stores
 from graydns.snapshot.snapshot import Snapshot
-
-#: Events of ``Store.counts`` that are lookups, to what each is called.
-_LOOKUPS = {"hit": "hit", "miss": "miss", "stale": "stale"}
-
 
 class Observed(Protocol):
     """The server, as far as it is observed (``graydns.server.Server``)."""
@@ -44,7 +40,7 @@ class InsideMetrics:
 
     def collect(self) -> Iterator[Metric]:
         """Read all counters."""
-        yield from gauges("graydns_build_info", "Always 1.", ("version",), [((__version__,), 1)])
+        yield from gauges("graydns_build_info", "Always 1.", ("version",), [((version("graydns"),), 1)])
         yield from gauges("graydns_start_time_seconds", "When this server started.", (), [((), self.began)])
         yield from gauges("graydns_ready", "1 if /ready says so.", (), [((), self.ready())])
         yield from self._control()
@@ -64,7 +60,7 @@ class InsideMetrics:
 
     def _caches(self) -> Iterator[Metric]:
         counts, usage = self.server.stores.answers.counts, self.server.stores.answers.stats()
-        lookups = (((result,), counts[event]) for event, result in _LOOKUPS.items())
+        lookups = (((result,), counts[result]) for result in ("hit", "miss", "stale"))
         yield from counters("graydns_cache_lookups", "Cache lookups, by result.", ("result",), lookups)
         refreshes = [((), counts["refresh"])]
         yield from counters("graydns_cache_refreshes", "Answers asked anew behind a client's back.", (), refreshes)

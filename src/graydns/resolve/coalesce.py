@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from graydns.model.answer import Answer
-from graydns.model.query import Query
+from graydns.model.query import UDP, Query
 from graydns.resolve.link import Resolver
 
 
@@ -25,9 +25,12 @@ class Coalesce:
         """The answer from below, or its failure, which all who wait share."""
         key = self.key(query)
         flight = self._flights.get(key)
-        if flight is None:
-            flight = self._flights[key] = _Flight(self._flights, key)
-            flight.begin(self.below, query)
+        if flight is not None:
+            return await flight.join()
+        flight = self._flights[key] = _Flight(self._flights, key)
+        if query.client.transport == UDP:
+            return await flight.lead(self.below, query)
+        flight.begin(self.below, query)
         return await flight.join()
 
 
@@ -45,6 +48,19 @@ class _Flight:
         self._waiters: set[Deferred[Answer]] = set()
         self._outcome: Answer | Failure | None = None
         self._task: Deferred[None] | None = None
+
+    async def lead(self, below: Resolver, query: Query) -> Answer:
+        """Ask for oneself, and tell those who join.
+
+        Whoever asks over UDP stays to the end, so nothing has to be made that could outlive him: half the cost.
+        """
+        try:
+            answer = await below.resolve(query)
+        except BaseException:
+            self._land(Failure())  # type: ignore[no-untyped-call]
+            raise
+        self._land(answer)
+        return answer
 
     def begin(self, below: Resolver, query: Query) -> None:
         """Ask. May end at once."""

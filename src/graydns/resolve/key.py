@@ -41,21 +41,36 @@ class Key(NamedTuple):
     subnet: Subnet | None
 
 
+class _Last:
+    """The last query and its key: the links ask for it one after the other, in one turn."""
+
+    __slots__ = ("key", "query")
+    key: Key
+
+    def __init__(self) -> None:
+        self.query: Query | None = None
+
+
 @frozen
 class Keys:
     """Makes keys. *choose*: the group that will be asked; *partition*: the part of the memory that a query may use."""
 
     choose: Callable[[Query], UpstreamGroup | None] = field(repr=False)
     partition: Callable[[Query], str] = field(repr=False)
+    _last: _Last = field(init=False, repr=False, factory=lambda: _Last())
 
     def of_cohort(self, query: Query) -> Key:
         """The key of what a client of its cohort is told."""
-        decision = query.decision
-        return self._key(query, Cohort(query.client.tenant) if decision is None else decision.cohort)
+        last = self._last
+        if last.query is not query:
+            decision = query.decision
+            last.key = self._key(query, Cohort(query.client.tenant) if decision is None else decision.cohort)
+            last.query = query
+        return last.key
 
     def raw(self, query: Query) -> Key:
         """The key of what an upstream said, whoever asked."""
-        return self._key(query, None)
+        return self.of_cohort(query)._replace(cohort=None)
 
     def _key(self, query: Query, cohort: Cohort | None) -> Key:
         upstream, subnet = "", None

@@ -120,7 +120,7 @@ def _tenants(inputs: Inputs) -> Iterable[str]:
 
 def _mark(tenant: str, inputs: Inputs) -> object:
     """What is equal for equal policies of *tenant*; None if that cannot be told."""
-    zones = [zone.zone for zone in inputs.zone_files if zone.tenant_id == tenant]
+    zones = sorted(zone.zone for zone in inputs.zone_files if zone.tenant_id == tenant)
     if not inputs.contents.keys() >= set(zones) or (tenant in inputs.config.tenants and tenant not in inputs.rules):
         return None
     # The database itself stands for its contents: it is opened anew whenever its file changes.

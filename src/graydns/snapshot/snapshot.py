@@ -21,7 +21,7 @@ class Snapshot:
 
     *routers*: by tenant; the default tenant always has one. *owners*: zone origin to tenant. *forward*: which
     upstream group answers for a name that is not ours, and all groups by name. *marks*: by tenant what is equal for
-    equal policies, None = not known.
+    equal policies, None = not known. *files*: *zone_files* by zone.
     """
 
     number: int
@@ -33,6 +33,11 @@ class Snapshot:
     zone_files: tuple[ZoneFile, ...] = field(repr=False, default=())
     warnings: tuple[str, ...] = ()
     marks: Mapping[str, object] = field(factory=dict, repr=False)
+    files: Mapping[bytes, ZoneFile] = field(repr=False)
+
+    @files.default
+    def _index(self) -> Mapping[bytes, ZoneFile]:
+        return {file.zone: file for file in self.zone_files}
 
     def plan(self, qname: bytes, qtype: int, asker: str) -> Plan:
         """The Plan for a question: that of the tenant whose zone holds *qname*, else of the *asker*'s tenant."""

@@ -145,7 +145,7 @@ def stamps(reading: Reading, before: Look, started: int) -> Generator[None, None
     """
     now = yield from look(reading.paths(), None)
     still = {path: one for path, one in now.items() if one is None or max(one.modified, one.changed) < started - _TICK}
-    return {**still, **{path: before[path] for path in now if path in before}}
+    return {**still, **before}
 
 
 def job_for(main: Path, before: Reading | None, now: Look) -> Job:
@@ -154,7 +154,7 @@ def job_for(main: Path, before: Reading | None, now: Look) -> Job:
         return Job(main)
 
     def same(path: Path) -> bool:
-        return path in now and now[path] == before.look.get(path)
+        return now.get(path) is not None and now[path] == before.look.get(path)
 
     clean = frozenset(path for path in before.zones if same(path))
     data = frozenset(

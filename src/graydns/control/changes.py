@@ -1,0 +1,103 @@
+"""What differs between two readings: zones, services and rules by name, in small steps."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from typing import Any
+from zlib import crc32
+
+from attrs import define, field
+
+from graydns.model.name import to_text
+from graydns.model.policy import Rule
+from graydns.sources.packed import PackedRules, unpack
+from graydns.sources.reading import Reading, ZoneEntry
+
+#: Names of one kind that are kept; of the others the number.
+MOST = 100
+
+#: Plain data: ``{"zones": {"added": […], "removed": […], "altered": […], "more": n}, "services": …, "rules": …}``.
+Changes = dict[str, dict[str, Any]]
+
+
+def changes(before: Reading | None, after: Reading) -> Generator[None, None, Changes]:
+    """What is new, gone or different in *after*; *before* None: nothing was there."""
+    zones, services, rules = _Kind(), _Kind(), _Kind()
+    old = {} if before is None else {entry.file.zone: entry for entry in before.zones.values()}
+    new = {entry.file.zone: entry for entry in after.zones.values()}
+    zones.compare(old, new, _is_same)
+    for zone in dict.fromkeys((*old, *new)):
+        was, now = old.get(zone), new.get(zone)
+        if was is now or (was is not None and now is not None and was.content == now.content):
+            continue
+        services.compare(was.file.services if was else {}, now.file.services if now else {}, lambda a, b: a == b)
+        yield
+        text = to_text(zone)
+        yield from rules.compare_rules(text, was.file.rules if was else (), now.file.rules if now else ())
+    for tenant in dict.fromkeys((*_tenants(before), *_tenants(after))):
+        mine = _tenants(before).get(tenant), _tenants(after).get(tenant)
+        yield from rules.compare_rules(f"tenant {tenant}", *(() if one is None else one.rules for one in mine))
+    kinds = {"zones": zones, "services": services, "rules": rules}
+    return {name: kind.plain() for name, kind in kinds.items()}
+
+
+def is_empty(found: Changes) -> bool:
+    """Whether nothing that has a name differs."""
+    return not any(kind[what] for kind in found.values() for what in ("added", "removed", "altered"))
+
+
+@define
+class _Kind:
+    added: list[str] = field(factory=list)
+    removed: list[str] = field(factory=list)
+    altered: list[str] = field(factory=list)
+    more: int = 0
+
+    def compare(self, old: Mapping[bytes, Any], new: Mapping[bytes, Any], same: Any) -> None:
+        self._add(self.added, (to_text(name) for name in new if name not in old))
+        self._add(self.removed, (to_text(name) for name in old if name not in new))
+        self._add(self.altered, (to_text(name) for name in new if name in old and not same(old[name], new[name])))
+
+    def compare_rules(self, place: str, old: Sequence[Rule], new: Sequence[Rule]) -> Generator[None, None, None]:
+        known: dict[str, int] = {}
+        shared = set(_chunks(old)) & set(_chunks(new))
+        for chunk in _chunks(old):
+            if chunk not in shared:
+                known.update((row[0], _sum(row)) for row in unpack(chunk))
+                yield
+        for chunk in _chunks(new):
+            if chunk not in shared:
+                for row in unpack(chunk):
+                    was = known.pop(row[0], None)
+                    if was != _sum(row):
+                        self._add(self.added if was is None else self.altered, (f"{place}: {row[0]}",))
+                yield
+        self._add(self.removed, (f"{place}: {name}" for name in known))
+
+    def plain(self) -> dict[str, Any]:
+        lists = {"added": self.added, "removed": self.removed, "altered": self.altered}
+        return {**lists, "more": self.more}
+
+    def _add(self, names: list[str], more: Iterable[str]) -> None:
+        for name in more:
+            if len(names) < MOST:
+                names.append(name)
+            else:
+                self.more += 1
+
+
+def _is_same(was: ZoneEntry, now: ZoneEntry) -> bool:
+    equal = was.content == now.content and was.file.config_version == now.file.config_version
+    return equal and was.loaded.digest == now.loaded.digest
+
+
+def _tenants(reading: Reading | None) -> Mapping[str, Any]:
+    return {} if reading is None else reading.config.tenants
+
+
+def _chunks(rules: Sequence[Rule]) -> tuple[bytes, ...]:
+    return rules.chunks if isinstance(rules, PackedRules) else ()
+
+
+def _sum(row: tuple[Any, ...]) -> int:
+    return crc32(repr(row).encode())

@@ -1,0 +1,195 @@
+"""Live: what operators changed while graydns served, beside what the files say; ``live.json`` in the data folder.
+
+It is JSON, read as strictly as the configuration is, so a broken file is told with its line.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from attrs import evolve, field, frozen
+from cattrs import Converter
+
+from graydns.config.converter import new_converter, register
+from graydns.config.file import read_document
+from graydns.config.misfit import Misfits, misfits
+from graydns.config.policy import percent, read_whitelisted
+from graydns.config.scalar import Identifier, Integer, Text, read_percent, read_version_number
+from graydns.model.errors import ConfigError
+
+FILE = "live.json"
+
+#: In ``gray_off``: every tenant.
+ALL = "*"
+
+Word = Annotated[str, Identifier()]
+
+_SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
+
+
+def read_seconds(value: object, /) -> float:
+    """Unix seconds."""
+    if not isinstance(value, str) or not _SECONDS.fullmatch(value):
+        raise misfits(value, "Unix seconds")
+    return float(value)
+
+
+Moment = Annotated[float, read_seconds]
+Actor = Annotated[str, Text("who did it", least=0)]
+
+
+@frozen(kw_only=True)
+class Stay:
+    """Who changed something, when (Unix seconds), and until when it stays; None = until it is reverted."""
+
+    actor: Actor
+    at: Moment
+    until: Moment | None = None
+
+
+@frozen(kw_only=True)
+class Percent(Stay):
+    """Shares in millionths of clients, by version."""
+
+    value: Mapping[Word, Annotated[int, read_percent]]
+
+
+@frozen(kw_only=True)
+class Weights(Stay):
+    """Shares in proportion, by version."""
+
+    value: Mapping[Word, Annotated[int, Integer(0, 1_000_000)]]
+
+
+@frozen
+class Listed:
+    """Entries that a version's whitelist has besides those of the file, and entries of the file that it has not."""
+
+    add: tuple[Annotated[str, read_whitelisted], ...] = ()
+    remove: tuple[Annotated[str, read_whitelisted], ...] = ()
+
+
+@frozen(kw_only=True)
+class Whitelist(Stay):
+    """By version."""
+
+    value: Mapping[Word, Listed]
+
+
+@frozen
+class Override:
+    """What is changed of one service. *abort*: everybody gets the default version."""
+
+    percent: Percent | None = None
+    weights: Weights | None = None
+    whitelist: Whitelist | None = None
+    abort: Stay | None = None
+
+    def fields(self) -> dict[str, Stay]:
+        """What is set, by name."""
+        named = {"percent": self.percent, "weights": self.weights, "whitelist": self.whitelist, "abort": self.abort}
+        return {name: stay for name, stay in named.items() if stay is not None}
+
+
+@frozen
+class Pin:
+    """A rollback: *number* is served, and files are taken up once a zone's version is above the one in *highest*."""
+
+    number: Annotated[int, Integer(1, 10**17)]
+    highest: Mapping[Annotated[str, Text("a zone")], Annotated[tuple[int, ...], read_version_number]] = field(
+        factory=dict
+    )
+
+
+@frozen
+class Live:
+    """All of it. *services*: by name as text; *gray_off*: tenants whose services all give their default, or ALL."""
+
+    services: Mapping[Annotated[str, Text("a service")], Override] = field(factory=dict)
+    gray_off: Mapping[Annotated[str, Text("a tenant, or *")], Stay] = field(factory=dict)
+    pin: Pin | None = None
+
+    def with_service(self, name: str, override: Override) -> Live:
+        """The same with *override* for *name*; an empty one is none."""
+        services = {**self.services, name: override}
+        if not override.fields():
+            del services[name]
+        return evolve(self, services=services)
+
+    def until(self) -> float | None:
+        """When the first of them ends (Unix seconds)."""
+        stays = [stay for override in self.services.values() for stay in override.fields().values()]
+        return min((stay.until for stay in stays if stay.until is not None), default=None)
+
+    def at(self, now: float) -> Live:
+        """What is left at *now* (Unix seconds)."""
+        live = self
+        for name, override in self.services.items():
+            over = {
+                key: None for key, stay in override.fields().items() if stay.until is not None and stay.until <= now
+            }
+            if over:
+                live = live.with_service(name, evolve(override, **over))
+        return live
+
+
+def load(path: Path) -> Live:
+    """What *path* holds; nothing if there is no such file. Raises ConfigError with every fault."""
+    if not path.exists():
+        return Live()
+    document = read_document(path)
+    reading = document.read()
+    if reading.root is None:
+        raise ConfigError(reading.faults)
+    try:
+        live: Live = _converter().structure(reading.root, Live)
+    except Misfits as error:
+        raise ConfigError([*reading.faults, *document.locate_all(error.misfits)]) from None
+    if reading.faults:
+        raise ConfigError(reading.faults)
+    return live
+
+
+def dump(live: Live) -> bytes:
+    """The contents of the file for *live*."""
+    data = {
+        "services": {name: _fields(override) for name, override in live.services.items()},
+        "gray_off": {tenant: _stay(stay) for tenant, stay in live.gray_off.items()},
+        "pin": live.pin and {"number": live.pin.number, "highest": _versions(live.pin.highest)},
+    }
+    return json.dumps(data, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def _versions(highest: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
+    return {zone: ".".join(map(str, version)) for zone, version in highest.items()}
+
+
+def _fields(override: Override) -> dict[str, Any]:
+    data = {name: _stay(stay) for name, stay in override.fields().items()}
+    if override.percent is not None:
+        data["percent"]["value"] = {name: percent(share) for name, share in override.percent.value.items()}
+    if override.weights is not None:
+        data["weights"]["value"] = dict(override.weights.value)
+    if override.whitelist is not None:
+        data["whitelist"]["value"] = {
+            version: {"add": list(listed.add), "remove": list(listed.remove)}
+            for version, listed in override.whitelist.value.items()
+        }
+    return data
+
+
+def _stay(stay: Stay) -> dict[str, Any]:
+    return {"actor": stay.actor, "at": round(stay.at, 3), "until": stay.until and round(stay.until, 3)}
+
+
+@cache
+def _converter() -> Converter:
+    made = new_converter()
+    for cls in (Stay, Percent, Weights, Listed, Whitelist, Override, Pin, Live):
+        register(made, cls)
+    return made

@@ -1,0 +1,68 @@
+"""State: what is served and where it comes from; every change of it ends in one swap."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+
+from graydns.config.main import Config
+from graydns.control.live import Live
+from graydns.control.overrides import apply
+from graydns.model.errors import Fault
+from graydns.server import Server
+from graydns.snapshot.snapshot import Snapshot
+from graydns.sources.reading import Reading
+
+
+@define(eq=False)
+class State:
+    """*served*: what was read of files and is served; *base*: the Snapshot of it; *live*: what operators changed.
+
+    *began*: the configuration that the process was started with. *unfit*: live changes that do not fit, by service.
+    *vanished*: zones without a file. *faults*: what was not taken of the files, by file. *waiting*: keys that wait for
+    a restart. *since*, *started*: Unix seconds of the last swap and of the start. *last*: the last attempt at a reload,
+    as ``status`` tells it. *counts*: attempts by outcome. *wall*: Unix seconds.
+    """
+
+    server: Server
+    served: Reading = field(repr=False)
+    wall: Callable[[], float] = field(repr=False)
+    began: Config = field(init=False, repr=False)
+    base: Snapshot = field(init=False)
+    live: Live = field(init=False, factory=Live)
+    unfit: Mapping[str, str] = field(init=False, factory=dict)
+    vanished: frozenset[bytes] = field(init=False, default=frozenset())
+    faults: Mapping[Path, tuple[Fault, ...]] = field(init=False, factory=dict)
+    waiting: tuple[str, ...] = field(init=False, default=())
+    since: float = field(init=False)
+    started: float = field(init=False)
+    last: dict[str, Any] = field(init=False)
+    counts: Counter[str] = field(init=False, factory=Counter)
+
+    def __attrs_post_init__(self) -> None:
+        self.base = self.server.snapshot
+        self.began = self.base.config
+        self.since = self.started = self.wall()
+        self.last = {"ok": True, "at": self.started, "trigger": "start", "actor": "", "errors": []}
+
+    def serve(self, base: Snapshot, live: Live) -> None:
+        """Serve *base* with *live* on top from the next query on."""
+        applied = apply(base, live)
+        self.base, self.live, self.unfit = base, live, applied.unfit
+        self.server.swap(applied.snapshot)
+        self.since = self.wall()
+
+    def note(self, trigger: str, actor: str, errors: tuple[str, ...] = ()) -> None:
+        """Tell how an attempt at a reload ended."""
+        self.counts["refused" if errors else "accepted"] += 1
+        self.last = {
+            "ok": not errors,
+            "at": self.wall(),
+            "trigger": trigger,
+            "actor": actor,
+            "errors": list(errors),
+        }

@@ -1,0 +1,182 @@
+"""The web page for machines: ``/metrics``, ``/live``, ``/ready``, and nothing else.
+
+One request a connection, at most CONNECTIONS at once, each over after DEADLINE seconds and OCTETS of input, whatever
+its client does. All who ask for the metrics while they are written get the same text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from attrs import define, field, frozen
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress
+from twisted.logger import Logger
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+from twisted.web.http import Request as HttpRequest
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request, Site
+
+from graydns.observe.families import render
+from graydns.sources.slices import in_slices
+
+CONNECTIONS = 32
+
+#: Octets that one connection may send: a request has a few hundred.
+OCTETS = 16_384
+
+#: Seconds from the connection to the last octet of the response.
+DEADLINE = 10.0
+
+_TEXT = b"text/plain; charset=utf-8"
+
+
+class Page(Protocol):
+    """What stands at one path."""
+
+    def answer(self, request: Request) -> Any:
+        """The body, or NOT_DONE_YET."""
+
+
+class Pages(Resource):
+    """The pages by path; GET and HEAD only."""
+
+    isLeaf = True
+
+    def __init__(self, pages: Mapping[bytes, Page]) -> None:
+        super().__init__()
+        self._pages = pages
+
+    def render(self, request: Request) -> Any:
+        """Answer with a page, 404 or 405."""
+        request.setHeader(b"content-type", _TEXT)
+        page = self._pages.get(request.path)
+        if page is None:
+            request.setResponseCode(404)
+            return b"not found: there is " + b", ".join(self._pages) + b"\n"
+        if request.method not in (b"GET", b"HEAD"):
+            request.setResponseCode(405)
+            request.setHeader(b"allow", b"GET, HEAD")
+            return b"GET or HEAD\n"
+        return page.answer(request)
+
+
+@frozen
+class State:
+    """200 *good* while it *holds*, else 503 *bad*."""
+
+    holds: Callable[[], bool]
+    good: bytes
+    bad: bytes
+
+    def answer(self, request: Request) -> bytes:
+        """The word for how it is."""
+        holds = self.holds()
+        request.setResponseCode(200 if holds else 503)
+        return (self.good if holds else self.bad) + b"\n"
+
+
+@define(eq=False)
+class Metrics:
+    """Everything in *registry*, in the Prometheus text format. *clock*: IReactorTime."""
+
+    registry: CollectorRegistry
+    clock: Any = field(repr=False)
+    _waiting: list[Request] = field(init=False, factory=list)
+    _log: Logger = field(init=False, factory=Logger, repr=False)
+
+    def answer(self, request: Request) -> int:
+        """Wait for the text, which is begun unless it is being written."""
+        self._waiting.append(request)
+        request.notifyFinish().addErrback(self._left, request)
+        if len(self._waiting) == 1:
+            Deferred.fromCoroutine(in_slices(self.clock, render(self.registry))).addCallbacks(self._send, self._fail)
+        return NOT_DONE_YET
+
+    def _send(self, text: bytes) -> None:
+        for request in self._take():
+            request.setHeader(b"content-type", CONTENT_TYPE_PLAIN_0_0_4.encode())
+            request.setHeader(b"content-length", b"%d" % len(text))
+            request.write(b"" if request.method == b"HEAD" else text)
+            request.finish()
+
+    def _fail(self, failure: Failure) -> None:
+        self._log.failure("the metrics could not be written", failure)
+        for request in self._take():
+            request.setResponseCode(500)
+            request.finish()
+
+    def _take(self) -> list[Request]:
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
+    def _left(self, failure: Failure, request: Request) -> None:
+        if request in self._waiting:
+            self._waiting.remove(request)
+
+
+class _Channel(HTTPChannel):
+    """One request, then the connection is closed."""
+
+    def checkPersistence(self, request: HttpRequest, version: bytes) -> bool:
+        """Whether another request may follow."""
+        return False
+
+
+class _Bounded(ProtocolWrapper):
+    """A connection that ends in time."""
+
+    factory: HttpFactory
+
+    def connectionMade(self) -> None:
+        """The time runs."""
+        self._received = 0
+        self._timer = self.factory.clock.callLater(DEADLINE, self.abortConnection)
+        super().connectionMade()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Pass on what is within bounds."""
+        self._received += len(data)
+        if self._received > OCTETS:
+            self.abortConnection()
+        else:
+            super().dataReceived(data)
+
+    def connectionLost(self, reason: Any) -> None:
+        """It has ended."""
+        if self._timer.active():
+            self._timer.cancel()
+        super().connectionLost(reason)
+
+
+class HttpFactory(WrappingFactory):
+    """Makes the connections. *live*, *ready*: what their pages say."""
+
+    protocol = _Bounded
+    noisy = False
+
+    def __init__(
+        self, registry: CollectorRegistry, live: Callable[[], bool], ready: Callable[[], bool], clock: Any
+    ) -> None:
+        pages: dict[bytes, Page] = {
+            b"/metrics": Metrics(registry, clock),
+            b"/live": State(live, b"live", b"not live"),
+            b"/ready": State(ready, b"ready", b"not ready"),
+        }
+        site = Site(Pages(pages), reactor=clock, timeout=None)
+        site.protocol = _Channel
+        site.noisy = False
+        site.log = lambda request: None  # type: ignore[method-assign]  # health checks would be most of the log
+        super().__init__(site)
+        self.clock = clock
+
+    def buildProtocol(self, addr: IAddress) -> ProtocolWrapper | None:
+        """A connection; None refuses it."""
+        if len(self.protocols) >= CONNECTIONS:
+            return None
+        wrapper: ProtocolWrapper = super().buildProtocol(addr)
+        return wrapper
