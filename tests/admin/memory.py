@@ -16,7 +16,7 @@ SERVICES = {"api.shop.test": ("t-shop", "shop.test"), "web.farm.test": ("t-farm"
 
 @define
 class MemoryControl:
-    """Does what control does, on dicts. *rules*: how many rules an explanation tries. *busy*: seconds a reload takes."""
+    """Does what control does, on dicts. *rules*: how many an explanation tries. *busy*: seconds a reload takes."""
 
     rules: int = 3
     busy: float = 0.0

@@ -80,6 +80,12 @@ class Running:
         reactor.connectUNIX(str(self.place.path), factory)
         return await factory.getRootObject()
 
+    async def avatar(self) -> Any:
+        """PB's own view of a perspective."""
+        avatar = await (await self.root()).callRemote("login")
+        avatar.doRefCount = False
+        return avatar
+
     async def raw(self) -> Raw:
         """A connection that speaks no protocol."""
         assert isinstance(self.place, UnixPlace)

@@ -1,15 +1,14 @@
-"""The admin interface of a tiny server, as a process: ``python -m tests.admin.serve SOCKET``. For tests of graydnsctl."""
+"""The admin interface of a tiny server as a process, for graydnsctl: ``python -m tests.admin.serve SOCKET``."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from twisted.internet import reactor
-
 from graydns.admin.service import AdminService
 from graydns.config.address import UnixSocket
 from tests.admin.memory import MemoryAudit, MemoryControl
+from tests.admin.running import reactor
 
 
 def main() -> None:
@@ -19,7 +18,7 @@ def main() -> None:
         UnixSocket(path), MemoryControl(rules=20), MemoryAudit(), reactor, users=path.parent / "users.json"
     )
     service.startService()
-    reactor.run()  # type: ignore[attr-defined]
+    reactor.run()
 
 
 if __name__ == "__main__":

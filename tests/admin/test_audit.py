@@ -13,7 +13,7 @@ from tests.admin.memory import MemoryAudit
 from tests.admin.running import running, unix
 from tests.listen.running import on_reactor
 
-SHARES = {"name": "API.shop.test.", "percent": {"canary": "50"}}
+SHARES: dict[str, Any] = {"name": "API.shop.test.", "percent": {"canary": "50"}}
 
 
 @on_reactor

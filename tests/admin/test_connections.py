@@ -7,18 +7,21 @@ import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.spread import banana
+from twisted.spread.banana import encode as untyped_encode
 
 from graydns.admin.broker import AdminLimits
 from graydns.admin.entrance import UnixEntrance, own_uids
 from tests.admin.memory import MemoryControl
 from tests.admin.running import Raw, reactor, running, unix
 from tests.listen.running import on_reactor, turn, until
+
+encode: Callable[[object], bytes] = untyped_encode
 
 
 @on_reactor
@@ -41,6 +44,9 @@ async def test_other_uids_are_not_let_in(tmp_path: Path, monkeypatch: pytest.Mon
         assert "only root and the user that graydns runs as" in await admin.refusal("whoami")
 
 
+VISITOR = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); print(s.recv(100))"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 @on_reactor
 async def test_another_user_is_not_let_in_even_if_the_mode_says_so() -> None:
@@ -50,8 +56,7 @@ async def test_another_user_is_not_let_in_even_if_the_mode_says_so() -> None:
         async with running(unix(Path(folder)), Path(folder)) as admin:
             path = f"{folder}/admin.sock"
             os.chmod(path, 0o666)
-            code = "import os, socket; s = socket.socket(socket.AF_UNIX); s.connect(%r); print(s.recv(100))" % path
-            child = subprocess.Popen([sys.executable, "-c", code], user=65534, stdout=subprocess.PIPE)
+            child = subprocess.Popen([sys.executable, "-c", VISITOR, path], user=65534, stdout=subprocess.PIPE)
             try:
                 await until(lambda: child.poll() is not None)
             finally:
@@ -131,15 +136,14 @@ async def test_calls_at_once_are_limited(tmp_path: Path) -> None:
     """One more than may run at once is refused; the others are served."""
     control = MemoryControl(busy=0.2)
     async with running(unix(tmp_path), tmp_path, control=control, limits=AdminLimits(calls=4)) as admin:
-        root = await admin.root()
-        avatar = await root.callRemote("login")
+        avatar = await admin.avatar()
         calls = [avatar.callRemote("reload") for _ in range(6)]
         outcomes = await gatherResults(
             [call.addCallbacks(lambda _: "done", lambda f: f.getErrorMessage()) for call in calls]
         )
         assert sorted(outcomes) == ["done"] * 4 + ["too many calls at once"] * 2
         assert await avatar.callRemote("whoami")
-        root.broker.transport.loseConnection()
+        avatar.broker.transport.loseConnection()
 
 
 @pytest.mark.parametrize(
@@ -148,16 +152,16 @@ async def test_calls_at_once_are_limited(tmp_path: Path) -> None:
         b"\xff" * 100,
         b"\x01" * 100,
         b"GET / HTTP/1.1\r\n\r\n" * 10,
-        banana.encode(b"pb") + banana.encode([b"cachemessage", 1, 2, b"x", 1, [], []]),
-        banana.encode(b"pb") + banana.encode([b"message"]),
-        banana.encode(b"pb") + banana.encode([]),
-        banana.encode(b"pb") + banana.encode(b"text"),
-        banana.encode(b"pb") + banana.encode([b"decref", 99]),
-        banana.encode(b"pb") + banana.encode([b"answer", 1, 2]),
-        banana.encode(b"pb") + b"\x01\x80" * 5000 + b"\x81",
-        banana.encode(b"pb") + b"\x10\x80" * 20_000,
-        banana.encode(b"pb") + b"\x00\x00\x01\x82" + b"x" * 16_384,
-        banana.encode(b"none") * 3,
+        encode(b"pb") + encode([b"cachemessage", 1, 2, b"x", 1, [], []]),
+        encode(b"pb") + encode([b"message"]),
+        encode(b"pb") + encode([]),
+        encode(b"pb") + encode(b"text"),
+        encode(b"pb") + encode([b"decref", 99]),
+        encode(b"pb") + encode([b"answer", 1, 2]),
+        encode(b"pb") + b"\x01\x80" * 5000 + b"\x81",
+        encode(b"pb") + b"\x10\x80" * 20_000,
+        encode(b"pb") + b"\x00\x00\x01\x82" + b"x" * 16_384,
+        encode(b"none") * 3,
     ],
 )
 @on_reactor
@@ -174,8 +178,7 @@ async def test_what_is_no_request_ends_the_connection(sent: bytes, tmp_path: Pat
 async def test_a_request_has_a_size(tmp_path: Path) -> None:
     """More than PB's 640 KiB, though in small pieces, end the connection of a client that is logged in."""
     async with running(unix(tmp_path), tmp_path) as admin:
-        root = await admin.root()
-        avatar = await root.callRemote("login")
+        avatar = await admin.avatar()
         with pytest.raises(Exception, match="Connection"):
             await avatar.callRemote("why", client=["x" * 1000] * 1 + ["y" * 1000 + str(at) for at in range(1000)])
         assert await admin.call("whoami")
@@ -186,9 +189,8 @@ async def test_a_client_that_does_not_read_is_not_written_to_for_ever(tmp_path: 
     """Requests of a client that takes no answers stay unread once the answers pile up."""
     control = MemoryControl(rules=3000)
     async with running(unix(tmp_path), tmp_path, control=control) as admin:
-        root = await admin.root()
-        avatar = await root.callRemote("login")
-        transport: Any = root.broker.transport
+        avatar = await admin.avatar()
+        transport: Any = avatar.broker.transport
         transport.pauseProducing()
         calls = [avatar.callRemote("explain", name="a.test", rdtype="A") for _ in range(200)]
         assert admin.service.factory is not None
@@ -211,6 +213,6 @@ async def test_the_service_stops(tmp_path: Path) -> None:
         await link.call("whoami", {})
     await raw.ended
     await until(lambda: admin.connections == 0)
-    assert [call for call in admin.clock.getDelayedCalls() if call.active()] == []
+    assert admin.clock.getDelayedCalls() == []
     assert not (tmp_path / "admin.sock").exists()
     assert reactor.running

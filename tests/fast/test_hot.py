@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graydns.fast.hot import AD, OPT, OVERHEAD, RA, RD, Entry, Fork, HotTable
+from graydns.fast.hot import AD, OPT, OVERHEAD, RA, RD, SEEN, Entry, Fork, HotTable
 from graydns.model import name
 from graydns.model.answer import ANSWER, Answer, Security
 from graydns.model.decision import Cohort, Decision
@@ -24,9 +24,10 @@ class OnePlan:
 
 
 class ForkPlan:
-    """A Plan that tells clients apart."""
+    """A Plan that tells clients apart, by their subnet."""
 
     single = None
+    by_subnet = True
 
 
 def entry(text: str = "www.test", decision: Decision = DECISION, **fields: Any) -> tuple[bytes, Entry]:
@@ -112,3 +113,37 @@ def test_cached_answers_age_and_leave_early() -> None:
     _, ours = entry()
     assert ours.expires == float("inf")
     assert not ours.guarded
+
+
+def fork_of(table: HotTable, text: str) -> tuple[Fork, Entry]:
+    """A Fork in *table*, and its one Entry."""
+    key, kept = entry(text)
+    table.keep(0, key, kept, ForkPlan())  # type: ignore[arg-type]
+    slot = table.get(0, key)
+    assert isinstance(slot, Fork)
+    return slot, kept
+
+
+def test_subnets_seen_are_bounded_over_all_forks() -> None:
+    """However many subnets ask for however many names, so many are remembered as the limit allows."""
+    table = HotTable(100 * SEEN)
+    forks = [fork_of(table, f"n{number}.test") for number in range(3)]
+    for number in range(10_000):
+        fork, kept = forks[number % 3]
+        table.remember(fork, number.to_bytes(4, "big"), kept)
+        assert sum(len(fork.seen) for fork, _ in forks) <= 100
+
+
+def test_a_new_entry_or_a_new_window_forgets_who_was_seen() -> None:
+    """What was remembered of clients never outlives the answers it leads to."""
+    table, plan = HotTable(1 << 20), ForkPlan()
+    key, kept = entry()
+    table.keep(0, key, kept, plan)  # type: ignore[arg-type]
+    fork = table.get(0, key)
+    assert isinstance(fork, Fork)
+    table.remember(fork, b"subnet", kept)
+    table.keep(0, key, entry()[1], plan)  # type: ignore[arg-type]
+    assert not fork.seen
+    table.remember(fork, b"subnet", kept)
+    table.forget()
+    assert not fork.seen

@@ -342,3 +342,13 @@ def test_endpoints_that_nobody_comes_to_do_not_count() -> None:
     plan = _plan(route({API: service(versions=versions)}, Rule("all", When(), Then(version="canary"))))
     assert plan.single is not None
     assert plan.reach4 == 0
+
+
+def test_what_counts_of_a_client_with_a_subnet() -> None:
+    """The subnet alone, unless a rule tests the transport or the sender's address goes into the client key."""
+    shared = {API: service(percent={"canary": 500_000})}
+    assert _plan(route(shared)).by_subnet
+    assert _plan(route(shared, Rule("r", When(source="10.0.0.0/8"), Then(version="canary")))).by_subnet
+    assert not _plan(route(shared, Rule("r", When(transport="tls"), Then(version="canary")))).by_subnet
+    by_sender = service(percent={"canary": 500_000}, client_key=("source",))
+    assert not _plan(route({API: by_sender})).by_subnet

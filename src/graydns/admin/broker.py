@@ -67,7 +67,6 @@ class AdminBroker(pb.Broker, TimeoutMixin):
             return
         self.factory.opened(self)
         self._allow(self.factory.limits.login)
-        self.transport.registerProducer(Brake(self.transport), True)
         super().connectionMade()  # type: ignore[no-untyped-call]
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -79,6 +78,9 @@ class AdminBroker(pb.Broker, TimeoutMixin):
     def welcome(self) -> None:
         """Somebody logged in; from here on silence is what ends the connection."""
         self.logged_in = True
+        self._request = 0
+        # Not before: a TLS handshake that waits to write has to read on.
+        self.transport.registerProducer(Brake(self.transport), True)
         self._allow(self.factory.limits.idle)
 
     def timeoutConnection(self) -> None:
@@ -108,8 +110,9 @@ class AdminBroker(pb.Broker, TimeoutMixin):
             self._drop(f"not a request ({type(error).__name__})")
 
     def callExpressionReceived(self, obj: object) -> None:
-        """One request is whole."""
-        self._request = 0
+        """One request is whole. What strangers say is counted all together."""
+        if self.logged_in:
+            self._request = 0
         super().callExpressionReceived(obj)  # type: ignore[no-untyped-call]
 
     def expressionReceived(self, sexp: Any) -> None:

@@ -78,10 +78,15 @@ class PasswordChecker:
 
 def load_users(file: Path) -> dict[str, User]:
     """The users in *file*. Raises OSError, and ValueError for one that others can write or that is no users file."""
-    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
+    with open(file, "rb", opener=_open_at_once) as opened:
         status = os.fstat(opened.fileno())
         if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o022:
             raise ValueError("not a file that only its owner can write")
         if status.st_size > LARGEST_FILE:
             raise ValueError("too large")
         return read_users(opened.read(LARGEST_FILE).decode())
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """As open, without waiting for somebody to write into a FIFO."""
+    return os.open(path, flags | os.O_NONBLOCK)

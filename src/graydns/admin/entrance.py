@@ -54,7 +54,7 @@ class UnixEntrance:
 
 @frozen
 class TlsEntrance:
-    """TLS: everybody may come and must prove a name with its password. A certificate is noted and proves nothing more."""
+    """TLS: everybody may come and must prove a name with its password. A certificate is noted, no more."""
 
     remote: bool = True
 

@@ -1,4 +1,4 @@
-"""What differs between two readings: zones, services and rules by name, in small steps."""
+"""What differs between two readings: the main file, zones, services and rules by name, in small steps."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from graydns.sources.reading import Reading, ZoneEntry
 #: Names of one kind that are kept; of the others the number.
 MOST = 100
 
-#: Plain data: ``{"zones": {"added": […], "removed": […], "altered": […], "more": n}, "services": …, "rules": …}``.
+#: By kind (files, zones, services, rules): ``{"added": […], "removed": […], "altered": […], "more": n}``.
 Changes = dict[str, dict[str, Any]]
 
 
 def changes(before: Reading | None, after: Reading) -> Generator[None, None, Changes]:
     """What is new, gone or different in *after*; *before* None: nothing was there."""
-    zones, services, rules = _Kind(), _Kind(), _Kind()
+    files, zones, services, rules = _Kind(), _Kind(), _Kind(), _Kind()
     old = {} if before is None else {entry.file.zone: entry for entry in before.zones.values()}
     new = {entry.file.zone: entry for entry in after.zones.values()}
     zones.compare(old, new, _is_same)
@@ -37,13 +37,10 @@ def changes(before: Reading | None, after: Reading) -> Generator[None, None, Cha
     for tenant in dict.fromkeys((*_tenants(before), *_tenants(after))):
         mine = _tenants(before).get(tenant), _tenants(after).get(tenant)
         yield from rules.compare_rules(f"tenant {tenant}", *(() if one is None else one.rules for one in mine))
-    kinds = {"zones": zones, "services": services, "rules": rules}
+    if before is None or before.main.digest != after.main.digest:
+        (files.added if before is None else files.altered).append(after.config.file.name)
+    kinds = {"files": files, "zones": zones, "services": services, "rules": rules}
     return {name: kind.plain() for name, kind in kinds.items()}
-
-
-def is_empty(found: Changes) -> bool:
-    """Whether nothing that has a name differs."""
-    return not any(kind[what] for kind in found.values() for what in ("added", "removed", "altered"))
 
 
 @define

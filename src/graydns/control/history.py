@@ -68,6 +68,10 @@ class History:
                 self._last = data
         self.records = tuple(found[-MOST:])
 
+    def next_number(self) -> int:
+        """The number for a new snapshot."""
+        return self.records[-1].number + 1 if self.records else 1
+
     def holds(self, reading: Reading) -> int | None:
         """The number of the last snapshot, if it was made of just what *reading* says."""
         same = self._last and self._last["inputs"] == _inputs(reading)

@@ -13,18 +13,18 @@ from __future__ import annotations
 
 import gc
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import define, evolve, field
 from twisted.logger import Logger
 
-from graydns.config.main import Config
 from graydns.control.accept import Merged, merge, prune_misfit, without
 from graydns.control.changes import changes
+from graydns.control.disk import write_durably
 from graydns.control.history import History, Record, needed
-from graydns.control.live import Live, Pin
+from graydns.control.live import Live, Pin, dump
 from graydns.control.restart import in_effect
 from graydns.control.state import State
 from graydns.model.errors import ConfigError, ControlError, Fault
@@ -33,9 +33,14 @@ from graydns.snapshot.compile import compile_steps
 from graydns.snapshot.snapshot import Snapshot
 from graydns.sources.again import Again
 from graydns.sources.checks import check
+from graydns.sources.files import in_order
 from graydns.sources.reading import Reading
 from graydns.sources.slices import in_slices
-from graydns.sources.watch import Look
+
+#: Steps of a compilation after which the collector is relieved of what they made.
+_REST = 20_000
+
+T = TypeVar("T")
 
 _log = Logger()
 
@@ -46,6 +51,10 @@ class Refused(ControlError):
     def __init__(self, errors: Iterable[str]) -> None:
         self.errors = tuple(errors)
         super().__init__("\n".join(self.errors))
+
+
+class Pinned(Refused):
+    """A rollback is in force."""
 
 
 @define(eq=False)
@@ -67,10 +76,16 @@ class Reloader:
         now = await self.again.glance(self.state.served, self._last)
         return any(self._seen.get(path) != stamp for path, stamp in now.items())
 
-    async def reload(self, trigger: str, actor: str, *, force: bool = False, prune: str | None = None) -> dict[str, Any]:
+    async def reload(
+        self, trigger: str, actor: str, *, force: bool = False, prune: str | None = None
+    ) -> dict[str, Any]:
         """Take up the files as they are. Raises Refused."""
         try:
             outcome = await self._reload(trigger, actor, force, None if prune is None else _zone(prune))
+        except Pinned as error:
+            if trigger == "file":  # it is as the operator wanted it, and status says so
+                raise
+            raise self._refused(trigger, actor, error.errors) from None
         except ConfigError as error:
             raise self._refused(trigger, actor, (str(fault) for fault in error.faults)) from None
         except Refused as error:
@@ -80,27 +95,170 @@ class Reloader:
         self.state.note(trigger, actor)
         return outcome
 
+    async def rollback(self, number: int, actor: str) -> dict[str, Any]:
+        """Serve again what snapshot *number* was made from, until a file's version is above all that there were."""
+        state, trigger = self.state, f"rollback to {number}"
+        if all(record.number != number for record in self.history.records):
+            raise ControlError(f"there is no snapshot {number}; `history list` shows those that there are")
+        try:
+            job = await self.again.in_thread(lambda: self.history.job(number, state.served.config.file))
+            read = await self.again.examine(job, state.served)
+            read = evolve(read, geo=state.served.geo, resolv_conf=state.served.resolv_conf)
+            merged, snapshot, waiting = await self._compiled(Merged(read, faults=read.faults), strict=True)
+            served = evolve(merged.reading, look={}, blobs={})
+            pin = Pin(snapshot.number, _highest(state))
+            found = await self._commit(trigger, actor, served, snapshot, evolve(state.live, pin=pin))
+        except (ConfigError, LookupError, ValueError) as error:
+            raise ControlError(f"snapshot {number} cannot be had any more: {error}") from None
+        except OSError as error:
+            raise ControlError(f"nothing is changed that cannot be kept: {error}") from None
+        before, state.vanished, state.faults, state.waiting = state.last, frozenset(), {}, waiting
+        state.note(trigger, actor)
+        return {"before": before, "after": self.state.last, **found}
+
     async def _reload(self, trigger: str, actor: str, force: bool, prune: bytes | None) -> dict[str, Any]:
         state = self.state
-        read = await self.again.read(self._known(), self._last)
+        pin = state.live.pin
+        known = state.served if pin is None else evolve(state.served, look={})
+        read = await self.again.read(known, self._last)
         self._last, self._seen = read, dict(read.look)
-        if (pin := state.live.pin) is not None and not force and not _above(read, pin):
-            raise Refused([_pinned(pin)])
+        if pin is not None and not force and not _above(read, pin):
+            raise Pinned([_pinned(pin)])
         merged = merge(state.served, read, force=force, prune=prune)
         if prune is not None and (misfit := prune_misfit(prune, merged, state.served)):
             raise Refused([misfit])
         merged, snapshot, waiting = await self._compiled(merged)
-        blobs = {**state.served.blobs, **merged.reading.blobs}
-        served = evolve(merged.reading, blobs=blobs, faults={}, wanted=())
-        found = None
-        if _differs(state.served, served) or pin is not None:
-            found = await in_slices(self.again.reactor, changes(state.served, served))
-            record = Record(snapshot.number, state.wall(), trigger, actor, found)
-            await self.again.in_thread(lambda: self.history.add(record, served))
-            blobs = {}
+        served = evolve(merged.reading, blobs={**state.served.blobs, **merged.reading.blobs}, faults={}, wanted=())
         before = state.base.number
-        state.served = evolve(served, blobs=blobs if found is None else {})
+        if pin is not None or differs(state.served, served):
+            outcome = await self._commit(trigger, actor, served, snapshot, evolve(state.live, pin=None))
+        else:
+            state.served = evolve(served, blobs=needed(served))
+            outcome = {"changed": False, "changes": {}}
         state.vanished, state.faults, state.waiting = merged.vanished, merged.faults, waiting
-        if found is not None:
-            state.serve(snapshot, evolve(state.live, pin=None))
-        return self._outcome(before, found)
+        return {
+            "before": {"snapshot": before},
+            "after": {"snapshot": state.base.number},
+            **outcome,
+            "kept": sorted(map(str, state.faults)),
+            "vanished": sorted(map(to_text, state.vanished)),
+            "restart": list(waiting),
+        }
+
+    async def _compiled(self, merged: Merged, *, strict: bool = False) -> tuple[Merged, Snapshot, tuple[str, ...]]:
+        """A Snapshot of *merged*, or of what is left of it without the zones at fault. Raises ConfigError.
+
+        *strict*: any fault is an error, whatever the configuration says.
+        """
+        state, number = self.state, self.history.next_number()
+        strict = strict or merged.reading.config.reload.fail_fast_on_schema_error
+        faults: Mapping[Path, Iterable[Fault]] = {}
+        while True:
+            reading = merged.reading
+            faults = await in_slices(self.again.reactor, check(reading))
+            if not faults and not (strict and merged.faults):
+                config, waiting = in_effect(state.began, reading.config)
+                steps = compile_steps(number, reading.inputs(config), state.base)
+                try:
+                    return merged, await in_slices(self.again.reactor, _resting(steps)), waiting
+                except ConfigError as error:
+                    faults = _by_file(error.faults)
+            merged = await self._without(merged, faults, strict)
+
+    async def _without(self, merged: Merged, faults: Mapping[Path, Iterable[Fault]], strict: bool) -> Merged:
+        """*merged* without what *faults* are about. Raises ConfigError if it is not for the zones to be left out."""
+        zones, served = merged.reading.zones, set(map(id, self.state.served.zones.values()))
+        found = [fault for each in faults.values() for fault in each]
+        told = await self.again.with_lines(found, merged.reading.documents())
+        ours = any(path not in zones or id(zones[path]) in served for path in faults)
+        if strict or ours:
+            raise ConfigError(in_order([*told.faults, *(fault for each in merged.faults.values() for fault in each)]))
+        located = {path: tuple(each) for path, each in _by_file(told.faults).items()}
+        return without(merged, self.state.served, located)
+
+    async def _commit(
+        self, trigger: str, actor: str, served: Reading, snapshot: Snapshot, live: Live
+    ) -> dict[str, Any]:
+        """Keep what is needed to come back to this, then serve it. Raises OSError, and then nothing has changed."""
+        state = self.state
+        found = await in_slices(self.again.reactor, changes(state.served, served))
+        record = Record(snapshot.number, state.wall(), trigger, actor, found)
+        await self.again.in_thread(lambda: self.history.add(record, served))
+        if live != state.live:
+            await self.again.in_thread(lambda: write_durably(state.live_path, [dump(live)]))
+        state.served = evolve(served, blobs={})
+        state.serve(snapshot, live)
+        return {"changed": True, "changes": found}
+
+    def _refused(self, trigger: str, actor: str, errors: Iterable[str]) -> Refused:
+        told = tuple(errors)
+        self.state.note(trigger, actor, told)
+        _log.error("reload refused ({trigger}): {errors}", trigger=trigger, errors="\n".join(told))
+        return Refused(told)
+
+
+def differs(before: Reading, after: Reading) -> bool:
+    """Whether *after* says anything else than *before*."""
+    return _said(before) != _said(after) or before.geo is not after.geo or before.resolv_conf != after.resolv_conf
+
+
+def _said(reading: Reading) -> object:
+    zones = {
+        entry.file.zone: (entry.content, entry.file.config_version, entry.loaded.digest)
+        for entry in reading.zones.values()
+    }
+    return reading.main.digest, zones
+
+
+def _resting(steps: Generator[None, None, T]) -> Generator[None, None, T]:
+    """*steps*, with what they made so far taken from the collector's sight, as it is made to stay.
+
+    A collection of the middle generation would walk over half a million objects, and no query would be answered.
+    """
+    count = 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            made: T = done.value
+            return made
+        count += 1
+        if count % _REST == 0:
+            gc.freeze()
+        yield
+
+
+def _by_file(faults: Iterable[Fault]) -> dict[Path, list[Fault]]:
+    found: dict[Path, list[Fault]] = defaultdict(list)
+    for fault in faults:
+        found[Path(fault.file)].append(fault)
+    return found
+
+
+def _above(read: Reading, pin: Pin) -> bool:
+    """Whether a zone has a version above all that it had when *pin* was set."""
+    zones = (entry.file for entry in read.zones.values())
+    return any(zone.config_version > pin.highest[name] for zone in zones if (name := to_text(zone.zone)) in pin.highest)
+
+
+def _highest(state: State) -> dict[str, tuple[int, ...]]:
+    """The highest version that every zone is known to have had."""
+    highest = {} if state.live.pin is None else dict(state.live.pin.highest)
+    for entry in state.served.zones.values():
+        name = to_text(entry.file.zone)
+        highest[name] = max(entry.file.config_version, highest.get(name, ()))
+    return highest
+
+
+def _pinned(pin: Pin) -> str:
+    return (
+        f"snapshot {pin.number} is a rollback, and no zone's config_version is above those there were before; "
+        "raise one, or use `graydnsctl reload --force`"
+    )
+
+
+def _zone(text: str) -> bytes:
+    try:
+        return from_text(text)
+    except ValueError as error:
+        raise Refused([str(error)]) from None

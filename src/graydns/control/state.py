@@ -10,7 +10,7 @@ from typing import Any
 from attrs import define, field
 
 from graydns.config.main import Config
-from graydns.control.live import Live
+from graydns.control.live import FILE, Live
 from graydns.control.overrides import apply
 from graydns.model.errors import Fault
 from graydns.server import Server
@@ -48,6 +48,11 @@ class State:
         self.began = self.base.config
         self.since = self.started = self.wall()
         self.last = {"ok": True, "at": self.started, "trigger": "start", "actor": "", "errors": []}
+
+    @property
+    def live_path(self) -> Path:
+        """Where *live* is kept."""
+        return self.began.data / FILE
 
     def serve(self, base: Snapshot, live: Live) -> None:
         """Serve *base* with *live* on top from the next query on."""

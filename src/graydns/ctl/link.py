@@ -71,7 +71,7 @@ class Link:
             self._perspective = None
             raise LinkError(self._lost(command)) from error
         except DeferredTimeout:
-            raise LinkError(f"no answer from {self._place} in {PATIENCE:.0f} s") from None
+            raise LinkError(f"no answer from {self._place} to {command}") from None
 
     async def _call(self, command: str, arguments: dict[str, Any]) -> Any:
         if self._perspective is None or self._perspective.broker.disconnected:

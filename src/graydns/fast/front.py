@@ -23,9 +23,9 @@ from attrs import define, evolve, field, frozen
 from graydns.fast.cookies import reply_option
 from graydns.fast.hot import AD, OPT, RD, Entry, Fork
 from graydns.fast.peer import Peer, Peers
-from graydns.fast.shape import HEAD, REMEMBERED, Shape, read_shape
+from graydns.fast.shape import HEAD, REMEMBERED, SUBNET, Shape, read_shape
 from graydns.fast.sketch import key_of
-from graydns.fast.tally import ROOM, Tallies, Tally
+from graydns.fast.tally import Tallies, Tally
 from graydns.fast.told import MOST, PARSED, PIPELINE, Told
 from graydns.gray.plan import Plan
 from graydns.model.answer import Answer
@@ -147,22 +147,10 @@ class Front:
             return self._answer_parsed(wire, peer)
         if type(slot) is Entry:
             entry: Entry | None = slot
+        elif shape.prefix and peer.believed and slot.by_subnet:
+            entry = slot.seen.get(tail[SUBNET:]) or self._choose(slot, tail[SUBNET:], shape, wire, peer)
         else:
-            if shape.family and peer.ecs:
-                address = tail[HEAD:] + shape.fill
-                subnet = _new(Subnet, (address, shape.prefix))
-                client = _new(
-                    Client, (peer.source, peer.transport, subnet, peer.identity, (), peer.tenant, peer.may_forward)
-                )
-                who = peer.key if peer.identity or not shape.prefix else address
-            else:
-                client, who = peer.plain, peer.key
-            entry = slot.entries.get(slot.plan.decide(client))
-            if entry is not None:
-                clients = entry.tally.clients
-                clients.last[who] = wire
-                if len(clients.last) > ROOM:
-                    clients.settle()
+            entry = self._choose(slot, b"", shape, wire, peer)
         if entry is None or (entry.guarded and not self._admits(entry, peer, bits)):
             return self._answer_parsed(wire, peer)
         opt = shape.reply
@@ -192,6 +180,23 @@ class Front:
             trace.passed("Render", began, self.clock())
             trace.end(query, answer)
         return reply
+
+    def _choose(self, fork: Fork, seen: bytes, shape: Shape, wire: bytes, peer: Peer) -> Entry | None:
+        """The Entry of *fork* that is for this client; remembered under its subnet option *seen*, if that is all of him
+        that counts."""
+        if shape.family and peer.ecs:
+            address = wire[len(wire) - shape.length + HEAD :] + shape.fill
+            subnet = Subnet(address, shape.prefix)
+            client = Client(peer.source, peer.transport, subnet, peer.identity, (), peer.tenant, peer.may_forward)
+            who = peer.key if peer.identity or not shape.prefix else address
+        else:
+            client, who = peer.plain, peer.key
+        entry = fork.entries.get(fork.plan.decide(client))
+        if entry is not None:
+            entry.tally.clients.note(who, wire)
+            if seen:
+                peer.hot.remember(fork, seen, entry)
+        return entry
 
     def _learn(self, head: bytes) -> Shape | None:
         if len(self._shapes) >= REMEMBERED:

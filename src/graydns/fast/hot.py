@@ -24,6 +24,9 @@ from graydns.wire.body import aged
 #: Octets that a slot costs beside the bytes it holds (objects, dictionary slots, key); measured, rounded up.
 OVERHEAD = 420
 
+#: Octets of a client subnet that a fork has seen: dictionary slot and key; measured, rounded up.
+SEEN = 160
+
 #: Indexes into ``Entry.heads``: which bits of the query decide the reply's header.
 RD, OPT, AD, RA = 1, 2, 4, 8
 
@@ -101,13 +104,19 @@ class Entry:
 
 @final
 class Fork:
-    """A name whose answer depends on the client: its Plan, and an Entry per Decision."""
+    """A name whose answer depends on the client: its Plan, and an Entry per Decision.
 
-    __slots__ = ("entries", "plan")
+    *seen*: the Entry by client subnet option, of clients of whom no more than that counts (*by_subnet*); it spares
+    those who come again the decision. ``HotTable.remember`` bounds it.
+    """
+
+    __slots__ = ("by_subnet", "entries", "plan", "seen")
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self.by_subnet = plan.by_subnet
         self.entries: dict[Decision, Entry] = {}
+        self.seen: dict[bytes, Entry] = {}
 
 
 Slot = Entry | Fork
@@ -125,6 +134,7 @@ class HotTable:
     _old: tuple[dict[bytes, Slot], ...] = field(init=False, repr=False, factory=lambda: ({}, {}, {}, {}))
     _young_size: int = field(init=False, default=0)
     _old_size: int = field(init=False, default=0)
+    _seen: int = field(init=False, default=0)
 
     @property
     def size(self) -> int:
@@ -137,6 +147,8 @@ class HotTable:
         if slot is not None:
             cost = self._cost(key, slot)
             self._old_size -= cost
+            if isinstance(slot, Fork):
+                slot.seen = {}
             self._insert(flags, key, slot, cost)
         return slot
 
@@ -159,16 +171,40 @@ class HotTable:
         if entry.decision not in slot.entries:
             self._young_size += OVERHEAD + len(entry.body)
         slot.entries[entry.decision] = entry
+        self._forget(slot)
+
+    def remember(self, fork: Fork, subnet: bytes, entry: Entry) -> None:
+        """Remember that *fork* answers clients with this *subnet* option by *entry*.
+
+        The forks of a generation together remember so many as take the octets that the table itself may; past that, the
+        fork that wants to remember one more forgets its others.
+        """
+        if self._seen >= self.limit // SEEN:
+            self._forget(fork)
+        self._seen += 1
+        fork.seen[subnet] = entry
+
+    def forget(self) -> None:
+        """Forget who was seen, of all forks."""
+        for slots in (*self.young, *self._old):
+            for slot in slots.values():
+                if isinstance(slot, Fork):
+                    self._forget(slot)
+
+    def _forget(self, fork: Fork) -> None:
+        self._seen = max(0, self._seen - len(fork.seen))
+        fork.seen = {}
 
     def clear(self) -> Iterator[None]:
         """Forget everything, at once; gives what then lets go of it, a slot at a step."""
         kept = (*self.young, *self._old)
         self.young, self._old = ({}, {}, {}, {}), ({}, {}, {}, {})
-        self._young_size = self._old_size = 0
+        self._young_size = self._old_size = self._seen = 0
         return _release(kept)
 
     def _insert(self, flags: int, key: bytes, slot: Slot, cost: int) -> None:
         if self._young_size + cost > self.limit // 2:
+            self._seen = 0
             self._old, self._old_size = self.young, self._young_size
             self.young, self._young_size = ({}, {}, {}, {}), 0
         self.young[flags][key] = slot

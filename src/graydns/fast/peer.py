@@ -51,12 +51,14 @@ class Peer:
     *plain*: the Client of a query that brings neither subnet nor tags. *hot*: the table of the sender's tenant.
     *limit*: octets an answer may have, 0 = what the client says. *recursion*: the RA bit as ``hot`` indexes it.
     *address*: *source* as text. *listener*: the tenant of the door it came through, if that has one.
+    *believed*: whether a client subnet tells who asks, as nothing else does.
     *key*: see ``fast.sketch``. *last*: the last query that the hot table answered for it, as it came.
     """
 
     __slots__ = (
         "__weakref__",
         "address",
+        "believed",
         "ecs",
         "hot",
         "identity",
@@ -87,6 +89,7 @@ class Peer:
         """Believe of it what *trust* says, from the next query on."""
         address = self.address
         self.ecs = trust.ecs.get(address) is not None
+        self.believed = self.ecs and self.identity is None
         self.tags = trust.tags.get(address) is not None
         self.may_forward = trust.forward.get(address) is not None
         self.recursion = RA if self.may_forward else 0

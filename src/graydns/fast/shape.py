@@ -14,6 +14,9 @@ from graydns.wire import edns
 #: Octets of the tail that name a shape: an OPT record up to the address of a client subnet.
 HEAD = 19
 
+#: Where in the tail the data of a client subnet option begin, if it is the only option.
+SUBNET = 15
+
 #: Shapes remembered; a client can invent new ones at will, so the table starts anew when it is full.
 REMEMBERED = 2048
 

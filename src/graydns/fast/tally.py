@@ -6,7 +6,7 @@ leaves the hot table takes no count with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import NamedTuple
 
@@ -176,6 +176,11 @@ class Tallies:
                 answer[group.outcome] = Served(queries, None if clients is None else clients.count())
         return answer
 
+    def rcode(self, group: Group) -> int | None:
+        """The rcode of the answers of *group*, if all have the same."""
+        rcodes = [rcode for rcode, tally in self._groups.get(group, {}).items() if tally.total]
+        return rcodes[0] if len(rcodes) == 1 else None
+
     def turn(self) -> Iterator[None]:
         """Begin a new window, a group at each step."""
         for group in tuple(self._groups):
@@ -188,10 +193,10 @@ class Tallies:
             if group[:2] == (tenant, service):
                 self._turn(group, forget=True)
 
-    def prune(self, current: Callable[[Group], bool]) -> None:
+    def prune(self, current: Collection[Group]) -> None:
         """Make room: count those that are not *current* any more as OTHER from now on, what they have included."""
         for group in tuple(self._groups):
-            if group.service in ("", OTHER) or current(group):
+            if group.service in ("", OTHER) or group in current:
                 continue
             rest = self._groups.setdefault(Group(group.tenant, OTHER, OTHER), {})
             for rcode, tally in self._groups.pop(group).items():

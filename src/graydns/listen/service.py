@@ -18,7 +18,7 @@ from graydns.listen.addresses import expand
 from graydns.listen.connections import Connections
 from graydns.listen.context import TlsContext
 from graydns.listen.door import Door, DoorLimits
-from graydns.listen.reactor import ListeningPort, Reactor
+from graydns.listen.reactor import Clock, ListeningPort, Reactor
 from graydns.listen.stream import StreamFactory
 from graydns.listen.tls import TlsFactory
 from graydns.listen.udp import DatagramProtocol, listen_udp
@@ -111,9 +111,7 @@ class Doors(Service):
         while self._reactor.seconds() < end and (
             len(self.connections) or any(protocol.pending for protocol in self._datagrams)
         ):
-            glance: Deferred[None] = Deferred()
-            self._reactor.callLater(GLANCE, lambda: glance.callback(None))  # noqa: B023
-            await glance
+            await _pause(self._reactor, GLANCE)
 
     def _open_all(self) -> None:
         if self._ports:
@@ -176,6 +174,12 @@ class Doors(Service):
         for protocol in datagrams:
             protocol.cancel()
         await self.connections.close()
+
+
+async def _pause(clock: Clock, seconds: float) -> None:
+    over: Deferred[None] = Deferred()
+    clock.callLater(seconds, lambda: over.callback(None))
+    await over
 
 
 def _bound(door: Door) -> socket.socket:

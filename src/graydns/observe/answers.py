@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 
 from attrs import field, frozen
-from dns.rcode import to_text
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
@@ -14,6 +13,7 @@ from graydns.fast.tally import Tallies
 from graydns.listen.service import Doors
 from graydns.observe.families import PIECE, Row, counters, gauges
 from graydns.observe.latency import Latency
+from graydns.observe.render import show_rcode
 
 _PATHS = ("hot", "parsed", "pipeline")
 
@@ -46,7 +46,7 @@ class AnswerMetrics:
                 paths[at] += count
             if number % PIECE == 0:
                 yield from counters(name, text, ("tenant", "rcode"), ())
-        rows = (((tenant, to_text(rcode)), count) for (tenant, rcode), count in by_rcode.items())
+        rows = (((tenant, show_rcode(rcode)), count) for (tenant, rcode), count in by_rcode.items())
         yield from counters(name, text, ("tenant", "rcode"), rows)
         found = (((path,), count) for path, count in zip(_PATHS, paths, strict=True))
         yield from counters("graydns_answers_by_path", "Answers, by the way they were found.", ("path",), found)

@@ -51,9 +51,7 @@ def gauges(name: str, help_text: str, labels: Sequence[str], rows: Iterable[Row]
     return _pieces(GaugeMetricFamily, name, help_text, labels, rows)
 
 
-def _pieces(
-    make: _Family, name: str, help_text: str, labels: Sequence[str], rows: Iterable[Row]
-) -> Iterator[Metric]:
+def _pieces(make: _Family, name: str, help_text: str, labels: Sequence[str], rows: Iterable[Row]) -> Iterator[Metric]:
     left = iter(rows)
     while True:
         family = make(name, help_text, labels=labels)

@@ -17,6 +17,7 @@ from graydns.observe.families import Row, counters, gauges
 from graydns.resolve.pipeline import Stores
 from graydns.snapshot.snapshot import Snapshot
 
+
 class Observed(Protocol):
     """The server, as far as it is observed (``graydns.server.Server``)."""
 
@@ -64,7 +65,9 @@ class InsideMetrics:
         yield from counters("graydns_cache_lookups", "Cache lookups, by result.", ("result",), lookups)
         refreshes = [((), counts["refresh"])]
         yield from counters("graydns_cache_refreshes", "Answers asked anew behind a client's back.", (), refreshes)
-        yield from counters("graydns_cache_evictions", "Answers that made room for others.", (), [((), counts["evicted"])])
+        yield from counters(
+            "graydns_cache_evictions", "Answers that made room for others.", (), [((), counts["evicted"])]
+        )
         labels = ("tenant",)
         for name, text, at in (
             ("graydns_cache_entries", "Answers in the cache.", 0),

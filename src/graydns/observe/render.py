@@ -32,10 +32,10 @@ def show_rcode(rcode: int) -> str:
 
 
 def show_client(client: Client) -> Plain:
-    """All that is believed of a client."""
+    """All that is believed of a client; ``source`` is None where it is not known."""
     subnet = client.subnet
     return {
-        "source": str(ip_address(client.source)),
+        "source": str(ip_address(client.source)) if client.source else None,
         "transport": client.transport,
         "subnet": None if subnet is None else f"{ip_address(subnet.address)}/{subnet.prefix}",
         "identity": client.identity,

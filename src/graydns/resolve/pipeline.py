@@ -6,8 +6,8 @@
                      └─ not ours  → Outward ◄────────────────────────────────────────┘
                                      Cache → Limit → Coalesce → (validation) → Raw cache → Coalesce → Forward
 
-A new pipeline is built for each Snapshot; its Stores outlive it. It has all links a second time, each under a Stage, for
-the few queries that are traced.
+A new pipeline is built for each Snapshot; its Stores outlive it. It has all links a second time, each under a Stage,
+for the few queries that are traced.
 """
 
 from __future__ import annotations

@@ -1,0 +1,177 @@
+"""Changing: live changes of services; each is on the disk before it is served, and ends by itself if it is to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from attrs import define, evolve, field
+
+from graydns.config.misfit import Misfits
+from graydns.config.policy import read_whitelisted
+from graydns.config.scalar import Integer, read_percent
+from graydns.control.disk import write_durably
+from graydns.control.live import ALL, Listed, Live, Override, Percent, Stay, Weights, Whitelist, dump
+from graydns.control.overrides import changed_list, fault_of, override_service
+from graydns.control.plain import moment
+from graydns.control.services import Found, effective, look_up
+from graydns.control.state import State
+from graydns.model.errors import ControlError
+from graydns.sources.again import InThread
+
+#: The longest that a change may be meant to last, in seconds.
+MOST_SECONDS = 366 * 86_400
+
+_WEIGHT = Integer(0, 1_000_000)
+
+
+@define(eq=False)
+class Changing:
+    """Changes services of *state*. Only one method runs at a time: whoever calls sees to that."""
+
+    state: State
+    in_thread: InThread = field(repr=False)
+
+    async def percent(self, name: str, percent: Mapping[str, str], actor: str, seconds: float | None) -> dict[str, Any]:
+        """Give versions these shares; those that are not named keep theirs."""
+        value = {version: _read(read_percent, text, version) for version, text in percent.items()}
+        found, override = self._open(name, value)
+        if override.percent is not None:
+            value = {**override.percent.value, **value}
+        change = Percent(value=value, **self._stay(actor, seconds))
+        return await self._change(found, evolve(override, percent=change, weights=None))
+
+    async def weights(self, name: str, weights: Mapping[str, int], actor: str, seconds: float | None) -> dict[str, Any]:
+        """Give versions shares in proportion; those that are not named keep theirs."""
+        value = {version: _read(_WEIGHT, str(weight), version) for version, weight in weights.items()}
+        found, override = self._open(name, value)
+        if override.weights is not None:
+            value = {**override.weights.value, **value}
+        change = Weights(value=value, **self._stay(actor, seconds))
+        return await self._change(found, evolve(override, weights=change, percent=None))
+
+    async def whitelist(
+        self, name: str, version: str, add: Sequence[str], remove: Sequence[str], actor: str, seconds: float | None
+    ) -> dict[str, Any]:
+        """Put entries on a version's whitelist and take others off it."""
+        for entry in (*add, *remove):
+            _read(read_whitelisted, entry, "whitelist")
+        found, override = self._open(name, [version] if add or remove else [])
+        before = {} if override.whitelist is None else override.whitelist.value
+        listed = found.file.whitelist.get(version, ())
+        now = changed_list(listed, before.get(version, Listed()))
+        if absent := [entry for entry in remove if entry not in now]:
+            raise ControlError(f"not on the whitelist of {version}: {', '.join(absent)}")
+        wanted = changed_list(now, Listed(tuple(add), tuple(remove)))
+        fresh = Listed(
+            add=tuple(entry for entry in wanted if entry not in listed),
+            remove=tuple(entry for entry in listed if entry not in wanted),
+        )
+        change = Whitelist(value={**before, version: fresh}, **self._stay(actor, seconds))
+        return await self._change(found, evolve(override, whitelist=change))
+
+    async def abort(self, name: str, actor: str) -> dict[str, Any]:
+        """Give everybody the default version."""
+        found = look_up(self.state, name)
+        override = self.state.live.services.get(found.name, Override())
+        return await self._change(found, evolve(override, abort=Stay(**self._stay(actor, None))))
+
+    async def revert(self, name: str, actor: str) -> dict[str, Any]:
+        """Drop all that was changed live of a service, which the files may have no more."""
+        live = self.state.live
+        text = name.lower().removesuffix(".")
+        if text in self.state.unfit and text in live.services:
+            await self._keep(live.with_service(text, Override()))
+            return {"service": text, "before": None, "after": None}
+        found = look_up(self.state, name)
+        if found.name not in live.services:
+            raise ControlError(f"nothing of {found.name} was changed live")
+        return await self._change(found, Override())
+
+    async def off(self, tenant: str | None, actor: str) -> dict[str, Any]:
+        """Give everybody the default version of all services, or of all of *tenant*."""
+        live = self.state.live
+        if tenant is not None and tenant not in self.state.base.routers:
+            raise ControlError(f"there is no tenant {tenant}")
+        stay = Stay(**self._stay(actor, None))
+        return await self._switch(evolve(live, gray_off={**live.gray_off, tenant or ALL: stay}))
+
+    async def on(self, tenant: str | None, actor: str) -> dict[str, Any]:
+        """Undo ``off``: for *tenant*, or for all, however they were switched off."""
+        live = self.state.live
+        key = tenant or ALL
+        if not live.gray_off or (tenant is not None and key not in live.gray_off):
+            raise ControlError("gray is off for all tenants" if ALL in live.gray_off else "gray is not off")
+        rest = {} if tenant is None else {other: stay for other, stay in live.gray_off.items() if other != key}
+        return await self._switch(evolve(live, gray_off=rest))
+
+    async def expire(self) -> tuple[str, ...]:
+        """End what is over; the services that change. A full disk does not keep it from ending."""
+        live = self.state.live
+        left = live.at(self.state.wall())
+        ended = tuple(name for name, override in live.services.items() if left.services.get(name) != override)
+        if ended:
+            self.state.serve(self.state.base, left)
+            await self.in_thread(lambda: write_durably(self.state.live_path, [dump(left)]))
+        return ended
+
+    def _open(self, name: str, versions: Mapping[str, Any] | Sequence[str]) -> tuple[Found, Override]:
+        """The service to be changed, and what is changed of it already. Raises ControlError."""
+        found = look_up(self.state, name)
+        override = self.state.live.services.get(found.name, Override())
+        if override.abort is not None:
+            raise ControlError(f"{found.name} is aborted; `service revert {found.name}` comes first")
+        if not versions:
+            raise ControlError("no version is named")
+        for version in versions:
+            if version not in found.file.versions:
+                raise ControlError(f"{found.name} has no version {version}; it has {', '.join(found.file.versions)}")
+        return found, override
+
+    async def _change(self, found: Found, override: Override) -> dict[str, Any]:
+        state = self.state
+        service = override_service(found.file, override)
+        if override.abort is None and (fault := fault_of(state.base, found.tenant, found.wire, found.name, service)):
+            raise ControlError(f"{found.name}: {fault}")
+        before = effective(state, found, state.live)
+        live = state.live.with_service(found.name, override)
+        await self._keep(live)
+        state.server.front.tallies.restart(found.tenant, found.name)
+        stays = override.fields().values()
+        until = min((stay.until for stay in stays if stay.until is not None), default=None)
+        return {
+            "service": found.name,
+            "tenant": found.tenant,
+            "before": before,
+            "after": effective(state, found, live),
+            "until": moment(until),
+        }
+
+    async def _switch(self, live: Live) -> dict[str, Any]:
+        before = sorted(self.state.live.gray_off)
+        await self._keep(live)
+        return {"before": {"gray_off": before}, "after": {"gray_off": sorted(live.gray_off)}}
+
+    async def _keep(self, live: Live) -> None:
+        """Write *live* down, then serve it. Raises ControlError, and then nothing has changed."""
+        state = self.state
+        try:
+            await self.in_thread(lambda: write_durably(state.live_path, [dump(live)]))
+        except OSError as error:
+            raise ControlError(f"nothing is changed that cannot be kept: {error}") from None
+        state.serve(state.base, live)
+
+    def _stay(self, actor: str, seconds: float | None) -> dict[str, Any]:
+        if seconds is not None and not 0 < seconds <= MOST_SECONDS:
+            raise ControlError(f"a change lasts for more than 0 and at most {MOST_SECONDS} seconds")
+        now = self.state.wall()
+        shown = "".join(char if char.isprintable() else "?" for char in actor)[:255]
+        return {"actor": shown, "at": now, "until": None if seconds is None else now + seconds}
+
+
+def _read(reader: Callable[[object], Any], text: object, version: str) -> Any:
+    try:
+        return reader(text)
+    except Misfits as error:
+        misfit = error.misfits[0]
+        raise ControlError(f"{version}: found {misfit.found}, expected {misfit.expected}") from None

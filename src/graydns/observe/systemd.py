@@ -1,0 +1,127 @@
+"""systemd: tells the service manager how it goes (sd_notify), and that it goes at all (its watchdog).
+
+The watchdog is fed only after a query to our own UDP door has come back, so that a server whose reactor turns but which
+answers nothing is restarted.
+"""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from attrs import frozen
+from twisted.application.service import Service
+from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from graydns.listen.door import Door
+from graydns.model.query import UDP
+
+#: What is asked: the root's name servers, without RD, which is answered without anybody's help.
+_QUESTION = b"\0\0\0\1\0\0\0\0\0\0\0\0\2\0\1"
+
+
+@frozen
+class Notifier:
+    """Writes to the socket *address* of the service manager, "" = nobody listens.
+
+    An address that begins with ``@`` is in Linux's abstract namespace. *watchdog*: seconds within which it wants a sign
+    of life, 0 = it wants none.
+    """
+
+    address: str = ""
+    watchdog: float = 0.0
+
+    def send(self, *states: str) -> None:
+        """Tell, if somebody listens; that it cannot be told is nothing that should stop a server."""
+        if not self.address:
+            return
+        address = "\0" + self.address[1:] if self.address.startswith("@") else self.address
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+            sender.setblocking(False)
+            sender.connect(address)
+            sender.sendall("\n".join(states).encode())
+
+
+def notifier_of(environment: Mapping[str, str], pid: int) -> Notifier:
+    """What NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID say to the process *pid* (sd_watchdog_enabled(3))."""
+    wanted = environment.get("WATCHDOG_PID", str(pid)) == str(pid)
+    microseconds = environment.get("WATCHDOG_USEC", "")
+    watchdog = int(microseconds) / 1e6 if wanted and microseconds.isdigit() else 0.0
+    return Notifier(environment.get("NOTIFY_SOCKET", ""), watchdog)
+
+
+class Watchdog(Service):
+    """Asks our own door twice within the watchdog's time and feeds it with each answer.
+
+    *doors*: where we listen; without a door for UDP there is nothing to ask, and the watchdog is fed as it is.
+    *reactor*: IReactorTime and IReactorUDP.
+    """
+
+    name = "watchdog"
+    _log = Logger()
+
+    def __init__(self, notifier: Notifier, doors: Callable[[], tuple[Door, ...]], reactor: Any) -> None:
+        self._notifier = notifier
+        self._doors = doors
+        self._reactor = reactor
+        self._asker = Asker(lambda: notifier.send("WATCHDOG=1"))
+        self._port: Any = None
+        self._loop = LoopingCall(self._look)
+        self._loop.clock = reactor
+
+    def startService(self) -> None:
+        """Begin, if somebody wants to know."""
+        super().startService()  # type: ignore[no-untyped-call]
+        if self._notifier.address and self._notifier.watchdog:
+            self._loop.start(self._notifier.watchdog / 4)
+
+    def stopService(self) -> Any:
+        """End."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        if self._loop.running:
+            self._loop.stop()
+        if self._port is None:
+            return None
+        port, self._port = self._port, None
+        return port.stopListening()
+
+    def _look(self) -> None:
+        door = next((door for door in self._doors() if door.transport == UDP), None)
+        if door is None:
+            self._notifier.send("WATCHDOG=1")
+            return
+        try:
+            if self._port is None:
+                self._port = self._reactor.listenUDP(0, self._asker, "::" if ":" in door.host else "0.0.0.0")
+            self._asker.ask(door.host, door.port)
+        except OSError as error:
+            self._log.warn("the door could not be asked: {error}", error=error)
+
+
+class Asker(DatagramProtocol):
+    """Asks, and calls *answered* when the answer to the last question comes."""
+
+    transport: Any
+    noisy = False
+
+    def __init__(self, answered: Callable[[], None]) -> None:
+        self._answered = answered
+        self._expected: tuple[bytes, str, int] | None = None
+
+    def ask(self, host: str, port: int) -> None:
+        """Send a query."""
+        number = secrets.token_bytes(2)
+        self._expected = (number, host.partition("%")[0], port)
+        self.transport.write(number + _QUESTION, (host, port))
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        """Whether it is the answer."""
+        came = (datagram[:2], addr[0].partition("%")[0], addr[1])
+        if came == self._expected and len(datagram) >= 12 and datagram[2] & 0x80:
+            self._expected = None
+            self._answered()

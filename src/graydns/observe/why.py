@@ -1,0 +1,207 @@
+"""Why: the last answers that one client got, and how the Router comes to them.
+
+Answers that were parsed or went through the pipeline are remembered one by one (``fast.told``). Of hot answers there
+is, for each group of answers that depend on the client, the last query of its last few hundred clients
+(``fast.tally``), and the last query of each sender (``fast.peer``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from itertools import chain, islice
+
+from attrs import evolve, field, frozen
+
+from graydns.fast.front import Front
+from graydns.fast.tally import Group
+from graydns.fast.told import Told
+from graydns.gray.explain import Explanation, explain
+from graydns.gray.scene import Scene
+from graydns.model import name
+from graydns.model.errors import ControlError, Unanswerable
+from graydns.model.query import DEFAULT_TENANT, Client, Edns, Query, Subnet
+from graydns.observe.render import Plain, show_client, show_decision, show_rcode, show_time, show_type
+from graydns.snapshot.snapshot import Snapshot
+from graydns.wire.parse import parse
+
+#: Answers given for one client.
+MOST = 50
+
+HOT = "hot"
+
+#: The source of clients of which only their subnet or identity is known.
+NOBODY = b""
+
+#: Where the identity begins in a key of ``fast.sketch``.
+_IDENTITY_AT = 17
+
+_NAMESPACES = ("tls:", "tsig:", "client:")
+
+Network = IPv4Network | IPv6Network
+
+
+@frozen
+class Who:
+    """A client as an operator names it: an address or network, or an identity."""
+
+    network: Network | None
+    identities: tuple[str, ...] = ()
+
+    def means(self, client: Client) -> bool:
+        """Whether *client* is meant: by its identity, by the subnet it told, or by its address."""
+        if self.network is None:
+            return client.identity in self.identities
+        if client.subnet is not None and client.subnet.prefix and _overlap(self.network, client.subnet):
+            return True
+        return _overlap(self.network, Subnet(client.source, 8 * len(client.source)))
+
+
+def _overlap(network: Network, subnet: Subnet) -> bool:
+    if len(subnet.address) != network.max_prefixlen // 8:
+        return False
+    other = int.from_bytes(subnet.address, "big")
+    shift = network.max_prefixlen - min(network.prefixlen, subnet.prefix)
+    return int(network.network_address) >> shift == other >> shift
+
+
+def read_who(text: str) -> Who:
+    """Read an address, a network in CIDR, or an identity (``tls:NAME``, ``client:NAME``; a bare NAME: any of these).
+
+    Raises ControlError.
+    """
+    try:
+        return Who(ip_network(text, strict=False))
+    except ValueError:
+        if not text.strip():
+            raise ControlError("expected an address, a network or an identity") from None
+    return Who(None, (text,) if text.startswith(_NAMESPACES) else tuple(kind + text for kind in _NAMESPACES))
+
+
+@frozen(eq=False)
+class WhyBook:
+    """Answers "why" from what *front* remembers. *snapshot*: gives the running one."""
+
+    front: Front = field(repr=False)
+    snapshot: Callable[[], Snapshot] = field(repr=False)
+
+    def why(self, client: str) -> list[Plain]:
+        """The last answers of *client*, newest first, those of the hot table after the others.
+
+        Plain values: ``at`` (None for hot answers), ``way``, ``name``, ``type``, ``rcode`` (None where it is not known
+        any more), ``client``, the verdict (``tenant``, ``service``, ``outcome``, ``endpoint``, ``why``), and
+        ``explanation``: what the running Router says, and ``still``: whether that is the same. Raises ControlError.
+        """
+        who = read_who(client)
+        told = (self._show_told(each) for each in reversed(self.front.told) if who.means(each.client))
+        return list(islice(chain(told, self._by_group(who), self._by_sender(who)), MOST))
+
+    def _show_told(self, told: Told) -> Plain:
+        question = told.qname + told.qtype.to_bytes(2, "big") + b"\0\1"
+        query = Query(0, b"", question, told.qname, told.qtype, 1, told.client)
+        explanation = self._explain(query)
+        return {
+            "at": show_time(told.at),
+            "way": told.way,
+            **_show_question(query),
+            "rcode": show_rcode(told.rcode),
+            "answer": told.why,
+            **show_decision(told.decision, told.client.tenant),
+            "explanation": _plain(explanation),
+            "still": told.decision is not None and told.decision.cohort == explanation.decision.cohort,
+        }
+
+    def _by_group(self, who: Who) -> Iterator[Plain]:
+        """Hot answers that depend on the client."""
+        for group, clients in tuple(self.front.tallies.clients.items()):
+            for key, wire in clients.queries():
+                client = _client_of(key, group)
+                if who.means(client) and (query := _parse(wire, _as_told(key, client))) is not None:
+                    yield self._show_hot(query, group, self.front.tallies.rcode(group))
+
+    def _by_sender(self, who: Who) -> Iterator[Plain]:
+        """The last hot answer of a sender, unless it was told above."""
+        if who.network is None or who.network.num_addresses > 1:
+            return
+        peer = self.front.serving.peers.known(str(who.network.network_address))
+        if peer is None or (query := _parse(peer.last, peer.client)) is None:
+            return
+        decision = self.snapshot().plan(query.qname, query.qtype, peer.tenant).decide(query.client)
+        if not decision.varies:
+            yield self._show_hot(query, Group(*decision.cohort[:3]), None)
+
+    def _show_hot(self, query: Query, group: Group, rcode: int | None) -> Plain:
+        explanation = self._explain(query)
+        same = group == explanation.decision.cohort[:3]
+        return {
+            "at": None,
+            "way": HOT,
+            **_show_question(query),
+            "rcode": None if rcode is None else show_rcode(rcode),
+            "answer": explanation.decision.why if same else "",
+            **group._asdict(),
+            "endpoint": explanation.decision.cohort.endpoint if same else "",
+            "why": explanation.decision.why if same else "the policy has changed since",
+            "explanation": _plain(explanation),
+            "still": same,
+        }
+
+    def _explain(self, query: Query) -> Explanation:
+        """What the running Router says, without a note on each of what may be 100,000 rules."""
+        snapshot = self.snapshot()
+        if not query.client.source:
+            query = evolve(query, client=query.client._replace(source=bytes(4)))
+        zone = snapshot.zones.find(query.qname)
+        tenant = query.client.tenant if zone is None else snapshot.owners[zone.origin]
+        router = snapshot.routers.get(tenant) or snapshot.routers[DEFAULT_TENANT]
+        scene = Scene(
+            tenant=router.tenant,
+            query=query,
+            zone=router.scopes.zone(query.qname),
+            service=router.services.get(query.qname),
+            geo=router.geo,
+        )
+        return explain(scene, router.plan(query.qname, query.qtype), ())
+
+
+def _plain(explanation: Explanation) -> Plain:
+    """An explanation as plain values, tuples as lists, without the rules."""
+    data = explanation.to_data()
+    del data["rules"]
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
+
+
+def _show_question(query: Query) -> Plain:
+    return {
+        "name": name.to_text(query.qname),
+        "type": show_type(query.qtype),
+        "client": show_client(query.client),
+    }
+
+
+def _client_of(key: bytes, group: Group) -> Client:
+    """The client behind a key of ``fast.sketch``, as far as that tells."""
+    if len(key) > _IDENTITY_AT:
+        return Client(NOBODY, identity=key[_IDENTITY_AT:].decode(), tenant=group.tenant)
+    if len(key) in (4, 16):
+        return Client(NOBODY, subnet=Subnet(key, 8 * len(key)), tenant=group.tenant)
+    address = key[1:] if len(key) == 5 else key[1:].ljust(16, b"\0")
+    return Client(address, tenant=group.tenant)
+
+
+def _as_told(key: bytes, client: Client) -> Callable[[Edns | None], Client]:
+    """The same client, with the prefix length of the subnet that its query told."""
+
+    def identify(edns: Edns | None) -> Client:
+        if client.subnet is None or edns is None:
+            return client
+        return client._replace(subnet=edns.subnet)
+
+    return identify
+
+
+def _parse(wire: bytes, identify: Callable[[Edns | None], Client]) -> Query | None:
+    try:
+        return parse(wire, identify)
+    except Unanswerable:
+        return None
