@@ -23,7 +23,10 @@ _HOT_SHARE = 4
 
 
 class Server:
-    """Serves one Snapshot after the other. *front*: for the doors; *stores*: what is remembered of upstreams."""
+    """Serves one Snapshot after the other.
+
+    *front*: for the doors. *stores*: what is remembered of upstreams. *tables*: the hot tables, by tenant of the asker.
+    """
 
     _log = Logger()
 
@@ -32,7 +35,7 @@ class Server:
         self.snapshot = snapshot
         self._reactor = reactor
         self._secrets = cookie_secrets
-        self._hot: dict[str, HotTable] = {}
+        self.tables: dict[str, HotTable] = {}
         self._undertaker = Undertaker(lambda: reactor.callLater(0, self._bury))
         self.stores = Stores(reactor, self.anomalies, lambda: self.snapshot)
         peers = Peers(_trust(snapshot.config), self._hot_of)
@@ -48,14 +51,14 @@ class Server:
             self._undertaker.take(follow)
         self.snapshot = snapshot
         self.front.use(self._settings())
-        for table in self._hot.values():
+        for table in self.tables.values():
             table.limit = self._hot_limit()
         self.front.serving = self._serving(snapshot, peers)
         self._undertaker.watch(snapshot)
 
     def forget_hot(self) -> None:
         """Empty the hot tables: the next query for a name goes through the pipeline."""
-        for table in self._hot.values():
+        for table in self.tables.values():
             self._undertaker.take(table.clear())
 
     def _serving(self, snapshot: Snapshot, peers: Peers) -> Serving:
@@ -75,9 +78,9 @@ class Server:
 
     def _hot_of(self, tenant: str) -> HotTable:
         """The hot table of a tenant's askers."""
-        if tenant not in self._hot:
-            self._hot[tenant] = HotTable(self._hot_limit())
-        return self._hot[tenant]
+        if tenant not in self.tables:
+            self.tables[tenant] = HotTable(self._hot_limit())
+        return self.tables[tenant]
 
     def _bury(self) -> None:
         burying = Deferred.fromCoroutine(in_slices(self._reactor, self._undertaker.work()))

@@ -2,7 +2,8 @@
 
 ::
 
-    Options → files.load_snapshot → Server (stores, pipeline, front) → Doors
+    Options → files.read → compile_reading → Server (stores, pipeline, front) → Doors
+                            Observatory (metrics, traces, audit) → open_control → AdminService
 
 Whatever is wrong is said, all of it at once, before anything is opened, and the exit status is 1.
 """
@@ -12,26 +13,36 @@ from __future__ import annotations
 import gc
 import signal
 import sys
+import time
+from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NoReturn
 
-from twisted.application.service import MultiService, Service
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python import usage
 
+from graydns.admin.service import AdminService
+from graydns.config.address import Door as ConfiguredDoor
 from graydns.config.main import Config
+from graydns.control.control import Control, Observers
+from graydns.control.opening import open_control
 from graydns.fast.cookies import load_secrets
 from graydns.listen.context import TlsContext
 from graydns.listen.demo import demo_certificate
 from graydns.listen.door import Door, DoorLimits
 from graydns.listen.limits import fit_connections, raise_open_files
 from graydns.listen.service import Doors
-from graydns.model.errors import ConfigError, Fault
+from graydns.model.errors import ConfigError, ControlError, Fault
 from graydns.model.query import TLS
+from graydns.observe.audit import AuditLog
+from graydns.observe.leaving import Leaving
+from graydns.observe.loglevel import LeastLevel
+from graydns.observe.observatory import Observatory
 from graydns.server import Server
-from graydns.snapshot.snapshot import Snapshot
-from graydns.sources.files import load_snapshot
+from graydns.sources.files import compile_reading, data_warnings, read
 from graydns.welcome import welcome
 
 #: Collections of the young generations stay, often enough to be short; one of the oldest would stop answers for as long
@@ -47,21 +58,30 @@ class Options(usage.Options):
     optParameters = (("config", "c", "graydns.yaml", "Main configuration file."),)
 
 
-class Graydns(MultiService):
-    """The whole server; says where it listens once it does. SIGHUP reads the certificate of *tls* again."""
+class Graydns(Leaving):
+    """The whole server; says where it listens once it does. SIGHUP reads the certificate and the files again."""
 
     _log = Logger()
 
     def __init__(
-        self, doors: Doors, snapshot: Snapshot, tls: TlsContext | None, reactor: Any, notes: tuple[str, ...]
+        self,
+        doors: Doors,
+        observatory: Observatory,
+        control: Control,
+        level: LeastLevel,
+        tls: TlsContext | None,
+        reactor: Any,
+        notes: tuple[str, ...],
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__(doors, observatory.leave, lambda: control.state.server.snapshot.config.shutdown_delay, reactor)
         self.doors = doors
-        self._snapshot = snapshot
+        self.control = control
+        self._level = level
         self._tls = tls
         self._reactor = reactor
         self._notes = notes
-        doors.setServiceParent(self)  # type: ignore[no-untyped-call]
+        for service in (doors, observatory):
+            service.setServiceParent(self)  # type: ignore[no-untyped-call]
 
     def privilegedStartService(self) -> None:
         """Open the doors; a door that cannot be opened ends the process with status 1."""
@@ -72,12 +92,31 @@ class Graydns(MultiService):
 
     def startService(self) -> None:
         """Tell where, and let the collector forget what will stay for good."""
-        super().startService()  # type: ignore[no-untyped-call]
+        try:
+            super().startService()  # type: ignore[no-untyped-call]
+        except ConfigError as error:
+            give_up(self._located(error))
+        self._level.put_in()
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
-        signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload_certificate))
-        print(welcome(self._snapshot, self.doors.listening, self._notes), flush=True)
+        signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload))
+        self.control.start()
+        print(welcome(self.control.state.server.snapshot, self.doors.listening, self._notes), flush=True)
+
+    def stopService(self) -> Deferred[None]:
+        """Leave the files alone, then leave in order."""
+        self.control.stop()
+        return super().stopService()
+
+    def reload(self) -> None:
+        """Take up the certificate and the files as they are. What is wrong is in the log, and changes nothing."""
+        self.reload_certificate()
+        Deferred.fromCoroutine(self._reload_files())
+
+    async def _reload_files(self) -> None:
+        with suppress(ControlError):
+            await self.control.reload("", trigger="SIGHUP")
 
     def reload_certificate(self) -> None:
         """Use the certificate and key as they now are for connections to come; if they are no good, the old ones."""
@@ -91,7 +130,7 @@ class Graydns(MultiService):
             self._log.info("certificate read again: {file}", file=str(self._tls.certificate))
 
     def _located(self, error: ConfigError) -> ConfigError:
-        return ConfigError([self._snapshot.config.document.locate(fault) for fault in error.faults])
+        return ConfigError([self.control.state.server.snapshot.config.document.locate(fault) for fault in error.faults])
 
 
 def makeService(options: Any) -> Service:
@@ -106,7 +145,8 @@ def makeService(options: Any) -> Service:
 
 def make_graydns(path: Path, reactor: Any) -> Graydns:
     """A server for the main file at *path*, nothing opened yet. Raises ConfigError."""
-    snapshot, warnings = load_snapshot(path)
+    reading = read(path)
+    snapshot = compile_reading(1, reading)
     config = snapshot.config
     secrets = _prepare_data(config)
     tls = _tls_context(config)
@@ -119,9 +159,45 @@ def make_graydns(path: Path, reactor: Any) -> Graydns:
         tcp_idle=config.limits.tcp_idle,
         tls_handshake=config.limits.tls_handshake,
     )
-    doors = [Door(door.transport, door.host, door.port) for door in config.listen]
-    notes = (*warnings, *((shortage,) if shortage else ()))
-    return Graydns(Doors(doors, server.front, limits, reactor, tls), snapshot, tls, reactor, notes)
+    doors = Doors(
+        [Door(door.transport, door.host, door.port) for door in config.listen], server.front, limits, reactor, tls
+    )
+    audit, level = _audit(config), LeastLevel()
+
+    def reloads() -> dict[str, int]:
+        counts = control.state.counts
+        return {"ok": counts["accepted"], "refused": counts["refused"]}
+
+    observatory = Observatory(server, doors, reactor, http=config.http, reloads=reloads, audit=audit)
+    control = open_control(
+        server,
+        reading,
+        reactor,
+        observers=Observers(
+            why=observatory.why,
+            traces=observatory.traces,
+            audit=audit,
+            level=level,
+            doors=lambda: doors.listening,
+            ready=observatory.ready,
+        ),
+        shares=observatory.shares,
+    )
+    notes = (*data_warnings(reading), *snapshot.warnings, *((shortage,) if shortage else ()))
+    graydns = Graydns(doors, observatory, control, level, tls, reactor, notes)
+    if config.admin is not None:
+        users = config.data / "users.json"
+        AdminService(config.admin, control, audit, reactor, users=users, tls=tls).setServiceParent(graydns)  # type: ignore[no-untyped-call]
+    return graydns
+
+
+def _audit(config: Config) -> AuditLog:
+    path = config.data / "audit.log"
+    try:
+        return AuditLog(path, time.time)
+    except OSError as error:
+        fault = Fault(("data",), f"{path} ({error.strerror})", "a file that graydns may write to")
+        raise ConfigError([config.document.locate(fault)]) from error
 
 
 def give_up(error: ConfigError) -> NoReturn:
@@ -149,6 +225,8 @@ def _prepare_data(config: Config) -> tuple[bytes, ...]:
 def _tls_context(config: Config) -> TlsContext | None:
     tls = config.tls
     doors = [door for door in config.listen if door.transport == TLS]
+    if isinstance(config.admin, ConfiguredDoor):
+        doors.append(config.admin)
     if tls is None or not doors:
         return None
     try:

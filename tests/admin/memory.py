@@ -97,6 +97,8 @@ class MemoryControl:
         ]
 
     def service_show(self, name: str) -> dict[str, Any]:
+        if name not in self.percent:
+            raise ControlError(f"no service {name}")
         return {"name": name, "configured": {"percent": {"canary": "10"}}, "live": {"percent": self.percent[name]}}
 
     async def service_percent(
@@ -104,6 +106,8 @@ class MemoryControl:
     ) -> dict[str, Any]:
         if not set(percent) <= {"canary"}:
             raise ControlError(f"{name} has no version {', '.join(sorted(percent))}")
+        if name not in self.percent:
+            raise ControlError(f"no service {name}")
         before, self.percent[name] = self.percent[name], percent
         return {"before": before, "after": percent, "seconds": seconds}
 

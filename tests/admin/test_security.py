@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -142,3 +144,10 @@ async def test_large_replies_come_whole(tmp_path: Path) -> None:
         assert len(repr(explained["rules"])) > 1 << 20
         assert explained["rules"][19_999]["rule"] == "rule-19999"
         assert explained["tags"] == {"k": "v"}
+
+
+def test_the_server_does_without_what_only_the_tool_needs() -> None:
+    """Tables and prompts stay out of the server's memory."""
+    code = "import sys, graydns.admin.service; print({'rich', 'prompt_toolkit', 'click'} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "set()\n"

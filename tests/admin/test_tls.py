@@ -149,6 +149,7 @@ async def test_hashing_does_not_hold_up_the_reactor(tmp_path: Path) -> None:
         assert turns >= 5
 
 
+@pytest.mark.filterwarnings("ignore:Passing pyOpenSSL")  # Twisted's own doing
 @on_reactor
 async def test_a_client_certificate_is_noted(tmp_path: Path) -> None:
     """With a client CA the certificate shown is part of the origin; the password is needed all the same."""

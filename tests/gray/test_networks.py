@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +27,7 @@ def _networks(size: int) -> st.SearchStrategy[Network]:
 ANY = _networks(4) | _networks(16)
 
 
-@given(st.lists(ANY, max_size=12), ANY)
+@given(st.lists(ANY, max_size=40), ANY)
 def test_containing_is_every_network_around(listed: list[Network], asked: Network) -> None:
     """All networks that contain the asked one are found, longest first, and none that is longer or elsewhere."""
     networks = Networks()
@@ -36,6 +37,32 @@ def test_containing_is_every_network_around(listed: list[Network], asked: Networ
     around = [network for network in numbers if _lies_in(asked, network)]
     expected = [numbers[network] for network in sorted(around, key=lambda network: -network.prefixlen)]
     assert list(networks.containing(*_subnet(asked))) == expected
+
+
+@pytest.mark.parametrize(("address", "bits"), [("203.0.113.77", 32), ("2001:db8:5:6:7:8:9:a", 128)])
+def test_every_length(address: str, bits: int) -> None:
+    """Of nested networks of every length, those up to the asked length are found."""
+    packed = ip_address(address).packed
+    networks = Networks()
+    numbers = [networks.number(_subnet(ip_network((packed, length), strict=False))) for length in range(bits + 1)]
+    for _ in networks.seal():
+        pass
+    for length in range(bits + 1):
+        assert networks.containing(packed, length) == tuple(reversed(numbers[: length + 1]))
+        other = bytes(byte ^ 0xFF for byte in packed)
+        assert networks.containing(other, length) == (numbers[0],)
+
+
+def test_release_leaves_nothing() -> None:
+    """What nobody uses any more is taken apart step by step."""
+    networks = Networks()
+    for text in ("10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32"):
+        networks.number(_subnet(ip_network(text)))
+    for _ in networks.seal():
+        pass
+    assert len(list(networks.release())) >= 6
+    assert len(networks) == 0
+    assert networks.containing(bytes((10, 1, 2, 3)), 32) == ()
 
 
 def test_network_has_one_number() -> None:

@@ -13,7 +13,7 @@ def lines_of(log: AnomalyLog, sources: list[bytes], detail: str = "x") -> list[d
     """The log events that notes from *sources* make."""
     events: list[dict[str, Any]] = []
 
-    def observer(event: Any) -> None:  # noqa: ANN401
+    def observer(event: Any) -> None:
         if "kind" in event:
             events.append(event)
 

@@ -127,12 +127,20 @@ class AdminBroker(pb.Broker, TimeoutMixin):
     def proto_message(
         self, requestID: int, objectID: object, message: object, answerRequired: int, netArgs: object, netKw: object
     ) -> None:
-        """Call a method. Every call is answered, which is what counts them."""
+        """Call a method when its turn comes. Every call is answered, which is what counts them."""
         self.calls += 1
         if self.calls > self.factory.limits.calls:
             self._sendError(Failure(Refused("too many calls at once")), requestID)  # type: ignore[no-untyped-call]
             return
-        super().proto_message(requestID, objectID, message, 1, netArgs, netKw)  # type: ignore[no-untyped-call]
+        self.factory.turns.put(lambda: self._call(requestID, objectID, message, 1, netArgs, netKw))
+
+    def _call(self, *call: object) -> None:
+        if self.disconnected or self._dropped:
+            return
+        try:
+            super().proto_message(*call)  # type: ignore[no-untyped-call]
+        except Exception as error:
+            self._drop(f"not a request ({type(error).__name__})")
 
     def _sendAnswer(self, netResult: object, requestID: int) -> None:
         self.calls -= 1

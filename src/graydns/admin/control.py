@@ -48,7 +48,7 @@ class Control(Protocol):
         transport: str = "udp",
         tenant: str | None = None,
     ) -> Table:
-        """Why a client would get what it would get."""
+        """Why a client would get what it would get. Called in a thread, as it may try 100,000 rules."""
 
     def services(self, tenant: str | None = None) -> list[Table]:
         """Every service, or those of *tenant*."""
@@ -110,10 +110,10 @@ class Control(Protocol):
         """Log from *level* up."""
 
     def audit_tail(self, last: int = 50, tenant: str | None = None) -> list[Table]:
-        """The last changes."""
+        """The last changes. Called in a thread."""
 
     def audit_verify(self) -> Table:
-        """Whether nobody changed the audit log."""
+        """Whether nobody changed the audit log. Called in a thread."""
 
 
 class Audit(Protocol):

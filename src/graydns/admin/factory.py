@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.cred.portal import Portal
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.spread import pb
 
 from graydns.admin.broker import AdminBroker, AdminLimits
 from graydns.admin.entrance import Entrance
 from graydns.admin.root import AdminRoot
 from graydns.admin.security import PlainValues
+from graydns.admin.turns import Turns
 
 
 class AdminFactory(pb.PBServerFactory):
@@ -26,6 +28,7 @@ class AdminFactory(pb.PBServerFactory):
         self.entrance = entrance
         self.limits = limits
         self.reactor = reactor
+        self.turns = Turns(reactor)
         self.refused = 0
         #: Longest silent first.
         self._brokers: dict[AdminBroker, None] = {}
@@ -78,3 +81,12 @@ class AdminFactory(pb.PBServerFactory):
         self.closed(last)
         last.abort()
         return True
+
+
+class AdminTlsFactory(TLSMemoryBIOFactory):
+    """Twisted's, for a factory that may refuse."""
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """The two halves of a connection; None closes it."""
+        inner = self.wrappedFactory.buildProtocol(addr)
+        return None if inner is None else self.protocol(self, inner)

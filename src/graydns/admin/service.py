@@ -10,13 +10,12 @@ from twisted.application.service import Service
 from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
-from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from graydns.admin.broker import AdminLimits
 from graydns.admin.checkers import PasswordChecker, PeerChecker
 from graydns.admin.control import Audit, Control
 from graydns.admin.entrance import Entrance, TlsEntrance, UnixEntrance, own_uids
-from graydns.admin.factory import AdminFactory
+from graydns.admin.factory import AdminFactory, AdminTlsFactory
 from graydns.admin.gate import Gate
 from graydns.admin.realm import Realm
 from graydns.admin.trail import Trail
@@ -90,7 +89,7 @@ class AdminService(Service):
             if isinstance(self.place, UnixSocket):
                 self._port = listen_unix(self.place.path, self._new_factory(UnixEntrance(own_uids())), self._reactor)
             else:
-                factory = TLSMemoryBIOFactory(self._tls, False, self._new_factory(TlsEntrance()), self._reactor)  # type: ignore[arg-type]
+                factory = AdminTlsFactory(self._tls, False, self._new_factory(TlsEntrance()), self._reactor)  # type: ignore[arg-type]
                 self._port = self._reactor.listenTCP(self.place.port, factory, BACKLOG, self.place.host)
         except CannotListenError as error:
             reason = os.strerror(error.socketError.errno or 0)

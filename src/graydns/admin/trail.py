@@ -68,7 +68,8 @@ class Trail:
     async def _write(self, who: Identity, deed: Deed, outcome: str, before: Plain, after: Plain) -> None:
         action = f"{deed.action}:{outcome}"
         line = (who.actor, action, deed.target, before, after, who.origin, deed.tenant)
-        await self._turn.run(self._in_thread, *line)
+        await self._turn.run(self.in_thread, self.audit.write, *line)
 
-    def _in_thread(self, *line: Plain) -> Deferred[None]:
-        return deferToThreadPool(self.reactor, self.reactor.getThreadPool(), self.audit.write, *line)
+    def in_thread(self, function: Callable[..., Plain], *arguments: Plain) -> Deferred[Plain]:
+        """What *function* gives, the reactor not waiting for it."""
+        return deferToThreadPool(self.reactor, self.reactor.getThreadPool(), function, *arguments)

@@ -78,7 +78,8 @@ class Viewer(Perspective):
         own = self.identity.tenant
         if own is not None and owner_of(name, self.control) not in (None, own):
             raise Refused(f"{name} is in no zone of the tenant {own}")
-        return self.control.explain(name, rdtype, source, subnet, client, tags, transport, tenant)
+        asked = (name, rdtype, source, subnet, client, tags, transport, tenant)
+        return await self.trail.in_thread(self.control.explain, *asked)
 
     @remote(VIEWER, Scope.OWN)
     async def perspective_why(self, client: str) -> Plain:
@@ -108,12 +109,12 @@ class Viewer(Perspective):
     @remote(VIEWER, Scope.TENANT)
     async def perspective_audit_tail(self, last: int = 50, tenant: str | None = None) -> Plain:
         """The last changes."""
-        return _of(self.control.audit_tail(last, tenant), tenant)
+        return _of(await self.trail.in_thread(self.control.audit_tail, last, tenant), tenant)
 
     @remote(VIEWER, Scope.WHOLE)
     async def perspective_audit_verify(self) -> Plain:
         """Whether the audit log is as it was written."""
-        return self.control.audit_verify()
+        return await self.trail.in_thread(self.control.audit_verify)
 
 
 def _of(rows: list[dict[str, Plain]], tenant: str | None) -> list[dict[str, Plain]]:

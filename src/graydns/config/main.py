@@ -126,13 +126,17 @@ HTTP = Door("tcp", "127.0.0.1", 8053)
 
 @frozen(kw_only=True)
 class Settings:
-    """The keys of graydns.yaml. *forward*: suffix (see ``model.name``) -> name of an upstream."""
+    """The keys of graydns.yaml. *forward*: suffix (see ``model.name``) -> name of an upstream.
+
+    *shutdown_delay*: seconds for which a server that was asked to stop goes on answering, not ready any more.
+    """
 
     listen: Doors = (Door("udp", "127.0.0.1", 5300), Door("tcp", "127.0.0.1", 5300))
     tls: Tls | None = None
     admin: Annotated[UnixSocket | Door, read_admin] | None = ADMIN
     http: Annotated[Door, Listening(("tcp",))] | None = HTTP
     data: Annotated[Path, read_path] = Path("var")
+    shutdown_delay: Annotated[float, Duration("0ms", "5m")] = 0.0
     zones: Annotated[Path, read_path] | None = Path("zones")
     geo: Annotated[Path, read_path] | None = None
     reload: Reload = Reload()

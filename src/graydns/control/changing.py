@@ -136,7 +136,8 @@ class Changing:
         before = effective(state, found, state.live)
         live = state.live.with_service(found.name, override)
         await self._keep(live)
-        state.server.front.tallies.restart(found.tenant, found.name)
+        if state.shares is not None:
+            state.shares.restart(found.tenant, found.name)
         stays = override.fields().values()
         until = min((stay.until for stay in stays if stay.until is not None), default=None)
         return {

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -32,10 +31,10 @@ def plain(value: object) -> Any:
         return f"{len(value)} rules"
     if isinstance(value, frozenset):
         return sorted(plain(item) for item in value)
-    if isinstance(value, Iterable):
+    if isinstance(value, Sequence):
         return [plain(item) for item in value]
-    if not isinstance(value, Path) and type(value).__str__ is object.__str__ and attrs.has(type(value)):
-        fields = attrs.fields(type(value))
+    if type(value).__str__ is object.__str__ and attrs.has(kind := type(value)):
+        fields = attrs.fields(kind)
         given = ((one.metadata.get("key", one.name), getattr(value, one.name)) for one in fields)
         return {key: plain(item) for key, item in given if not isinstance(item, Document)}
     return str(value)

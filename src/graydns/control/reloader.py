@@ -13,18 +13,19 @@ from __future__ import annotations
 
 import gc
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from attrs import define, evolve, field
+from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 
 from graydns.control.accept import Merged, merge, prune_misfit, without
 from graydns.control.changes import changes
 from graydns.control.disk import write_durably
 from graydns.control.history import History, Record, needed
-from graydns.control.live import Live, Pin, dump
+from graydns.control.live import Pin, dump
 from graydns.control.restart import in_effect
 from graydns.control.state import State
 from graydns.model.errors import ConfigError, ControlError, Fault
@@ -36,6 +37,7 @@ from graydns.sources.checks import check
 from graydns.sources.files import in_order
 from graydns.sources.reading import Reading
 from graydns.sources.slices import in_slices
+from graydns.sources.zonefile import serial_warning
 
 #: Steps of a compilation after which the collector is relieved of what they made.
 _REST = 20_000
@@ -59,17 +61,21 @@ class Pinned(Refused):
 
 @define(eq=False)
 class Reloader:
-    """Takes up files and old snapshots for *state*. Only one method runs at a time: whoever calls sees to that."""
+    """Takes up files and old snapshots for *state*; one at a time, while live changes go on beside it."""
 
     state: State
     again: Again = field(repr=False)
     history: History = field(repr=False)
     _last: Reading = field(init=False, repr=False)
     _seen: dict[Path, Any] = field(init=False, repr=False)
+    _lock: DeferredLock = field(init=False, factory=DeferredLock, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self._last = self.state.served
-        self._seen = dict(self.state.served.look)
+        self.remember(self.state.served)
+
+    def remember(self, read: Reading) -> None:
+        """*read* is what files were when they were last read, whether it is served or not."""
+        self._last, self._seen = read, dict(read.look)
 
     async def is_stale(self) -> bool:
         """Whether a file has changed since files were last read."""
@@ -80,6 +86,21 @@ class Reloader:
         self, trigger: str, actor: str, *, force: bool = False, prune: str | None = None
     ) -> dict[str, Any]:
         """Take up the files as they are. Raises Refused."""
+        await self._lock.acquire()
+        try:
+            return await self._reload_or_refuse(trigger, actor, force, prune)
+        finally:
+            self._lock.release()
+
+    async def rollback(self, number: int, actor: str) -> dict[str, Any]:
+        """Serve again what snapshot *number* was made from, until a file's version is above all that there were."""
+        await self._lock.acquire()
+        try:
+            return await self._rollback(number, actor)
+        finally:
+            self._lock.release()
+
+    async def _reload_or_refuse(self, trigger: str, actor: str, force: bool, prune: str | None) -> dict[str, Any]:
         try:
             outcome = await self._reload(trigger, actor, force, None if prune is None else _zone(prune))
         except Pinned as error:
@@ -95,8 +116,7 @@ class Reloader:
         self.state.note(trigger, actor)
         return outcome
 
-    async def rollback(self, number: int, actor: str) -> dict[str, Any]:
-        """Serve again what snapshot *number* was made from, until a file's version is above all that there were."""
+    async def _rollback(self, number: int, actor: str) -> dict[str, Any]:
         state, trigger = self.state, f"rollback to {number}"
         if all(record.number != number for record in self.history.records):
             raise ControlError(f"there is no snapshot {number}; `history list` shows those that there are")
@@ -107,7 +127,7 @@ class Reloader:
             merged, snapshot, waiting = await self._compiled(Merged(read, faults=read.faults), strict=True)
             served = evolve(merged.reading, look={}, blobs={})
             pin = Pin(snapshot.number, _highest(state))
-            found = await self._commit(trigger, actor, served, snapshot, evolve(state.live, pin=pin))
+            found = await self._commit(trigger, actor, served, snapshot, pin)
         except (ConfigError, LookupError, ValueError) as error:
             raise ControlError(f"snapshot {number} cannot be had any more: {error}") from None
         except OSError as error:
@@ -121,7 +141,7 @@ class Reloader:
         pin = state.live.pin
         known = state.served if pin is None else evolve(state.served, look={})
         read = await self.again.read(known, self._last)
-        self._last, self._seen = read, dict(read.look)
+        self.remember(read)
         if pin is not None and not force and not _above(read, pin):
             raise Pinned([_pinned(pin)])
         merged = merge(state.served, read, force=force, prune=prune)
@@ -129,12 +149,13 @@ class Reloader:
             raise Refused([misfit])
         merged, snapshot, waiting = await self._compiled(merged)
         served = evolve(merged.reading, blobs={**state.served.blobs, **merged.reading.blobs}, faults={}, wanted=())
-        before = state.base.number
+        before, warnings = state.base.number, tuple(_serials(state.served, served))
         if pin is not None or differs(state.served, served):
-            outcome = await self._commit(trigger, actor, served, snapshot, evolve(state.live, pin=None))
+            outcome = await self._commit(trigger, actor, served, snapshot, None)
         else:
             state.served = evolve(served, blobs=needed(served))
-            outcome = {"changed": False, "changes": {}}
+            outcome, warnings = {"changed": False, "changes": {}}, state.notes
+        state.notes = warnings
         state.vanished, state.faults, state.waiting = merged.vanished, merged.faults, waiting
         return {
             "before": {"snapshot": before},
@@ -143,6 +164,7 @@ class Reloader:
             "kept": sorted(map(str, state.faults)),
             "vanished": sorted(map(to_text, state.vanished)),
             "restart": list(waiting),
+            "warnings": list(warnings),
         }
 
     async def _compiled(self, merged: Merged, *, strict: bool = False) -> tuple[Merged, Snapshot, tuple[str, ...]]:
@@ -177,17 +199,22 @@ class Reloader:
         return without(merged, self.state.served, located)
 
     async def _commit(
-        self, trigger: str, actor: str, served: Reading, snapshot: Snapshot, live: Live
+        self, trigger: str, actor: str, served: Reading, snapshot: Snapshot, pin: Pin | None
     ) -> dict[str, Any]:
         """Keep what is needed to come back to this, then serve it. Raises OSError, and then nothing has changed."""
         state = self.state
         found = await in_slices(self.again.reactor, changes(state.served, served))
         record = Record(snapshot.number, state.wall(), trigger, actor, found)
         await self.again.in_thread(lambda: self.history.add(record, served))
-        if live != state.live:
-            await self.again.in_thread(lambda: write_durably(state.live_path, [dump(live)]))
-        state.served = evolve(served, blobs={})
-        state.serve(snapshot, live)
+        await state.lock.acquire()
+        try:
+            live = evolve(state.live, pin=pin)
+            if live != state.live:
+                await self.again.in_thread(lambda: write_durably(state.live_path, [dump(live)]))
+            state.served = evolve(served, blobs={})
+            state.serve(snapshot, live)
+        finally:
+            state.lock.release()
         return {"changed": True, "changes": found}
 
     def _refused(self, trigger: str, actor: str, errors: Iterable[str]) -> Refused:
@@ -208,6 +235,15 @@ def _said(reading: Reading) -> object:
         for entry in reading.zones.values()
     }
     return reading.main.digest, zones
+
+
+def _serials(before: Reading, after: Reading) -> Iterator[str]:
+    """Warnings for zones whose data changed and whose serial did not."""
+    old = {entry.file.zone: entry for entry in before.zones.values()}
+    for entry in after.zones.values():
+        was = old.get(entry.file.zone)
+        if was is not None and (warning := serial_warning(was.loaded, entry.loaded)):
+            yield warning
 
 
 def _resting(steps: Generator[None, None, T]) -> Generator[None, None, T]:

@@ -113,9 +113,11 @@ def asked(state: State, found: Found) -> dict[str, float]:
     return {version: part / 10_000 for version, part in parts.items()}
 
 
-def _served(state: State, found: Found) -> dict[str, Any]:
-    """What clients got lately: queries and distinct clients, and per cent of both."""
-    served = state.server.front.tallies.served(found.tenant, found.name)
+def _served(state: State, found: Found) -> dict[str, Any] | None:
+    """What clients got lately: queries and distinct clients, and per cent of both; None if nobody counts."""
+    if state.shares is None:
+        return None
+    served = state.shares.served(found.tenant, found.name)
     queries = sum(one.queries for one in served.values())
     clients = sum(one.clients or 0 for one in served.values())
     return {

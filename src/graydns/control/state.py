@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import define, field
+from twisted.internet.defer import DeferredLock
 
 from graydns.config.main import Config
 from graydns.control.live import FILE, Live
@@ -16,6 +17,28 @@ from graydns.model.errors import Fault
 from graydns.server import Server
 from graydns.snapshot.snapshot import Snapshot
 from graydns.sources.reading import Reading
+
+
+class Served(Protocol):
+    """What a version served lately. *clients*: distinct ones, None where they are not told apart."""
+
+    @property
+    def queries(self) -> int:
+        """How many."""
+
+    @property
+    def clients(self) -> int | None:
+        """About how many."""
+
+
+class Shares(Protocol):
+    """Counts what versions serve."""
+
+    def served(self, tenant: str, service: str) -> Mapping[str, Served]:
+        """What each version of *service* served lately."""
+
+    def restart(self, tenant: str, service: str) -> None:
+        """Count anew: its policy has changed."""
 
 
 @define(eq=False)
@@ -31,6 +54,7 @@ class State:
     server: Server
     served: Reading = field(repr=False)
     wall: Callable[[], float] = field(repr=False)
+    shares: Shares | None = field(default=None, repr=False)
     began: Config = field(init=False, repr=False)
     base: Snapshot = field(init=False)
     live: Live = field(init=False, factory=Live)
@@ -38,10 +62,12 @@ class State:
     vanished: frozenset[bytes] = field(init=False, default=frozenset())
     faults: Mapping[Path, tuple[Fault, ...]] = field(init=False, factory=dict)
     waiting: tuple[str, ...] = field(init=False, default=())
+    notes: tuple[str, ...] = field(init=False, default=())
     since: float = field(init=False)
     started: float = field(init=False)
     last: dict[str, Any] = field(init=False)
     counts: Counter[str] = field(init=False, factory=Counter)
+    lock: DeferredLock = field(init=False, factory=DeferredLock, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self.base = self.server.snapshot

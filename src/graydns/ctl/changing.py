@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from graydns.ctl.kinds import Known
 from graydns.ctl.tables import show, shower
 from graydns.ctl.tool import Command, Group, Tool, progress, tell
+
+#: Names of a kind that a line of the history shows.
+FEW = 4
 
 
 @click.command(cls=Command)
@@ -32,7 +37,26 @@ def history() -> None:
 @click.pass_obj
 def history_list(tool: Tool) -> None:
     """List the last snapshots and what changed with each."""
-    tell(tool.call("history"), shower("number", "at", "actor"))
+    tell(tool.call("history"), show_history)
+
+
+def show_history(rows: list[dict[str, Any]]) -> None:
+    """Print a history, what changed being shortened."""
+    shower("number", "at", "actor")([row | {"changes": shortened(row.get("changes") or {})} for row in rows])
+
+
+def shortened(changes: dict[str, dict[str, Any]]) -> str:
+    """``+zones a.test; *rules ads, vip``: what was added (+), removed (-) and altered (*), a few names of each."""
+    signs = {"+": "added", "-": "removed", "*": "altered"}
+    parts = []
+    for kind, each in changes.items():
+        for sign, key in signs.items():
+            if names := each.get(key):
+                rest = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+                parts.append(f"{sign}{kind} {', '.join(names[:FEW])}{rest}")
+        if more := each.get("more"):
+            parts.append(f"{more} more {kind}")
+    return "; ".join(parts) or "-"
 
 
 @history.command("rollback")

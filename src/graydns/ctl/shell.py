@@ -26,8 +26,11 @@ WELCOME = "graydns at {}. `help` lists the commands, `help COMMAND` explains one
 
 def run_shell(tool: Tool, as_json: bool = False) -> int:
     """Read and run commands; from standard input if that is no terminal. The exit status."""
-    if not sys.stdin.isatty():
-        return run_lines(sys.stdin, tool, as_json)
+    return run_prompt(tool, as_json) if sys.stdin.isatty() else run_lines(sys.stdin, tool, as_json)
+
+
+def run_prompt(tool: Tool, as_json: bool = False) -> int:
+    """Read commands from the keyboard."""
     say(WELCOME.format(tool.where))
     run_lines(prompted(tool), tool, as_json)
     return 0

@@ -61,6 +61,8 @@ def fields(value: Mapping[str, Any]) -> None:
     for key, each in _flat(value):
         if isinstance(each, list) and each and all(isinstance(row, Mapping) for row in each):
             below.append((key, each))
+        elif isinstance(each, Mapping) and _is_table(each):
+            below.append((key, [{"name": name, **row} for name, row in each.items()]))
         else:
             grid.add_row(_text(key), _text(written(each)))
     _console().print(grid)
@@ -81,22 +83,31 @@ def written(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return f"{value:.12g}"
     if isinstance(value, list) and all(isinstance(each, str | int) for each in value):
         return ", ".join(map(str, value)) or "-"
-    if isinstance(value, Mapping) and all(isinstance(each, str | int | float) for each in value.values()):
+    if isinstance(value, Mapping) and _is_scalar(*value.values()):
         return " ".join(f"{key}={written(each)}" for key, each in value.items()) or "-"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _flat(value: Mapping[str, Any], lead: str = "") -> Iterable[tuple[str, Any]]:
-    """Pairs of dotted key and value; dicts of scalars stay whole."""
+    """Pairs of dotted key and value; dicts of scalars stay whole, and so do those that make a table."""
     for key, each in value.items():
-        deep = isinstance(each, Mapping) and any(isinstance(inner, Mapping | list) for inner in each.values())
-        if deep:
+        if isinstance(each, Mapping) and not _is_scalar(*each.values()) and not _is_table(each):
             yield from _flat(each, f"{lead}{key}.")
         else:
             yield f"{lead}{key}", each
+
+
+def _is_scalar(*values: Any) -> bool:
+    return all(value is None or isinstance(value, str | int | float) for value in values)
+
+
+def _is_table(value: Mapping[str, Any]) -> bool:
+    """Whether it is a dict of at least one dict with scalars."""
+    rows = value.values()
+    return bool(rows) and all(isinstance(row, Mapping) and row and _is_scalar(*row.values()) for row in rows)
 
 
 def _text(text: str) -> Text:

@@ -51,11 +51,16 @@ def has_keyboard() -> bool:
 
 
 def pressed(keys: Input | None, seconds: float) -> bool:
-    """Whether a key was pressed within *seconds*; it is taken out of the input."""
+    """Whether a key is pressed within *seconds*, or was before; what was typed after it is left for the prompt."""
     if keys is None:
         select.select([], [], [], seconds)
         return False
-    with keys.raw_mode():
-        if not select.select([keys.fileno()], [], [], seconds)[0]:
-            return False
-        return bool(keys.read_keys()) or keys.closed
+
+    from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
+
+    if not (typed := get_typeahead(keys)):
+        with keys.raw_mode():
+            if select.select([keys.fileno()], [], [], seconds)[0]:
+                typed = keys.read_keys()
+    store_typeahead(keys, typed[1:])
+    return bool(typed) or keys.closed

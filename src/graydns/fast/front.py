@@ -14,19 +14,17 @@ Errors end as answers; nothing here raises because of what a client sent.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from attrs import define, evolve, field, frozen
+from attrs import Factory, define, field, frozen
 
 from graydns.fast.cookies import reply_option
 from graydns.fast.hot import AD, OPT, RD, Entry, Fork
+from graydns.fast.ledger import PARSED, PIPELINE, Ledger
 from graydns.fast.peer import Peer, Peers
 from graydns.fast.shape import HEAD, REMEMBERED, SUBNET, Shape, read_shape
-from graydns.fast.sketch import key_of
-from graydns.fast.tally import Tallies, Tally
-from graydns.fast.told import MOST, PARSED, PIPELINE, Told
+from graydns.fast.sketch import key_of, see, subnet_key
 from graydns.gray.plan import Plan
 from graydns.model.answer import Answer
 from graydns.model.decision import Decision
@@ -45,7 +43,7 @@ LARGEST = 4096
 
 IN = 1
 _CD = 8
-_NOTAUTH, _BADVERS = 9, 16
+_NOTAUTH = 9
 
 
 def _heads() -> dict[bytes, int]:
@@ -96,7 +94,7 @@ class ReplySettings:
 class Front:
     """Implements ``fast.protocol.Front``. *clock*: monotonic seconds; *wall*: Unix seconds.
 
-    What observes it reads *tallies* and *told*, and puts into *watched* the names (wire form, lowered) whose queries
+    What observes it reads the *ledger*, and puts into *watched* the names (wire form, lowered) whose queries
     its *tracer* wants to follow: those are no hot hits.
     """
 
@@ -105,8 +103,7 @@ class Front:
     clock: Callable[[], float] = field(repr=False)
     wall: Callable[[], float] = field(repr=False)
     anomalies: Anomalies = field(repr=False)
-    tallies: Tallies = field(init=False, factory=Tallies, repr=False)
-    told: deque[Told] = field(init=False, factory=lambda: deque(maxlen=MOST), repr=False)
+    ledger: Ledger = field(init=False, default=Factory(lambda self: Ledger(self.wall), takes_self=True), repr=False)
     tracer: Tracer | None = field(init=False, default=None, repr=False)
     watched: frozenset[bytes] = field(init=False, default=frozenset(), repr=False)
     _shapes: dict[bytes, Shape | None] = field(init=False, factory=dict, repr=False)
@@ -167,7 +164,7 @@ class Front:
     async def resolve(self, query: Query, peer: Peer) -> bytes:
         """Answer a miss through the pipeline; always a whole reply within the client's limits."""
         if query.tsig:
-            self._note(query, None, _NOTAUTH, PIPELINE, "no TSIG key is known").piped += 1
+            self.ledger.note(query, None, _NOTAUTH, PIPELINE, "no TSIG key is known").piped += 1
             return tsig.refuse_key(query)
         serving, trace = self.serving, query.trace
         answer = await serving.pipeline.resolve(query)
@@ -175,7 +172,7 @@ class Front:
             self._keep(query, peer, answer)
         began = self.clock()
         reply = self._render(query, peer, answer, query.decision)
-        self._note(query, query.decision, answer.rcode, PIPELINE, answer.why).piped += 1
+        self.ledger.note(query, query.decision, answer.rcode, PIPELINE, answer.why).piped += 1
         if trace is not None:
             trace.passed("Render", began, self.clock())
             trace.end(query, answer)
@@ -185,17 +182,18 @@ class Front:
         """The Entry of *fork* that is for this client; remembered under its subnet option *seen*, if that is all of him
         that counts."""
         if shape.family and peer.ecs:
-            address = wire[len(wire) - shape.length + HEAD :] + shape.fill
-            subnet = Subnet(address, shape.prefix)
+            subnet = Subnet(wire[len(wire) - shape.length + HEAD :] + shape.fill, shape.prefix)
             client = Client(peer.source, peer.transport, subnet, peer.identity, (), peer.tenant, peer.may_forward)
-            who = peer.key if peer.identity or not shape.prefix else address
         else:
-            client, who = peer.plain, peer.key
+            client = peer.plain
         entry = fork.entries.get(fork.plan.decide(client))
         if entry is not None:
-            entry.tally.clients.note(who, wire)
+            clients = entry.tally.clients
             if seen:
+                see(clients.registers, seen if shape.brief else subnet_key(seen, shape.prefix))
                 peer.hot.remember(fork, seen, entry)
+            else:
+                clients.note(peer.key if client is peer.plain else key_of(client), wire)
         return entry
 
     def _learn(self, head: bytes) -> Shape | None:
@@ -220,7 +218,7 @@ class Front:
             query = parse(wire, peer.client)
         except Unanswerable as error:
             self.anomalies.note(peer.source, "unanswerable", str(error))
-            self._count_unanswerable(error.reply, peer)
+            self.ledger.unanswerable(error.reply, peer.tenant)
             return error.reply
         if query.tsig or query.qclass != IN:
             return query
@@ -235,12 +233,12 @@ class Front:
         entry = slot.entries.get(decision) if isinstance(slot, Fork) and decision is not None else slot
         bits = RD if query.recursion_desired else 0
         if isinstance(entry, Entry) and (not entry.guarded or self._admits(entry, peer, bits)):
-            self._note(query, entry.decision, entry.answer.rcode, PARSED, entry.answer.why).parsed += 1
+            self.ledger.note(query, entry.decision, entry.answer.rcode, PARSED, entry.answer.why).parsed += 1
             return self._render(query, peer, entry.answer, entry.decision)
         if decision is None:
             plan = self.serving.plan(query.qname, query.qtype, peer.tenant)
             decision = plan.decide(query.client)
-        return evolve(query, decision=decision, plan=plan)
+        return query.decided(decision, plan)
 
     def _follow(self, query: Query, peer: Peer, trace: Trace) -> Query:
         """A miss whose way is traced."""
@@ -248,22 +246,7 @@ class Front:
         plan = self.serving.plan(query.qname, query.qtype, peer.tenant)
         decision = plan.decide(query.client)
         trace.passed("Decide", began, self.clock())
-        return evolve(query, decision=decision, plan=plan, trace=trace)
-
-    def _note(self, query: Query, decision: Decision | None, rcode: int, way: str, why: str) -> Tally:
-        """Remember an answer that is no short hit; gives the Tally to count it in."""
-        client = query.client
-        tally = self.tallies.of(rcode, decision, client.tenant)
-        tally.clients.note(key_of(client), query.wire)
-        self.told.append(Told(self.wall(), client, query.qname, query.qtype, rcode, decision, way, why))
-        return tally
-
-    def _count_unanswerable(self, reply: bytes | None, peer: Peer) -> None:
-        if reply is None:
-            self.tallies.silent += 1
-        else:
-            # The header has the low four bits of the rcode; of BADVERS, the only longer one here, none is set.
-            self.tallies.of(reply[3] & 15 or _BADVERS, None, peer.tenant).parsed += 1
+        return query.decided(decision, plan, trace)
 
     def _keep(self, query: Query, peer: Peer, answer: Answer) -> None:
         """Remember *answer* for the askers of its cohort, if it is worth and safe to."""
@@ -274,7 +257,7 @@ class Front:
             return
         if len(answer.body) > LARGEST:
             return
-        tally = self.tallies.of(answer.rcode, query.decision, query.client.tenant)
+        tally = self.ledger.tallies.of(answer.rcode, query.decision, query.client.tenant)
         entry = Entry(query, answer, query.decision, tally)
         peer.hot.keep(*_key(query), entry, query.plan)
 

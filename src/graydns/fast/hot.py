@@ -173,6 +173,13 @@ class HotTable:
         slot.entries[entry.decision] = entry
         self._forget(slot)
 
+    def forks(self) -> Iterator[tuple[bytes, Fork]]:
+        """The Forks, with name, type and class of their questions."""
+        for slots in (*self.young, *self._old):
+            for key, slot in tuple(slots.items()):
+                if isinstance(slot, Fork):
+                    yield key, slot
+
     def remember(self, fork: Fork, subnet: bytes, entry: Entry) -> None:
         """Remember that *fork* answers clients with this *subnet* option by *entry*.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 
+from graydns.fast.sketch import SUBNET_BITS
 from graydns.wire import edns
 
 #: Octets of the tail that name a shape: an OPT record up to the address of a client subnet.
@@ -30,15 +31,17 @@ class Shape:
     *opt*: whether there is an OPT record (as the index bit of ``hot``). *length*: octets of the whole tail. *limit*:
     octets the client takes over UDP. *flags*: table index bit for DO. *reply*: OPT record of the reply, up to without
     the scope octet if *family* is 4 or 6 (0: no subnet). *prefix*: SOURCE PREFIX-LENGTH. *rest_mask*: bits of the last
-    octet that must be 0. *fill*: zero octets that complete the address.
+    octet that must be 0. *fill*: zero octets that complete the address. *brief*: whether the subnet is no longer than
+    what tells clients apart (``fast.sketch``).
     """
 
-    __slots__ = ("family", "fill", "flags", "length", "limit", "opt", "prefix", "reply", "rest_mask")
+    __slots__ = ("brief", "family", "fill", "flags", "length", "limit", "opt", "prefix", "reply", "rest_mask")
 
     def __init__(self, opt: int, length: int, limit: int, flags: int, reply: bytes) -> None:
         self.opt, self.length, self.limit, self.flags, self.reply = opt, length, limit, flags, reply
         self.family = self.prefix = self.rest_mask = 0
         self.fill = b""
+        self.brief = True
 
 
 def read_shape(head: bytes, payload: int) -> Shape | None:
@@ -69,5 +72,6 @@ def read_shape(head: bytes, payload: int) -> Shape | None:
     shape.family = 4 if width == 4 else 6
     shape.prefix = prefix
     shape.rest_mask = 0xFF >> (prefix % 8) if prefix % 8 else 0
+    shape.brief = prefix <= SUBNET_BITS[family]
     shape.fill = bytes(width - (octets - 4))
     return shape

@@ -10,12 +10,11 @@ P. Flajolet et al., "HyperLogLog", 2007; the estimate is O. Ertl's ("New cardina
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from hashlib import shake_128
 from math import inf, log
 from zlib import crc32
 
-from graydns.model.query import Client
+from graydns.model.query import Client, Subnet
 
 #: One octet each; the estimate's standard error is 1.04 / √REGISTERS, 2.3 %.
 REGISTERS = 2048
@@ -25,8 +24,12 @@ _BITS = 12
 
 _HIGH = int.from_bytes(b"\x80" * REGISTERS, "big")
 
-#: Octets of the address of a client subnet that tell clients apart (a /24, a /56), by how many it has.
-_SUBNET_OCTETS = {4: 3, 16: 7}
+
+#: Bits of a client subnet that tell clients apart, by ECS family.
+SUBNET_BITS = {1: 24, 2: 56}
+
+# What a key begins with; that of a subnet is its ECS option, which begins with a zero.
+_SOURCE, _IDENTITY = b"\1", b"\2"
 
 
 def _draw() -> tuple[list[int], list[int]]:
@@ -46,11 +49,14 @@ _RANKS, _SHUFFLED = _draw()
 
 
 def source_key(source: bytes, identity: str | None) -> bytes:
-    """The key of a client told by its *identity* if it has one, else by its address (IPv6: a /64).
+    """The key of a client told by its *identity* if it has one, else by its address (IPv6: a /64)."""
+    return _SOURCE + source[:8] if identity is None else _IDENTITY + identity.encode()
 
-    Longer than 16 octets, or 5 or 9, so that no client subnet has it; the key of that is its address.
-    """
-    return b"\1" + source[:8] if identity is None else bytes(17) + identity.encode()
+
+def subnet_key(option: bytes, prefix: int) -> bytes:
+    """The key of a client subnet, cut to a /24 or a /56; *option*: data of its ECS option, with SCOPE 0."""
+    most = SUBNET_BITS[option[1]]
+    return option if prefix <= most else option[:2] + bytes((most, 0)) + option[4 : 4 + most // 8]
 
 
 def key_of(client: Client) -> bytes:
@@ -58,17 +64,29 @@ def key_of(client: Client) -> bytes:
     subnet = client.subnet
     if client.identity is not None or subnet is None or not subnet.prefix:
         return source_key(client.source, client.identity)
-    return subnet.address
+    address, prefix = subnet
+    head = bytes((0, 1 if len(address) == 4 else 2, prefix, 0))
+    return subnet_key(head + address[: (prefix + 7) // 8], prefix)
 
 
-def see(registers: bytearray, keys: Iterable[bytes]) -> None:
-    """Count the clients with these *keys*, each once however often it comes."""
-    for key in keys:
-        mark = crc32(key[: _SUBNET_OCTETS.get(len(key))])
-        rank = _RANKS[mark >> 20]
-        at = _SHUFFLED[mark & 4095] ^ mark >> 12 & 255
-        if registers[at] < rank:
-            registers[at] = rank
+def client_of(key: bytes, tenant: str) -> Client:
+    """The client behind *key* as far as it tells; its source is empty if it does not."""
+    kind, rest = key[:1], key[1:]
+    if kind == _IDENTITY:
+        return Client(b"", identity=rest.decode(), tenant=tenant)
+    if kind == _SOURCE:
+        return Client(rest if len(rest) == 4 else rest.ljust(16, b"\0"), tenant=tenant)
+    width = 4 if key[1] == 1 else 16
+    return Client(b"", subnet=Subnet(key[4:].ljust(width, b"\0"), key[2]), tenant=tenant)
+
+
+def see(registers: bytearray, key: bytes) -> None:
+    """Count the client with this *key*, once however often it comes."""
+    mark = crc32(key)
+    rank = _RANKS[mark >> 20]
+    at = _SHUFFLED[mark & 4095] ^ mark >> 12 & 255
+    if registers[at] < rank:
+        registers[at] = rank
 
 
 def merged(one: bytes, other: bytes) -> bytes:

@@ -7,23 +7,17 @@ leaves the hot table takes no count with it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from itertools import islice
 from typing import NamedTuple
 
 from attrs import define, field
 
-from graydns.fast.sketch import REGISTERS, estimate, merged, see
+from graydns.fast.clients import NOBODY, Clients
 from graydns.model.decision import Decision
 
 #: Groups counted apart; all further ones are OTHER.
 MOST = 5000
 
-#: Clients of a group whose last query is remembered, in each of two generations.
-ROOM = 255
-
 OTHER = "other"
-
-_EMPTY = bytes(REGISTERS)
 
 
 class Group(NamedTuple):
@@ -39,74 +33,6 @@ class Group(NamedTuple):
         return bool(self.service) and not self.outcome.startswith("rule:")
 
 
-class Clients:
-    """The clients of one Group: the *last* query of each that came lately, and the sketch of all, by windows.
-
-    *last*: key of the client (``fast.sketch``) to the query as it came. Whoever adds to it calls :meth:`settle` when
-    it has more than ROOM; so a client that comes again and again costs one assignment each time, and the sketch
-    is fed with new ones only.
-    """
-
-    __slots__ = ("_before", "_earlier", "_fed", "_registers", "last")
-
-    def __init__(self) -> None:
-        self.last: dict[bytes, bytes] = {}
-        self._earlier: dict[bytes, bytes] = {}
-        self._fed = 0
-        self._registers = bytearray()
-        self._before = b""
-
-    def note(self, key: bytes, wire: bytes) -> None:
-        """One query of a client."""
-        self.last[key] = wire
-        if len(self.last) > ROOM:
-            self.settle()
-
-    def settle(self) -> None:
-        """Make room in *last*."""
-        self._feed()
-        self._earlier, self.last, self._fed = self.last, {}, 0
-
-    def turn(self, *, forget: bool = False) -> None:
-        """Begin a new window; *forget*: and count none of those before."""
-        self.settle()
-        self._before, self._registers = b"" if forget else bytes(self._registers), bytearray()
-
-    def sketch(self) -> bytes:
-        """The sketch of this window and the one before."""
-        self._feed()
-        now, before = bytes(self._registers), self._before
-        return merged(now, before) if now and before else now or before or _EMPTY
-
-    def count(self) -> int:
-        """About how many there were in this window and the one before."""
-        return estimate(self.sketch())
-
-    def queries(self) -> Iterator[tuple[bytes, bytes]]:
-        """Keys and last queries, the newest clients first."""
-        yield from reversed(self.last.items())
-        yield from ((key, wire) for key, wire in reversed(self._earlier.items()) if key not in self.last)
-
-    def _feed(self) -> None:
-        if self._fed < len(self.last):
-            self._registers = self._registers or bytearray(REGISTERS)
-            see(self._registers, islice(self.last, self._fed, None))
-            self._fed = len(self.last)
-
-
-class Nobody(Clients):
-    """Stands where all clients get the same, and none needs to be remembered."""
-
-    __slots__ = ()
-
-    def settle(self) -> None:
-        """Forget them."""
-        self.last.clear()
-
-
-_NOBODY = Nobody()
-
-
 class Tally:
     """Answers of one Group with one rcode: given by the hot table (*hot*), by it after a full parse (*parsed*), by the
     pipeline (*piped*). *clients*: of all Tallies of the Group."""
@@ -116,7 +42,7 @@ class Tally:
     def __init__(self, group: Group, rcode: int = 0) -> None:
         self.group = group
         self.rcode = rcode
-        self.clients: Clients = _NOBODY
+        self.clients: Clients = NOBODY
         self.hot = self.parsed = self.piped = 0
 
     @property
@@ -135,9 +61,8 @@ class Served(NamedTuple):
 
 @define(eq=False)
 class Tallies:
-    """All of them; outlives Snapshots. *silent*: messages that got no answer."""
+    """All of them; outlives Snapshots."""
 
-    silent: int = 0
     clients: dict[Group, Clients] = field(init=False, factory=dict, repr=False)
     _groups: dict[Group, dict[int, Tally]] = field(init=False, factory=dict, repr=False)
     _before: dict[Group, tuple[int, int]] = field(init=False, factory=dict, repr=False)
@@ -162,7 +87,7 @@ class Tallies:
         tally = by_rcode.get(rcode)
         if tally is None:
             tally = by_rcode[rcode] = Tally(group, rcode)
-        if tally.clients is _NOBODY and decision is not None and decision.varies:
+        if tally.clients is NOBODY and decision is not None and decision.varies:
             tally.clients = self.clients.get(group) or self.clients.setdefault(group, Clients())
         return tally
 

@@ -1,27 +1,43 @@
-"""Every network that anything in a tenant tests: one lookup tells all that contain an address."""
+"""Every network that anything in a tenant tests: one lookup tells all that contain an address.
+
+Networks stand in a dictionary for each prefix length, and lengths are searched by halving (M. Waldvogel and others,
+"Scalable High Speed IP Routing Lookups", 1997): a hit says "nothing shorter matters", a miss "nothing longer". So that
+a hit leads on to longer networks, each leaves markers in the dictionaries on its way. A lookup asks one dictionary for
+one length, five for thirty-one, eight at most, however many networks there are; a radix tree of
+100,000 took four times as long, as its nodes lie all over memory.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from typing import Any
-
-from radix import Radix
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from graydns.model.query import Subnet
 
 #: Numbers of networks, the longest prefix first.
 Nets = tuple[int, ...]
 
-_CHAIN = "chain"
+
+class Rung(NamedTuple):
+    """The networks of one length, and where to go on. *shift*: bits after the prefix.
+
+    *table*: by the bits of the prefix, the networks that contain it; markers lead to *longer* ones.
+    """
+
+    length: int
+    shift: int
+    table: dict[int, Nets]
+    longer: Rung | None
+    shorter: Rung | None
 
 
 class Networks:
-    """Networks by number, in a radix tree whose every node knows the networks around it."""
+    """Networks by number."""
 
     def __init__(self) -> None:
-        self._tree = Radix()
         self._numbers: dict[Subnet, int] = {}
+        self._ladders: dict[int, Rung | None] = {4: None, 16: None}
 
     def number(self, network: Subnet) -> int:
         """The number of *network*, adding it if it is new."""
@@ -34,28 +50,71 @@ class Networks:
         return len(self._numbers)
 
     def seal(self) -> Iterator[None]:
-        """Build the tree, in small steps; nothing may be added afterwards."""
-        nodes: defaultdict[int, list[tuple[Any, Subnet]]] = defaultdict(list)
+        """Build the dictionaries, in small steps; nothing may be added afterwards."""
+        by_length: defaultdict[int, list[Subnet]] = defaultdict(list)
+        lengths: dict[int, set[int]] = {4: set(), 16: set()}
         for network in self._numbers:
-            nodes[network.prefix].append((self._tree.add(packed=network.address, masklen=network.prefix), network))
+            by_length[network.prefix].append(network)
+            lengths[len(network.address)].add(network.prefix)
             yield
-        for prefix in sorted(nodes):  # shortest first, so that what is around a node is complete
-            for node, network in nodes[prefix]:
-                around = self.containing(network.address, prefix - 1) if prefix else ()
-                node.data[_CHAIN] = (self._numbers[network], *around)
+        self._ladders = {size: _ladder(sorted(found), 8 * size) for size, found in lengths.items()}
+        for length in sorted(by_length):  # shortest first, so that what is around a network is there
+            for network in by_length[length]:
+                self._insert(network)
                 yield
 
     def containing(self, address: bytes, prefix: int) -> Nets:
         """The networks of at most *prefix* bits that contain *address*."""
-        node = self._tree.search_best(None, prefix, address)  # by position: half the time of keywords
-        return () if node is None else node.data[_CHAIN]
+        found: Nets = ()
+        rung = self._ladders[len(address)]
+        number = int.from_bytes(address, "big")
+        while rung is not None:
+            length, shift, table, longer, shorter = rung
+            if length <= prefix and (nets := table.get(number >> shift)) is not None:
+                found, rung = nets, longer
+            else:
+                rung = shorter
+        return found
 
     def release(self) -> Iterator[None]:
         """Take it apart in small steps, when nobody uses it any more."""
+        for table in (table for ladder in self._ladders.values() for table in _tables(ladder)):
+            while table:
+                table.popitem()
+                yield
         while self._numbers:
-            network, _ = self._numbers.popitem()
-            self._tree.delete(None, network.prefix, network.address)
+            self._numbers.popitem()
             yield
+
+    def _insert(self, network: Subnet) -> None:
+        """Add *network*, around which nothing will be added any more, and markers for it in shorter lengths."""
+        address, prefix = network
+        number, rung = int.from_bytes(address, "big"), self._ladders[len(address)]
+        while rung is not None and rung.length != prefix:
+            if rung.length > prefix:
+                rung = rung.shorter
+                continue
+            if number >> rung.shift not in rung.table:
+                rung.table[number >> rung.shift] = Networks.containing(self, address, rung.length)
+            rung = rung.longer
+        if rung is not None:
+            rung.table[number >> rung.shift] = (self.number(network), *self.containing(address, prefix - 1))
+
+
+def _ladder(lengths: Sequence[int], bits: int) -> Rung | None:
+    """A balanced tree of *lengths*, which ascend, for addresses of *bits*."""
+    if not lengths:
+        return None
+    middle = len(lengths) // 2
+    longer, shorter = _ladder(lengths[middle + 1 :], bits), _ladder(lengths[:middle], bits)
+    return Rung(lengths[middle], bits - lengths[middle], {}, longer, shorter)
+
+
+def _tables(rung: Rung | None) -> Iterator[dict[int, Nets]]:
+    if rung is not None:
+        yield rung.table
+        yield from _tables(rung.longer)
+        yield from _tables(rung.shorter)
 
 
 class MoreNetworks(Networks):

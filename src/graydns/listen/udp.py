@@ -33,8 +33,8 @@ _PMTUDISC_OMIT = 5
 
 
 class DatagramProtocol(DNSDatagramProtocol):
-    """One UDP door. *tenant*: whose it is, None = everyone's. *received*: datagrams that came in; *dropped*: answers the
-    kernel would not take."""
+    """One UDP door. *tenant*: whose it is, None = everyone's. *received*: datagrams that came in. *dropped*: answers
+    that the kernel would not take."""
 
     def __init__(self, front: Front[Any], reactor: Clock, tenant: str | None = None) -> None:
         super().__init__(None, reactor)  # type: ignore[no-untyped-call]

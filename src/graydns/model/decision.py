@@ -55,7 +55,7 @@ class Decision:
     none. *private*: chosen by identity or tag: TTL 0 and scope = SOURCE, as no shared cache may
     hand it on. *varies*: whether another client could get another answer for this name. *reach4*, *reach6*: the
     longest IPv4 / IPv6 prefix that anything applying to the name reads, 0 = none does. *origin*: the
-    service version or rule the records come from. *bucket*: see ``gray.bucket``; None if no hash was read.
+    service version or rule the records come from.
     """
 
     cohort: Cohort

@@ -9,7 +9,7 @@ from attrs import field, frozen
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from graydns.fast.tally import Tallies
+from graydns.fast.ledger import Ledger
 from graydns.listen.service import Doors
 from graydns.observe.families import PIECE, Row, counters, gauges
 from graydns.observe.latency import Latency
@@ -22,7 +22,7 @@ _PATHS = ("hot", "parsed", "pipeline")
 class AnswerMetrics:
     """A prometheus-client collector."""
 
-    tallies: Tallies = field(repr=False)
+    ledger: Ledger = field(repr=False)
     latency: Latency = field(repr=False)
     doors: Doors = field(repr=False)
 
@@ -30,7 +30,7 @@ class AnswerMetrics:
         """Read all counters."""
         by_door = (((door,), count) for door, count in self.doors.received.items())
         yield from counters("graydns_queries", "Messages that came in, by door.", ("door",), by_door)
-        yield from counters("graydns_unanswered", "Messages that deserve no answer.", (), [((), self.tallies.silent)])
+        yield from counters("graydns_unanswered", "Messages that deserve no answer.", (), [((), self.ledger.silent)])
         yield from self._answers()
         yield from self._decisions()
         yield self._durations()
@@ -40,7 +40,7 @@ class AnswerMetrics:
         name, text = "graydns_answers", "Answers, by tenant and rcode."
         by_rcode: Counter[tuple[str, int]] = Counter()
         paths = [0, 0, 0]
-        for number, tally in enumerate(self.tallies):
+        for number, tally in enumerate(self.ledger.tallies):
             by_rcode[tally.group.tenant, tally.rcode] += tally.total
             for at, count in enumerate((tally.hot, tally.parsed, tally.piped)):
                 paths[at] += count
@@ -52,7 +52,7 @@ class AnswerMetrics:
         yield from counters("graydns_answers_by_path", "Answers, by the way they were found.", ("path",), found)
 
     def _decisions(self) -> Iterator[Metric]:
-        groups = [(group, sum(tally.total for tally in tallies)) for group, tallies in self.tallies.groups()]
+        groups = [(group, sum(tally.total for tally in tallies)) for group, tallies in self.ledger.tallies.groups()]
         yield from counters(
             "graydns_decisions",
             "Answers for services, by version.",
@@ -73,7 +73,7 @@ class AnswerMetrics:
         )
 
     def _clients(self) -> Iterator[Row]:
-        for group, clients in tuple(self.tallies.clients.items()):
+        for group, clients in tuple(self.ledger.tallies.clients.items()):
             if group.is_version:
                 yield group, clients.count()
 

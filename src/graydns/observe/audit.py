@@ -82,7 +82,7 @@ class AuditLog:
         return found[::-1]
 
     def verify(self) -> dict[str, int | bool | None]:
-        """``lines``: how many there are; ``ok``; ``first_bad``: the first line (from 1) that is not what was written."""
+        """``lines``: how many there are; ``ok``; ``first_bad``: the first (from 1) that is not as it was written."""
         count, first_bad, before = 0, None, NOTHING
         with self.path.open("rb") as file:
             for count, line in enumerate(file, 1):

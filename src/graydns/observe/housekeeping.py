@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 
+from graydns.fast.hot import HotTable
 from graydns.fast.tally import Group, Tallies
 from graydns.snapshot.snapshot import Snapshot
 
@@ -11,9 +12,12 @@ from graydns.snapshot.snapshot import Snapshot
 _RULES = 1000
 
 
-def turn_window(tallies: Tallies) -> Generator[None, None, None]:
-    """Begin a new window for every group."""
+def turn_window(tallies: Tallies, tables: Mapping[str, HotTable]) -> Generator[None, None, None]:
+    """Begin a new window for every group; the subnets that hot *tables* remember are clients of that, too."""
     yield from tallies.turn()
+    for table in tuple(tables.values()):
+        table.forget()
+        yield
 
 
 def prune(tallies: Tallies, snapshot: Snapshot) -> Generator[None, None, None]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from attrs import define, field, frozen
-from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry
+from prometheus_client import CollectorRegistry
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -33,6 +33,7 @@ OCTETS = 16_384
 DEADLINE = 10.0
 
 _TEXT = b"text/plain; charset=utf-8"
+_EXPOSITION = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class Page(Protocol):
@@ -99,7 +100,7 @@ class Metrics:
 
     def _send(self, text: bytes) -> None:
         for request in self._take():
-            request.setHeader(b"content-type", CONTENT_TYPE_PLAIN_0_0_4.encode())
+            request.setHeader(b"content-type", _EXPOSITION)
             request.setHeader(b"content-length", b"%d" % len(text))
             request.write(b"" if request.method == b"HEAD" else text)
             request.finish()

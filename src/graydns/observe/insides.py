@@ -19,21 +19,21 @@ from graydns.snapshot.snapshot import Snapshot
 
 
 class Observed(Protocol):
-    """The server, as far as it is observed (``graydns.server.Server``)."""
+    """The server, as far as it is observed (``graydns.server.Server``). *tables*: the hot tables by tenant."""
 
     front: Front
     stores: Stores
     anomalies: AnomalyLog
     snapshot: Snapshot
+    tables: dict[str, HotTable]
 
 
 @frozen(eq=False)
 class InsideMetrics:
-    """A prometheus-client collector. *tables*: the hot tables by tenant; *ready*: see ``observe.http``."""
+    """A prometheus-client collector. *ready*: see ``observe.http``. *began*: Unix seconds."""
 
     server: Observed = field(repr=False)
     doors: Doors = field(repr=False)
-    tables: Callable[[], Mapping[str, HotTable]] = field(repr=False)
     reloads: Callable[[], Mapping[str, int]] = field(repr=False)
     audit_failures: Callable[[], int] = field(repr=False)
     ready: Callable[[], bool] = field(repr=False)
@@ -75,7 +75,7 @@ class InsideMetrics:
             ("graydns_cache_limit_bytes", "Memory that they may take.", 2),
         ):
             yield from gauges(name, text, labels, [((tenant,), use[at]) for tenant, use in usage.items()])
-        tables = self.tables()
+        tables = self.server.tables
         hot: list[Row] = [((tenant,), table.size) for tenant, table in tables.items()]
         most: list[Row] = [((tenant,), table.limit) for tenant, table in tables.items()]
         yield from gauges("graydns_hot_table_bytes", "Memory of the hot table, by estimate.", labels, hot)

@@ -2,7 +2,7 @@
 
 ::
 
-    front ── tallies, told, watched ──┐
+    front ── ledger, watched ────── ──┐
     stores ── observers: Latency ─────┼─► metrics ─► http
     doors ── connections, received ───┘   why, trace ─► the administration
 """
@@ -21,7 +21,6 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from graydns.config.address import Door
-from graydns.fast.hot import HotTable
 from graydns.fast.tally import MOST
 from graydns.listen.service import Doors
 from graydns.model.errors import ConfigError, Fault
@@ -31,7 +30,6 @@ from graydns.observe.housekeeping import prune, turn_window
 from graydns.observe.http import HttpFactory
 from graydns.observe.insides import InsideMetrics, Observed
 from graydns.observe.latency import Latency
-from graydns.observe.render import Plain
 from graydns.observe.systemd import Notifier, Watchdog, notifier_of
 from graydns.observe.trace import TraceBook
 from graydns.observe.why import WhyBook
@@ -45,15 +43,13 @@ def _no_reloads() -> Mapping[str, int]:
     return {"ok": 0, "refused": 0}
 
 
-def _no_tables() -> Mapping[str, HotTable]:
-    return {}
-
-
 class Observatory(MultiService):
     """Observes *server* and its *doors*. Started after them and stopped before.
 
-    *http*: where the pages are served, None = nowhere. *tables*: the hot tables by tenant. *reloads*: how many there
-    were, by ``ok`` and ``refused``. *audit*: whose failures are counted. *notifier*: None = what the environment says.
+    *http*: where the pages are served, None = nowhere. *reloads*: how many there were, by ``ok`` and ``refused``.
+    *audit*: whose failures are counted. *notifier*: None = what the environment says.
+
+    For the administration: *why*, *traces*, and *shares*, what was served lately (``control.Observers``).
     """
 
     _log = Logger()
@@ -65,7 +61,6 @@ class Observatory(MultiService):
         reactor: Any,
         *,
         http: Door | None,
-        tables: Callable[[], Mapping[str, HotTable]] = _no_tables,
         reloads: Callable[[], Mapping[str, int]] = _no_reloads,
         audit: AuditLog | None = None,
         notifier: Notifier | None = None,
@@ -80,18 +75,18 @@ class Observatory(MultiService):
         self.latency = Latency(server.front.clock)
         server.stores.observers.append(self.latency)
         self.traces = TraceBook(server.front, server.front.clock, server.front.wall)
-        self._why = WhyBook(server.front, lambda: server.snapshot)
+        self.why = WhyBook(server.front, lambda: server.tables, lambda: server.snapshot)
+        self.shares = server.front.ledger.tallies
         inside = InsideMetrics(
             server=server,
             doors=doors,
-            tables=tables,
             reloads=reloads,
             audit_failures=lambda: 0 if audit is None else audit.failures,
             ready=self.ready,
             began=server.front.wall(),
         )
         self.registry = CollectorRegistry()
-        self.registry.register(AnswerMetrics(server.front.tallies, self.latency, doors))
+        self.registry.register(AnswerMetrics(server.front.ledger, self.latency, doors))
         self.registry.register(inside)
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -113,41 +108,6 @@ class Observatory(MultiService):
     def listening(self) -> Door | None:
         """Where the pages are now."""
         return None if self._port is None else Door("tcp", self._http.host, self._port.getHost().port)  # type: ignore[union-attr]
-
-    def why(self, client: str) -> list[Plain]:
-        """See ``observe.why``."""
-        return self._why.why(client)
-
-    def trace_watch(self, name: str, on: bool) -> Plain:
-        """See ``observe.trace``."""
-        return self.traces.watch(name, on)
-
-    def trace(self, name: str, last: int = 20) -> list[Plain]:
-        """See ``observe.trace``."""
-        return self.traces.last(name, last)
-
-    def served(self, tenant: str, service: str) -> dict[str, Plain]:
-        """What each version of a service served in the last 5 to 10 minutes.
-
-        ``queries``, and ``clients``: distinct ones, None where all clients get the same; each also as a share of all
-        versions' (``query_share``, ``client_share``: 0 to 1, None where there were none).
-        """
-        served = self._server.front.tallies.served(tenant, service)
-        queries = sum(one.queries for one in served.values())
-        clients = sum(one.clients or 0 for one in served.values())
-        return {
-            version: {
-                "queries": one.queries,
-                "clients": one.clients,
-                "query_share": one.queries / queries if queries else None,
-                "client_share": None if one.clients is None or not clients else one.clients / clients,
-            }
-            for version, one in served.items()
-        }
-
-    def restart(self, tenant: str, service: str) -> None:
-        """Forget what a service served lately: its policy has changed."""
-        self._server.front.tallies.restart(tenant, service)
 
     def privilegedStartService(self) -> None:
         """Open the pages; raises ConfigError if that cannot be."""
@@ -189,9 +149,9 @@ class Observatory(MultiService):
     def _tick(self) -> None:
         self._ticks += 1
         self.traces.tick()
-        tallies = self._server.front.tallies
+        tallies = self.shares
         if self._ticks % WINDOW == 0:
-            self._begin(turn_window(tallies))
+            self._begin(turn_window(tallies, self._server.tables))
         if self._ticks % 60 == 0 and len(tallies) >= MOST:
             self._begin(prune(tallies, self._server.snapshot))
 

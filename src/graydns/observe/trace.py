@@ -34,7 +34,7 @@ PER_SECOND = 50
 
 @define(eq=False)
 class Followed:
-    """Implements ``model.observe.Trace``."""
+    """Implements ``model.observe.Trace``. *at*: Unix seconds, *began*: monotonic ones. *kept*: those of its name."""
 
     at: float
     began: float

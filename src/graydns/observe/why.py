@@ -1,21 +1,23 @@
 """Why: the last answers that one client got, and how the Router comes to them.
 
-Answers that were parsed or went through the pipeline are remembered one by one (``fast.told``). Of hot answers there
-is, for each group of answers that depend on the client, the last query of its last few hundred clients
-(``fast.tally``), and the last query of each sender (``fast.peer``).
+Answers that were parsed or went through the pipeline are remembered one by one (``fast.ledger``). Of hot answers there
+are the subnets that each name remembers (``fast.hot``), the last queries of a few hundred other clients of each group
+of answers that depend on the client (``fast.clients``), and the last query of each sender (``fast.peer``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import chain, islice
 
 from attrs import evolve, field, frozen
 
 from graydns.fast.front import Front
+from graydns.fast.hot import HotTable
+from graydns.fast.ledger import Told
+from graydns.fast.sketch import client_of
 from graydns.fast.tally import Group
-from graydns.fast.told import Told
 from graydns.gray.explain import Explanation, explain
 from graydns.gray.scene import Scene
 from graydns.model import name
@@ -30,11 +32,8 @@ MOST = 50
 
 HOT = "hot"
 
-#: The source of clients of which only their subnet or identity is known.
-NOBODY = b""
-
-#: Where the identity begins in a key of ``fast.sketch``.
-_IDENTITY_AT = 17
+#: Names of each hot table, and recent queries, that are looked at; enough for most, and done in milliseconds.
+FORKS, QUERIES = 500, 20_000
 
 _NAMESPACES = ("tls:", "tsig:", "client:")
 
@@ -55,6 +54,20 @@ class Who:
         if client.subnet is not None and client.subnet.prefix and _overlap(self.network, client.subnet):
             return True
         return _overlap(self.network, Subnet(client.source, 8 * len(client.source)))
+
+    def options(self) -> tuple[bytes, ...]:
+        """The data of the ECS options that can mean this client: its network, or all networks an address is in."""
+        network = self.network
+        if network is None or not network.prefixlen:
+            return ()
+        family, width = (1, 32) if network.version == 4 else (2, 128)
+        prefixes = range(1, width + 1) if network.prefixlen == width else (network.prefixlen,)
+        number = int(network.network_address)
+        masked = ((number >> width - prefix << width - prefix, prefix) for prefix in prefixes)
+        return tuple(
+            bytes((0, family, prefix, 0)) + cut.to_bytes(width // 8, "big")[: (prefix + 7) // 8]
+            for cut, prefix in masked
+        )
 
 
 def _overlap(network: Network, subnet: Subnet) -> bool:
@@ -80,9 +93,10 @@ def read_who(text: str) -> Who:
 
 @frozen(eq=False)
 class WhyBook:
-    """Answers "why" from what *front* remembers. *snapshot*: gives the running one."""
+    """Answers "why" from what *front* and the hot *tables* (by tenant) remember. *snapshot*: gives the running one."""
 
     front: Front = field(repr=False)
+    tables: Callable[[], Mapping[str, HotTable]] = field(repr=False)
     snapshot: Callable[[], Snapshot] = field(repr=False)
 
     def why(self, client: str) -> list[Plain]:
@@ -93,8 +107,8 @@ class WhyBook:
         ``explanation``: what the running Router says, and ``still``: whether that is the same. Raises ControlError.
         """
         who = read_who(client)
-        told = (self._show_told(each) for each in reversed(self.front.told) if who.means(each.client))
-        return list(islice(chain(told, self._by_group(who), self._by_sender(who)), MOST))
+        told = (self._show_told(each) for each in reversed(self.front.ledger.told) if who.means(each.client))
+        return list(islice(chain(told, self._by_subnet(who), self._by_group(who), self._by_sender(who)), MOST))
 
     def _show_told(self, told: Told) -> Plain:
         question = told.qname + told.qtype.to_bytes(2, "big") + b"\0\1"
@@ -111,13 +125,27 @@ class WhyBook:
             "still": told.decision is not None and told.decision.cohort == explanation.decision.cohort,
         }
 
+    def _by_subnet(self, who: Who) -> Iterator[Plain]:
+        """Hot answers that depend on the client's subnet alone."""
+        options = who.options()
+        for tenant, table in self.tables().items():
+            for key, fork in islice(table.forks(), FORKS):
+                for option in options:
+                    if (entry := fork.seen.get(option)) is not None:
+                        client = client_of(option, tenant)
+                        query = Query(0, b"", key, key[:-4], int.from_bytes(key[-4:-2], "big"), 1, client)
+                        yield self._show_hot(query, Group(*entry.decision.cohort[:3]), entry.answer.rcode)
+
     def _by_group(self, who: Who) -> Iterator[Plain]:
-        """Hot answers that depend on the client."""
-        for group, clients in tuple(self.front.tallies.clients.items()):
-            for key, wire in clients.queries():
-                client = _client_of(key, group)
-                if who.means(client) and (query := _parse(wire, _as_told(key, client))) is not None:
-                    yield self._show_hot(query, group, self.front.tallies.rcode(group))
+        """Other hot answers that depend on the client."""
+        tallies = self.front.ledger.tallies
+        recent = (
+            (group, key, wire) for group, clients in tuple(tallies.clients.items()) for key, wire in clients.queries()
+        )
+        for group, key, wire in islice(recent, QUERIES):
+            client = client_of(key, group.tenant)
+            if who.means(client) and (query := _parse(wire, _as_told(client))) is not None:
+                yield self._show_hot(query, group, tallies.rcode(group))
 
     def _by_sender(self, who: Who) -> Iterator[Plain]:
         """The last hot answer of a sender, unless it was told above."""
@@ -179,23 +207,11 @@ def _show_question(query: Query) -> Plain:
     }
 
 
-def _client_of(key: bytes, group: Group) -> Client:
-    """The client behind a key of ``fast.sketch``, as far as that tells."""
-    if len(key) > _IDENTITY_AT:
-        return Client(NOBODY, identity=key[_IDENTITY_AT:].decode(), tenant=group.tenant)
-    if len(key) in (4, 16):
-        return Client(NOBODY, subnet=Subnet(key, 8 * len(key)), tenant=group.tenant)
-    address = key[1:] if len(key) == 5 else key[1:].ljust(16, b"\0")
-    return Client(address, tenant=group.tenant)
-
-
-def _as_told(key: bytes, client: Client) -> Callable[[Edns | None], Client]:
-    """The same client, with the prefix length of the subnet that its query told."""
+def _as_told(client: Client) -> Callable[[Edns | None], Client]:
+    """The same client, with the subnet as its query told it."""
 
     def identify(edns: Edns | None) -> Client:
-        if client.subnet is None or edns is None:
-            return client
-        return client._replace(subnet=edns.subnet)
+        return client if client.subnet is None or edns is None else client._replace(subnet=edns.subnet)
 
     return identify
 

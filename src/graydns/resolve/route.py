@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from graydns.model.answer import Answer
 from graydns.model.decision import Kind
@@ -30,7 +30,7 @@ class Route:
         if decision is None:
             plan = self.snapshot.plan(query.qname, query.qtype, query.client.tenant)
             decision = plan.decide(query.client)
-            query = evolve(query, decision=decision, plan=plan)
+            query = query.decided(decision, plan)
         if decision.kind is not Kind.UPSTREAM and self.snapshot.zones.find(query.qname) is not None:
             return await self.ours.resolve(query)
         return await self.theirs.resolve(query)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from attrs import define, evolve, field
@@ -129,16 +129,23 @@ class Store:
                 self.counts["evicted"] += 1
         return answer
 
-    def flush(self, name: bytes | None = None, cohort: Cohort | None = None) -> int:
-        """Forget what is kept for *name* (wire form) and *cohort*, None = any; gives the number of entries.
+    def look_up(self, name: bytes, qtype: int) -> Iterator[tuple[Key, Entry]]:
+        """All that is kept for *name* (wire form) and *qtype*, for people: goes through everything."""
+        for partition in self._partitions.values():
+            for key, entry in partition.entries.items():
+                if key.qname == name and key.qtype == qtype and self.current(entry.answer.origin):
+                    yield key, entry
+
+    def flush(self, name: bytes | None = None, cohort: Cohort | None = None, partition: str | None = None) -> int:
+        """Forget what is kept for *name* (wire form), *cohort* and *partition*, None = any; gives the number of it.
 
         What upstreams said belongs to no cohort, and goes with any.
         """
         gone = 0
-        for partition in self._partitions.values():
-            for key in list(partition.entries):
+        for held in [held for part, held in self._partitions.items() if partition in (None, part)]:
+            for key in list(held.entries):
                 if name in (None, key.qname) and (cohort is None or key.cohort in (None, cohort)):
-                    self._remove(partition, key)
+                    self._remove(held, key)
                     gone += 1
         return gone
 

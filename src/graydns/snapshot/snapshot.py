@@ -40,7 +40,11 @@ class Snapshot:
         return {file.zone: file for file in self.zone_files}
 
     def plan(self, qname: bytes, qtype: int, asker: str) -> Plan:
-        """The Plan for a question: that of the tenant whose zone holds *qname*, else of the *asker*'s tenant."""
+        """The Plan for a question, from the Router that has it."""
+        return self.router(qname, asker).plan(qname, qtype)
+
+    def router(self, qname: bytes, asker: str) -> Router:
+        """Who decides for a name: the tenant whose zone holds *qname*, else the *asker*'s tenant."""
         zone = self.zones.find(qname)
         tenant = asker if zone is None else self.owners[zone.origin]
-        return (self.routers.get(tenant) or self.routers[DEFAULT_TENANT]).plan(qname, qtype)
+        return self.routers.get(tenant) or self.routers[DEFAULT_TENANT]

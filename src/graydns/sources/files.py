@@ -39,7 +39,7 @@ def check(path: Path) -> tuple[str, ...]:
 def read(path: Path) -> Reading:
     """Read every file. Raises ConfigError with the faults of all that could be read."""
     started = time.time_ns()
-    reading = _examined(Job(path))
+    reading = examined(Job(path))
     faults = [fault for found in reading.faults.values() for fault in found]
     try:
         reading = evolve(reading, geo=open_geo(reading.config.geo), resolv_conf=read_resolv_conf())
@@ -116,7 +116,8 @@ def _with_lines(faults: Sequence[Fault], documents: Mapping[str, Document]) -> I
             yield from frames.read(said)
 
 
-def _examined(job: Job) -> Reading:
+def examined(job: Job) -> Reading:
+    """What *job* finds, what is large in a child. Raises ConfigError if the main file cannot be read."""
     try:
         return run(absorb(None, examine(job, bounded=True)))
     except TooLarge:

@@ -130,8 +130,8 @@ class Reading:
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 
-#: Nanoseconds: more than a tick of the clock that file systems take times from.
-_TICK = 50_000_000
+#: Nanoseconds: more than a tick of the clock that file systems take times from, less than ``watch.SETTLE``.
+_TICK = 20_000_000
 
 #: Octets of zone data unpacked at once.
 _BUFFER = 1 << 16

@@ -1,0 +1,209 @@
+"""How long answers stop while a large policy is reloaded, and what a reload costs.
+
+``python -m benchmarks.reload [--rules 100000] [--rounds 3]`` serves a zone with that many rules, asks a query every
+millisecond, replaces every rule, and prints the longest time between two answers: while nothing happened, and from
+the change of the file until the old policy has been let go. Then it measures small changes through the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dns.edns
+import dns.message
+import dns.query
+from attrs import define, field
+
+from tools.process import Process, free_ports, start
+
+MAIN = """\
+listen: ["udp://127.0.0.1:{port}"]
+admin: null
+http: null
+forward: {{}}
+reload: {{refresh_interval_ms: 100}}
+"""
+
+DATA = "$ORIGIN gray.test.\n$TTL 300\n@ SOA ns h 1 3600 600 86400 60\n@ NS ns\nns A 192.0.2.1\n"
+
+HEAD = """\
+zone: gray.test
+tenant_id: bench
+config_version: "{version}"
+source: {{file: data.zone}}
+services:
+  api.gray.test:
+    versions: {{stable: {{A: 192.0.2.10}}, canary: {{A: 192.0.2.20}}}}
+    default: stable
+    percent: {{canary: {percent}}}
+rules:
+"""
+
+RULE = "  - {{name: r{number}-{version}, when: {{source: {first}.{second}.{third}.0/24}}, then: {{version: canary}}}}\n"
+
+#: Seconds for which a quiet server is asked first, and an old policy has time to go.
+QUIET = 3.0
+
+TWISTD = (str(Path(sys.executable).parent / "twistd"), "--nodaemon", "--pidfile=")
+
+
+@define
+class Asker:
+    """Asks a query every millisecond in a thread of its own; *longest*: seconds between two answers at most."""
+
+    port: int
+    longest: float = 0.0
+    lost: int = 0
+    answers: int = 0
+    _running: bool = field(init=False, default=True)
+    _thread: threading.Thread = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._thread = threading.Thread(target=self._ask)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._running = False
+        self._thread.join()
+
+    def reset(self) -> float:
+        """The longest gap so far; begin anew."""
+        longest, self.longest = self.longest, 0.0
+        return longest
+
+    def _ask(self) -> None:
+        wires = [query(f"172.16.{number}.0") for number in range(200)]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.connect(("127.0.0.1", self.port))
+            client.settimeout(5)
+            last = time.monotonic()
+            while self._running:
+                client.send(wires[self.answers % len(wires)])
+                try:
+                    client.recv(4096)
+                except TimeoutError:
+                    self.lost += 1
+                self.answers += 1
+                now = time.monotonic()
+                self.longest, last = max(self.longest, now - last), now
+                time.sleep(0.001)
+
+
+def query(subnet: str) -> bytes:
+    """A query of a client in *subnet*."""
+    options: list[dns.edns.Option] = [dns.edns.ECSOption(subnet, 24)]
+    return dns.message.make_query("api.gray.test", "A", use_edns=0, options=options).to_wire()
+
+
+def policy(version: int, rules: int) -> Iterator[str]:
+    """The zone's file; the parity of *version* decides what clients without a rule get."""
+    yield HEAD.format(version=version, percent=100 * (version % 2))
+    for number in range(rules):
+        first, second, third = 20 + (number >> 16), number >> 8 & 255, number & 255
+        yield RULE.format(number=number, version=version, first=first, second=second, third=third)
+
+
+def write(folder: Path, version: int, rules: int) -> None:
+    """Replace the zone's file as an editor does: in one move."""
+    home = folder / "zones" / "gray.test"
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "data.zone").write_text(DATA) if not (home / "data.zone").exists() else None
+    (home / "fresh").write_text("".join(policy(version, rules)))
+    (home / "fresh").rename(home / "zone-config.yaml")
+
+
+def served(port: int) -> str:
+    """The address that a client without a rule gets."""
+    reply = dns.query.udp(dns.message.from_wire(query("172.16.5.0")), "127.0.0.1", port=port, timeout=5)
+    return str(reply.answer[0][0])
+
+
+def until_served(port: int, version: int) -> float:
+    """Seconds until a change of the file is in the answers."""
+    began, wanted = time.monotonic(), ("192.0.2.10", "192.0.2.20")[version % 2]
+    while served(port) != wanted:
+        time.sleep(0.002)
+    return time.monotonic() - began
+
+
+def resident(process: Process) -> int:
+    """MiB of memory."""
+    pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
+    return pages * 4096 >> 20
+
+
+def measure(folder: Path, port: int, process: Process, rules: int, rounds: int) -> Iterator[str]:
+    """Lines of a report."""
+    asker = Asker(port)
+    try:
+        time.sleep(1)
+        asker.reset()
+        time.sleep(QUIET)
+        yield f"quiet: longest gap {asker.reset() * 1000:.1f} ms, {resident(process)} MiB"
+        for version in range(2, 2 + rounds):
+            write(folder, version, rules)
+            asker.reset()
+            seconds = until_served(port, version)
+            gap = asker.reset()
+            time.sleep(QUIET)
+            after = asker.reset()
+            yield (
+                f"{rules} rules replaced: served after {seconds:.1f} s, longest gap {gap * 1000:.1f} ms, "
+                f"while the old ones went {after * 1000:.1f} ms, {resident(process)} MiB"
+            )
+    finally:
+        asker.stop()
+    yield f"{asker.answers} answers, {asker.lost} lost"
+
+
+def small(folder: Path, port: int, rounds: int) -> str:
+    """How soon a small change is in the answers, at best and at worst."""
+    taken = []
+    for version in range(2, 2 + rounds):
+        write(folder, version, 1)
+        taken.append(until_served(port, version))
+    return (
+        f"small change through the file, looked at every 100 ms: {min(taken) * 1000:.0f} to {max(taken) * 1000:.0f} ms"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rules", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    for rules in (options.rules, 1):
+        with tempfile.TemporaryDirectory(prefix="graydns-reload-") as name:
+            folder, (port,) = Path(name), free_ports(1)
+            (folder / "graydns.yaml").write_text(MAIN.format(port=port))
+            write(folder, 1, rules)
+            process = start([*TWISTD, "graydns"], folder)
+            try:
+                process.wait_until(lambda port=port: answering(port), 300)
+                if rules == 1:
+                    print(small(folder, port, 30))
+                else:
+                    for line in measure(folder, port, process, rules, options.rounds):
+                        print(line, flush=True)
+            finally:
+                process.stop()
+
+
+def answering(port: int) -> bool:
+    """Whether a server is there."""
+    try:
+        served(port)
+    except (OSError, dns.exception.DNSException):
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,350 @@
+"""Control: everything that operators, files and time do to a running server, in one place and one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, Protocol, TypeVar
+
+from attrs import define, field, frozen
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from graydns.control import asking, caches, services
+from graydns.control.changing import Changing
+from graydns.control.plain import moment, plain
+from graydns.control.reloader import Pinned, Refused, Reloader
+from graydns.control.state import State
+from graydns.model.errors import ControlError
+from graydns.model.name import to_text
+from graydns.sources.watch import pause
+
+T = TypeVar("T")
+Table = dict[str, Any]
+
+#: Seconds at most between two looks at what ends by itself, however the wall clock is set meanwhile.
+_LONGEST_NAP = 60.0
+
+
+class Why(Protocol):
+    """Knows the last answers of a client."""
+
+    def why(self, client: str) -> list[Table]:
+        """They, newest first."""
+
+
+class Traces(Protocol):
+    """Follows queries of names that are watched."""
+
+    def watch(self, text: str, on: bool) -> Table:
+        """Begin or end watching a name."""
+
+    def last(self, text: str, last: int = 20) -> list[Table]:
+        """Its last queries."""
+
+
+class Audit(Protocol):
+    """Who changed what."""
+
+    def write(
+        self, actor: str, action: str, target: str, before: Any, after: Any, origin: str, tenant: str | None
+    ) -> None:
+        """Add a line; raises OSError. Waits for the disk."""
+
+    def tail(self, last: int, tenant: str | None = None) -> list[Table]:
+        """The last lines."""
+
+    def verify(self) -> Table:
+        """Whether they are as they were written."""
+
+
+@frozen
+class Observers:
+    """What observes the server, for operators to ask; None = it is not there. *level*: sets the least level logged."""
+
+    why: Why | None = None
+    traces: Traces | None = None
+    audit: Audit | None = None
+    level: Callable[[str], str] | None = None
+    doors: Callable[[], Sequence[object]] = tuple
+    ready: Callable[[], bool] = bool
+
+
+@define(eq=False)
+class Control:
+    """See ``admin.control.Control`` for the methods that operators reach. Made by ``control.opening.open_control``."""
+
+    state: State
+    reactor: Any = field(repr=False)
+    reloader: Reloader = field(repr=False)
+    changing: Changing = field(repr=False)
+    observers: Observers = field(factory=Observers, repr=False)
+    _running: Deferred[None] | None = field(init=False, default=None, repr=False)
+    _wake: Any = field(init=False, default=None, repr=False)
+    _log: Logger = field(init=False, factory=Logger, repr=False)
+
+    def start(self) -> None:
+        """Look at the files from now on, and end what is to end."""
+        self._running = Deferred.fromCoroutine(self._watch())
+        self._running.addErrback(lambda _: None)
+        self._arm()
+
+    def stop(self) -> None:
+        """Leave it."""
+        if self._wake is not None and self._wake.active():
+            self._wake.cancel()
+        if self._running is not None:
+            self._running.cancel()
+
+    # What can be seen.
+
+    def status(self) -> Table:
+        """What runs, how long, and where it departs from the files."""
+        state = self.state
+        snapshot, live = state.server.snapshot, state.live
+        drift = list(services.drifts(state))
+        return {
+            "version": version("graydns"),
+            "snapshot": snapshot.number,
+            "since": moment(state.since),
+            "started": moment(state.started),
+            "uptime": round(state.wall() - state.started, 3),
+            "ready": self.observers.ready(),
+            "doors": [str(door) for door in self.observers.doors()],
+            "zones": len(snapshot.zone_files),
+            "services": sum(len(file.services) for file in snapshot.zone_files),
+            "gray_off": sorted(live.gray_off),
+            "pinned": None if live.pin is None else live.pin.number,
+            "drift": drift,
+            "vanished": sorted(map(to_text, state.vanished)),
+            "faulty": {str(path): list(map(str, faults)) for path, faults in state.faults.items()},
+            "restart": list(state.waiting),
+            "last_reload": {**state.last, "at": moment(state.last["at"])},
+            "reloads": dict(state.counts),
+            "warnings": list(self._warnings()),
+        }
+
+    def config_effective(self) -> Table:
+        """The configuration that is in effect, with defaults."""
+        return dict(plain(self.state.server.snapshot.config))
+
+    def zones(self, tenant: str | None = None) -> list[Table]:
+        """Every zone, or those of *tenant*."""
+        state = self.state
+        return [
+            {
+                "zone": to_text(entry.file.zone),
+                "tenant": entry.file.tenant_id,
+                "serial": entry.zone.serial,
+                "config_version": ".".join(map(str, entry.file.config_version)),
+                "names": entry.zone.size,
+                "services": len(entry.file.services),
+                "rules": len(entry.file.rules),
+                "state": self._zone_state(entry.file.zone, entry.path),
+                "file": str(entry.path),
+            }
+            for entry in state.served.zones.values()
+            if tenant in (None, entry.file.tenant_id)
+        ]
+
+    def history(self) -> list[Table]:
+        """The last snapshots, oldest first."""
+        running = self.state.base.number
+        return [
+            {**record.plain(), "at": moment(record.at), "running": record.number == running}
+            for record in self.reloader.history.records
+        ]
+
+    def explain(
+        self,
+        name: str,
+        rdtype: str,
+        source: str | None = None,
+        subnet: str | None = None,
+        client: str | None = None,
+        tags: Mapping[str, str] | Sequence[str] | None = None,
+        transport: str = "udp",
+        tenant: str | None = None,
+    ) -> Table:
+        """Why a client would get what it would get."""
+        snapshot = self.state.server.snapshot
+        return asking.explain(snapshot, name, rdtype, source, subnet, client, tags, transport, tenant)
+
+    def services(self, tenant: str | None = None) -> list[Table]:
+        """Every service, or those of *tenant*."""
+        return services.every(self.state, tenant)
+
+    def service_show(self, name: str) -> Table:
+        """One service as the file has it and as it is, and what it served."""
+        return services.show(self.state, name)
+
+    def cache_stats(self) -> Table:
+        """How full the caches are and how often they helped."""
+        return caches.stats(self.state.server)
+
+    def cache_lookup(self, name: str, rdtype: str) -> list[Table]:
+        """What the caches hold for a question."""
+        return caches.look_up(self.state.server, name, rdtype)
+
+    def upstreams(self) -> list[Table]:
+        """Every upstream server and its state."""
+        return caches.upstreams(self.state.server)
+
+    def why(self, client: str) -> list[Table]:
+        """The last answers that one client got, and why."""
+        return _present(self.observers.why, "no answers are remembered").why(client)
+
+    def trace_watch(self, name: str, on: bool) -> Table:
+        """Begin or end keeping the stages of queries for *name*."""
+        return _present(self.observers.traces, "nothing is traced").watch(name, on)
+
+    def trace(self, name: str, last: int = 20) -> list[Table]:
+        """The last kept queries for *name*."""
+        return _present(self.observers.traces, "nothing is traced").last(name, last)
+
+    def audit_tail(self, last: int = 50, tenant: str | None = None) -> list[Table]:
+        """The last changes."""
+        return _present(self.observers.audit, "there is no audit log").tail(last, tenant)
+
+    def audit_verify(self) -> Table:
+        """Whether nobody changed the audit log."""
+        return _present(self.observers.audit, "there is no audit log").verify()
+
+    # What can be changed.
+
+    async def reload(self, actor: str, force: bool = False, prune: str | None = None, trigger: str = "reload") -> Table:
+        """Take up the files as they now are."""
+        return await self.reloader.reload(trigger, actor, force=force, prune=prune)
+
+    async def rollback(self, number: int, actor: str) -> Table:
+        """Go back to what snapshot *number* was made from."""
+        return await self.reloader.rollback(number, actor)
+
+    async def service_percent(
+        self, name: str, percent: Mapping[str, str], actor: str, seconds: float | None = None
+    ) -> Table:
+        """Give versions shares of the clients, for *seconds* or until reverted."""
+        return await self._alone(lambda: self.changing.percent(name, percent, actor, seconds))
+
+    async def service_weights(
+        self, name: str, weights: Mapping[str, int], actor: str, seconds: float | None = None
+    ) -> Table:
+        """Give versions shares in proportion."""
+        return await self._alone(lambda: self.changing.weights(name, weights, actor, seconds))
+
+    async def service_whitelist(
+        self,
+        name: str,
+        version: str,
+        add: Sequence[str],
+        remove: Sequence[str],
+        actor: str,
+        seconds: float | None = None,
+    ) -> Table:
+        """Change who always gets *version*."""
+        return await self._alone(lambda: self.changing.whitelist(name, version, add, remove, actor, seconds))
+
+    async def service_abort(self, name: str, actor: str) -> Table:
+        """Send everybody to the default version."""
+        return await self._alone(lambda: self.changing.abort(name, actor))
+
+    async def service_revert(self, name: str, actor: str) -> Table:
+        """Drop what was changed live; the file counts again."""
+        return await self._alone(lambda: self.changing.revert(name, actor))
+
+    async def gray_off(self, tenant: str | None, actor: str) -> Table:
+        """Send all services, or those of *tenant*, to their defaults."""
+        return await self._alone(lambda: self.changing.off(tenant, actor))
+
+    async def gray_on(self, tenant: str | None, actor: str) -> Table:
+        """Undo :meth:`gray_off`."""
+        return await self._alone(lambda: self.changing.on(tenant, actor))
+
+    async def cache_flush(
+        self, name: str | None = None, cohort: str | None = None, tenant: str | None = None, *, actor: str
+    ) -> Table:
+        """Forget cached answers."""
+        return {"before": None, "after": None, "flushed": caches.flush(self.state.server, name, cohort, tenant)}
+
+    def log_level(self, level: str, actor: str) -> Table:
+        """Log from *level* up."""
+        before = _present(self.observers.level, "the log has no level")(level)
+        return {"before": {"level": before}, "after": {"level": level}}
+
+    # What happens by itself.
+
+    async def _watch(self) -> None:
+        """Look at the files every ``refresh_interval_ms`` until cancelled."""
+        while True:
+            began = self.reactor.seconds()
+            try:
+                await self.look()
+            except Exception:
+                self._log.failure("looking at the files")
+            interval = self.state.served.config.reload.refresh_interval_ms / 1000
+            await pause(self.reactor, max(0.0, began + interval - self.reactor.seconds()))
+
+    async def look(self) -> None:
+        """Take files up if any has changed; a refusal is for ``status`` and the log."""
+        if not await self.reloader.is_stale():
+            return
+        try:
+            outcome = await self.reload("", trigger="file")
+        except Pinned:
+            return
+        except Refused as error:
+            await self._note("reload", "files", None, {"refused": list(error.errors)})
+        else:
+            if outcome["changed"]:
+                await self._note("reload", "files", outcome["before"], outcome["after"])
+
+    def _arm(self) -> None:
+        """Wake when the next change ends."""
+        if self._wake is not None and self._wake.active():
+            self._wake.cancel()
+        until = self.state.live.until()
+        left = _LONGEST_NAP if until is None else min(max(0.0, until - self.state.wall()), _LONGEST_NAP)
+        self._wake = self.reactor.callLater(left, self._expire)
+
+    def _expire(self) -> None:
+        expiring = Deferred.fromCoroutine(self._end())
+        expiring.addErrback(lambda failure: self._log.failure("ending changes", failure))
+        expiring.addCallback(lambda _: self._arm())
+
+    async def _end(self) -> None:
+        if self.state.live.at(self.state.wall()) != self.state.live:
+            for name in await self._alone(self.changing.expire):
+                await self._note("service expire", name, None, services.show(self.state, name)["effective"])
+
+    async def _alone(self, change: Callable[[], Awaitable[T]]) -> T:
+        """One live change after the other."""
+        await self.state.lock.acquire()
+        try:
+            return await change()
+        finally:
+            self.state.lock.release()
+            if self._running is not None:
+                self._arm()
+
+    async def _note(self, action: str, target: str, before: Any, after: Any) -> None:
+        """Write down what nobody asked for."""
+        if (audit := self.observers.audit) is None:
+            return
+        try:
+            await self.changing.in_thread(lambda: audit.write("", action, target, before, after, "graydns", None))
+        except OSError:
+            self._log.failure("the audit log cannot be written")
+
+    def _zone_state(self, zone: bytes, path: object) -> str:
+        return "vanished" if zone in self.state.vanished else "faulty" if path in self.state.faults else "ok"
+
+    def _warnings(self) -> Sequence[str]:
+        state = self.state
+        data = [warning for entry in state.served.zones.values() for warning in entry.loaded.warnings]
+        return (*state.notes, *data, *state.server.snapshot.warnings)
+
+
+def _present(part: T | None, otherwise: str) -> T:
+    if part is None:
+        raise ControlError(otherwise)
+    return part

@@ -1,0 +1,25 @@
+"""A site, and a server of it under control."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from twisted.internet import reactor
+
+from tests.control.running import Running, Site, at_once, run
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """One zone with a service that gives everybody its stable version."""
+    site = Site(tmp_path)
+    site.write_main()
+    site.write()
+    return site
+
+
+@pytest.fixture
+def running(site: Site) -> Running:
+    """The site, served."""
+    return run(site, reactor, in_thread=at_once)

@@ -1,0 +1,97 @@
+"""``graydnsctl passwd``."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from graydns.ctl.main import main
+from graydns.model.users import User, read_users
+
+
+def passwd(folder: Path, *words: str, typed: str = "correct horse\n") -> Result:
+    """Run it on the data folder *folder*."""
+    return CliRunner().invoke(main, ["passwd", "--data", str(folder), *words], input=typed)
+
+
+def users(folder: Path) -> dict[str, User]:
+    return read_users((folder / "users.json").read_text())
+
+
+def test_a_new_user(tmp_path: Path) -> None:
+    """Without more a user is viewer; the file is its owner's alone and has no password in it."""
+    result = passwd(tmp_path, "alice")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert users(tmp_path)["alice"].scrypt.matches("correct horse")
+    assert (users(tmp_path)["alice"].role, users(tmp_path)["alice"].tenant) == ("viewer", None)
+    path = tmp_path / "users.json"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "horse" not in path.read_text()
+    assert os.listdir(tmp_path) == ["users.json"]
+
+
+def test_role_and_tenant_stay_unless_they_are_given(tmp_path: Path) -> None:
+    """Another password leaves the rest as it was; other users are not touched."""
+    passwd(tmp_path, "bob", "--role", "admin")
+    passwd(tmp_path, "alice", "--role", "operator", "--tenant", "t-shop")
+    before = users(tmp_path)
+    passwd(tmp_path, "alice", typed="another horse\n")
+    after = users(tmp_path)
+    assert (after["alice"].role, after["alice"].tenant) == ("operator", "t-shop")
+    assert after["alice"].scrypt.matches("another horse")
+    assert after["bob"] == before["bob"]
+    passwd(tmp_path, "alice", "--tenant", "", "--role", "viewer")
+    assert (users(tmp_path)["alice"].role, users(tmp_path)["alice"].tenant) == ("viewer", None)
+
+
+def test_removing(tmp_path: Path) -> None:
+    """A removed user is gone; one that is not there is an error."""
+    passwd(tmp_path, "alice")
+    assert passwd(tmp_path, "alice", "--remove").exit_code == 0
+    assert users(tmp_path) == {}
+    result = passwd(tmp_path, "alice", "--remove")
+    assert result.exit_code == 1
+    assert "no user alice" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "typed", "status"),
+    [
+        (["alice"], "short\n", 1),
+        (["alice"], "", 1),
+        (["alice", "--role", "admin", "--tenant", "t"], "correct horse\n", 1),
+        (["alice", "--role", "king"], "correct horse\n", 2),
+        (["a b"], "correct horse\n", 2),
+        (["-x"], "correct horse\n", 2),
+    ],
+)
+def test_what_cannot_be(words: list[str], typed: str, status: int, tmp_path: Path) -> None:
+    """Wrong passwords, roles and names change nothing."""
+    assert passwd(tmp_path, *words, typed=typed).exit_code == status
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_broken_file_is_not_written_over(tmp_path: Path) -> None:
+    """Who is in it is not lost for an error that somebody made in an editor."""
+    (tmp_path / "users.json").write_text('{"users": {')
+    result = passwd(tmp_path, "alice")
+    assert result.exit_code == 1
+    assert (tmp_path / "users.json").read_text() == '{"users": {'
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    """A folder that is not there is an error in one line."""
+    result = passwd(tmp_path / "none", "alice")
+    assert result.exit_code == 1
+    assert result.stderr.count("\n") == 1
+
+
+def test_for_programs(tmp_path: Path) -> None:
+    """With ``--json`` the outcome is one object."""
+    result = passwd(tmp_path, "alice", "--json")
+    told = json.loads(result.stdout)
+    assert told["result"] == {"name": "alice", "removed": False, "file": str(tmp_path / "users.json")}

@@ -1,0 +1,125 @@
+"""The shell, typed into through prompt_toolkit's own pipe."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
+from prompt_toolkit.input import PipeInput, create_pipe_input
+from prompt_toolkit.output import DummyOutput
+from twisted.internet.epollreactor import EPollReactor
+
+from graydns.ctl.link import Login
+from graydns.ctl.place import UnixPlace
+from graydns.ctl.session import Session
+from graydns.ctl.shell import Words, run_prompt
+from graydns.ctl.tool import Tool
+from tests.ctl.conftest import Server
+
+
+@pytest.fixture
+def tool(server: Server) -> Iterator[Tool]:
+    """A tool with a warm connection, on a reactor of its own."""
+    reactor = EPollReactor()  # type: ignore[no-untyped-call]
+    made = Tool(session=Session(UnixPlace(server.socket), Login(), reactor))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def keyboard(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[PipeInput]:
+    """What is sent to it is typed; the history goes to a folder of the test's."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with create_pipe_input() as pipe:
+        yield pipe
+
+
+def run(tool: Tool, keyboard: PipeInput, typed: str, as_json: bool = False) -> int:
+    """The shell's status after *typed*."""
+    keyboard.send_text(typed)
+    with create_app_session(input=keyboard, output=DummyOutput()):
+        return run_prompt(tool, as_json)
+
+
+def test_commands_one_after_the_other(tool: Tool, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each line is a command; one that fails does not end the shell, `exit` does."""
+    typed = "whoami\nhistory rollback 3\nnope\nstatus 'x\n--json whoami\nhelp service percent\nexit\nzones\n"
+    assert run(tool, keyboard, typed) == 0
+    told = capsys.readouterr()
+    assert "actor" in told.out
+    assert '{"ok": true' in told.out
+    assert "VERSION=PERCENT" in told.out
+    assert "farm.test" not in told.out
+    assert "no snapshot 3" in told.err
+    assert "No such command 'nope'" in told.err
+    assert "No closing quotation" in told.err
+
+
+def test_json_for_the_whole_shell(tool: Tool, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]) -> None:
+    """Begun with ``--json``, every command answers so."""
+    run(tool, keyboard, "whoami\nquit\n", as_json=True)
+    assert '{"ok": true' in capsys.readouterr().out
+
+
+def test_lines_are_kept_for_the_user_alone(tool: Tool, keyboard: PipeInput, tmp_path: Path) -> None:
+    """History goes below the state folder with mode 0600, and comes back with the arrow key."""
+    run(tool, keyboard, "whoami\nexit\n")
+    kept = tmp_path / "state/graydnsctl/history"
+    assert "+whoami" in kept.read_text()
+    assert os.stat(kept).st_mode & 0o777 == 0o600
+    run(tool, keyboard, "\x1b[A\x1b[A\nexit\n")
+    assert kept.read_text().count("+whoami") == 2
+
+
+def test_end_of_file_and_interrupts(tool: Tool, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]) -> None:
+    """^C drops the line, ^D ends."""
+    assert run(tool, keyboard, "zones\x03whoami\n\x04") == 0
+    out = capsys.readouterr().out
+    assert "actor" in out
+    assert "farm.test" not in out
+
+
+def test_watch_repeats_until_a_key(tool: Tool, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]) -> None:
+    """A key that is there already ends it after the first time; it is not part of the next line."""
+    run(tool, keyboard, "watch --every 30 whoami\nqexit\n")
+    assert capsys.readouterr().out.count("actor") == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("sta", {"status"}),
+        ("he", {"help"}),
+        ("", {"status", "service", "help", "exit", "watch"}),
+        ("service per", {"percent"}),
+        ("service percent ", {"api.shop.test", "web.farm.test"}),
+        ("service percent api", {"api.shop.test"}),
+        ("service percent api.shop.test ", {"stable=", "canary="}),
+        ("service percent api.shop.test can", {"canary="}),
+        ("service whitelist api.shop.test s", {"stable"}),
+        ("service percent api.shop.test canary=1 --f", {"--for"}),
+        ("reload --prune ", {"shop.test", "farm.test"}),
+        ("zones --tenant t-s", {"t-shop"}),
+        ("log level d", {"debug"}),
+        ("watch service sh", {"show"}),
+        ("help gray o", {"off", "on"}),
+        ("status 'x", set()),
+    ],
+)
+def test_completion(typed: str, offered: set[str], tool: Tool) -> None:
+    """Commands, options, and what the server has."""
+    words = {each.text for each in Words(tool).get_completions(Document(typed), CompleteEvent())}
+    assert offered <= words
+    if typed:
+        assert words == offered
+
+
+def test_completion_without_a_server(tmp_path: Path) -> None:
+    """Names that cannot be asked for are not offered, and nothing is said of it."""
+    tool = Tool(connect="nonsense")
+    assert list(Words(tool).get_completions(Document("service show "), CompleteEvent())) == []

@@ -1,0 +1,157 @@
+"""The metrics say what was answered, and docs/observing.md lists all of them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+from twisted.internet.task import Clock
+
+from graydns.fast.tally import MOST
+from graydns.listen.door import DoorLimits
+from graydns.listen.service import Doors
+from graydns.model.decision import Cohort, Decision, Kind
+from graydns.observe.families import PIECE, render
+from graydns.observe.observatory import Observatory
+from graydns.server import Server
+from tests.observe.watching import ROOT, ask, demo, wire
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Server:
+    """The demo's."""
+    return demo(tmp_path)
+
+
+@pytest.fixture
+def observatory(server: Server) -> Observatory:
+    """What observes it."""
+    doors = Doors([], server.front, DoorLimits(), Clock())  # type: ignore[arg-type]  # nothing is opened
+    return Observatory(server, doors, Clock(), http=None, reloads=lambda: {"ok": 3, "refused": 1})
+
+
+def text(registry: CollectorRegistry) -> str:
+    """All metrics, rendered in one go."""
+    steps = render(registry)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            rendered: bytes = end.value
+            return rendered.decode()
+
+
+def values(observatory: Observatory) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    """Every sample."""
+    families = text_string_to_metric_families(text(observatory.registry))
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def of(observatory: Observatory, name: str, **labels: str) -> float:
+    """One sample."""
+    return values(observatory)[name, tuple(sorted(labels.items()))]
+
+
+def test_every_answer_is_counted_once(server: Server, observatory: Observatory) -> None:
+    """By rcode and by path, whichever way an answer took, the sum is the number of answers."""
+    for _ in range(3):
+        ask(server, wire("www.shop.test"))
+    for _ in range(2):
+        ask(server, wire("nope.shop.test"))
+    ask(server, wire("www.shop.test", client="somebody"))
+    ask(server, wire("elsewhere.example"))
+    ask(server, wire("www.shop.test")[:14])
+    ask(server, b"\0" * 4)
+    counts = values(observatory)
+    answers = {labels: count for (name, labels), count in counts.items() if name == "graydns_answers_total"}
+    assert answers == {
+        (("rcode", "NOERROR"), ("tenant", "t-demo")): 4,
+        (("rcode", "NXDOMAIN"), ("tenant", "t-demo")): 2,
+        (("rcode", "REFUSED"), ("tenant", "default")): 1,
+        (("rcode", "FORMERR"), ("tenant", "default")): 1,
+    }
+    paths = {labels[0][1]: count for (name, labels), count in counts.items() if name == "graydns_answers_by_path_total"}
+    assert paths == {"hot": 3, "parsed": 2, "pipeline": 3}
+    assert counts["graydns_unanswered_total", ()] == 1
+
+
+def test_decisions_are_told_by_version(server: Server, observatory: Observatory) -> None:
+    """The share that was really served shows, by queries and by distinct clients."""
+    subnets = [f"10.{number // 256}.{number % 256}.0/24" for number in range(1500)]
+    canary = 0
+    for subnet in subnets * 2:
+        canary += b"\xc0\0\2\x14" in ask(server, wire("api.shop.test", subnet=subnet))
+    version = {"tenant": "t-demo", "service": "api.shop.test", "version": "canary"}
+    stable = version | {"version": "stable"}
+    assert of(observatory, "graydns_decisions_total", **version) == canary
+    assert of(observatory, "graydns_decisions_total", **stable) == 3000 - canary
+    clients = of(observatory, "graydns_version_clients", **version)
+    assert abs(clients - canary / 2) <= 0.1 * canary / 2
+    everybody = clients + of(observatory, "graydns_version_clients", **stable)
+    assert abs(everybody - 1500) <= 150
+
+
+def test_rules_are_counted_apart(server: Server, observatory: Observatory) -> None:
+    """What a rule answers is no version."""
+    ask(server, wire("x.ads.shop.test"))
+    assert of(observatory, "graydns_rule_decisions_total", tenant="t-demo", rule="ads") == 1
+
+
+def test_time_in_the_pipeline_is_told_by_stage(server: Server, observatory: Observatory) -> None:
+    """Every pipeline answer is in one histogram."""
+    for name in ("www.shop.test", "x.ads.shop.test", "elsewhere.example"):
+        ask(server, wire(name))
+    for stage in ("authority", "rule", "refused"):
+        assert of(observatory, "graydns_pipeline_seconds_count", stage=stage) == 1
+        assert of(observatory, "graydns_pipeline_seconds_bucket", stage=stage, le="+Inf") == 1
+    assert of(observatory, "graydns_pipeline_seconds_count", stage="upstream") == 0
+
+
+def test_counters_outlive_a_swap(server: Server, observatory: Observatory) -> None:
+    """A new snapshot empties the hot table, and no counter."""
+    for _ in range(5):
+        ask(server, wire("www.shop.test"))
+    server.swap(server.snapshot)
+    ask(server, wire("www.shop.test"))
+    assert of(observatory, "graydns_answers_total", tenant="t-demo", rcode="NOERROR") == 6
+
+
+def test_reloads_and_the_running_snapshot_show(server: Server, observatory: Observatory) -> None:
+    """What the administration counts is there, too."""
+    assert of(observatory, "graydns_reloads_total", result="refused") == 1
+    assert of(observatory, "graydns_snapshot_number") == server.snapshot.number
+    assert of(observatory, "graydns_upstream_suspect", upstream="none", server="udp://127.0.0.1:9") == 0
+    assert of(observatory, "graydns_ready") == 0
+
+
+def test_thousands_of_series_come_in_pieces(server: Server, observatory: Observatory) -> None:
+    """No step builds more than a piece, and the whole has each family's head once and every series."""
+    for number in range(2 * MOST):
+        decision = Decision(Cohort("t", f"s{number}", "v"), Kind.VERSION)
+        server.front.ledger.tallies.of(0, decision, "t").piped += 1
+    assert all(len(metric.samples) <= PIECE or metric.type == "histogram" for metric in observatory.registry.collect())
+    whole = text(observatory.registry)
+    assert whole.count("# TYPE graydns_decisions_total counter\n") == 1
+    assert len(re.findall(r"^graydns_decisions_total\{", whole, re.MULTILINE)) == MOST + 1
+    assert len(list(text_string_to_metric_families(whole))) == whole.count("# TYPE")
+
+
+def test_docs_list_every_metric(observatory: Observatory) -> None:
+    """docs/observing.md has a row for each metric with its labels, and for no other."""
+    documented = dict(
+        re.findall(r"^\| `(graydns_\w+)` \| ([^|]*?) \|", (ROOT / "docs/observing.md").read_text(), re.MULTILINE)
+    )
+    ours = set(re.findall(r"^# TYPE (graydns_\w+) ", text(observatory.registry), re.MULTILINE))
+    assert set(documented) == ours
+    for name, labels in values(observatory):
+        family = re.sub(r"(?<=graydns_pipeline_seconds)_(bucket|sum|count)$", "", name)
+        if family in documented:
+            named = set(re.findall(r"`(\w+)`", documented[family]))
+            assert named == {label for label, _ in labels} - {"le"}, name

@@ -1,0 +1,146 @@
+"""A watched name shows the stages that its queries pass; the others do not notice."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from graydns.model.errors import ControlError
+from graydns.model.query import Query
+from graydns.observe.trace import KEPT, LASTING, NAMES, PER_SECOND, TraceBook
+from graydns.server import Server
+from tests.observe.watching import ask, demo, wire
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Server:
+    """The demo's, at a time that the tests move."""
+    clock = Clock()
+    clock.advance(1000)
+    server = demo(tmp_path, clock)
+    server.front.clock = clock.seconds
+    return server
+
+
+@pytest.fixture
+def traces(server: Server) -> TraceBook:
+    """What watches names."""
+    return TraceBook(server.front, server.front.clock, lambda: 1_700_000_000.0)
+
+
+def test_a_watched_name_shows_stages_and_verdict(server: Server, traces: TraceBook) -> None:
+    """Hot or not, a query of a watched name is kept with what it passed, who asked and what was decided."""
+    ask(server, wire("api.shop.test", subnet="10.1.2.0/24"))
+    traces.watch("API.shop.test.", True)
+    reply = ask(server, wire("api.shop.test", subnet="10.1.2.0/24"))
+    (kept,) = traces.last("api.shop.test")
+    assert [stage["stage"] for stage in kept["stages"]] == ["Decide", "Route", "Authority", "Render"]
+    assert kept["client"]["subnet"] == "10.1.2.0/24"
+    assert (kept["service"], kept["outcome"], kept["endpoint"]) == (
+        "api.shop.test",
+        "canary",
+        "192.0.2.20+2001:db8::20",
+    )
+    assert (kept["rcode"], kept["from"], kept["at"]) == ("NOERROR", "authority", "2023-11-14T22:13:20.000+00:00")
+    assert bytes((192, 0, 2, 20)) in reply
+
+
+def test_answers_are_the_same_while_watched(server: Server, traces: TraceBook) -> None:
+    """Watching changes no octet of an answer."""
+    queries = [wire(name, subnet=subnet) for name in ("www.shop.test", "api.shop.test", "x.ads.shop.test")
+               for subnet in ("10.1.2.0/24", "192.0.2.0/24")]  # fmt: skip
+    before = [ask(server, query) for query in queries]
+    for name in ("www.shop.test", "api.shop.test", "x.ads.shop.test"):
+        traces.watch(name, True)
+    assert [ask(server, query) for query in queries] == before
+
+
+@pytest_twisted.ensureDeferred
+async def test_forwarding_shows_every_link(tmp_path: Path) -> None:
+    """The links that a forwarded query went through stand in their order, also where there is no answer."""
+    server = demo(tmp_path, reactor)
+    traces = TraceBook(server.front, server.front.clock, server.front.wall)
+    traces.watch("x.fwd.test", True)
+    peer = server.front.peer("127.0.0.1", "udp")
+    said = server.front.answer(wire("x.fwd.test"), peer)
+    assert isinstance(said, Query)
+    await Deferred.fromCoroutine(server.front.resolve(said, peer))
+    (kept,) = traces.last("x.fwd.test")
+    links = ["Route", "Outward", "Cache", "Limit", "Coalesce", "RawCache", "Coalesce", "Forward"]
+    assert [stage["stage"] for stage in kept["stages"]] == ["Decide", *links, "Render"]
+    assert (kept["rcode"], kept["from"]) == ("SERVFAIL", "failed")
+    assert all(outer["ms"] >= inner["ms"] for outer, inner in pairwise(kept["stages"][1:-1]))
+
+
+def test_nothing_is_watched_otherwise(server: Server, traces: TraceBook) -> None:
+    """Other names go their usual way."""
+    traces.watch("www.shop.test", True)
+    for _ in range(3):
+        ask(server, wire("api.shop.test"))
+    assert traces.last("api.shop.test") == []
+    hot = sum(tally.hot for tally in server.front.ledger.tallies)
+    assert hot == 2
+
+
+def test_a_busy_name_stays_fast(server: Server, traces: TraceBook) -> None:
+    """Of a name that is much asked for, so many queries a second are followed, and the others are hot hits."""
+    traces.watch("www.shop.test", True)
+    ask(server, wire("www.shop.test"))
+    traces.watch("www.shop.test", False)
+    ask(server, wire("www.shop.test"))
+    traces.watch("www.shop.test", True)
+    for _ in range(5 * PER_SECOND):
+        ask(server, wire("www.shop.test"))
+    assert len(traces.last("www.shop.test", 1000)) == PER_SECOND
+    assert not server.front.watched
+    traces.tick()
+    ask(server, wire("www.shop.test"))
+    assert len(traces.last("www.shop.test", 1000)) == PER_SECOND + 1
+
+
+def test_little_is_kept(server: Server, traces: TraceBook) -> None:
+    """Of each name the last queries are kept, the newest last."""
+    traces.watch("www.shop.test", True)
+    for number in range(KEPT + 50):
+        ask(server, wire("www.shop.test", subnet=f"10.0.{number % 256}.0/24"))
+        traces.tick()
+    assert len(traces.last("www.shop.test", 10_000)) == KEPT
+    (newest,) = traces.last("www.shop.test", 1)
+    assert newest["client"]["subnet"] == f"10.0.{(KEPT + 49) % 256}.0/24"
+
+
+def test_watching_ends_by_itself(server: Server, traces: TraceBook) -> None:
+    """After ten minutes a name is no longer watched; what was seen can still be read."""
+    traces.watch("www.shop.test", True)
+    ask(server, wire("www.shop.test"))
+    server.front.clock.__self__.advance(LASTING + 1)  # type: ignore[attr-defined]
+    traces.tick()
+    assert traces.names() == []
+    assert server.front.tracer is None
+    ask(server, wire("www.shop.test"))
+    assert len(traces.last("www.shop.test")) == 1
+
+
+def test_few_names_are_watched_at_once(traces: TraceBook) -> None:
+    """One name too many is refused; one that is let go makes room, and what is remembered is bounded."""
+    for number in range(NAMES):
+        traces.watch(f"n{number}.test", True)
+    with pytest.raises(ControlError):
+        traces.watch("late.test", True)
+    assert traces.watch("n0.test", True)["watched"]
+    for number in range(5 * NAMES):
+        traces.watch(traces.names()[0], False)
+        traces.watch(f"m{number}.test", True)
+    assert len(traces._names) <= 2 * NAMES
+
+
+def test_a_name_must_be_one(traces: TraceBook) -> None:
+    """What is no name is refused."""
+    with pytest.raises(ControlError):
+        traces.watch("a..b", True)

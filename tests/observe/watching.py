@@ -1,0 +1,59 @@
+"""The demo's server, and queries to its front, for the tests of what observes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import dns.edns
+import dns.message
+import pytest
+from twisted.internet.task import Clock
+
+from graydns.model.query import Query
+from graydns.server import Server
+from graydns.sources.files import load_snapshot
+
+ROOT = Path(__file__).parents[2]
+
+CONFIG = """\
+admin: null
+http: null
+zones: {zones}
+data: {folder}
+upstreams: {{none: {{servers: ["udp://127.0.0.1:9"], deadline: 100ms}}}}
+forward: {{fwd.test: none}}
+"""
+
+
+def demo(folder: Path, reactor: Any = None) -> Server:
+    """A server of the demo's zones. *reactor*: None = one that does nothing."""
+    (folder / "graydns.yaml").write_text(CONFIG.format(zones=ROOT / "zones", folder=folder))
+    return Server(load_snapshot(folder / "graydns.yaml")[0], reactor or Clock(), cookie_secrets=(bytes(16),))
+
+
+def wire(name: str, qtype: str = "A", subnet: str | None = None, client: str | None = None) -> bytes:
+    """A query."""
+    options: list[Any] = []
+    if subnet is not None:
+        address, _, prefix = subnet.partition("/")
+        options.append(dns.edns.ECSOption(address, int(prefix)))
+    if client is not None:
+        options.append(dns.edns.GenericOption(dns.edns.OptionType.make(65001), f"client={client}".encode()))
+    return dns.message.make_query(name, qtype, use_edns=0, options=options).to_wire()
+
+
+def ask(server: Server, message: bytes, address: str = "127.0.0.1", transport: str = "udp") -> bytes:
+    """The reply, by whatever way."""
+    front = server.front
+    peer = front.peer(address, transport)
+    said = front.answer(message, peer)
+    if not isinstance(said, Query):
+        return said or b""
+    running = front.resolve(said, peer)
+    try:
+        running.send(None)
+    except StopIteration as end:
+        reply: bytes = end.value
+        return reply
+    pytest.fail("the pipeline waits for something")
