@@ -12,6 +12,7 @@ from graydns.config.main import Config
 from graydns.fast.front import Front, ReplySettings, Serving
 from graydns.fast.hot import HotTable
 from graydns.fast.peer import NetworkMap, Peers, Trust
+from graydns.fast.quota import Quota
 from graydns.observe.anomalies import AnomalyLog
 from graydns.resolve.pipeline import Stores, build_pipeline
 from graydns.snapshot.snapshot import Snapshot
@@ -26,6 +27,7 @@ class Server:
     """Serves one Snapshot after the other.
 
     *front*: for the doors. *stores*: what is remembered of upstreams. *tables*: the hot tables, by tenant of the asker.
+    *quotas*: by tenant, of those that have one.
     """
 
     _log = Logger()
@@ -36,6 +38,7 @@ class Server:
         self._reactor = reactor
         self._secrets = cookie_secrets
         self.tables: dict[str, HotTable] = {}
+        self.quotas: dict[str, Quota] = {}
         self._undertaker = Undertaker(lambda: reactor.callLater(0, self._bury))
         self.stores = Stores(reactor, self.anomalies, lambda: self.snapshot)
         peers = Peers(_trust(snapshot.config), self._hot_of)
@@ -62,7 +65,17 @@ class Server:
             self._undertaker.take(table.clear())
 
     def _serving(self, snapshot: Snapshot, peers: Peers) -> Serving:
-        return Serving(build_pipeline(snapshot, self.stores), snapshot.plan, peers)
+        return Serving(build_pipeline(snapshot, self.stores), snapshot.plan, peers, self._quotas_of(snapshot))
+
+    def _quotas_of(self, snapshot: Snapshot) -> dict[str, Quota]:
+        """The quotas of the tenants that are isolated in ``compute`` and have one; what they have used goes on."""
+        quotas = {}
+        for name, tenant in snapshot.config.tenants.items():
+            if "compute" in snapshot.isolation(name) and (tenant.qps, tenant.inflight) != (None, None):
+                quota = quotas[name] = self.quotas.get(name) or Quota()
+                quota.rate, quota.most = tenant.qps, tenant.inflight
+        self.quotas = quotas
+        return quotas
 
     def _settings(self) -> ReplySettings:
         limits = self.snapshot.config.limits

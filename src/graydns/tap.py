@@ -14,6 +14,7 @@ import gc
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
@@ -159,9 +160,7 @@ def make_graydns(path: Path, reactor: Any) -> Graydns:
         tcp_idle=config.limits.tcp_idle,
         tls_handshake=config.limits.tls_handshake,
     )
-    doors = Doors(
-        [Door(door.transport, door.host, door.port) for door in config.listen], server.front, limits, reactor, tls
-    )
+    doors = Doors(tuple(_doors(config)), server.front, limits, reactor, tls)
     audit, level = _audit(config), LeastLevel()
 
     def reloads() -> dict[str, int]:
@@ -189,6 +188,15 @@ def make_graydns(path: Path, reactor: Any) -> Graydns:
         users = config.data / "users.json"
         AdminService(config.admin, control, audit, reactor, users=users, tls=tls).setServiceParent(graydns)  # type: ignore[no-untyped-call]
     return graydns
+
+
+def _doors(config: Config) -> Iterator[Door]:
+    """Everybody's doors, and those of tenants."""
+    for door in config.listen:
+        yield Door(door.transport, door.host, door.port)
+    for name, tenant in config.tenants.items():
+        for door in tenant.listen:
+            yield Door(door.transport, door.host, door.port, name)
 
 
 def _audit(config: Config) -> AuditLog:
@@ -224,7 +232,7 @@ def _prepare_data(config: Config) -> tuple[bytes, ...]:
 
 def _tls_context(config: Config) -> TlsContext | None:
     tls = config.tls
-    doors = [door for door in config.listen if door.transport == TLS]
+    doors: list[Door | ConfiguredDoor] = [door for door in _doors(config) if door.transport == TLS]
     if isinstance(config.admin, ConfiguredDoor):
         doors.append(config.admin)
     if tls is None or not doors:

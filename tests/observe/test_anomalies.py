@@ -17,12 +17,12 @@ def lines_of(log: AnomalyLog, sources: list[bytes], detail: str = "x") -> list[d
         if "kind" in event:
             events.append(event)
 
-    globalLogPublisher.addObserver(observer)
+    globalLogPublisher.addObserver(observer)  # type: ignore[arg-type]
     try:
         for source in sources:
             log.note(source, "garbage", detail)
     finally:
-        globalLogPublisher.removeObserver(observer)
+        globalLogPublisher.removeObserver(observer)  # type: ignore[arg-type]
     return events
 
 

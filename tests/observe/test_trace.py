@@ -6,7 +6,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -15,17 +14,14 @@ from graydns.model.errors import ControlError
 from graydns.model.query import Query
 from graydns.observe.trace import KEPT, LASTING, NAMES, PER_SECOND, TraceBook
 from graydns.server import Server
+from tests.listen.running import on_reactor
 from tests.observe.watching import ask, demo, wire
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Server:
-    """The demo's, at a time that the tests move."""
-    clock = Clock()
-    clock.advance(1000)
-    server = demo(tmp_path, clock)
-    server.front.clock = clock.seconds
-    return server
+    """The demo's."""
+    return demo(tmp_path)
 
 
 @pytest.fixture
@@ -61,7 +57,7 @@ def test_answers_are_the_same_while_watched(server: Server, traces: TraceBook) -
     assert [ask(server, query) for query in queries] == before
 
 
-@pytest_twisted.ensureDeferred
+@on_reactor
 async def test_forwarding_shows_every_link(tmp_path: Path) -> None:
     """The links that a forwarded query went through stand in their order, also where there is no answer."""
     server = demo(tmp_path, reactor)
@@ -115,11 +111,13 @@ def test_little_is_kept(server: Server, traces: TraceBook) -> None:
     assert newest["client"]["subnet"] == f"10.0.{(KEPT + 49) % 256}.0/24"
 
 
-def test_watching_ends_by_itself(server: Server, traces: TraceBook) -> None:
+def test_watching_ends_by_itself(server: Server) -> None:
     """After ten minutes a name is no longer watched; what was seen can still be read."""
+    clock = Clock()
+    traces = TraceBook(server.front, clock.seconds, server.front.wall)
     traces.watch("www.shop.test", True)
     ask(server, wire("www.shop.test"))
-    server.front.clock.__self__.advance(LASTING + 1)  # type: ignore[attr-defined]
+    clock.advance(LASTING + 1)
     traces.tick()
     assert traces.names() == []
     assert server.front.tracer is None

@@ -10,7 +10,7 @@ from attrs import define, field
 
 from graydns.model.name import to_text
 from graydns.model.policy import Rule
-from graydns.sources.packed import PackedRules, unpack
+from graydns.sources.packed import CHUNK, PackedRules, unpack
 from graydns.sources.reading import Reading, ZoneEntry
 
 #: Names of one kind that are kept; of the others the number.
@@ -69,7 +69,10 @@ class _Kind:
                     if was != _sum(row):
                         self._add(self.added if was is None else self.altered, (f"{place}: {row[0]}",))
                 yield
-        self._add(self.removed, (f"{place}: {name}" for name in known))
+        while known:
+            gone = [known.popitem()[0] for _ in range(min(CHUNK, len(known)))]
+            self._add(self.removed, (f"{place}: {name}" for name in gone))
+            yield
 
     def plain(self) -> dict[str, Any]:
         lists = {"added": self.added, "removed": self.removed, "altered": self.altered}

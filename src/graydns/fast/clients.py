@@ -15,8 +15,8 @@ class Clients:
     """The clients of one Group: the *last* query of each that came lately, and the sketch of all, by windows.
 
     *last*: key of the client (``fast.sketch``) to the query as it came; a client that comes again and again costs one
-    assignment each time, and the sketch is fed with new ones only. *registers*: the sketch of this window. The front
-    feeds it directly with subnets that a Fork remembers anyway.
+    assignment each time, and the sketch is fed with new ones only. *registers*: the sketch of this window, fed
+    directly with those whose query is remembered elsewhere (``fast.hot.Fork``, ``fast.ledger``).
     """
 
     __slots__ = ("_before", "_earlier", "_fed", "last", "registers")

@@ -14,7 +14,7 @@ Errors end as answers; nothing here raises because of what a client sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from attrs import Factory, define, field, frozen
@@ -23,10 +23,11 @@ from graydns.fast.cookies import reply_option
 from graydns.fast.hot import AD, OPT, RD, Entry, Fork
 from graydns.fast.ledger import PARSED, PIPELINE, Ledger
 from graydns.fast.peer import Peer, Peers
+from graydns.fast.quota import Quota
 from graydns.fast.shape import HEAD, REMEMBERED, SUBNET, Shape, read_shape
 from graydns.fast.sketch import key_of, see, subnet_key
 from graydns.gray.plan import Plan
-from graydns.model.answer import Answer
+from graydns.model.answer import Answer, Ede
 from graydns.model.decision import Decision
 from graydns.model.errors import Unanswerable
 from graydns.model.observe import Anomalies, Trace, Tracer
@@ -57,7 +58,15 @@ def _heads() -> dict[bytes, int]:
 
 _HEADS = _heads()
 _SCOPES = tuple(bytes((scope,)) for scope in range(129))
-_new = tuple.__new__
+
+#: What queries over a tenant's quota are told.
+_TOO_MUCH = Answer(
+    rcode=5,
+    edes=(Ede(0, "over the tenant's limit of queries"),),
+    scope=0,
+    why="over the tenant's limit of queries",
+    shareable=False,
+)
 
 
 class Pipeline(Protocol):
@@ -71,12 +80,14 @@ class Pipeline(Protocol):
 class Serving:
     """The running Snapshot as the front sees it; replaced in one assignment.
 
-    *plan*: (name, type, asker's tenant) to the Plan that applies. A query keeps the Serving it began with.
+    *plan*: (name, type, asker's tenant) to the Plan that applies. *quotas*: of the tenants that have one. A query keeps
+    the Serving it began with.
     """
 
     pipeline: Pipeline
     plan: Callable[[bytes, int, str], Plan]
     peers: Peers = field(repr=False)
+    quotas: Mapping[str, Quota] = field(factory=dict, repr=False)
 
 
 @frozen
@@ -110,8 +121,8 @@ class Front:
 
     def peer(self, address: str, transport: str, identity: str | None = None, tenant: str | None = None) -> Peer:
         """Who sends from *address*; for datagrams it is remembered. *tenant*: the listener's, if it has one."""
-        if transport == UDP and tenant is None:
-            return self.serving.peers.of_datagram(address)
+        if transport == UDP:
+            return self.serving.peers.of_datagram(address, tenant)
         return self.serving.peers.make(address, transport, identity, tenant)
 
     def use(self, settings: ReplySettings) -> None:
@@ -148,13 +159,17 @@ class Front:
             entry = slot.seen.get(tail[SUBNET:]) or self._choose(slot, tail[SUBNET:], shape, wire, peer)
         else:
             entry = self._choose(slot, b"", shape, wire, peer)
-        if entry is None or (entry.guarded and not self._admits(entry, peer, bits)):
+        if entry is None:
             return self._answer_parsed(wire, peer)
         opt = shape.reply
         if shape.family:
             reach = (entry.reach4 if shape.family == 4 else entry.reach6) if peer.ecs else 0
             opt += _SCOPES[shape.prefix if shape.prefix < reach else reach] + tail[HEAD:]
         if entry.size + len(opt) > (peer.limit or shape.limit):
+            return self._answer_parsed(wire, peer)
+        if entry.guarded and not (
+            self._admits(entry, peer, bits) and (entry.quota is None or entry.quota.take(self.clock()))
+        ):
             return self._answer_parsed(wire, peer)
         tally = entry.tally
         tally.hot += 1
@@ -167,7 +182,16 @@ class Front:
             self.ledger.note(query, None, _NOTAUTH, PIPELINE, "no TSIG key is known").piped += 1
             return tsig.refuse_key(query)
         serving, trace = self.serving, query.trace
-        answer = await serving.pipeline.resolve(query)
+        quota = None if query.decision is None else serving.quotas.get(query.decision.cohort.tenant)
+        if quota is not None and not quota.enter():
+            quota.refused += 1
+            answer = _TOO_MUCH
+        else:
+            try:
+                answer = await serving.pipeline.resolve(query)
+            finally:
+                if quota is not None:
+                    quota.leave()
         if serving is self.serving and trace is None:
             self._keep(query, peer, answer)
         began = self.clock()
@@ -231,6 +255,10 @@ class Front:
             plan = plan or self.serving.plan(query.qname, query.qtype, peer.tenant)
             decision = plan.decide(query.client)
         entry = slot.entries.get(decision) if isinstance(slot, Fork) and decision is not None else slot
+        verdict = entry.decision if isinstance(entry, Entry) else decision
+        if verdict is not None and self._is_over_quota(verdict):
+            self.ledger.note(query, verdict, _TOO_MUCH.rcode, PARSED, _TOO_MUCH.why).parsed += 1
+            return self._render(query, peer, _TOO_MUCH, verdict)
         bits = RD if query.recursion_desired else 0
         if isinstance(entry, Entry) and (not entry.guarded or self._admits(entry, peer, bits)):
             self.ledger.note(query, entry.decision, entry.answer.rcode, PARSED, entry.answer.why).parsed += 1
@@ -239,6 +267,14 @@ class Front:
             plan = self.serving.plan(query.qname, query.qtype, peer.tenant)
             decision = plan.decide(query.client)
         return query.decided(decision, plan)
+
+    def _is_over_quota(self, decision: Decision) -> bool:
+        """Whether the tenant whose name it is has had all queries that it may; this one counts if not."""
+        quota = self.serving.quotas.get(decision.cohort.tenant)
+        if quota is None or quota.take(self.clock()):
+            return False
+        quota.refused += 1
+        return True
 
     def _follow(self, query: Query, peer: Peer, trace: Trace) -> Query:
         """A miss whose way is traced."""
@@ -258,7 +294,8 @@ class Front:
         if len(answer.body) > LARGEST:
             return
         tally = self.ledger.tallies.of(answer.rcode, query.decision, query.client.tenant)
-        entry = Entry(query, answer, query.decision, tally)
+        quota = self.serving.quotas.get(query.decision.cohort.tenant)
+        entry = Entry(query, answer, query.decision, tally, quota)
         peer.hot.keep(*_key(query), entry, query.plan)
 
     def _render(self, query: Query, peer: Peer, answer: Answer, decision: Decision | None) -> bytes:

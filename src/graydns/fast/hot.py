@@ -14,6 +14,7 @@ from typing import final
 
 from attrs import define, field
 
+from graydns.fast.quota import Quota
 from graydns.fast.tally import Group, Tally
 from graydns.gray.plan import Plan
 from graydns.model.answer import Answer, Security
@@ -58,9 +59,9 @@ class Entry:
 
     *heads*: header octets 2 to 11 by RD | OPT | AD | RA. *body*: what follows the question. *size*: octets of the
     reply without OPT; LONG for answers with EDE options, which only a full render writes. *reach4*, *reach6*: the ECS
-    scope for each family, before SOURCE bounds it. *forwarded*: only for clients that may forward. *guarded*: forwarded
-    or ageing, so that it needs a look before it is sent. *expires*: monotonic seconds. *tally*: counts answers given
-    from here and from all entries alike, so that an entry which goes takes no count along.
+    scope for each family, before SOURCE bounds it. *forwarded*: only for clients that may forward. *guarded*:
+    forwarded, ageing or under a *quota*, so that it needs a look before it is sent. *expires*: monotonic seconds.
+    *tally*: counts answers given from here and from all entries alike, so that an entry which goes takes no count along.
     """
 
     __slots__ = (
@@ -72,13 +73,21 @@ class Entry:
         "forwarded",
         "guarded",
         "heads",
+        "quota",
         "reach4",
         "reach6",
         "size",
         "tally",
     )
 
-    def __init__(self, query: Query, answer: Answer, decision: Decision, tally: Tally | None = None) -> None:
+    def __init__(
+        self,
+        query: Query,
+        answer: Answer,
+        decision: Decision,
+        tally: Tally | None = None,
+        quota: Quota | None = None,
+    ) -> None:
         secure = answer.security is Security.SECURE
         self.answer = answer
         self.decision = decision
@@ -88,7 +97,8 @@ class Entry:
         self.forwarded = answer.forwarded
         # The last tenth of a lifetime belongs to the cache, which refreshes a name that is still asked for.
         self.expires = _NEVER if answer.stored is None else answer.stored + answer.ttl * 0.9
-        self.guarded = answer.forwarded or answer.stored is not None
+        self.quota = quota
+        self.guarded = answer.forwarded or answer.stored is not None or quota is not None
         self.reach4 = decision.reach(4) if answer.scope is None else answer.scope
         self.reach6 = decision.reach(6) if answer.scope is None else answer.scope
         self.tally = tally or Tally(Group(*decision.cohort[:3]), answer.rcode)

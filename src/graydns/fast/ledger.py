@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from attrs import define, field
 
-from graydns.fast.sketch import key_of
+from graydns.fast.sketch import key_of, see
 from graydns.fast.tally import Tallies, Tally
 from graydns.model.decision import Decision
 from graydns.model.query import Client, Query
@@ -55,7 +55,7 @@ class Ledger:
         """Write down an answer that is no hot hit; gives the Tally to count it in."""
         client = query.client
         tally = self.tallies.of(rcode, decision, client.tenant)
-        tally.clients.note(key_of(client), query.wire)
+        see(tally.clients.registers, key_of(client))
         self.told.append(Told(self.wall(), client, query.qname, query.qtype, rcode, decision, way, why))
         return tally
 

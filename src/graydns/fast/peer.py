@@ -124,14 +124,15 @@ class Peers:
     _young: dict[str, Peer] = field(init=False, factory=dict, repr=False)
     _old: dict[str, Peer] = field(init=False, factory=dict, repr=False)
 
-    def of_datagram(self, address: str) -> Peer:
-        """The Peer that sends datagrams from *address* (text, IPv6 zone index allowed)."""
-        peer = self._young.get(address)
+    def of_datagram(self, address: str, listener_tenant: str | None = None) -> Peer:
+        """The Peer that sends datagrams from *address* (text, IPv6 zone index allowed) to a tenant's door, or any."""
+        key = address if listener_tenant is None else f"{address} {listener_tenant}"
+        peer = self._young.get(key)
         if peer is None:
-            peer = self._old.get(address) or self.make(address, UDP, None)
+            peer = self._old.get(key) or self.make(address, UDP, None, listener_tenant)
             if len(self._young) >= REMEMBERED:
                 self._old, self._young = self._young, {}
-            self._young[address] = peer
+            self._young[key] = peer
         return peer
 
     def known(self, address: str) -> Peer | None:

@@ -10,6 +10,7 @@ from attrs import define, field, frozen
 
 from graydns.gray.bundle import Bundle
 from graydns.gray.conflicts import Placed, check_rules, overlaps
+from graydns.gray.drop import drop
 from graydns.gray.faults import Faults
 from graydns.gray.geo import Geo
 from graydns.gray.names import Form, to_wire
@@ -71,7 +72,11 @@ def compile_steps(
             work.warnings.append(warning)
         yield
     yield from work.networks.seal()
-    return work.router()
+    yield from drop(work.filed)
+    router = work.router()
+    yield
+    yield from drop(work.placed)
+    return router
 
 
 @define
@@ -84,6 +89,8 @@ class _Compilation:
     networks: Networks = field(factory=Networks)
     services: dict[bytes, CompiledService] = field(factory=dict)
     placed: list[Placed] = field(factory=list)
+    compiled: list[CompiledRule] = field(factory=list)
+    qtypes: set[int] = field(factory=set)
     scopes: Scopes = field(init=False)
     filed: list[tuple[CompiledRule, Faults, Bundle]] = field(factory=list)
     warnings: list[str] = field(factory=list)
@@ -111,7 +118,10 @@ class _Compilation:
             rule = compile_rule(written, zone, place)
             if rule.conditions.network is not None:
                 self.networks.number(rule.conditions.network)
+            if rule.conditions.qtype is not None:
+                self.qtypes.add(rule.conditions.qtype)
             self.placed.append((rule, place))
+            self.compiled.append(rule)
             yield
 
     def index(self) -> Iterator[None]:
@@ -156,10 +166,11 @@ class _Compilation:
             tenant=self.tenant,
             services=self.services,
             scopes=self.scopes,
-            rules=tuple(rule for rule, _ in self.placed),
+            rules=tuple(self.compiled),
             networks=self.networks,
             geo=self.geo,
             warnings=tuple(self.warnings),
+            qtypes=frozenset(self.qtypes),
         )
 
     def _warn(self, rule: CompiledRule, what: str) -> None:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from graydns.gray.conditions import Conditions
+from graydns.gray.drop import drop
 from graydns.gray.faults import Faults
 from graydns.gray.names import Form
 from graydns.gray.rules import CompiledRule
@@ -37,6 +38,7 @@ def check_rules(placed: Sequence[Placed]) -> Iterator[None]:
         names.setdefault((rule.zone, rule.name), rule)
         conditions.setdefault((rule.zone, rule.conditions, rule.priority), rule)
         yield
+    yield from drop(names, conditions)
 
 
 _OTHERWISE = "other conditions, or another priority"
@@ -63,6 +65,7 @@ def overlaps(rules: Iterable[CompiledRule]) -> Iterator[str | None]:
         if len(neighbours) < NEIGHBOURS:
             neighbours.append(rule)
         yield None
+    yield from drop(alike)
 
 
 def _alike(rule: CompiledRule) -> Hashable:

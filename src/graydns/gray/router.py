@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from attrs import evolve, field, frozen
 
 from graydns.gray.bundle import Bundle
+from graydns.gray.drop import drop
 from graydns.gray.explain import Explanation, explain
 from graydns.gray.geo import Geo
 from graydns.gray.networks import MoreNetworks, Networks
@@ -77,7 +78,7 @@ class Router:
 
     def remains(self) -> Iterator[None]:
         """What drops its plans in small steps, once this object is gone: it does not hold it."""
-        return _release(self._plans)
+        return drop(self._plans)
 
     def decide(self, query: Query) -> Decision:
         """The verdict for *query*."""
@@ -99,9 +100,3 @@ class Router:
         groups = [group for bundle in bundles for group in bundle.groups(qtype, versions)]
         networks = self.networks if service is None else self.wider.get(service, self.networks)
         return build_plan(self.tenant, applicable(groups, service), networks, self.geo)
-
-
-def _release(plans: dict[_Key, Plan]) -> Iterator[None]:
-    while plans:
-        plans.popitem()
-        yield

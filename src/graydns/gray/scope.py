@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any
 
 from graydns.gray.bundle import EAGER, Bundle
+from graydns.gray.drop import drop
 from graydns.gray.expressions import Expressions
 from graydns.gray.names import Form, Pattern, presentation, to_wire
 from graydns.gray.networks import Networks
@@ -56,11 +56,7 @@ class Scope:
 
     def release(self) -> Iterator[None]:
         """Take it apart in small steps, when nobody uses it any more."""
-        shelves: tuple[dict[Any, list[Bundle]], ...] = (self._exact, self._label, self._suffix, self._star)
-        for shelf in (*shelves, self._by_expression):
-            while shelf:
-                shelf.popitem()
-                yield
+        return drop(self._exact, self._label, self._suffix, self._star, self._by_expression)
 
     def matching(self, qname: bytes) -> list[Bundle]:
         """The bundles whose pattern and regex match *qname*, always in the same order."""

@@ -54,6 +54,7 @@ class Pages(Resource):
 
     def render(self, request: Any) -> Any:
         """Answer with a page, 404 or 405."""
+        request.setHeader(b"server", b"graydns")
         request.setHeader(b"content-type", _TEXT)
         page = self._pages.get(request.path)
         if page is None:

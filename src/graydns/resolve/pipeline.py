@@ -13,15 +13,16 @@ for the few queries that are traced.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from graydns.config.main import Config
+from graydns.model.answer import Answer
 from graydns.model.observe import Anomalies, QueryObserver
-from graydns.model.query import Query
+from graydns.model.query import DEFAULT_TENANT, Query
 from graydns.resolve.authority import Authority
 from graydns.resolve.cache import Cache, Stale
 from graydns.resolve.coalesce import Coalesce
@@ -40,6 +41,21 @@ from graydns.snapshot.snapshot import Snapshot
 from graydns.upstream.client import UpstreamClient
 from graydns.upstream.group import UpstreamGroup
 
+#: Levels of isolation (docs/configuration.md, ``isolation_level``).
+NETWORK, STORAGE = "network", "storage"
+
+
+@frozen
+class TenantClients:
+    """Asks through the client of the asker's tenant. *shared*: of those without one in *own*."""
+
+    shared: UpstreamClient
+    own: Mapping[str, UpstreamClient]
+
+    async def ask(self, query: Query, group: UpstreamGroup) -> Answer:
+        """What *group* says. Raises UpstreamError."""
+        return await self.own.get(query.client.tenant, self.shared).ask(query, group)
+
 
 @define(eq=False)
 class Stores:
@@ -51,12 +67,22 @@ class Stores:
     observers: list[QueryObserver] = field(factory=list)
     answers: Store = field(init=False)
     client: UpstreamClient = field(init=False)
+    _own_clients: dict[str, UpstreamClient] = field(init=False, factory=dict, repr=False)
     failures: Failures = field(init=False, factory=Failures)
     inflight: Inflight = field(init=False, factory=Inflight)
 
     def __attrs_post_init__(self) -> None:
         self.answers = Store(self._limit, self._is_current)
-        self.client = UpstreamClient(self.reactor, time.monotonic, self.anomalies)
+        self.client = self._make_client()
+
+    def clients(self, snapshot: Snapshot) -> TenantClients:
+        """Who asks upstreams: a client of its own for each tenant that is isolated in network, one for all others."""
+        isolated = [tenant for tenant, levels in snapshot.levels.items() if NETWORK in levels]
+        own = {tenant: self._own_clients.setdefault(tenant, self._make_client()) for tenant in isolated}
+        return TenantClients(self.client, own)
+
+    def _make_client(self) -> UpstreamClient:
+        return UpstreamClient(self.reactor, time.monotonic, self.anomalies)
 
     def _limit(self, tenant: str) -> int:
         """Octets of cache that *tenant* may have."""
@@ -89,7 +115,7 @@ def _route(snapshot: Snapshot, stores: Stores, staged: Callable[[Resolver], Reso
 def _forwarding(snapshot: Snapshot, stores: Stores, staged: Callable[[Resolver], Resolver]) -> Resolver:
     config: Config = snapshot.config
     choose = snapshot.forward.choose
-    keys = Keys(choose, _partition)
+    keys = Keys(choose, partial(partition_of, snapshot))
     stale = config.cache.stale
     links: tuple[Link, ...] = (
         partial(
@@ -111,13 +137,17 @@ def _forwarding(snapshot: Snapshot, stores: Stores, staged: Callable[[Resolver],
         partial(RawCache, key=keys.raw, store=stores.answers, failures=stores.failures, clock=time.monotonic),
         partial(Coalesce, key=keys.raw),
     )
-    return stack(*(_after(link, staged) for link in links), last=staged(Forward(client=stores.client, choose=choose)))
+    return stack(
+        *(_after(link, staged) for link in links), last=staged(Forward(client=stores.clients(snapshot), choose=choose))
+    )
 
 
 def _after(link: Link, staged: Callable[[Resolver], Resolver]) -> Link:
     return lambda below: staged(link(below))
 
 
-def _partition(query: Query) -> str:
-    """Whose memory a forwarded answer takes: the asker's tenant's."""
-    return query.client.tenant
+def partition_of(snapshot: Snapshot, query: Query) -> str:
+    """Whose memory a forwarded answer takes, and with whom it is waited for: the asker's tenant's, if that is isolated
+    in storage or network, else everybody's."""
+    tenant = query.client.tenant
+    return tenant if snapshot.isolation(tenant) & {STORAGE, NETWORK} else DEFAULT_TENANT

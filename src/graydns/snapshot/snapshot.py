@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 
 from attrs import field, frozen
@@ -22,6 +23,7 @@ class Snapshot:
     *routers*: by tenant; the default tenant always has one. *owners*: zone origin to tenant. *forward*: which
     upstream group answers for a name that is not ours, and all groups by name. *marks*: by tenant what is equal for
     equal policies, None = not known. *files*: *zone_files* by zone.
+    *levels*: isolation by tenant.
     """
 
     number: int
@@ -34,10 +36,22 @@ class Snapshot:
     warnings: tuple[str, ...] = ()
     marks: Mapping[str, object] = field(factory=dict, repr=False)
     files: Mapping[bytes, ZoneFile] = field(repr=False)
+    levels: Mapping[str, frozenset[str]] = field(repr=False)
 
     @files.default
     def _index(self) -> Mapping[bytes, ZoneFile]:
         return {file.zone: file for file in self.zone_files}
+
+    @levels.default
+    def _unite(self) -> Mapping[str, frozenset[str]]:
+        united: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
+        for file in self.zone_files:
+            united[file.tenant_id] |= file.isolation
+        return dict(united)
+
+    def isolation(self, tenant: str) -> frozenset[str]:
+        """The isolation levels of *tenant*: those of all its zones together."""
+        return self.levels.get(tenant, frozenset())
 
     def plan(self, qname: bytes, qtype: int, asker: str) -> Plan:
         """The Plan for a question, from the Router that has it."""

@@ -1,0 +1,129 @@
+"""The service manager hears that graydns is up, and that it answers."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet import reactor as default_reactor
+
+from graydns.listen.door import Door
+from graydns.observe.systemd import Notifier, Watchdog, notifier_of
+from tests.listen.running import on_reactor, running, until
+
+reactor: Any = default_reactor
+
+
+@pytest.fixture(params=["path", "abstract"])
+def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Callable[[], list[str]]]]:
+    """A socket as systemd makes it: its address, and what has come."""
+    address = str(tmp_path / "notify") if request.param == "path" else f"@graydns-test-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(address.replace("@", "\0") if address.startswith("@") else address)
+        listener.setblocking(False)
+        heard: list[str] = []
+
+        def hear() -> list[str]:
+            while True:
+                try:
+                    heard.append(listener.recv(4096).decode())
+                except BlockingIOError:
+                    return heard
+
+        yield address, hear
+
+
+def test_states_are_sent(manager: tuple[str, Callable[[], list[str]]]) -> None:
+    """States go in one datagram, a line each, to a path or an abstract address."""
+    address, heard = manager
+    Notifier(address).send("READY=1", "STATUS=fine")
+    assert heard() == ["READY=1\nSTATUS=fine"]
+
+
+def test_nobody_needs_to_listen(tmp_path: Path) -> None:
+    """Without a service manager, or with one that is gone, nothing happens."""
+    Notifier().send("READY=1")
+    Notifier(str(tmp_path / "gone")).send("READY=1")
+
+
+@pytest.mark.parametrize(
+    ("environment", "notifier"),
+    [
+        ({}, Notifier("", 0.0)),
+        ({"NOTIFY_SOCKET": "/run/x"}, Notifier("/run/x", 0.0)),
+        ({"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": "20000000"}, Notifier("@x", 20.0)),
+        ({"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": "5000000", "WATCHDOG_PID": "7"}, Notifier("@x", 5.0)),
+        ({"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": "5000000", "WATCHDOG_PID": "8"}, Notifier("@x", 0.0)),
+        ({"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": "soon"}, Notifier("@x", 0.0)),
+    ],
+)
+def test_the_environment_is_read(environment: dict[str, str], notifier: Notifier) -> None:
+    """A watchdog that is another process's is none of ours."""
+    assert notifier_of(environment, 7) == notifier
+
+
+@on_reactor
+async def test_an_answer_feeds_the_watchdog(manager: tuple[str, Callable[[], list[str]]]) -> None:
+    """Each answer of our own door is a sign of life."""
+    address, heard = manager
+    async with running("tcp", "udp") as opened:
+        opened.front.answer = lambda wire, peer: wire[:2] + b"\x84" + wire[3:]  # type: ignore[method-assign]
+        watchdog = Watchdog(Notifier(address, 0.02), lambda: opened.doors.listening, reactor)
+        watchdog.startService()
+        await until(lambda: len(heard()) >= 3)
+        assert set(heard()) == {"WATCHDOG=1"}
+        await watchdog.stopService()
+
+
+@on_reactor
+async def test_silence_does_not(manager: tuple[str, Callable[[], list[str]]]) -> None:
+    """A door that is open and answers nothing lets the watchdog starve."""
+    address, heard = manager
+    asked: list[bytes] = []
+    async with running("udp") as opened:
+        opened.front.answer = lambda wire, peer: asked.append(wire)  # type: ignore[method-assign]
+        watchdog = Watchdog(Notifier(address, 0.02), lambda: opened.doors.listening, reactor)
+        watchdog.startService()
+        await until(lambda: len(asked) >= 5)
+        assert heard() == []
+        await watchdog.stopService()
+
+
+@on_reactor
+async def test_answers_of_others_do_not(manager: tuple[str, Callable[[], list[str]]]) -> None:
+    """Only the answer to the last question counts."""
+    address, heard = manager
+    asked: list[bytes] = []
+
+    def wrong(wire: bytes, peer: object) -> bytes:
+        asked.append(wire)
+        return bytes((wire[0] ^ 1, wire[1])) + b"\x84" + wire[3:]
+
+    async with running("udp") as opened:
+        opened.front.answer = wrong  # type: ignore[method-assign]
+        watchdog = Watchdog(Notifier(address, 0.02), lambda: opened.doors.listening, reactor)
+        watchdog.startService()
+        await until(lambda: len(asked) >= 5)
+        assert heard() == []
+        await watchdog.stopService()
+
+
+@on_reactor
+async def test_without_a_udp_door_there_is_nothing_to_ask(manager: tuple[str, Callable[[], list[str]]]) -> None:
+    """Then the turning of the reactor has to do."""
+    address, heard = manager
+    watchdog = Watchdog(Notifier(address, 0.02), lambda: (Door("tcp", "127.0.0.1", 1),), reactor)
+    watchdog.startService()
+    await until(lambda: len(heard()) >= 2)
+    await watchdog.stopService()
+
+
+def test_unwanted_it_does_nothing() -> None:
+    """Nobody asked: nothing is started."""
+    watchdog = Watchdog(Notifier("", 5.0), tuple, reactor)
+    watchdog.startService()
+    assert watchdog.stopService() is None
