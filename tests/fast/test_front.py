@@ -189,3 +189,19 @@ def test_errors_are_noted_with_their_reason(snapshot: Snapshot) -> None:
     peer = server.front.peer("127.0.0.1", "udp")
     assert server.front.answer(b"\0" * 11, peer) is None
     assert server.anomalies.counts["unanswerable"] == 1
+
+
+def test_tags_that_are_not_believed_are_counted(snapshot: Snapshot) -> None:
+    """Tags of a stranger, and malformed ones of anybody, count as ignored; believed ones do not."""
+    server = Server(snapshot, Clock(), cookie_secrets=())
+
+    def send(address: str, tags: bytes) -> None:
+        option = dns.edns.GenericOption(OptionType.make(65001), tags)
+        query = dns.message.make_query("www.shop.test", "A", use_edns=0, options=[option])
+        server.front.answer(query.to_wire(), server.front.peer(address, "udp"))
+
+    send("127.0.0.1", b"client=qa-laptop")
+    assert server.anomalies.counts["tags ignored"] == 0
+    send("203.0.113.7", b"client=qa-laptop")
+    send("127.0.0.1", b"client=a,client=b")
+    assert server.anomalies.counts["tags ignored"] == 2

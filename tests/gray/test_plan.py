@@ -109,7 +109,7 @@ def test_unmatched_client_of_a_ruled_name() -> None:
     plan = _plan(route({}, Rule("net", When(source="10.0.0.0/8"), Then(block="nodata"))), "www.shop.test")
     decision = plan.decide(client())
     assert decision.cohort == Cohort(TENANT)
-    assert (decision.varies, decision.reach4, decision.reach6) == (True, 8, 0)
+    assert (decision.varies, decision.reach4, decision.reach6) == (True, 8, 1)
     assert plan.single is None
 
 
@@ -133,7 +133,7 @@ def test_what_is_outranked_does_not_count() -> None:
         Rule("alive", When(source="192.0.0.0/9", name=API), Then(block="refused")),
     )
     stopped = _plan(router)
-    assert (stopped.reach4, stopped.reach6) == (9, 0)
+    assert (stopped.reach4, stopped.reach6) == (9, 1)
     assert router.plan(from_text(API), 28).reach4 == 30
     assert outcome(router, API, client("10.0.0.1")) == "rule:stop"
     assert outcome(router, API, client("192.0.2.1")) == "rule:alive"
@@ -221,10 +221,12 @@ def test_identity_that_chose_nothing_is_not_private() -> None:
         (route({API: service()}), (0, 0)),
         (route({API: service(percent={"canary": 1})}), (24, 56)),
         (route({API: service(percent={"canary": 1}, client_prefix={"ipv4": 20})}), (20, 56)),
-        (route({API: service(percent={"canary": 1}, client_key=("source",))}), (0, 0)),
+        (route({API: service(percent={"canary": 1}, client_key=("source",))}), (1, 1)),
+        (route({API: service(percent={"canary": 1}, client_key=("identity",))}), (0, 0)),
         (route({API: service(whitelist={"canary": ("net:10.1.0.0/16", "net:2001:db8::/33")})}), (16, 33)),
-        (route({API: service()}, Rule("r", When(source="10.1.2.0/27"), Then(version="canary"))), (27, 0)),
-        (route({API: service()}, Rule("r", When(subnet="2001:db8::/64"), Then(version="canary"))), (0, 64)),
+        (route({API: service()}, Rule("r", When(source="10.1.2.0/27"), Then(version="canary"))), (27, 1)),
+        (route({API: service()}, Rule("r", When(subnet="2001:db8::/64"), Then(version="canary"))), (1, 64)),
+        (route({API: service()}, Rule("r", When(subnet="::/0"), Then(version="canary"))), (1, 1)),
         (route({API: service()}, Rule("r", When(country="CN"), Then(version="canary")), geo=Atlas()), (32, 128)),
         (route({API: service()}, Rule("r", When(client="a"), Then(version="canary"))), (0, 0)),
         (route({API: service()}, Rule("r", When(source="10.0.0.0/8", name="www"), Then(block="nodata"))), (0, 0)),
@@ -233,7 +235,7 @@ def test_identity_that_chose_nothing_is_not_private() -> None:
     ],
 )
 def test_reach(router: Router, reaches: tuple[int, int]) -> None:
-    """A name reads as many bits as the longest of what can apply to it, and nothing else counts."""
+    """A name reads as many bits as the longest of what can apply to it, at least one if it reads any address."""
     plan = _plan(router)
     assert (plan.reach4, plan.reach6) == reaches
     decision = plan.decide(client())

@@ -10,9 +10,9 @@ from graydns.gray.records import read_type
 from graydns.gray.router import Router
 from graydns.model.decision import Kind
 from graydns.model.name import from_text
-from graydns.model.policy import Rule, Service
+from graydns.model.policy import Rule, Service, Then, When
 from graydns.model.query import Client, Subnet
-from tests.gray.making import TENANT, query, zone
+from tests.gray.making import TENANT, client, query, route, zone
 from tests.gray.reference import Reference
 from tests.gray.strategies import (
     NAMES,
@@ -93,6 +93,15 @@ def test_by_subnet_is_true(made: tuple[Router, Reference], name: str, subnet: Su
     if plan.by_subnet and subnet.prefix:
         strangers = [asker._replace(subnet=subnet, identity=None, tags=()) for asker in askers]
         assert len({plan.decide(stranger) for stranger in strangers}) == 1
+
+
+def test_scope_0_is_for_everyone() -> None:
+    """An answer of scope 0 is that of clients of the other family, and of those that withhold their subnet, too."""
+    router = route({}, Rule("six", When(source="2001:db8::/32"), Then(block="nodata")))
+    plain, withheld = client("2001:db8::1", subnet="192.0.2.0/24"), client("2001:db8::1", subnet="0.0.0.0/0")
+    decisions = [router.decide(query("www.shop.test", asker)) for asker in (plain, withheld)]
+    assert decisions[0] is not decisions[1]
+    assert decisions[0].scope(plain) == 1
 
 
 def _another(address: bytes, shared: int, noise: bytes) -> bytes:

@@ -14,9 +14,12 @@ from twisted.internet import reactor as default_reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import Clock
 from twisted.python.failure import Failure
+from twisted.web.server import NOT_DONE_YET
+from twisted.web.test.requesthelper import DummyRequest
 
-from graydns.observe.http import CONNECTIONS, DEADLINE, OCTETS, HttpFactory
+from graydns.observe.http import CONNECTIONS, DEADLINE, OCTETS, HttpFactory, Metrics
 from tests.listen.running import TimelessReactor, on_reactor, until
 
 reactor: Any = default_reactor
@@ -132,16 +135,28 @@ async def test_thousands_of_series_are_whole() -> None:
         assert b"%d" % len(body) in head
 
 
-@on_reactor
-async def test_those_who_ask_at_once_share_one_page() -> None:
-    """While the metrics are written, further requests wait for the same text."""
-    async with pages(Counting(2000)) as opened:
-        browsers = [await opened.open() for _ in range(5)]
-        for browser in browsers:
-            browser.transport.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-        replies = [await browser.over for browser in browsers]
-        assert len({reply.partition(b"\r\n\r\n")[2] for reply in replies}) == 1
-        assert opened.collector.read < 5
+def test_those_who_ask_at_once_share_one_page() -> None:
+    """While the metrics are written, a step a turn, further requests wait for the same text."""
+    clock, counting = Clock(), Counting(20)
+
+    class Slow:
+        def collect(self) -> Iterator[Metric]:
+            for metric in counting.collect():
+                clock.rightNow += 0.1
+                yield metric
+
+    registry = CollectorRegistry()
+    registry.register(Slow())
+    page = Metrics(registry, clock)
+    requests = []
+    for _ in range(5):
+        requests.append(DummyRequest([b"metrics"]))
+        assert page.answer(requests[-1]) == NOT_DONE_YET
+    assert not any(request.finished for request in requests)
+    clock.advance(0)
+    assert all(request.finished for request in requests)
+    assert len({b"".join(request.written) for request in requests}) == 1
+    assert counting.read == 1
 
 
 @on_reactor

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import define, field
 from twisted.internet import reactor as default_reactor
 
-from graydns.listen.door import Door
+from graydns.listen.door import Door, DoorLimits
+from graydns.listen.service import Doors
 from graydns.observe.systemd import Notifier, Watchdog, notifier_of
-from tests.listen.running import on_reactor, running, until
+from tests.listen.running import on_reactor, until
+from tests.listen.tiny import TinyFront, TinyPeer, reply_to
 
 reactor: Any = default_reactor
 
@@ -66,50 +70,58 @@ def test_the_environment_is_read(environment: dict[str, str], notifier: Notifier
     assert notifier_of(environment, 7) == notifier
 
 
+@define(eq=False)
+class Front(TinyFront):
+    """Says *reply* of each query, and keeps the queries."""
+
+    reply: Callable[[bytes], bytes | None] = field(kw_only=True)
+    wires: list[bytes] = field(factory=list)
+
+    def answer(self, wire: bytes, peer: TinyPeer) -> bytes | None:
+        self.wires.append(wire)
+        return self.reply(wire)
+
+
+@asynccontextmanager
+async def watched(address: str, reply: Callable[[bytes], bytes | None]) -> AsyncIterator[Front]:
+    """A door that says *reply*, with a watchdog that wants a sign of life every 20 ms."""
+    front = Front(reply=reply)
+    doors = Doors([Door("tcp", "127.0.0.1", 0), Door("udp", "127.0.0.1", 0)], front, DoorLimits(), reactor)
+    doors.startService()
+    watchdog = Watchdog(Notifier(address, 0.02), lambda: doors.listening, reactor)
+    watchdog.startService()
+    try:
+        yield front
+    finally:
+        await watchdog.stopService()
+        await doors.stopService()
+
+
 @on_reactor
 async def test_an_answer_feeds_the_watchdog(manager: tuple[str, Callable[[], list[str]]]) -> None:
     """Each answer of our own door is a sign of life."""
     address, heard = manager
-    async with running("tcp", "udp") as opened:
-        opened.front.answer = lambda wire, peer: wire[:2] + b"\x84" + wire[3:]  # type: ignore[method-assign]
-        watchdog = Watchdog(Notifier(address, 0.02), lambda: opened.doors.listening, reactor)
-        watchdog.startService()
+    async with watched(address, reply_to):
         await until(lambda: len(heard()) >= 3)
         assert set(heard()) == {"WATCHDOG=1"}
-        await watchdog.stopService()
 
 
 @on_reactor
 async def test_silence_does_not(manager: tuple[str, Callable[[], list[str]]]) -> None:
     """A door that is open and answers nothing lets the watchdog starve."""
     address, heard = manager
-    asked: list[bytes] = []
-    async with running("udp") as opened:
-        opened.front.answer = lambda wire, peer: asked.append(wire)  # type: ignore[method-assign]
-        watchdog = Watchdog(Notifier(address, 0.02), lambda: opened.doors.listening, reactor)
-        watchdog.startService()
-        await until(lambda: len(asked) >= 5)
+    async with watched(address, lambda wire: None) as front:
+        await until(lambda: len(front.wires) >= 5)
         assert heard() == []
-        await watchdog.stopService()
 
 
 @on_reactor
 async def test_answers_of_others_do_not(manager: tuple[str, Callable[[], list[str]]]) -> None:
     """Only the answer to the last question counts."""
     address, heard = manager
-    asked: list[bytes] = []
-
-    def wrong(wire: bytes, peer: object) -> bytes:
-        asked.append(wire)
-        return bytes((wire[0] ^ 1, wire[1])) + b"\x84" + wire[3:]
-
-    async with running("udp") as opened:
-        opened.front.answer = wrong  # type: ignore[method-assign]
-        watchdog = Watchdog(Notifier(address, 0.02), lambda: opened.doors.listening, reactor)
-        watchdog.startService()
-        await until(lambda: len(asked) >= 5)
+    async with watched(address, lambda wire: bytes((wire[0] ^ 1,)) + reply_to(wire)[1:]) as front:
+        await until(lambda: len(front.wires) >= 5)
         assert heard() == []
-        await watchdog.stopService()
 
 
 @on_reactor
@@ -119,7 +131,7 @@ async def test_without_a_udp_door_there_is_nothing_to_ask(manager: tuple[str, Ca
     watchdog = Watchdog(Notifier(address, 0.02), lambda: (Door("tcp", "127.0.0.1", 1),), reactor)
     watchdog.startService()
     await until(lambda: len(heard()) >= 2)
-    await watchdog.stopService()
+    assert watchdog.stopService() is None
 
 
 def test_unwanted_it_does_nothing() -> None:

@@ -244,6 +244,8 @@ class Front:
             self.anomalies.note(peer.source, "unanswerable", str(error))
             self.ledger.unanswerable(error.reply, peer.tenant)
             return error.reply
+        if query.edns is not None and query.edns.tags is not None and not query.client.tags:
+            self.anomalies.note(peer.source, "tags ignored")
         if query.tsig or query.qclass != IN:
             return query
         if query.qname in self.watched and self.tracer and (trace := self.tracer.begin(query)):

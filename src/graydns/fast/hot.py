@@ -61,7 +61,7 @@ class Entry:
     reply without OPT; LONG for answers with EDE options, which only a full render writes. *reach4*, *reach6*: the ECS
     scope for each family, before SOURCE bounds it. *forwarded*: only for clients that may forward. *guarded*:
     forwarded, ageing or under a *quota*, so that it needs a look before it is sent. *expires*: monotonic seconds.
-    *tally*: counts answers given from here and from all entries alike, so that an entry which goes takes no count along.
+    *tally*: counts answers given from here and all entries alike, so that an entry which goes takes no count along.
     """
 
     __slots__ = (

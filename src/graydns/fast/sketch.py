@@ -99,7 +99,8 @@ def merged(one: bytes, other: bytes) -> bytes:
 
 def estimate(registers: bytes | bytearray) -> int:
     """About how many clients have been seen."""
-    counts = [registers.count(rank) for rank in range(_BITS + 2)]
+    counts = [0, *(registers.count(rank) for rank in range(1, _BITS + 2))]
+    counts[0] = REGISTERS - sum(counts)
     total = REGISTERS * _tau(1 - counts[_BITS + 1] / REGISTERS)
     for rank in range(_BITS, 0, -1):
         total = 0.5 * (total + counts[rank])

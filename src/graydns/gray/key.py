@@ -65,13 +65,13 @@ class KeyRecipe:
     """How a service tells its clients apart.
 
     *read*: the client's key. *reach4*, *reach6*: the longest prefix of the client subnet that it reads, 0 = none.
-    *personal*: whether it may be an identity. *total*: whether every client has one.
+    *addressed*: whether it may be an address of any kind. *total*: whether every client has one.
     """
 
     read: Read
     reach4: int
     reach6: int
-    personal: bool
+    addressed: bool
     total: bool
 
 
@@ -92,7 +92,7 @@ def recipe(sources: Sequence[str], prefix: Mapping[str, int]) -> KeyRecipe:
         read=read,
         reach4=subnet_bits["ipv4"] if reads_subnet else 0,
         reach6=subnet_bits["ipv6"] if reads_subnet else 0,
-        personal="identity" in used,
+        addressed=reads_subnet or "source" in used,
         total="source" in used,
     )
 

@@ -82,16 +82,26 @@ class Parts:
         conditional = any(group.always is None for group in (*self.outright, *self.naming))
         return conditional or self.whitelists or self.hashes
 
+    @property
+    def reads_address(self) -> bool:
+        """Whether anything reads any of a client's addresses."""
+        by_hash = self.hashes and self.service is not None and self.service.key.addressed
+        return by_hash or self.reads_network or self.reads_place
+
     def reach(self, size: int) -> int:
-        """The longest prefix that anything reads of a client subnet of *size* bytes (4 or 16)."""
+        """The longest prefix that anything reads of a client subnet of *size* bytes (4 or 16).
+
+        It is 0 only if no address of any family is read: caches take a scope of 0 to hold for askers of the other
+        family, and for those without a subnet, whose own address is tested.
+        """
         groups = (*self.outright, *self.naming)
-        read = [group.reach4 if size == 4 else group.reach6 for group in groups]
+        read = [0, *(group.reach4 if size == 4 else group.reach6 for group in groups)]
         if self.service is not None:
             if self.whitelists:
                 read += [network.prefix for network in self.service.networks if len(network.address) == size]
             if self.hashes:
                 read.append(self.service.key.reach4 if size == 4 else self.service.key.reach6)
-        return max(read, default=0)
+        return max(1 if self.reads_address else 0, *read)
 
     def _versions(self, service: CompiledService) -> set[str]:
         """The versions that a client can come to."""

@@ -99,7 +99,7 @@ class Query:
         return self.edns is not None and self.edns.dnssec_ok
 
     def decided(self, decision: Decision, plan: object, trace: Trace | None = None) -> Query:
-        """The same with the Router's verdict. Written out: every miss needs it, and ``evolve`` costs four times more."""
+        """The same with the Router's verdict. Written out: every miss needs it, and ``evolve`` costs four times it."""
         return Query(
             self.id,
             self.wire,

@@ -38,6 +38,9 @@ DEEPEST = 10
 #: Faults after which the rest is not read.
 MOST_FAULTS = 50
 
+#: Characters of a line that an error shows.
+_SHOWN = 60
+
 _DIRECTIVES = ("$GENERATE", "$ORIGIN", "$TTL", "$UNICODE")
 
 #: What an $INCLUDE leaves as it was (RFC 1035 section 5.1), of the attributes of dnspython's reader.
@@ -154,7 +157,8 @@ class ZoneReader:
                     _check_range(line)
                 self._read_entry(tokenizer, place, directive)
         except _WRONG as error:
-            self._fault(place, _detail(error, tokenizer), "a record or a directive (RFC 1035 section 5.1)")
+            found = f"{_shortened(line)!r} ({_detail(error, tokenizer)})"
+            self._fault(place, found, "a record or a directive (RFC 1035 section 5.1)")
             _skip(tokenizer)
 
     def _read_entry(self, tokenizer: dns.tokenizer.Tokenizer, place: Place, directive: str) -> None:
@@ -220,6 +224,12 @@ def _check_range(line: str) -> None:
         return
     if (stop - start) // step >= MOST_GENERATED:
         raise Unfit(f"one $GENERATE makes more than {MOST_GENERATED} records")
+
+
+def _shortened(line: str) -> str:
+    """*line* as an error shows it."""
+    text = line.strip()
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 
 def _detail(error: Exception, tokenizer: dns.tokenizer.Tokenizer) -> str:
