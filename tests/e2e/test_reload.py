@@ -89,7 +89,7 @@ def test_a_broken_file_is_told_and_changes_nothing(tmp_path: Path, change: Calla
     (port,) = free_ports(1)
     with serving(site(tmp_path, port, 100), port) as process:
         change("2", 101)
-        process.wait_until(lambda: "zone-config.yaml:9:24: services.api.a.test.percent.canary" in log(process))
+        process.wait_until(lambda: "zone-config.yaml:9:23: services.api.a.test.percent.canary" in log(process))
         assert ask(port) == "192.0.2.10"
         change("2", 100)
         process.wait_until(lambda: ask(port) == "192.0.2.20")

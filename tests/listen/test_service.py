@@ -34,8 +34,8 @@ def taken(transport: int) -> socket.socket:
 @pytest.mark.parametrize(
     ("transport", "kind", "tenant", "path"),
     [
-        ("tcp", socket.SOCK_STREAM, None, ("listen",)),
-        ("udp", socket.SOCK_DGRAM, "t-demo", ("tenants", "t-demo", "listen")),
+        ("tcp", socket.SOCK_STREAM, None, ("listen", 1)),
+        ("udp", socket.SOCK_DGRAM, "t-demo", ("tenants", "t-demo", "listen", 0)),
     ],
 )
 @on_reactor

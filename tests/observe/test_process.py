@@ -47,7 +47,7 @@ def test_from_ready_to_gone(
     start_graydns: Callable[[Path, int], Process],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It is ready once it answers; asked to stop it is not, answers for the delay, and ends with status 0."""
+    """It is ready once it answers; asked to stop it is not, answers for the delay, and ends."""
     port, http = free_port(), free_port()
     (tmp_path / "graydns.yaml").write_text(CONFIG.format(port=port, http=http, zones=ROOT / "zones", folder=tmp_path))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
@@ -74,5 +74,5 @@ def test_from_ready_to_gone(
         while (state := manager.recv(100)) == b"WATCHDOG=1":
             continue
         assert state == b"STOPPING=1"
-    assert graydns.popen.wait(20) == 0
+    assert graydns.popen.wait(20) == -signal.SIGTERM  # twistd ends itself by the signal that it got
     assert page(http, "live")[0] == 0

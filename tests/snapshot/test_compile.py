@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from attrs import evolve
 
 from graydns.authority.zone import run
+from graydns.gray.geo import NOWHERE, Place
 from graydns.model.errors import ConfigError
 from graydns.snapshot.compile import compile_steps
 from graydns.sources.files import read
 from tests.control.running import Site
+
+
+class Nowhere:
+    """A database that knows no place."""
+
+    @property
+    def place(self) -> Callable[[bytes], Place]:
+        return lambda address: NOWHERE
 
 
 @pytest.fixture
@@ -29,9 +39,9 @@ def test_equal_policies_share_a_router(site: Site) -> None:
     again = read(site.main)
     assert run(compile_steps(2, again.inputs(again.config), before)).routers["one"] is before.routers["one"]
     for other in (
-        evolve(inputs, contents={zone: b"other" for zone in inputs.contents}),
+        evolve(inputs, contents=dict.fromkeys(inputs.contents, b"other")),
         evolve(inputs, rules={"one": b"other"}),
-        evolve(inputs, geo=object()),
+        evolve(inputs, geo=Nowhere()),
         evolve(inputs, contents={}),
     ):
         assert run(compile_steps(2, other, before)).routers["one"] is not before.routers["one"]
@@ -44,7 +54,6 @@ def test_faults_name_their_file(site: Site) -> None:
     reading = read(site.main)
     with pytest.raises(ConfigError) as caught:
         run(compile_steps(1, reading.inputs(reading.config)))
-    assert [(fault.file, fault.path) for fault in caught.value.faults] == [
-        (str(site.main), ("tenants", "one", "rules", 0, "when", "regex")),
-        (str(site.file()), ("rules", 1, "when", "regex")),
-    ]
+    found = {(fault.file, fault.path) for fault in caught.value.faults}
+    assert (str(site.main), ("tenants", "one", "rules", 0, "when", "regex")) in found
+    assert (str(site.file()), ("rules", 1, "when", "regex")) in found

@@ -215,6 +215,7 @@ class Reloader:
             state.serve(snapshot, live)
         finally:
             state.lock.release()
+        _log.info("snapshot {number} is served ({trigger})", number=snapshot.number, trigger=trigger)
         return {"changed": True, "changes": found}
 
     def _refused(self, trigger: str, actor: str, errors: Iterable[str]) -> Refused:
