@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -81,3 +82,15 @@ def answers(port: int, host: str = "127.0.0.1") -> bool:
     except (dns.exception.DNSException, OSError):
         return False
     return True
+
+
+@pytest.fixture(autouse=True)
+def wakeup_descriptor() -> Iterator[None]:
+    """Give Twisted's reactor back what tells it of ended children, which an asyncio loop (the shell's) takes away."""
+    before = signal.set_wakeup_fd(-1)
+    signal.set_wakeup_fd(before, warn_on_full_buffer=False)
+    handler = signal.getsignal(signal.SIGCHLD)
+    yield
+    if before != -1:
+        signal.set_wakeup_fd(before, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, handler)
