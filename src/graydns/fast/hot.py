@@ -178,10 +178,11 @@ class HotTable:
         if not isinstance(slot, Fork) or slot.plan is not plan:
             slot = Fork(plan)
             self._insert(flags, key, slot, self._cost(key, slot))
-        if entry.decision not in slot.entries:
+        if entry.decision in slot.entries:
+            self._forget(slot)
+        else:
             self._young_size += OVERHEAD + len(entry.body)
         slot.entries[entry.decision] = entry
-        self._forget(slot)
 
     def forks(self) -> Iterator[tuple[bytes, Fork]]:
         """The Forks, with name, type and class of their questions."""

@@ -55,7 +55,10 @@ class DatagramProtocol(DNSDatagramProtocol):
         peer = self._front.peer(addr[0], UDP, None, self._tenant)
         reply = self._front.answer(data, peer)
         if type(reply) is bytes:
-            self._send(reply, addr)
+            try:  # as _send does, without the call: nearly every answer leaves here
+                self.transport.socket.sendto(reply, addr)
+            except OSError:
+                self.dropped += 1
         elif type(reply) is Query:
             self._misses.start(self._front.resolve(reply, peer), lambda late: self._send(late, addr))
 
