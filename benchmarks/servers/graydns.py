@@ -15,6 +15,8 @@ from benchmarks.servers.server import HOST, Server, World
 _CONFIGURATION = """\
 listen: ["udp://{host}:{port}", "tcp://{host}:{port}", "tls://{host}:{tls_port}"]
 tls: {{certificate: {certificate}, key: {key}}}
+admin: null
+http: null
 data: var/
 zones: zones/
 cache: {{size: 512MiB}}

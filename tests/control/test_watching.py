@@ -95,6 +95,18 @@ async def test_a_refused_file_is_read_once(watched: Running) -> None:
 
 
 @in_reactor
+async def test_stopping_ends_the_watching(running: Running) -> None:
+    """A Control that is stopped in the midst of a reload looks no more."""
+    running.site.write("2", "100")
+    running.control.start()
+    await pause(reactor, 0.01)
+    running.control.stop()
+    await pause(reactor, 0.3)
+    assert running.ask() == ["192.0.2.10"]
+    assert not running.control.state.counts
+
+
+@in_reactor
 async def test_restless_files_are_given_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that never comes to rest is an error that names it, not a reload without end."""
     monkeypatch.setattr("graydns.sources.watch.SETTLE", 0.001)

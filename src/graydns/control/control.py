@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any, Protocol, TypeVar
 
 from attrs import define, field, frozen
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from graydns.control import asking, caches, services
@@ -279,6 +279,8 @@ class Control:
             began = self.reactor.seconds()
             try:
                 await self.look()
+            except CancelledError:
+                raise
             except Exception:
                 self._log.failure("looking at the files")
             interval = self.state.served.config.reload.refresh_interval_ms / 1000
