@@ -14,7 +14,7 @@ from attrs import define, field
 
 from graydns.fast.sketch import key_of, see
 from graydns.fast.tally import Tallies, Tally
-from graydns.model.decision import Decision
+from graydns.model.decision import Cohort, Decision
 from graydns.model.query import Client, Query
 
 #: Answers remembered.
@@ -25,10 +25,17 @@ PARSED, PIPELINE = "parsed", "pipeline"
 _BADVERS = 16
 
 
+class Verdict(NamedTuple):
+    """What is kept of a Decision, which itself would keep the Snapshot that it came from."""
+
+    cohort: Cohort
+    why: str
+
+
 class Told(NamedTuple):
     """An answer that the hot table did not give at once.
 
-    *at*: Unix seconds. *way*: PARSED or PIPELINE. *decision*: None where nothing was decided. *why*: of the Answer.
+    *at*: Unix seconds. *way*: PARSED or PIPELINE. *verdict*: None where nothing was decided. *why*: of the Answer.
     """
 
     at: float
@@ -36,7 +43,7 @@ class Told(NamedTuple):
     qname: bytes
     qtype: int
     rcode: int
-    decision: Decision | None
+    verdict: Verdict | None
     way: str
     why: str
 
@@ -56,7 +63,8 @@ class Ledger:
         client = query.client
         tally = self.tallies.of(rcode, decision, client.tenant)
         see(tally.clients.registers, key_of(client))
-        self.told.append(Told(self.wall(), client, query.qname, query.qtype, rcode, decision, way, why))
+        verdict = None if decision is None else Verdict(decision.cohort, decision.why)
+        self.told.append(Told(self.wall(), client, query.qname, query.qtype, rcode, verdict, way, why))
         return tally
 
     def unanswerable(self, reply: bytes | None, tenant: str) -> None:

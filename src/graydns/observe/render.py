@@ -9,6 +9,7 @@ from typing import Any
 import dns.rcode
 import dns.rdatatype
 
+from graydns.fast.ledger import Verdict
 from graydns.model.decision import Decision
 from graydns.model.query import Client
 
@@ -44,7 +45,7 @@ def show_client(client: Client) -> Plain:
     }
 
 
-def show_decision(decision: Decision | None, tenant: str) -> Plain:
+def show_decision(decision: Decision | Verdict | None, tenant: str) -> Plain:
     """A verdict; *tenant*: whose query it was, where there is none."""
     if decision is None:
         return {"tenant": tenant, "service": "", "outcome": "", "endpoint": "", "why": "nothing was decided"}

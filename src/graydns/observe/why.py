@@ -120,9 +120,9 @@ class WhyBook:
             **_show_question(query),
             "rcode": show_rcode(told.rcode),
             "answer": told.why,
-            **show_decision(told.decision, told.client.tenant),
+            **show_decision(told.verdict, told.client.tenant),
             "explanation": _plain(explanation),
-            "still": told.decision is not None and told.decision.cohort == explanation.decision.cohort,
+            "still": told.verdict is not None and told.verdict.cohort == explanation.decision.cohort,
         }
 
     def _by_subnet(self, who: Who) -> Iterator[Plain]:
