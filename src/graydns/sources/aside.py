@@ -16,28 +16,21 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from attrs import frozen
-from twisted.internet.defer import Deferred
-from twisted.internet.error import ProcessDone, ProcessExitedAlready
-from twisted.internet.protocol import ProcessProtocol
-from twisted.python.failure import Failure
 
 from graydns.config.file import read_document
 from graydns.config.misfit import Misfit
 from graydns.model.errors import ConfigError, Fault
 from graydns.sources import frames
+from graydns.sources.child import Child
 from graydns.sources.examine import Job, examine
 from graydns.sources.zonefile import Reactor
 
 #: The nice value added in a child: queries come first.
 _NICE = 5
-
-#: Octets of a child's complaints that are kept.
-_MOST_STDERR = 4096
 
 
 @frozen
@@ -64,7 +57,7 @@ async def run_aside(reactor: Reactor, job: Job | Locate) -> BinaryIO:
     reply = _nameless()
     try:
         with _request(job) as request:
-            child = _Child()
+            child = Child(_failed)
             descriptors: Mapping[int, int | str] = {0: request.fileno(), 1: reply.fileno(), 2: "r"}
             reactor.spawnProcess(child, _COMMAND[0], _COMMAND, None, childFDs=descriptors)
         await child.ended
@@ -96,35 +89,6 @@ def main() -> None:
     made = locate(job.faults) if isinstance(job, Locate) else examine(job, bounded=False)
     for frame in made:
         frames.write(frame, sys.stdout.buffer)
-
-
-class _Child(ProcessProtocol):
-    """A child at work; *ended* fires when it is done, or fails with ConfigError. Cancelling kills it."""
-
-    def __init__(self) -> None:
-        self.ended: Deferred[None] = Deferred(lambda _: self._kill())
-        self._stderr = b""
-
-    def makeConnection(self, process: Any) -> None:
-        """It runs; *process* is its IProcessTransport."""
-        self._process = process
-
-    def errReceived(self, data: bytes) -> None:
-        """Keep the last it complains of."""
-        self._stderr = (self._stderr + data)[-_MOST_STDERR:]
-
-    def processEnded(self, reason: Failure) -> None:
-        """It is gone and its pipes are closed."""
-        if self.ended.called:
-            return
-        if isinstance(reason.value, ProcessDone):
-            self.ended.callback(None)
-        else:
-            self.ended.errback(_failed(self._stderr))
-
-    def _kill(self) -> None:
-        with suppress(ProcessExitedAlready):
-            self._process.signalProcess("KILL")
 
 
 #: ``-P``: the working folder holds no modules of ours.

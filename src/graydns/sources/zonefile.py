@@ -13,28 +13,22 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
 from attrs import frozen
-from twisted.internet.defer import Deferred
-from twisted.internet.error import ProcessDone, ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
-from twisted.python.failure import Failure
 
 from graydns.authority.zone import Zone, build, run
 from graydns.model.errors import ConfigError, Fault
 from graydns.model.name import to_text
+from graydns.sources.child import Child
 from graydns.sources.parsed import Parsed, parse, read
 from graydns.sources.slices import Clock, in_slices
 from graydns.sources.zonechild import command
 
 #: Octets from which a file is read in a child process, whose memory goes back to the system at its end.
 LARGE = 1 << 20
-
-#: Octets of a child's complaints that are kept.
-_MOST_STDERR = 4096
 
 
 @frozen(eq=False)
@@ -83,7 +77,7 @@ class Reactor(Clock, Protocol):
 async def load_aside(reactor: Reactor, path: Path, origin: bytes, folder: Path) -> Loaded:
     """The same without stopping queries."""
     with tempfile.TemporaryFile() as rows:
-        child = _Child(path)
+        child = Child(lambda stderr: _unreadable(path, _last_words(stderr)))
         executable, *rest = command(path, origin, folder)
         descriptors: Mapping[int, int | str] = {1: rows.fileno(), 2: "r"}
         reactor.spawnProcess(child, executable, [executable, *rest], None, childFDs=descriptors)
@@ -96,36 +90,6 @@ def serial_warning(before: Loaded, after: Loaded) -> str | None:
     if before.digest == after.digest or before.zone.serial != after.zone.serial:
         return None
     return f"{to_text(after.zone.origin)}: changed, but its serial is still {after.zone.serial}"
-
-
-class _Child(ProcessProtocol):
-    """The child that reads *path*; *ended* fires when it has, or fails with ConfigError. Cancelling kills it."""
-
-    def __init__(self, path: Path) -> None:
-        self.ended: Deferred[None] = Deferred(lambda _: self._kill())
-        self._path = path
-        self._stderr = b""
-
-    def makeConnection(self, process: Any) -> None:
-        """It runs; *process* is its IProcessTransport."""
-        self._process = process
-
-    def errReceived(self, data: bytes) -> None:
-        """Keep the last it complains of."""
-        self._stderr = (self._stderr + data)[-_MOST_STDERR:]
-
-    def processEnded(self, reason: Failure) -> None:
-        """It is gone and its pipes are closed."""
-        if self.ended.called:
-            return
-        if isinstance(reason.value, ProcessDone):
-            self.ended.callback(None)
-        else:
-            self.ended.errback(_unreadable(self._path, _last_words(self._stderr)))
-
-    def _kill(self) -> None:
-        with suppress(ProcessExitedAlready):
-            self._process.signalProcess("KILL")
 
 
 def _received(rows: BinaryIO) -> Generator[None, None, Loaded]:
