@@ -251,23 +251,22 @@ class Front:
         if query.qname in self.watched and self.tracer and (trace := self.tracer.begin(query)):
             return self._follow(query, peer, trace)
         slot = peer.hot.get(*_key(query))
-        plan = slot.plan if isinstance(slot, Fork) else None
-        decision = None
-        if not isinstance(slot, Entry):
-            plan = plan or self.serving.plan(query.qname, query.qtype, peer.tenant)
+        entry: Entry | None
+        plan: Plan | None = None
+        if isinstance(slot, Entry):
+            entry, decision = slot, slot.decision
+        else:
+            plan = slot.plan if slot else self.serving.plan(query.qname, query.qtype, peer.tenant)
             decision = plan.decide(query.client)
-        entry = slot.entries.get(decision) if isinstance(slot, Fork) and decision is not None else slot
-        verdict = entry.decision if isinstance(entry, Entry) else decision
-        if verdict is not None and self._is_over_quota(verdict):
-            self.ledger.note(query, verdict, _TOO_MUCH.rcode, PARSED, _TOO_MUCH.why).parsed += 1
-            return self._render(query, peer, _TOO_MUCH, verdict)
+            entry = slot.entries.get(decision) if slot else None
+        if self._is_over_quota(decision):
+            self.ledger.note(query, decision, _TOO_MUCH.rcode, PARSED, _TOO_MUCH.why).parsed += 1
+            return self._render(query, peer, _TOO_MUCH, decision)
         bits = RD if query.recursion_desired else 0
-        if isinstance(entry, Entry) and (not entry.guarded or self._admits(entry, peer, bits)):
-            self.ledger.note(query, entry.decision, entry.answer.rcode, PARSED, entry.answer.why).parsed += 1
-            return self._render(query, peer, entry.answer, entry.decision)
-        if decision is None:
-            plan = self.serving.plan(query.qname, query.qtype, peer.tenant)
-            decision = plan.decide(query.client)
+        if entry is not None and (not entry.guarded or self._admits(entry, peer, bits)):
+            self.ledger.note(query, decision, entry.answer.rcode, PARSED, entry.answer.why).parsed += 1
+            return self._render(query, peer, entry.answer, decision)
+        plan = plan or self.serving.plan(query.qname, query.qtype, peer.tenant)
         return query.decided(decision, plan)
 
     def _is_over_quota(self, decision: Decision) -> bool:
