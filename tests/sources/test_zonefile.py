@@ -1,23 +1,18 @@
-"""From a path to a Zone: here, in a child, beside queries; and what a reload compares."""
+"""From a path to a Zone: here or in a child; and what a reload compares."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-from twisted.internet import reactor as installed
-from twisted.internet.defer import CancelledError, Deferred
 
 from graydns.authority.rrtype import A
 from graydns.model.errors import ConfigError
 from graydns.model.name import from_text
 from graydns.sources import zonefile
-from graydns.sources.zonefile import LARGE, Loaded, load, load_aside, serial_warning
-from tests.sources.reading import APEX, ORIGIN, load_text, on_reactor, texts_of
-
-reactor: Any = installed
+from graydns.sources.zonefile import LARGE, Loaded, load, serial_warning
+from tests.sources.reading import APEX, ORIGIN, load_text, texts_of
 
 LAST = 29_999
 
@@ -45,59 +40,23 @@ def test_a_large_file_is_read_by_a_child(large: Path) -> None:
     check(load(large, ORIGIN, large.parent))
 
 
-@on_reactor
-async def test_reading_aside(large: Path) -> None:
-    """The reactor is given back again and again, and the result is the same."""
-    turns = 0
-
-    def turn() -> None:
-        nonlocal turns
-        turns += 1
-        reactor.callLater(0.001, turn)
-
-    turn()
-    loaded = await load_aside(reactor, large, ORIGIN, large.parent)
-    for call in reactor.getDelayedCalls():
-        if call.func is turn:
-            call.cancel()
-    check(loaded)
-    assert loaded.digest == load(large, ORIGIN, large.parent).digest
-    assert turns > 10
-
-
-@on_reactor
-async def test_faults_come_back_from_a_child(tmp_path: Path) -> None:
+def test_faults_come_back_from_a_child(large: Path, tmp_path: Path) -> None:
     """As if they had been found here."""
     path = tmp_path / "zone"
-    path.write_text(APEX + "x NOSUCH y\n")
-    with pytest.raises(ConfigError) as aside:
-        await load_aside(reactor, path, ORIGIN, tmp_path)
-    with pytest.raises(ConfigError) as here:
+    path.write_text(large.read_text() + "x NOSUCH y\n")
+    with pytest.raises(ConfigError) as caught:
         load(path, ORIGIN, tmp_path)
-    assert aside.value.faults == here.value.faults
+    assert [fault.line for fault in caught.value.faults] == [LAST + 5]
 
 
-@on_reactor
-async def test_a_child_that_fails_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_fails_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the last it said."""
     command = [sys.executable, "-c", "import sys; sys.exit('no memory')"]
     monkeypatch.setattr(zonefile, "command", lambda *_: command)
-    with pytest.raises(ConfigError, match="no memory"):
-        await load_aside(reactor, tmp_path / "zone", ORIGIN, tmp_path)
     path = tmp_path / "zone"
     path.write_bytes(bytes(LARGE + 1))
     with pytest.raises(ConfigError, match="no memory"):
         load(path, ORIGIN, tmp_path)
-
-
-@on_reactor
-async def test_cancelling_ends_the_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reading that nobody waits for any more does not go on."""
-    monkeypatch.setattr(zonefile, "command", lambda *_: [sys.executable, "-c", "import time; time.sleep(60)"])
-    loading = Deferred.fromCoroutine(load_aside(reactor, tmp_path / "zone", ORIGIN, tmp_path))
-    loading.cancel()
-    with pytest.raises((CancelledError, ConfigError)):
-        await loading
 
 
 def test_a_missing_file_is_a_fault(tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ from graydns.config.document import Document
 from graydns.gray.geo import Geo
 from graydns.model.errors import ConfigError, Fault
 from graydns.sources import aside, frames
+from graydns.sources.child import Reactor
 from graydns.sources.examine import Job, TooLarge, examine
 from graydns.sources.files import geo_faults, in_order, lineless, open_geo, read_resolv_conf
 from graydns.sources.reading import RESOLV_CONF, Reading, absorb, job_for, stamps
 from graydns.sources.slices import in_slices
 from graydns.sources.watch import Look, look, settled
-from graydns.sources.zonefile import Reactor
 
 T = TypeVar("T")
 

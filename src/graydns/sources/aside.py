@@ -25,9 +25,8 @@ from graydns.config.file import read_document
 from graydns.config.misfit import Misfit
 from graydns.model.errors import ConfigError, Fault
 from graydns.sources import frames
-from graydns.sources.child import Child
+from graydns.sources.child import Child, Reactor
 from graydns.sources.examine import Job, examine
-from graydns.sources.zonefile import Reactor
 
 #: The nice value added in a child: queries come first.
 _NICE = 5

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessDone, ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
+from graydns.sources.slices import Clock
+
 #: Octets of a child's complaints that are kept.
 _MOST_STDERR = 4096
+
+
+class Reactor(Clock, Protocol):
+    """The parts of IReactorTime and IReactorProcess that reading aside needs."""
+
+    def spawnProcess(
+        self,
+        processProtocol: ProcessProtocol,
+        executable: str,
+        args: Sequence[str],
+        env: Mapping[str, str] | None,
+        *,
+        childFDs: Mapping[int, int | str],
+    ) -> object:
+        """Start a child."""
 
 
 class Child(ProcessProtocol):

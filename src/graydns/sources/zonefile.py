@@ -2,8 +2,7 @@
 
 ::
 
-    load                                  at start, blocking: small files here, large ones in a child process
-    load_aside                            while serving: always a child, whose rows are taken in slices
+    load      blocking: small files here, large ones in a child process
       zonechild → parsed.parse → master.ZoneReader → collector.Collector → zonechecks
       parsed.read → authority.zone.build
 """
@@ -12,19 +11,16 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from attrs import frozen
-from twisted.internet.protocol import ProcessProtocol
 
 from graydns.authority.zone import Zone, build, run
 from graydns.model.errors import ConfigError, Fault
 from graydns.model.name import to_text
-from graydns.sources.child import Child
 from graydns.sources.parsed import Parsed, parse, read
-from graydns.sources.slices import Clock, in_slices
 from graydns.sources.zonechild import command
 
 #: Octets from which a file is read in a child process, whose memory goes back to the system at its end.
@@ -57,32 +53,6 @@ def load(path: Path, origin: bytes, folder: Path) -> Loaded:
         if child.returncode != 0:
             raise _unreadable(path, _last_words(child.stderr))
         return run(_received(rows))
-
-
-class Reactor(Clock, Protocol):
-    """The parts of IReactorTime and IReactorProcess that reading aside needs."""
-
-    def spawnProcess(
-        self,
-        processProtocol: ProcessProtocol,
-        executable: str,
-        args: Sequence[str],
-        env: Mapping[str, str] | None,
-        *,
-        childFDs: Mapping[int, int | str],
-    ) -> object:
-        """Start a child."""
-
-
-async def load_aside(reactor: Reactor, path: Path, origin: bytes, folder: Path) -> Loaded:
-    """The same without stopping queries."""
-    with tempfile.TemporaryFile() as rows:
-        child = Child(lambda stderr: _unreadable(path, _last_words(stderr)))
-        executable, *rest = command(path, origin, folder)
-        descriptors: Mapping[int, int | str] = {1: rows.fileno(), 2: "r"}
-        reactor.spawnProcess(child, executable, [executable, *rest], None, childFDs=descriptors)
-        await child.ended
-        return await in_slices(reactor, _received(rows))
 
 
 def serial_warning(before: Loaded, after: Loaded) -> str | None:
