@@ -240,16 +240,6 @@ def test_bug_in_a_refresh_does_not_reach_the_client() -> None:
     assert chain.asked() == 3
 
 
-def test_stopping_gives_up_refreshes() -> None:
-    """``stop`` cancels what goes on behind answers."""
-    chain = Chain()
-    chain.learn(WWW)
-    chain.clock.advance(61)
-    chain.get(WWW)
-    chain.cache.stop()
-    assert chain.below.cancelled == 1
-
-
 def test_answer_of_a_former_origin_is_neither_kept_nor_given() -> None:
     """What a swap has made outdated is refused on the way in and on the way out, also as stale."""
     chain = Chain()

@@ -7,6 +7,7 @@ from attrs import evolve
 
 from graydns.model.errors import Overloaded, ResolveError, UpstreamError
 from graydns.resolve.failures import REMEMBERED_FOR, Failures
+from graydns.resolve.key import Key
 from tests.resolve.chains import Chain, address_of, of_cohort
 from tests.upstream.asked import make_query
 
@@ -47,6 +48,29 @@ def test_failures_are_remembered_for_a_moment() -> None:
     assert chain.asked() == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "partition", "left"),
+    [
+        (None, None, []),
+        (b"\1a\0", None, ["b one", "b two"]),
+        (None, "one", ["a two", "b two"]),
+        (b"\1b\0", "two", ["a one", "a two", "b one"]),
+    ],
+)
+def test_failures_are_flushed_as_answers_are(name: bytes | None, partition: str | None, left: list[str]) -> None:
+    """By name and by whose they are."""
+    failures = Failures()
+    keys = {
+        f"{label} {part}": Key(bytes((1, *label.encode(), 0)), 1, 1, False, False, "", (), None, part, None)
+        for label in "ab"
+        for part in ("one", "two")
+    }
+    for key in keys.values():
+        failures.add(key, UpstreamError("gone", ede=23), 0.0)
+    failures.flush(name, partition)
+    assert [text for text, key in keys.items() if failures.find(key, 1.0)] == left
+
+
 @pytest.mark.parametrize("error", [Overloaded("busy"), ResolveError("no upstream", rcode=5)])
 def test_only_upstream_failures_are_remembered(error: ResolveError) -> None:
     """Our own limits and refusals are decided anew for each query."""
@@ -78,7 +102,7 @@ def test_failures_are_bounded() -> None:
         failures.add(key, UpstreamError("gone"), 0.0)
     known = [key for key in keys if failures.find(key, 1.0) is not None]
     assert known == keys[-4096:]
-    failures.clear()
+    failures.flush()
     assert failures.find(keys[-1], 1.0) is None
 
 

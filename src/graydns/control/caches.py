@@ -49,7 +49,7 @@ def look_up(server: Server, name: str, rdtype: str) -> list[dict[str, Any]]:
 
 
 def flush(server: Server, name: str | None, cohort: str | None, tenant: str | None) -> int:
-    """Forget answers; the number of them. *cohort*: its parts joined by ``/``. Raises ControlError."""
+    """Forget answers, and failures; the number of answers. *cohort*: its parts joined by ``/``. Raises ControlError."""
     try:
         qname = None if name is None else from_text(name)
     except ValueError as error:
@@ -58,6 +58,7 @@ def flush(server: Server, name: str | None, cohort: str | None, tenant: str | No
     if parts is not None and not 1 <= len(parts) <= 4:
         raise ControlError("a cohort is TENANT/SERVICE/OUTCOME/ENDPOINT")
     gone = server.stores.answers.flush(qname, None if parts is None else Cohort(*parts), tenant)
+    server.stores.failures.flush(qname, tenant)
     server.forget_hot()
     return gone
 

@@ -9,8 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 from attrs import evolve, field, frozen
 from twisted.internet.defer import CancelledError, Deferred
@@ -69,7 +68,6 @@ class Cache:
     wall: Callable[[], float] = field(kw_only=True, repr=False)
     later: Callable[[float, Callable[[], object]], Timer] = field(kw_only=True, repr=False)
     _refreshing: set[Key] = field(init=False, factory=set, repr=False)
-    _behind: set[Deferred[Answer | None]] = field(init=False, factory=set, repr=False)
 
     async def resolve(self, query: Query) -> Answer:
         """The answer. Raises ResolveError only where there is none that could be given as stale."""
@@ -86,11 +84,6 @@ class Cache:
                 self._refresh(query, key, entry, now)
             return entry.answer
         return await self._resolve_stale(query, key, entry, now)
-
-    def stop(self) -> None:
-        """Give up all refreshes behind answers."""
-        for task in list(self._behind):
-            task.cancel()
 
     async def _resolve_stale(self, query: Query, key: Key, entry: Entry, now: float) -> Answer:
         if not self.stale.client_timeout:
@@ -112,7 +105,7 @@ class Cache:
                 told.callback(answer)
 
         timer = self.later(self.stale.client_timeout, lambda: tell(None))
-        self._go_behind(self._renew(query, key, entry)).addCallback(tell)
+        Deferred.fromCoroutine(self._renew(query, key, entry)).addCallback(tell)
         try:
             return await told
         finally:
@@ -125,17 +118,8 @@ class Cache:
             return
         self.store.counts["refresh"] += 1
         self._refreshing.add(key)
-        self._go_behind(self._renew(query, key, entry)).addCallback(lambda _: self._refreshing.discard(key))
-
-    def _go_behind(self, renewing: Coroutine[Any, Any, Answer | None]) -> Deferred[Answer | None]:
-        task = Deferred.fromCoroutine(renewing)
-        self._behind.add(task)
-
-        def done(answer: Answer | None) -> Answer | None:
-            self._behind.discard(task)
-            return answer
-
-        return task.addCallback(done)
+        renewing = Deferred.fromCoroutine(self._renew(query, key, entry))
+        renewing.addCallback(lambda _: self._refreshing.discard(key))
 
     async def _renew(self, query: Query, key: Key, entry: Entry) -> Answer | None:
         """The new answer, kept; None if there is none, and then *entry* stays. Raises nothing."""

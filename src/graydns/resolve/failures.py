@@ -40,6 +40,7 @@ class Failures:
         del self._known[key]
         return None
 
-    def clear(self) -> None:
-        """Forget all of them."""
-        self._known.clear()
+    def flush(self, name: bytes | None = None, partition: str | None = None) -> None:
+        """Forget those of *name* (wire form) and *partition*, None = any."""
+        for key in [key for key in self._known if name in (None, key.qname) and partition in (None, key.partition)]:
+            del self._known[key]
