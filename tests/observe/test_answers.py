@@ -10,11 +10,13 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from twisted.internet.task import Clock
 
-from graydns.fast.tally import MOST
+from graydns.fast.quota import Quota
+from graydns.fast.tally import MOST, OTHER
 from graydns.listen.door import DoorLimits
 from graydns.listen.service import Doors
 from graydns.model.decision import Cohort, Decision, Kind
 from graydns.observe.families import PIECE, render
+from graydns.observe.insides import MOST_TENANTS
 from graydns.observe.observatory import Observatory
 from graydns.server import Server
 from tests.observe.watching import ROOT, ask, demo, wire
@@ -129,6 +131,17 @@ def test_reloads_and_the_running_snapshot_show(server: Server, observatory: Obse
     assert of(observatory, "graydns_snapshot_number") == server.snapshot.number
     assert of(observatory, "graydns_upstream_suspect", upstream="none", server="udp://127.0.0.1:9") == 0
     assert of(observatory, "graydns_ready") == 0
+
+
+def test_refusals_by_quotas_show_by_tenant(server: Server, observatory: Observatory) -> None:
+    """Of many tenants the first have series of their own, all others one together."""
+    for number in range(MOST_TENANTS + 3):
+        quota = server.quotas[f"t{number}"] = Quota()
+        quota.refused = number
+    assert of(observatory, "graydns_quota_refusals_total", tenant="t7") == 7
+    assert of(observatory, "graydns_quota_refusals_total", tenant=OTHER) == 3 * MOST_TENANTS + 3
+    whole = text(observatory.registry)
+    assert len(re.findall(r"^graydns_quota_refusals_total\{", whole, re.MULTILINE)) == MOST_TENANTS + 1
 
 
 def test_thousands_of_series_come_in_pieces(server: Server, observatory: Observatory) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from typing import Protocol
@@ -11,21 +12,29 @@ from prometheus_client.metrics_core import Metric
 
 from graydns.fast.front import Front
 from graydns.fast.hot import HotTable
+from graydns.fast.quota import Quota
+from graydns.fast.tally import OTHER
 from graydns.listen.service import Doors
 from graydns.observe.anomalies import AnomalyLog
 from graydns.observe.families import Row, counters, gauges
 from graydns.resolve.pipeline import Stores
 from graydns.snapshot.snapshot import Snapshot
 
+#: Tenants whose refusals have a series of their own, as the configuration names them; all further ones are OTHER.
+MOST_TENANTS = 1000
+
 
 class Observed(Protocol):
-    """The server, as far as it is observed (``graydns.server.Server``). *tables*: the hot tables by tenant."""
+    """The server, as far as it is observed (``graydns.server.Server``). *tables*: the hot tables by tenant; *quotas*:
+    of the tenants that have one.
+    """
 
     front: Front
     stores: Stores
     anomalies: AnomalyLog
     snapshot: Snapshot
     tables: dict[str, HotTable]
+    quotas: dict[str, Quota]
 
 
 @frozen(eq=False)
@@ -45,6 +54,7 @@ class InsideMetrics:
         yield from gauges("graydns_start_time_seconds", "When this server started.", (), [((), self.began)])
         yield from gauges("graydns_ready", "1 if /ready says so.", (), [((), self.ready())])
         yield from self._control()
+        yield from self._quotas()
         yield from self._caches()
         yield from self._upstreams()
         yield from self._connections()
@@ -58,6 +68,14 @@ class InsideMetrics:
         yield from gauges("graydns_snapshot_number", "The snapshot that is served.", (), [((), number)])
         yield from counters("graydns_reloads", "Reloads, by result.", ("result",), results)
         yield from counters("graydns_audit_failures", "Audit lines that could not be written.", (), [((), failed)])
+
+    def _quotas(self) -> Iterator[Metric]:
+        refused: Counter[str] = Counter()
+        for at, (tenant, quota) in enumerate(self.server.quotas.items()):
+            refused[tenant if at < MOST_TENANTS else OTHER] += quota.refused
+        text = "Queries refused, as their tenant had had all that it may."
+        rows = (((tenant,), count) for tenant, count in refused.items())
+        yield from counters("graydns_quota_refusals", text, ("tenant",), rows)
 
     def _caches(self) -> Iterator[Metric]:
         counts, usage = self.server.stores.answers.counts, self.server.stores.answers.stats()
