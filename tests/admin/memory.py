@@ -64,7 +64,7 @@ class MemoryControl:
             raise ControlError(f"no snapshot {number}")
         return {"before": {"snapshot": 7}, "after": {"snapshot": 6}}
 
-    def explain(
+    async def explain(
         self,
         name: str,
         rdtype: str,

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any, TypeVar
+from weakref import ref
 
 import pytest
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from graydns.model.errors import ControlError
 from tests.control.running import Running, Site, at_once, finished, in_reactor, run
+from tests.listen.running import until
 
 T = TypeVar("T")
 
@@ -230,14 +234,35 @@ def test_services_are_listed(running: Running) -> None:
         running.control.service_show("nope.a.test")
 
 
-def test_explain_gives_the_running_rules(running: Running) -> None:
+@in_reactor
+async def test_explain_gives_the_running_rules(running: Running) -> None:
     """What is told of the client is believed, and every rule has its reason."""
-    told = running.control.explain("api.a.test", "A", subnet="10.2.7.0/24", tags=["team=x"])
+    told = await running.control.explain("api.a.test", "A", subnet="10.2.7.0/24", tags=["team=x"])
     assert told["decided_by"] == "rule vip"
     assert told["rules"][0]["matched"] is True
     json.dumps(told)
-    assert running.control.explain("api.a.test", "AAAA", client="someone")["key"] == "identity client:someone"
+    assert (await running.control.explain("api.a.test", "AAAA", client="someone"))["key"] == "identity client:someone"
     wrongs: tuple[dict[str, Any], ...] = ({"rdtype": "NOPE"}, {"source": "x"}, {"transport": "smoke"}, {"tags": ["x"]})
     for wrong in wrongs:
         with pytest.raises(ControlError):
-            running.control.explain(**{"name": "api.a.test", "rdtype": "A", **wrong})
+            await running.control.explain(**{"name": "api.a.test", "rdtype": "A", **wrong})
+
+
+@in_reactor
+async def test_explain_ends_with_the_snapshot_it_began_with(site: Site) -> None:
+    """A swap meanwhile lets nothing go that it still reads, and queries are answered between its steps."""
+    rules = "".join(
+        f"  - {{name: r{number}, when: {{source: 10.{number >> 8}.{number & 255}.0/24}}, then: {{version: canary}}}}\n"
+        for number in range(1000, 4000)
+    )
+    site.write(more=rules)
+    running = run(site, reactor, in_thread=at_once)
+    explaining = Deferred.fromCoroutine(running.control.explain("api.a.test", "A", subnet="10.2.7.0/24"))
+    assert not explaining.called
+    before = ref(running.server.snapshot)
+    site.write("2")
+    await running.control.reload("")
+    assert len((await explaining)["rules"]) == 3001
+    assert len((await running.control.explain("api.a.test", "A"))["rules"]) == 1
+    assert running.ask() == ["192.0.2.10"]
+    await until(lambda: before() is None)

@@ -37,7 +37,7 @@ class Control(Protocol):
     async def rollback(self, number: int, actor: str) -> Table:
         """Go back to snapshot *number*."""
 
-    def explain(
+    async def explain(
         self,
         name: str,
         rdtype: str,
@@ -48,7 +48,7 @@ class Control(Protocol):
         transport: str = "udp",
         tenant: str | None = None,
     ) -> Table:
-        """Why a client would get what it would get. Called in a thread, as it may try 100,000 rules."""
+        """Why a client would get what it would get."""
 
     def services(self, tenant: str | None = None) -> list[Table]:
         """Every service, or those of *tenant*."""

@@ -79,7 +79,7 @@ class Viewer(Perspective):
         if own is not None and owner_of(name, self.control) not in (None, own):
             raise Refused(f"{name} is in no zone of the tenant {own}")
         asked = (name, rdtype, source, subnet, client, tags, transport, tenant)
-        return await self.trail.in_thread(self.control.explain, *asked)
+        return await self.control.explain(*asked)
 
     @remote(VIEWER, Scope.OWN)
     async def perspective_why(self, client: str) -> Plain:

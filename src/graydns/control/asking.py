@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from typing import Any
 
 import dns.exception
 import dns.rdatatype
+from attrs import asdict, evolve
 
 from graydns.control.plain import plain
 from graydns.fast.peer import NetworkMap
@@ -19,7 +20,7 @@ from graydns.snapshot.snapshot import Snapshot
 _NAMESPACES = ("client:", "tls:", "tsig:")
 
 
-def explain(
+def explain_steps(
     snapshot: Snapshot,
     name: str,
     rdtype: str,
@@ -29,8 +30,11 @@ def explain(
     tags: Mapping[str, str] | Sequence[str] | None,
     transport: str,
     tenant: str | None,
-) -> dict[str, Any]:
-    """How *snapshot* decides for a query, all that is said of the client being believed. Raises ControlError."""
+) -> Generator[None, None, dict[str, Any]]:
+    """How *snapshot* decides for a query, all that is said of the client being believed; a rule in a step.
+
+    Raises ControlError.
+    """
     if transport not in (UDP, TCP, TLS):
         raise ControlError(f"no transport {transport!r}; there are {UDP}, {TCP} and {TLS}")
     qname, qtype = read_question(name, rdtype)
@@ -52,7 +56,12 @@ def explain(
     )
     question = qname + qtype.to_bytes(2, "big") + b"\0\1"
     query = Query(0, b"", question, qname, qtype, 1, asker, recursion_desired=True)
-    return dict(plain(snapshot.router(qname, asker.tenant).explain(query).to_data()))
+    explanation = yield from snapshot.router(qname, asker.tenant).explain_steps(query)
+    rules = []
+    for note in explanation.rules:
+        rules.append(asdict(note))
+        yield
+    return {**plain(evolve(explanation, rules=()).to_data()), "rules": rules}
 
 
 def read_question(name: str, rdtype: str) -> tuple[bytes, int]:

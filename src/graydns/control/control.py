@@ -17,6 +17,7 @@ from graydns.control.reloader import Pinned, Refused, Reloader
 from graydns.control.state import State
 from graydns.model.errors import ControlError
 from graydns.model.name import to_text
+from graydns.sources.slices import in_slices
 from graydns.sources.watch import pause
 
 T = TypeVar("T")
@@ -155,7 +156,7 @@ class Control:
             for record in self.reloader.history.records
         ]
 
-    def explain(
+    async def explain(
         self,
         name: str,
         rdtype: str,
@@ -168,7 +169,8 @@ class Control:
     ) -> Table:
         """Why a client would get what it would get."""
         snapshot = self.state.server.snapshot
-        return asking.explain(snapshot, name, rdtype, source, subnet, client, tags, transport, tenant)
+        asked = (name, rdtype, source, subnet, client, tags, transport, tenant)
+        return await in_slices(self.reactor, asking.explain_steps(snapshot, *asked))
 
     def services(self, tenant: str | None = None) -> list[Table]:
         """Every service, or those of *tenant*."""

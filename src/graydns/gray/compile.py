@@ -19,6 +19,7 @@ from graydns.gray.router import Router
 from graydns.gray.rules import CompiledRule, compile_rule
 from graydns.gray.scopes import Scopes
 from graydns.gray.service import CompiledService, compile_service
+from graydns.gray.steps import run
 from graydns.model.errors import ConfigError, Fault
 from graydns.model.name import is_within, to_text
 from graydns.model.policy import Rule, Service
@@ -46,13 +47,7 @@ def compile_router(tenant: str, zones: Sequence[ZonePolicy], rules: Sequence[Rul
     Raises ConfigError with all faults; their paths start at the top of the zone's file, those of the tenant's own
     rules, which name no file, with ``"rules"``.
     """
-    steps = compile_steps(tenant, zones, rules, geo)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            router: Router = done.value
-            return router
+    return run(compile_steps(tenant, zones, rules, geo))
 
 
 def compile_steps(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 
 from attrs import asdict, frozen
 
@@ -11,6 +11,7 @@ from graydns.gray.plan import Plan
 from graydns.gray.rules import CompiledRule
 from graydns.gray.scene import Scene, show_network, show_type
 from graydns.gray.service import CompiledService, Listing
+from graydns.gray.steps import run
 from graydns.model.decision import Decision
 from graydns.model.name import to_text
 from graydns.model.query import Subnet
@@ -84,14 +85,23 @@ class Explanation:
             yield f"  rule {at}: {note.rule} -> {note.outcome}: {note.reason}"
 
 
-def explain(scene: Scene, plan: Plan, rules: Sequence[CompiledRule]) -> Explanation:
-    """Take the steps of *plan* one by one, as `Plan.decide` does, and keep what each finds.
+def explain(scene: Scene, plan: Plan, rules: Iterable[CompiledRule]) -> Explanation:
+    """What :func:`explain_steps` comes to."""
+    return run(explain_steps(scene, plan, rules))
+
+
+def explain_steps(scene: Scene, plan: Plan, rules: Iterable[CompiledRule]) -> Generator[None, None, Explanation]:
+    """Take the steps of *plan* one by one, as `Plan.decide` does, and keep what each finds; a rule at a time.
 
     *rules*: all of the tenant's, best rank first.
     """
     winner, decision = _walk(scene, plan)
     service, cohort = scene.service, decision.cohort
     key = None if service is None else service.key.read(scene.client)
+    notes = []
+    for rule in rules:
+        notes.append(_note(rule, scene, winner))
+        yield
     return Explanation(
         tenant=scene.tenant,
         name=to_text(scene.query.qname),
@@ -112,7 +122,7 @@ def explain(scene: Scene, plan: Plan, rules: Sequence[CompiledRule]) -> Explanat
         private=decision.private,
         varies=decision.varies,
         reach=(decision.reach4, decision.reach6),
-        rules=tuple(_note(rule, scene, winner) for rule in rules),
+        rules=tuple(notes),
         decision=decision,
     )
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from heapq import merge
+from operator import attrgetter
 
 from attrs import evolve, field, frozen
 
 from graydns.gray.bundle import Bundle
 from graydns.gray.drop import drop
-from graydns.gray.explain import Explanation, explain
+from graydns.gray.explain import Explanation, explain_steps
 from graydns.gray.geo import Geo
 from graydns.gray.networks import MoreNetworks, Networks
 from graydns.gray.parts import applicable
@@ -17,11 +19,17 @@ from graydns.gray.rules import CompiledRule
 from graydns.gray.scene import Scene
 from graydns.gray.scopes import Scopes
 from graydns.gray.service import CompiledService
+from graydns.gray.steps import run
 from graydns.model.decision import Decision
 from graydns.model.query import Query
 
 #: Plans remembered at most: this many, and a few for each service and rule.
 PLANS = 1_000
+
+#: Rules that are put in order in one step.
+_SOME = 1_000
+
+_ORDER = attrgetter("order")
 
 _Key = tuple[int, CompiledService | None, tuple[Bundle, ...]]
 
@@ -86,6 +94,10 @@ class Router:
 
     def explain(self, query: Query) -> Explanation:
         """The verdict for *query*, how it came about, and what became of every rule."""
+        return run(self.explain_steps(query))
+
+    def explain_steps(self, query: Query) -> Generator[None, None, Explanation]:
+        """The same in small steps: a policy may have 100,000 rules."""
         scene = Scene(
             tenant=self.tenant,
             query=query,
@@ -93,10 +105,20 @@ class Router:
             service=self.services.get(query.qname),
             geo=self.geo,
         )
-        return explain(scene, self.plan(query.qname, query.qtype), sorted(self.rules, key=lambda rule: rule.order))
+        rules = yield from _in_order(self.rules)
+        return (yield from explain_steps(scene, self.plan(query.qname, query.qtype), rules))
 
     def _plan(self, qtype: int, service: CompiledService | None, bundles: Iterable[Bundle]) -> Plan:
         versions = (None, *(service.pools if service else ()))
         groups = [group for bundle in bundles for group in bundle.groups(qtype, versions)]
         networks = self.networks if service is None else self.wider.get(service, self.networks)
         return build_plan(self.tenant, applicable(groups, service), networks, self.geo)
+
+
+def _in_order(rules: Sequence[CompiledRule]) -> Generator[None, None, Iterable[CompiledRule]]:
+    """*rules*, best rank first, in small steps; what is given takes the last of them as it is iterated over."""
+    parts = []
+    for start in range(0, len(rules), _SOME):
+        parts.append(sorted(rules[start : start + _SOME], key=_ORDER))
+        yield
+    return merge(*parts, key=_ORDER)
