@@ -278,14 +278,47 @@ async def test_a_new_zone_at_fault_is_left_out(lenient: Running) -> None:
     assert lenient.ask("www.c.test") == ["192.0.2.80"]
 
 
+OWN = "upstreams: {own: {servers: ['udp://127.0.0.1:9']}}\n"
+
+RULE = "tenants: {one: {rules: [{name: x, when: {regex: '('}, then: {block: nodata}}]}}\n"
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        (f"{OWN}cahce: {{}}\n", "6:1: cahce: found the unknown key"),
+        (f"{OWN}cache: {{size: 64MiB", "graydns.yaml:"),
+        (f"{OWN}geo: nowhere.mmdb\n", "geo: found"),
+        (OWN + RULE, "6:49: tenants.one.rules.0"),
+        ("upstreams: {own: {servers: ['udp://127.0.0.1:5300']}}\n", "which is graydns itself"),
+        ("upstreams: {}\n", "unknown upstream 'own'"),
+    ],
+    ids=["schema", "truncated", "geo", "rules", "loop", "needed by a zone"],
+)
 @in_reactor
-async def test_a_fault_of_the_main_file_refuses_all(lenient: Running) -> None:
-    """The main file is no zone: with a fault in it nothing is taken."""
-    lenient.site.write("2", "100")
-    lenient.site.main.write_text(lenient.site.main.read_text() + "cahce: {}\n")
-    with pytest.raises(Refused, match="unknown key 'cahce'"):
-        await lenient.control.reload("me")
-    assert lenient.ask() == ["192.0.2.10"]
+async def test_a_fault_of_the_main_file_refuses_all(lenient: Running, broken: str, told: str, force: bool) -> None:
+    """It decides what there is besides: with a fault in it nothing is taken, neither leniently nor by force, and once
+    it is mended everything is; live changes go on meanwhile."""
+    good = lenient.site.main.read_text()
+    rule = "  - {name: out, when: {name: out}, then: {upstream: own}}\n"
+    lenient.site.main.write_text(good + OWN)
+    lenient.site.write("2", "0", more=rule)
+    assert (await lenient.control.reload("me"))["changed"]
+    lenient.site.write("3", "100", zone="b.test")
+    lenient.site.main.write_text(good + broken)
+    with pytest.raises(Refused) as refused:
+        await lenient.control.reload("me", force=force)
+    assert told in str(refused.value)
+    status = lenient.control.status()
+    assert status["last_reload"]["errors"] == list(refused.value.errors)
+    assert (status["last_reload"]["ok"], status["reloads"]["refused"]) == (False, 1)
+    assert lenient.ask("api.b.test") == ["192.0.2.10"]
+    await lenient.control.service_percent("api.a.test", {"canary": "100"}, "me")
+    assert lenient.ask() == ["192.0.2.20"]
+    lenient.site.main.write_text(good + OWN)
+    assert (await lenient.control.reload("me"))["kept"] == []
+    assert lenient.ask("api.b.test") == lenient.ask() == ["192.0.2.20"]
 
 
 @in_reactor

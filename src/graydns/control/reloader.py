@@ -173,7 +173,9 @@ class Reloader:
         *strict*: any fault is an error, whatever the configuration says.
         """
         state, number = self.state, self.history.next_number()
-        strict = strict or merged.reading.config.reload.fail_fast_on_schema_error
+        config = merged.reading.config
+        # The main file is no zone, which could be left as it is beside others.
+        strict = strict or config.reload.fail_fast_on_schema_error or config.file in merged.faults
         faults: Mapping[Path, Iterable[Fault]] = {}
         while True:
             reading = merged.reading
