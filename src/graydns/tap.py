@@ -38,7 +38,7 @@ from graydns.listen.limits import fit_connections, raise_open_files
 from graydns.listen.service import Doors
 from graydns.model.errors import ConfigError, ControlError, Fault
 from graydns.model.query import TLS
-from graydns.observe.audit import AuditLog
+from graydns.observe.audit import AuditLog, Bounds
 from graydns.observe.leaving import Leaving
 from graydns.observe.loglevel import LeastLevel
 from graydns.observe.observatory import Observatory
@@ -161,7 +161,7 @@ def make_graydns(path: Path, reactor: Any) -> Graydns:
         tls_handshake=config.limits.tls_handshake,
     )
     doors = Doors(tuple(_doors(config)), server.front, limits, reactor, tls)
-    audit, level = _audit(config), LeastLevel()
+    audit, level = _audit(server), LeastLevel()
 
     def reloads() -> dict[str, int]:
         counts = control.state.counts
@@ -199,10 +199,16 @@ def _doors(config: Config) -> Iterator[Door]:
             yield Door(door.transport, door.host, door.port, name)
 
 
-def _audit(config: Config) -> AuditLog:
+def _audit(server: Server) -> AuditLog:
+    config = server.snapshot.config
     path = config.data / "audit.log"
+
+    def bounds() -> Bounds:
+        now = server.snapshot.config.admin_audit
+        return Bounds(now.max_size, now.keep)
+
     try:
-        return AuditLog(path, time.time)
+        return AuditLog(path, time.time, bounds)
     except OSError as error:
         fault = Fault(("data",), f"{path} ({error.strerror})", "a file that graydns may write to")
         raise ConfigError([config.document.locate(fault)]) from error

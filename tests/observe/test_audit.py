@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from graydns.observe.audit import NOTHING, AuditLog
+from graydns.observe.audit import NOTHING, AuditLog, Bounds
 
 
-def open_log(folder: Path) -> AuditLog:
+def open_log(folder: Path, size: int = 16 << 20, keep: int = 5) -> AuditLog:
     """A log in *folder*, at one moment."""
-    return AuditLog(folder / "audit.log", lambda: 1_700_000_000.0)
+    return AuditLog(folder / "audit.log", lambda: 1_700_000_000.0, lambda: Bounds(size, keep))
 
 
 def write(log: AuditLog, count: int, **fields: Any) -> None:
@@ -54,7 +54,7 @@ def test_the_chain_goes_on_after_a_restart(tmp_path: Path) -> None:
         log.close()
     log = open_log(tmp_path)
     assert [record["number"] for record in log.tail(100)] == [1, 2, 3, 4, 5, 6]
-    assert log.verify() == {"lines": 6, "ok": True, "first_bad": None}
+    assert log.verify() == {"first": 1, "lines": 6, "ok": True, "first_bad": None}
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_torn_line_never_counted(tmp_path: Path) -> None:
         file.write(b'{"number": 4, "act')
     log = open_log(tmp_path)
     write(log, 1)
-    assert log.verify() == {"lines": 4, "ok": True, "first_bad": None}
+    assert log.verify() == {"first": 1, "lines": 4, "ok": True, "first_bad": None}
 
 
 def test_a_full_disk_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def test_a_full_disk_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.undo()
     write(log, 1)
     assert log.failures == 2
-    assert log.verify() == {"lines": 2, "ok": True, "first_bad": None}
+    assert log.verify() == {"first": 1, "lines": 2, "ok": True, "first_bad": None}
 
 
 def test_tenants_see_their_lines_only(tmp_path: Path) -> None:
@@ -141,4 +141,136 @@ def test_threads_take_turns(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert log.verify() == {"lines": 100, "ok": True, "first_bad": None}
+    assert log.verify() == {"first": 1, "lines": 100, "ok": True, "first_bad": None}
+
+
+#: Octets that three lines of ``write`` fill, and four do not fit into.
+THREE = 800
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_full_files_are_put_aside(tmp_path: Path) -> None:
+    """Reading and checking go over all files, as if they were one; a restart goes on in the last."""
+    log = open_log(tmp_path, THREE)
+    write(log, 5)
+    log.close()
+    log = open_log(tmp_path, THREE)
+    write(log, 3)
+    assert names(tmp_path) == ["audit.log", "audit.log.0000000001", "audit.log.0000000004"]
+    assert all((tmp_path / name).stat().st_mode & 0o777 == 0o600 for name in names(tmp_path))
+    assert [record["number"] for record in log.tail(5)] == [4, 5, 6, 7, 8]
+    assert [record["number"] for record in log.tail(100)] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert log.verify() == {"first": 1, "lines": 8, "ok": True, "first_bad": None}
+
+
+def test_old_files_go(tmp_path: Path) -> None:
+    """So many are kept and no more, and the chain is checked from the oldest line that there is."""
+    log = open_log(tmp_path, THREE, keep=2)
+    write(log, 14)
+    assert names(tmp_path) == ["audit.log", "audit.log.0000000007", "audit.log.0000000010"]
+    assert log.verify() == {"first": 7, "lines": 8, "ok": True, "first_bad": None}
+    assert log.tail(100)[0]["number"] == 7
+    log = open_log(tmp_path, THREE, keep=1)
+    assert log.verify() == {"first": 10, "lines": 5, "ok": True, "first_bad": None}
+
+
+@pytest.mark.parametrize(
+    ("gone", "found"),
+    [
+        ("audit.log.0000000004", {"first": 1, "lines": 5, "ok": False, "first_bad": 4}),
+        ("audit.log.0000000001", {"first": 4, "lines": 5, "ok": True, "first_bad": None}),
+    ],
+)
+def test_a_file_that_is_gone_shows_where_it_was(tmp_path: Path, gone: str, found: dict[str, Any]) -> None:
+    """One from the middle breaks the chain; without the oldest, ``first`` tells since when there are lines."""
+    log = open_log(tmp_path, THREE)
+    write(log, 8)
+    (tmp_path / gone).unlink()
+    assert log.verify() == found
+
+
+def test_all_old_files_cannot_go_unseen(tmp_path: Path) -> None:
+    """The file that is being written begins with number 1 if it is the only one."""
+    log = open_log(tmp_path, THREE)
+    write(log, 5)
+    (tmp_path / "audit.log.0000000001").unlink()
+    assert log.verify() == {"first": 1, "lines": 2, "ok": False, "first_bad": 1}
+
+
+def test_changes_in_old_files_show(tmp_path: Path) -> None:
+    """A line altered in a full file is told by its number, or that of the line after it."""
+    log = open_log(tmp_path, THREE)
+    write(log, 8)
+    path = tmp_path / "audit.log.0000000004"
+    path.write_bytes(path.read_bytes().replace(b'"uid:0"', b'"uid:1"'))
+    assert log.verify()["first_bad"] == 5
+
+
+class Crash(BaseException):
+    """Power has failed."""
+
+
+@pytest.mark.parametrize("call", ["rename", "open", "fsync", "unlink", "write"])
+@pytest.mark.parametrize("done", [False, True])
+def test_a_crash_at_any_moment_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, done: bool
+) -> None:
+    """Just before or just after any step of a rotation: what was confirmed is there, and the chain goes on."""
+    log = open_log(tmp_path, THREE, keep=1)
+    write(log, 6)
+    real = getattr(os, call)
+
+    def crash(*arguments: Any, **named: Any) -> Any:
+        if done:
+            real(*arguments, **named)
+        raise Crash
+
+    monkeypatch.setattr(os, call, crash)
+    with pytest.raises(Crash):
+        write(log, 1)
+    monkeypatch.undo()
+    log.close()
+    log = open_log(tmp_path, THREE, keep=1)
+    assert log.verify()["ok"]
+    numbers = [record["number"] for record in log.tail(4)]
+    assert numbers in ([3, 4, 5, 6], [4, 5, 6], [4, 5, 6, 7])
+    write(log, 1)
+    assert log.verify()["ok"]
+    assert log.tail(1)[0]["number"] == numbers[-1] + 1
+
+
+def test_where_no_new_file_can_be_made_the_change_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log stays as it was, and goes on when there is room."""
+    log = open_log(tmp_path, THREE)
+    write(log, 3)
+    real = os.open
+
+    def full(path: Any, flags: int, *more: Any) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(28, "No space left on device")
+        return real(path, flags, *more)
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(OSError, match="space"):
+        write(log, 1)
+    monkeypatch.undo()
+    assert names(tmp_path) == ["audit.log"]
+    assert log.failures == 1
+    write(log, 1)
+    assert log.verify() == {"first": 1, "lines": 4, "ok": True, "first_bad": None}
+
+
+def test_reading_while_files_turn(tmp_path: Path) -> None:
+    """Checks beside writers see a whole log each time."""
+    log = open_log(tmp_path, THREE, keep=3)
+    thread = Thread(target=write, args=(log, 200))
+    thread.start()
+    while thread.is_alive():
+        assert log.verify()["ok"]
+        numbers = [record["number"] for record in log.tail(5)]
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers))) if numbers else True
+    thread.join()
+    assert log.tail(1)[0]["number"] == 200

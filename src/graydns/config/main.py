@@ -80,6 +80,14 @@ class Limits:
 
 
 @frozen
+class AdminAudit:
+    """The audit log of what operators did: octets from which a file is full, and how many full ones are kept."""
+
+    max_size: Annotated[int, Size("64KiB", "1GiB")] = 16 << 20
+    keep: Annotated[int, Integer(1, 100)] = 20
+
+
+@frozen
 class Stale:
     """Expired answers (RFC 8767), in seconds. *keep*: the key ``for``; 0 = never. *client_timeout* 0: stale first."""
 
@@ -140,6 +148,7 @@ class Settings:
     zones: Annotated[Path, read_path] | None = Path("zones")
     geo: Annotated[Path, read_path] | None = None
     reload: Reload = Reload()
+    admin_audit: AdminAudit = AdminAudit()
     trust: Trust = Trust()
     allow_forward: Networks = PRIVATE
     limits: Limits = Limits()
