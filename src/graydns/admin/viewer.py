@@ -34,7 +34,7 @@ class Viewer(Perspective):
             "zones": len(zones),
             "services": len(services),
             "gray_off": [each for each in status.get("gray_off", ()) if each in (tenant, "*")],
-            "drift": [row for row in status.get("drift", ()) if row.get("service") in names],
+            "drift": _of([row for row in status.get("drift", ()) if row.get("service") in names], tenant),
         }
 
     @remote(VIEWER, Scope.WHOLE)

@@ -10,11 +10,10 @@ from attrs import define, evolve, field
 from graydns.config.misfit import Misfits
 from graydns.config.policy import read_whitelisted
 from graydns.config.scalar import Integer, read_percent
-from graydns.control.disk import write_durably
-from graydns.control.live import ALL, Listed, Live, Override, Percent, Stay, Weights, Whitelist, dump
+from graydns.control.live import ALL, Listed, Live, Override, Percent, Stay, Weights, Whitelist
 from graydns.control.overrides import changed_list, fault_of, override_service
 from graydns.control.plain import moment
-from graydns.control.services import Found, effective, look_up
+from graydns.control.services import Found, effective, look_up, override_of
 from graydns.control.state import State
 from graydns.model.errors import ControlError
 from graydns.sources.again import InThread
@@ -73,7 +72,7 @@ class Changing:
     async def abort(self, name: str, actor: str) -> dict[str, Any]:
         """Give everybody the default version."""
         found = look_up(self.state, name)
-        override = self.state.live.services.get(found.name, Override())
+        override = override_of(self.state.live, found)
         return await self._change(found, evolve(override, abort=Stay(**self._stay(actor, None))))
 
     async def revert(self, name: str, actor: str) -> dict[str, Any]:
@@ -112,13 +111,13 @@ class Changing:
         ended = tuple(name for name, override in live.services.items() if left.services.get(name) != override)
         if ended:
             self.state.serve(self.state.base, left)
-            await self.in_thread(lambda: write_durably(self.state.live_path, [dump(left)]))
+            await self.in_thread(lambda: self.state.keeper.write(left, self.state.base))
         return ended
 
     def _open(self, name: str, versions: Mapping[str, Any] | Sequence[str]) -> tuple[Found, Override]:
         """The service to be changed, and what is changed of it already. Raises ControlError."""
         found = look_up(self.state, name)
-        override = self.state.live.services.get(found.name, Override())
+        override = override_of(self.state.live, found)
         if override.abort is not None:
             raise ControlError(f"{found.name} is aborted; `service revert {found.name}` comes first")
         if not versions:
@@ -134,7 +133,7 @@ class Changing:
         if override.abort is None and (fault := fault_of(state.base, found.tenant, found.wire, found.name, service)):
             raise ControlError(f"{found.name}: {fault}")
         before = effective(state, found, state.live)
-        live = state.live.with_service(found.name, override)
+        live = state.live.with_service(found.name, evolve(override, tenant=found.tenant))
         await self._keep(live)
         if state.shares is not None:
             state.shares.restart(found.tenant, found.name)
@@ -157,7 +156,7 @@ class Changing:
         """Write *live* down, then serve it. Raises ControlError, and then nothing has changed."""
         state = self.state
         try:
-            await self.in_thread(lambda: write_durably(state.live_path, [dump(live)]))
+            await self.in_thread(lambda: state.keeper.write(live, state.base))
         except OSError as error:
             raise ControlError(f"nothing is changed that cannot be kept: {error}") from None
         state.serve(state.base, live)

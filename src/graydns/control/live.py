@@ -1,4 +1,4 @@
-"""Live: what operators changed while graydns served, beside what the files say; ``live.json`` in the data folder.
+"""Live: what operators changed while graydns served, beside what the files say; kept by ``keeper`` in ``live.json``.
 
 It is JSON, read as strictly as the configuration is, so a broken file is told with its line.
 """
@@ -19,7 +19,7 @@ from graydns.config.converter import new_converter, register
 from graydns.config.file import read_document
 from graydns.config.misfit import Misfits, misfits
 from graydns.config.policy import percent, read_whitelisted
-from graydns.config.scalar import Identifier, Integer, Text, read_percent, read_version_number
+from graydns.config.scalar import Identifier, Integer, TenantName, Text, read_percent, read_version_number
 from graydns.model.errors import ConfigError
 
 FILE = "live.json"
@@ -83,8 +83,11 @@ class Whitelist(Stay):
 
 @frozen
 class Override:
-    """What is changed of one service. *abort*: everybody gets the default version."""
+    """What is changed of one service. *tenant*: whose it was then; None = not known. *abort*: everybody gets the
+    default version.
+    """
 
+    tenant: Annotated[str, TenantName()] | None = None
     percent: Percent | None = None
     weights: Weights | None = None
     whitelist: Whitelist | None = None
@@ -158,7 +161,7 @@ def load(path: Path) -> Live:
 def dump(live: Live) -> bytes:
     """The contents of the file for *live*."""
     data = {
-        "services": {name: _fields(override) for name, override in live.services.items()},
+        "services": {name: {"tenant": each.tenant, **_fields(each)} for name, each in live.services.items()},
         "gray_off": {tenant: _stay(stay) for tenant, stay in live.gray_off.items()},
         "pin": live.pin and {"number": live.pin.number, "highest": _versions(live.pin.highest)},
     }

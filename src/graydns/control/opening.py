@@ -11,7 +11,6 @@ from twisted.internet.threads import deferToThread
 
 from graydns.authority.zone import run
 from graydns.config.misfit import Misfit
-from graydns.control import live as live_file
 from graydns.control.changes import changes
 from graydns.control.changing import Changing
 from graydns.control.control import Control, Observers
@@ -50,7 +49,7 @@ def open_control(
     state = State(server, reading, wall, shares)
     history = History(state.began.data / FOLDER)
     try:
-        kept = live_file.load(state.live_path).at(wall())
+        kept = state.keeper.load().at(wall())
         history.open()
         if kept.pin is None:
             _begin(state, history)
@@ -86,7 +85,7 @@ def _pinned(state: State, history: History, pin: Pin) -> Reading:
         read = examined(history.job(pin.number, state.served.config.file))
     except (OSError, LookupError, ValueError, ConfigError) as error:
         expected = "a snapshot in the history, or no 'pin', with which the files are served"
-        fault = Fault(("pin", "number"), f"{pin.number} ({error})", expected, str(state.live_path))
+        fault = Fault(("pin", "number"), f"{pin.number} ({error})", expected, str(state.keeper.main))
         raise ConfigError([fault]) from None
     served = state.served
     return evolve(read, look={}, blobs={}, geo=served.geo, resolv_conf=served.resolv_conf)

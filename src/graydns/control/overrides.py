@@ -39,6 +39,9 @@ def apply(base: Snapshot, live: Live) -> Applied:
             unfit[name] = "there is no such service"
             continue
         tenant, service = found
+        if override.tenant not in (None, tenant):
+            unfit[name] = "the service is another tenant's now"
+            continue
         compiled, fault = _compiled(base.routers[tenant], wire, name, override_service(service, override))
         if override.abort is not None:
             compiled = default_only(base.routers[tenant].services[wire])

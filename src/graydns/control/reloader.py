@@ -23,9 +23,8 @@ from twisted.logger import Logger
 
 from graydns.control.accept import Merged, merge, prune_misfit, without
 from graydns.control.changes import changes
-from graydns.control.disk import write_durably
 from graydns.control.history import History, Record, needed
-from graydns.control.live import Pin, dump
+from graydns.control.live import Pin
 from graydns.control.restart import in_effect
 from graydns.control.state import State
 from graydns.model.errors import ConfigError, ControlError, Fault
@@ -211,8 +210,7 @@ class Reloader:
         await state.lock.acquire()
         try:
             live = evolve(state.live, pin=pin)
-            if live != state.live:
-                await self.again.in_thread(lambda: write_durably(state.live_path, [dump(live)]))
+            await self.again.in_thread(lambda: state.keeper.write(live, snapshot))
             state.served = evolve(served, blobs={})
             state.serve(snapshot, live)
         finally:

@@ -37,6 +37,12 @@ def look_up(state: State, name: str) -> Found:
     return Found(to_text(wire), wire, *found)
 
 
+def override_of(live: Live, found: Found) -> Override:
+    """What is changed of a service; nothing, if it was another tenant's when that was done."""
+    override = live.services.get(found.name, Override())
+    return override if override.tenant in (None, found.tenant) else Override(found.tenant)
+
+
 def every(state: State, tenant: str | None) -> list[dict[str, Any]]:
     """All services in short, or those of *tenant*."""
     return [
@@ -57,7 +63,7 @@ def every(state: State, tenant: str | None) -> list[dict[str, Any]]:
 def show(state: State, name: str) -> dict[str, Any]:
     """One service in full."""
     found = look_up(state, name)
-    override = state.live.services.get(found.name, Override())
+    override = override_of(state.live, found)
     off = is_off(state.live, found.tenant)
     zone = state.base.zones.find(found.wire)
     return {
@@ -66,7 +72,7 @@ def show(state: State, name: str) -> dict[str, Any]:
         "zone": None if zone is None else to_text(zone.origin),
         "configured": service(found.file),
         "effective": effective(state, found, state.live),
-        "live": [drift for drift in drifts(state) if drift["service"] == found.name],
+        "live": [one for one in drifts(state) if (one["service"], one["tenant"]) == (found.name, found.tenant)],
         "aborted": override.abort is not None,
         "gray_off": off,
         "unfit": state.unfit.get(found.name),
@@ -77,7 +83,7 @@ def show(state: State, name: str) -> dict[str, Any]:
 
 def effective(state: State, found: Found, live: Live) -> dict[str, Any]:
     """What of a service can be changed live, as it is with *live*."""
-    override = live.services.get(found.name, Override())
+    override = override_of(live, found)
     aborted, off = override.abort is not None, is_off(live, found.tenant)
     if aborted or off:
         return {**_nothing(), "aborted": aborted, "gray_off": off}
@@ -93,7 +99,7 @@ def drifts(state: State) -> Iterator[dict[str, Any]]:
         for field, stay in override.fields().items():
             yield {
                 "service": name,
-                "tenant": None if found is None else found[0],
+                "tenant": override.tenant or (None if found is None else found[0]),
                 "field": field,
                 "file": file and file.get(field),
                 "live": _live(field, override, stay),

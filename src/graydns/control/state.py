@@ -11,7 +11,8 @@ from attrs import define, field
 from twisted.internet.defer import DeferredLock
 
 from graydns.config.main import Config
-from graydns.control.live import FILE, Live
+from graydns.control.keeper import Keeper
+from graydns.control.live import Live
 from graydns.control.overrides import apply
 from graydns.model.errors import Fault
 from graydns.server import Server
@@ -43,7 +44,8 @@ class Shares(Protocol):
 
 @define(eq=False)
 class State:
-    """*served*: what was read of files and is served; *base*: the Snapshot of it; *live*: what operators changed.
+    """*served*: what was read of files and is served; *base*: the Snapshot of it; *live*: what operators changed;
+    *keeper*: has it on the disk.
 
     *began*: the configuration that the process was started with. *unfit*: live changes that do not fit, by service.
     *vanished*: zones without a file. *faults*: what was not taken of the files, by file. *waiting*: keys that wait for
@@ -58,6 +60,7 @@ class State:
     began: Config = field(init=False, repr=False)
     base: Snapshot = field(init=False)
     live: Live = field(init=False, factory=Live)
+    keeper: Keeper = field(init=False, repr=False)
     unfit: Mapping[str, str] = field(init=False, factory=dict)
     vanished: frozenset[bytes] = field(init=False, default=frozenset())
     faults: Mapping[Path, tuple[Fault, ...]] = field(init=False, factory=dict)
@@ -72,13 +75,9 @@ class State:
     def __attrs_post_init__(self) -> None:
         self.base = self.server.snapshot
         self.began = self.base.config
+        self.keeper = Keeper(self.began.data)
         self.since = self.started = self.wall()
         self.last = {"ok": True, "at": self.started, "trigger": "start", "actor": "", "errors": []}
-
-    @property
-    def live_path(self) -> Path:
-        """Where *live* is kept."""
-        return self.began.data / FILE
 
     def serve(self, base: Snapshot, live: Live) -> None:
         """Serve *base* with *live* on top from the next query on."""
