@@ -38,8 +38,8 @@ from graydns.sources.reading import Reading
 from graydns.sources.slices import in_slices
 from graydns.sources.zonefile import serial_warning
 
-#: Steps of a compilation after which the collector is relieved of what they made.
-_REST = 20_000
+#: Steps of a compilation after which the collector is relieved of what they made: some thousand objects.
+_REST = 500
 
 T = TypeVar("T")
 
@@ -250,7 +250,8 @@ def _serials(before: Reading, after: Reading) -> Iterator[str]:
 def _resting(steps: Generator[None, None, T]) -> Generator[None, None, T]:
     """*steps*, with what they made so far taken from the collector's sight, as it is made to stay.
 
-    A collection of the middle generation would walk over half a million objects, and no query would be answered.
+    A collection of the middle generation would walk over tens of thousands of objects, or all half million of them, and
+    no query would be answered; so nothing gets to be that old.
     """
     count = 0
     while True:
@@ -261,6 +262,7 @@ def _resting(steps: Generator[None, None, T]) -> Generator[None, None, T]:
             return made
         count += 1
         if count % _REST == 0:
+            gc.collect(0)  # or what queries have left meanwhile would stay, too
             gc.freeze()
         yield
 
