@@ -18,6 +18,7 @@ from graydns.model.name import from_text
 from graydns.sources.zonefile import load
 from graydns.wire.view import view
 from tests.authority.asking import everything_plain, make_query
+from tests.knot import knot_configuration
 from tools.process import Process
 
 ZONE = Path(__file__).parent / "peer.test.zone"
@@ -35,20 +36,6 @@ TYPES = ("A", "AAAA", "CNAME", "NS", "SOA", "MX", "TXT", "DS", "DNAME", "HTTPS",
 #: Which additional records are worth sending is each server's choice, except glue; so only these are compared.
 GLUE = {"ns.sub.peer.test. 300 IN A 192.0.2.2", "ns2.sub.peer.test. 300 IN AAAA 2001:db8::2"}
 
-KNOT = """
-server:
-    rundir: "{folder}"
-    listen: 127.0.0.1@{port}
-database:
-    storage: "{folder}"
-log:
-  - target: stderr
-    any: warning
-zone:
-  - domain: peer.test
-    file: "{zone}"
-"""
-
 NAMED = """
 options {{
     directory "{folder}"; pid-file none; session-keyfile none; lock-file none;
@@ -65,7 +52,7 @@ Shown = tuple[int, bool, frozenset[str], frozenset[str], frozenset[str]]
 
 def knot(program: str, folder: Path, port: int) -> list[str]:
     path = folder / "knot.conf"
-    path.write_text(KNOT.format(folder=folder, port=port, zone=ZONE))
+    path.write_text(knot_configuration(folder, port, "peer.test", ZONE))
     return [program, "-c", str(path)]
 
 

@@ -10,6 +10,7 @@ import pytest
 from attrs import frozen
 
 from tests.conftest import TWISTD, answers
+from tests.knot import knot_configuration
 from tools.process import Process, free_ports, start
 
 ROOT = Path(__file__).parents[2]
@@ -25,20 +26,6 @@ alias CNAME www
 * A 192.0.2.99
 big TXT {}
 """.format(" ".join(f'"{"x" * 200}{number:04}"' for number in range(20)))
-
-KNOT = """\
-server:
-    listen: 127.0.0.1@{port}
-    rundir: {folder}
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-database:
-    storage: {folder}
-zone:
-  - domain: ext.test
-    file: {folder}/ext.zone
-"""
 
 CONFIG = """\
 listen: ["udp://127.0.0.1:{port}", "udp://[::1]:{port}", "tcp://127.0.0.1:{port}", "tls://127.0.0.1:{tls}"]
@@ -74,7 +61,7 @@ def upstream(require_peer: Callable[[str], str], tmp_path_factory: pytest.TempPa
     folder = tmp_path_factory.mktemp("knot")
     (port,) = free_ports(1)
     (folder / "ext.zone").write_text(UPSTREAM_ZONE)
-    (folder / "knot.conf").write_text(KNOT.format(port=port, folder=folder))
+    (folder / "knot.conf").write_text(knot_configuration(folder, port, "ext.test", folder / "ext.zone"))
     process = start([knotd, "-c", str(folder / "knot.conf")], folder)
     try:
         process.wait_until(lambda: answers(port))

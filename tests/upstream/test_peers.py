@@ -13,6 +13,7 @@ from dns.rdatatype import RdataType
 
 from graydns.upstream.server import Server
 from tests.conftest import answers
+from tests.knot import knot_configuration
 from tests.upstream.asked import AAAA, CNAME, MX, NS, SOA, TXT, A, make_query, show
 from tests.upstream.scripted import everything_open, group_of, make_client, nothing_else_open, on_reactor
 from tools.process import Process
@@ -35,22 +36,13 @@ www.new A 192.0.2.90
 big TXT {}
 """.format(" ".join(f'"{"x" * 200}{number:04}"' for number in range(20)))
 
-KNOT = """\
-server:
-  listen: 127.0.0.1@{port}
-  rundir: {folder}
-  udp-workers: 1
-  tcp-workers: 1
-  background-workers: 1
-database:
-  storage: {folder}
-zone:
-  - domain: ext.test
-    file: {folder}/ext.zone
+SIGNED = """\
     dnssec-signing: on
     zonefile-load: difference
     zonefile-sync: -1
 """
+
+KNOT = knot_configuration("{folder}", "{port}", "ext.test", "{folder}/ext.zone", SIGNED)
 
 UNBOUND = """\
 server:
