@@ -16,6 +16,7 @@ from twisted.internet.task import deferLater
 
 from graydns.upstream.client import UpstreamClient
 from graydns.upstream.group import UpstreamGroup
+from graydns.upstream.poll import Poll
 from graydns.upstream.server import Server
 from tests.upstream.asked import Notes
 
@@ -86,7 +87,9 @@ class StreamOf(Protocol):
 
 def everything_open() -> list[object]:
     """All that the reactor watches or waits for."""
-    return [*reactor.getReaders(), *reactor.getWriters(), *reactor.getDelayedCalls()]
+    readers = [each for each in reactor.getReaders() if not isinstance(each, Poll)]
+    sockets = [socket for each in reactor.getReaders() if isinstance(each, Poll) for socket in each.readers]
+    return [*readers, *sockets, *reactor.getWriters(), *reactor.getDelayedCalls()]
 
 
 @asynccontextmanager

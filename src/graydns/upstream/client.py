@@ -16,7 +16,8 @@ from graydns.upstream.entropy import Entropy
 from graydns.upstream.exchange import Exchange
 from graydns.upstream.group import UpstreamGroup
 from graydns.upstream.plain import PlainExchange
-from graydns.upstream.reactor import Reactor, Timer
+from graydns.upstream.poll import make_poll
+from graydns.upstream.reactor import Reactor, Readers, Timer
 from graydns.upstream.reputation import Reputation
 from graydns.upstream.request import make_request
 from graydns.upstream.server import UDP, Server
@@ -35,9 +36,13 @@ class UpstreamClient:
     clock: Callable[[], float] = field(repr=False)
     anomalies: Anomalies = field(repr=False)
     trust: Any = field(default=None, repr=False)
+    _poll: Readers = field(init=False, repr=False)
     _entropy: Entropy = field(init=False, factory=Entropy, repr=False)
     _reputation: Reputation = field(init=False, factory=Reputation, repr=False)
     _exchanges: dict[Server, Exchange] = field(init=False, factory=dict, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._poll = make_poll(self.reactor)
 
     async def ask(self, query: Query, group: UpstreamGroup) -> Answer:
         """What *group* says to *query*. Raises UpstreamError; to cancel it closes every socket at once."""
@@ -74,4 +79,4 @@ class UpstreamClient:
         stream = StreamExchange(server, endpoint(self.reactor, server, self.trust), self._entropy)
         if server.transport != UDP:
             return stream
-        return PlainExchange(DatagramExchange(self.reactor, server, self._entropy, self.anomalies), stream)
+        return PlainExchange(DatagramExchange(self._poll, server, self._entropy, self.anomalies), stream)
