@@ -37,7 +37,7 @@ class Asked:
     def ask(self, *servers: Server) -> Deferred[None]:
         """Begin a question with a deadline of 0.9 seconds."""
         group = evolve(GROUP, servers=servers, deadline=0.9)
-        return Deferred.fromCoroutine(self.client.ask(make_query(), group)).addBoth(self.outcome.append)
+        return self.client.ask(make_query(), group).addBoth(self.outcome.append)
 
     def counts(self) -> tuple[int, int]:
         """How often each server was asked."""

@@ -28,10 +28,17 @@ class Coalesce:
         if flight is not None:
             return await flight.join()
         flight = self._flights[key] = _Flight(self._flights, key)
-        if query.client.transport == UDP:
-            return await flight.lead(self.below, query)
-        flight.begin(self.below, query)
-        return await flight.join()
+        if query.client.transport != UDP:
+            flight.begin(self.below, query)
+            return await flight.join()
+        # Whoever asks over UDP stays to the end, so nothing has to be made that could outlive him: half the cost.
+        try:
+            answer = await self.below.resolve(query)
+        except BaseException:
+            flight.land(Failure())  # type: ignore[no-untyped-call]
+            raise
+        flight.land(answer)
+        return answer
 
 
 class _Flight:
@@ -49,23 +56,10 @@ class _Flight:
         self._outcome: Answer | Failure | None = None
         self._task: Deferred[None] | None = None
 
-    async def lead(self, below: Resolver, query: Query) -> Answer:
-        """Ask for oneself, and tell those who join.
-
-        Whoever asks over UDP stays to the end, so nothing has to be made that could outlive him: half the cost.
-        """
-        try:
-            answer = await below.resolve(query)
-        except BaseException:
-            self._land(Failure())  # type: ignore[no-untyped-call]
-            raise
-        self._land(answer)
-        return answer
-
     def begin(self, below: Resolver, query: Query) -> None:
         """Ask. May end at once."""
         asked = Deferred.fromCoroutine(below.resolve(query))
-        self._task = asked.addBoth(self._land)
+        self._task = asked.addBoth(self.land)
 
     def join(self) -> Deferred[Answer]:
         """One more who waits."""
@@ -76,7 +70,8 @@ class _Flight:
             _tell(waiter, self._outcome)
         return waiter
 
-    def _land(self, outcome: Answer | Failure) -> None:
+    def land(self, outcome: Answer | Failure) -> None:
+        """Tell those who joined what came of it."""
         self._outcome = outcome
         self._forget()
         waiters, self._waiters = self._waiters, set()

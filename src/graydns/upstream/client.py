@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
+from twisted.internet.defer import Deferred
 
 from graydns.model.answer import Answer
 from graydns.model.observe import Anomalies
@@ -44,10 +45,10 @@ class UpstreamClient:
     def __attrs_post_init__(self) -> None:
         self._poll = make_poll(self.reactor)
 
-    async def ask(self, query: Query, group: UpstreamGroup) -> Answer:
-        """What *group* says to *query*. Raises UpstreamError; to cancel it closes every socket at once."""
+    def ask(self, query: Query, group: UpstreamGroup) -> Deferred[Answer]:
+        """What *group* says to *query*. Fails with UpstreamError; to cancel it closes every socket at once."""
         servers = self._reputation.arrange(group.servers, self.clock())
-        return await Asking(self, make_request(query, group), servers).result
+        return Asking(self, make_request(query, group), servers).result
 
     def exchange(self, server: Server) -> Exchange:
         """How *server* is asked; made once."""
