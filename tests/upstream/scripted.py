@@ -14,6 +14,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
 from twisted.internet.task import deferLater
 
+from graydns.timing import Deadlines
 from graydns.upstream.client import UpstreamClient
 from graydns.upstream.group import UpstreamGroup
 from graydns.upstream.poll import Poll
@@ -86,10 +87,14 @@ class StreamOf(Protocol):
 
 
 def everything_open() -> list[object]:
-    """All that the reactor watches or waits for."""
-    readers = [each for each in reactor.getReaders() if not isinstance(each, Poll)]
-    sockets = [socket for each in reactor.getReaders() if isinstance(each, Poll) for socket in each.readers]
-    return [*readers, *sockets, *reactor.getWriters(), *reactor.getDelayedCalls()]
+    """All that the reactor, or what it watches for others, waits for."""
+    found: list[object] = [*reactor.getWriters()]
+    for reader in reactor.getReaders():
+        found += reader.readers if isinstance(reader, Poll) else [reader]
+    for call in reactor.getDelayedCalls():
+        owner = getattr(call.func, "__self__", None)
+        found += [owner] * len(owner) if isinstance(owner, Deadlines) else [call]
+    return found
 
 
 @asynccontextmanager

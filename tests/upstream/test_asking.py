@@ -54,7 +54,7 @@ class Asked:
         failure = self.outcome[-1]
         assert isinstance(failure, Failure)
         assert failure.value is not None
-        assert not self.clock.getDelayedCalls()
+        assert not self.client.waiting
         return failure.value
 
 
@@ -68,7 +68,7 @@ def test_second_server_is_asked_after_a_third_of_the_deadline() -> None:
     assert asked.counts() == (1, 1)
     asked.first.reply(ADDRESS)
     assert isinstance(asked.outcome[0], Answer)
-    assert (asked.second.cancelled, asked.clock.getDelayedCalls()) == (1, [])
+    assert (asked.second.cancelled, asked.client.waiting) == (1, 0)
 
 
 def test_only_server_is_asked_again() -> None:

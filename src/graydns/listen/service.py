@@ -18,12 +18,13 @@ from graydns.listen.addresses import expand
 from graydns.listen.connections import Connections
 from graydns.listen.context import TlsContext
 from graydns.listen.door import Door, DoorLimits
-from graydns.listen.reactor import Clock, ListeningPort, Reactor
+from graydns.listen.reactor import ListeningPort, Reactor
 from graydns.listen.stream import StreamFactory
 from graydns.listen.tls import TlsFactory
 from graydns.listen.udp import DatagramProtocol, listen_udp
 from graydns.model.errors import ConfigError, Fault
 from graydns.model.query import TLS, UDP
+from graydns.timing import Clock
 
 #: Connections the kernel holds for us between two wake-ups.
 BACKLOG = 1024

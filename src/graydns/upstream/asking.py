@@ -18,8 +18,8 @@ from twisted.internet.defer import Deferred
 
 from graydns.model.answer import Answer
 from graydns.model.errors import UpstreamError
+from graydns.timing import Deadlines
 from graydns.upstream.exchange import Attempt, Exchange, ExchangeError
-from graydns.upstream.reactor import Timer
 from graydns.upstream.request import Form, Request
 from graydns.upstream.server import UDP, Server
 from graydns.upstream.verdict import Useless, judge
@@ -41,8 +41,8 @@ class Surroundings(Protocol):
     def clock(self) -> Callable[[], float]:
         """Monotonic seconds."""
 
-    def later(self, seconds: float, action: Callable[[], None]) -> Timer:
-        """Do *action* after so many seconds."""
+    def rounds(self, seconds: float) -> Deadlines[Asking]:
+        """What calls ``go_on`` after so many seconds."""
 
     def answered(self, server: Server) -> None:
         """*server* was of use."""
@@ -54,7 +54,7 @@ class Surroundings(Protocol):
 class Asking:
     """See the head of this module. *result* fires with the Answer or UpstreamError; to cancel it ends every attempt."""
 
-    __slots__ = ("_around", "_network", "_request", "_round", "_running", "_timer", "_untried", "_why", "result")
+    __slots__ = ("_around", "_network", "_request", "_round", "_rounds", "_running", "_untried", "_why", "result")
 
     def __init__(self, around: Surroundings, request: Request, servers: Iterable[Server]) -> None:
         self._around, self._request = around, request
@@ -62,7 +62,8 @@ class Asking:
         self._running: dict[_Trial, None] = {}  # the longest silent first
         self._network, self._round, self._why = True, 1, "no server"
         self.result: Deferred[Answer] = Deferred(self._cancel)
-        self._timer = around.later(request.group.deadline / ROUNDS, self._go_on)
+        self._rounds = around.rounds(request.group.deadline / ROUNDS)
+        self._rounds.start(self)
         self._try_next()
 
     def _try_next(self) -> None:
@@ -118,7 +119,7 @@ class Asking:
         self._network, self._why = self._network and network, why
         self._try_next()
 
-    def _go_on(self) -> None:
+    def go_on(self) -> None:
         """A part of the deadline is over: try one server more, or once more the one that has been silent longest."""
         if self._round == ROUNDS:
             for trial in self._running:
@@ -126,7 +127,7 @@ class Asking:
             self._fail(NO_REACHABLE_AUTHORITY, f"no answer in {self._request.group.deadline * 1000:.0f} ms")
             return
         self._round += 1
-        self._timer = self._around.later(self._request.group.deadline / ROUNDS, self._go_on)
+        self._rounds.start(self)
         if not self._untried:
             trial = next(iter(self._running))
             if trial.server.transport == UDP:
@@ -143,8 +144,7 @@ class Asking:
 
     def _stop(self) -> None:
         """End the timer and every attempt that still runs."""
-        if self._timer.active():
-            self._timer.cancel()
+        self._rounds.stop(self)
         running, self._running = self._running, {}
         for trial in running:
             if trial.attempt is not None:

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from graydns.model.answer import Answer
 from graydns.model.observe import Anomalies
 from graydns.model.query import Query
+from graydns.timing import Deadlines
 from graydns.upstream.asking import Asking
 from graydns.upstream.datagram import DatagramExchange
 from graydns.upstream.entropy import Entropy
@@ -18,7 +19,7 @@ from graydns.upstream.exchange import Exchange
 from graydns.upstream.group import UpstreamGroup
 from graydns.upstream.plain import PlainExchange
 from graydns.upstream.poll import make_poll
-from graydns.upstream.reactor import Reactor, Readers, Timer
+from graydns.upstream.reactor import Reactor, Readers
 from graydns.upstream.reputation import Reputation
 from graydns.upstream.request import make_request
 from graydns.upstream.server import UDP, Server
@@ -40,6 +41,7 @@ class UpstreamClient:
     _poll: Readers = field(init=False, repr=False)
     _entropy: Entropy = field(init=False, factory=Entropy, repr=False)
     _reputation: Reputation = field(init=False, factory=Reputation, repr=False)
+    _rounds: dict[float, Deadlines[Asking]] = field(init=False, factory=dict, repr=False)
     _exchanges: dict[Server, Exchange] = field(init=False, factory=dict, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -58,10 +60,18 @@ class UpstreamClient:
             made = self._exchanges[server] = self._make_exchange(server)
             return made
 
-    def later(self, seconds: float, action: Callable[[], None]) -> Timer:
-        """Do *action* after so many seconds."""
-        timer: Timer = self.reactor.callLater(seconds, action)
-        return timer
+    def rounds(self, seconds: float) -> Deadlines[Asking]:
+        """What lets an Asking go on after so many seconds; one for each length, of which there are few."""
+        try:
+            return self._rounds[seconds]
+        except KeyError:
+            made = self._rounds[seconds] = Deadlines(self.reactor, seconds, Asking.go_on)
+            return made
+
+    @property
+    def waiting(self) -> int:
+        """Questions that have no answer yet."""
+        return sum(map(len, self._rounds.values()))
 
     def suspects(self, server: Server) -> bool:
         """Whether *server* lately failed, so that it is asked after the others of its group."""
