@@ -48,11 +48,11 @@ class _Flight:
     only, and cancelling it would cancel both. The last one to leave cancels the question.
     """
 
-    __slots__ = ("_flights", "_key", "_listed", "_outcome", "_task", "_waiters")
+    __slots__ = ("_flights", "_key", "_outcome", "_task", "_waiters")
 
     def __init__(self, flights: dict[Hashable, _Flight], key: Hashable) -> None:
-        self._flights, self._key, self._listed = flights, key, True
-        self._waiters: set[Deferred[Answer]] = set()
+        self._flights, self._key = flights, key
+        self._waiters: dict[Deferred[Answer], None] | None = None  # few are joined by anybody
         self._outcome: Answer | Failure | None = None
         self._task: Deferred[None] | None = None
 
@@ -64,31 +64,35 @@ class _Flight:
     def join(self) -> Deferred[Answer]:
         """One more who waits."""
         waiter: Deferred[Answer] = Deferred(self._leave)
-        if self._outcome is None:
-            self._waiters.add(waiter)
-        else:
+        if self._outcome is not None:
             _tell(waiter, self._outcome)
+        elif self._waiters is None:
+            self._waiters = {waiter: None}
+        else:
+            self._waiters[waiter] = None
         return waiter
 
     def land(self, outcome: Answer | Failure) -> None:
         """Tell those who joined what came of it."""
         self._outcome = outcome
         self._forget()
-        waiters, self._waiters = self._waiters, set()
+        if self._waiters is None:
+            return
+        waiters, self._waiters = self._waiters, None
         for waiter in waiters:
             if not waiter.called:  # one who was told may have made another leave
                 _tell(waiter, outcome)
 
     def _leave(self, waiter: Deferred[Answer]) -> None:
-        self._waiters.discard(waiter)
+        if self._waiters is not None:
+            self._waiters.pop(waiter, None)
         if not self._waiters and self._outcome is None and self._task is not None:
             self._forget()
             self._task.cancel()
 
     def _forget(self) -> None:
         """Let the next query of this key begin a flight of its own."""
-        if self._listed:
-            self._listed = False
+        if self._flights.get(self._key) is self:
             del self._flights[self._key]
 
 
