@@ -29,10 +29,16 @@ class ListeningPort(Protocol):
         """Close it."""
 
 
+class StreamPort(ListeningPort, Protocol):
+    """A listening TCP socket. *transport*: the class of its connections."""
+
+    transport: type
+
+
 class Reactor(Clock, Protocol):
     """IReactorTime and IReactorSocket."""
 
-    def adoptStreamPort(self, descriptor: int, family: int, factory: object, /) -> ListeningPort:
+    def adoptStreamPort(self, descriptor: int, family: int, factory: object, /) -> StreamPort:
         """Accept connections on a copy of a listening socket."""
 
 

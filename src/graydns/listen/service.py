@@ -18,6 +18,7 @@ from graydns.listen.addresses import expand
 from graydns.listen.connections import Connections
 from graydns.listen.context import TlsContext
 from graydns.listen.door import Door, DoorLimits
+from graydns.listen.prompt import PromptConnection
 from graydns.listen.reactor import ListeningPort, Reactor
 from graydns.listen.stream import StreamFactory
 from graydns.listen.tls import TlsFactory
@@ -146,6 +147,7 @@ class Doors(Service):
             port = self._reactor.adoptStreamPort(bound.fileno(), bound.family, factory)
         finally:
             bound.close()  # adopting has made a copy
+        port.transport = PromptConnection
         self._ports.append((door, port))
 
     def _open_udp(self, door: Door) -> None:
