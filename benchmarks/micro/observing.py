@@ -19,25 +19,21 @@ ROOT = Path(__file__).resolve().parents[2]
 
 #: What the front does for those who observe, and what it would do without them.
 LINES = {
+    " or (self.watched and wire[12 : end - 4].lower() in self.watched)": "",
     """\
-        if self.watched and key[:-4] in self.watched:
-            return self._answer_parsed(wire, peer)
-""": "",
-    """\
-        tally = entry.tally
-        tally.hot += 1
+        entry.tally.hot += 1
         peer.last = wire
 """: "",
     """\
             clients = entry.tally.clients
-            if seen:
-                see(clients.registers, seen if shape.brief else subnet_key(seen, shape.prefix))
-                peer.hot.remember(fork, seen, entry)
+            if subnet:
+                see(clients.registers, subnet if shape.brief else subnet_key(subnet, shape.prefix))
+                peer.hot.remember(fork, subnet, entry)
             else:
                 clients.note(peer.key if client is peer.plain else key_of(client), wire)
 """: """\
-            if seen:
-                peer.hot.remember(fork, seen, entry)
+            if subnet:
+                peer.hot.remember(fork, subnet, entry)
 """,
 }
 

@@ -9,10 +9,12 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from graydns.config.main import Config
-from graydns.fast.front import Front, ReplySettings, Serving
+from graydns.fast.front import Front
 from graydns.fast.hot import HotTable
 from graydns.fast.peer import NetworkMap, Peers, Trust
 from graydns.fast.quota import Quota
+from graydns.fast.reply import ReplySettings
+from graydns.fast.serving import Serving
 from graydns.observe.anomalies import AnomalyLog
 from graydns.resolve.pipeline import Stores, build_pipeline
 from graydns.snapshot.snapshot import Snapshot

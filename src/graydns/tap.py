@@ -15,7 +15,6 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NoReturn
@@ -36,7 +35,7 @@ from graydns.listen.demo import demo_certificate
 from graydns.listen.door import Door, DoorLimits
 from graydns.listen.limits import fit_connections, raise_open_files
 from graydns.listen.service import Doors
-from graydns.model.errors import ConfigError, ControlError, Fault
+from graydns.model.errors import ConfigError, Fault
 from graydns.model.query import TLS
 from graydns.observe.audit import AuditLog, Bounds
 from graydns.observe.leaving import Leaving
@@ -113,11 +112,7 @@ class Graydns(Leaving):
     def reload(self) -> None:
         """Take up the certificate and the files as they are. What is wrong is in the log, and changes nothing."""
         self.reload_certificate()
-        Deferred.fromCoroutine(self._reload_files())
-
-    async def _reload_files(self) -> None:
-        with suppress(ControlError):
-            await self.control.reload("", trigger="SIGHUP")
+        Deferred.fromCoroutine(self.control.take_up("SIGHUP"))
 
     def reload_certificate(self) -> None:
         """Use the certificate and key as they now are for connections to come; if they are no good, the old ones."""

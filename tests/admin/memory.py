@@ -159,7 +159,7 @@ class MemoryControl:
         ]
 
     def trace_watch(self, name: str, on: bool) -> dict[str, Any]:
-        return {"before": not on, "after": on}
+        return {"before": not on, "after": on, "names": [name, "web.farm.test"]}
 
     def trace(self, name: str, last: int = 20) -> list[dict[str, Any]]:
         return [{"name": name, "client": "192.0.2.9", "stages": {"hot": 2.5}}][:last]

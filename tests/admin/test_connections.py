@@ -7,6 +7,7 @@ import resource
 import socket
 import tempfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ import pytest
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.spread.banana import encode as untyped_encode
 
+from graydns.admin.accepting import AT_ONCE
 from graydns.admin.broker import AdminLimits
 from graydns.admin.entrance import UnixEntrance, own_uids
+from graydns.config.address import Door, UnixSocket
 from tests.admin.memory import MemoryControl
 from tests.admin.running import Raw, reactor, running, unix
+from tests.admin.test_tls import tls_place
 from tests.listen.running import on_reactor, turn, until
 
 encode: Callable[[object], bytes] = untyped_encode
@@ -98,6 +102,33 @@ async def test_a_thousand_connections_are_fifty(tmp_path: Path) -> None:
         await until(lambda: all(raw.ended.called for raw in crowd))
         link.close()
         await until(lambda: admin.connections == 0)
+
+
+@pytest.mark.parametrize("kind", ["unix", "tls"])
+@on_reactor
+async def test_connections_are_taken_a_few_at_a_time(kind: str, tmp_path: Path) -> None:
+    """However many wait, the reactor gets to do something else between a few of them and the next."""
+    place, tls, _ = (unix(tmp_path), None, "") if kind == "unix" else tls_place(tmp_path)
+    async with running(place, tmp_path, tls=tls) as admin:
+        crowd = [dial(admin.service.listening) for _ in range(2 * AT_ONCE)]
+        taken = [0]
+        while taken[-1] < len(crowd):
+            await turn()
+            taken.append(admin.connections)
+        assert max(after - before for before, after in pairwise(taken)) <= AT_ONCE
+        for connected in crowd:
+            connected.close()
+        await until(lambda: admin.connections == 0)
+
+
+def dial(place: UnixSocket | Door | None) -> socket.socket:
+    """A connection to *place* that says nothing."""
+    if isinstance(place, Door):
+        return socket.create_connection((place.host, place.port))
+    assert place is not None
+    connected = socket.socket(socket.AF_UNIX)
+    connected.connect(str(place.path))
+    return connected
 
 
 @on_reactor
@@ -182,11 +213,11 @@ async def test_what_is_no_request_ends_the_connection(sent: bytes, tmp_path: Pat
 
 @on_reactor
 async def test_a_request_has_a_size(tmp_path: Path) -> None:
-    """More than PB's 640 KiB, though in small pieces, end the connection of a client that is logged in."""
+    """More than 32 KiB, though in small pieces, end the connection of a client that is logged in."""
     async with running(unix(tmp_path), tmp_path) as admin:
         avatar = await admin.avatar()
         with pytest.raises(Exception, match="Connection"):
-            await avatar.callRemote("why", client=["x" * 1000] * 1 + ["y" * 1000 + str(at) for at in range(1000)])
+            await avatar.callRemote("why", client=["y" * 1000 + str(at) for at in range(40)])
         assert await admin.call("whoami")
 
 

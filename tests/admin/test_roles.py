@@ -144,6 +144,17 @@ async def test_what_a_tenants_operator_changes_is_the_tenants(tmp_path: Path) ->
 
 
 @on_reactor
+async def test_what_others_watch_is_not_told(tmp_path: Path) -> None:
+    """Whoever begins a trace is told which names are traced, but the users of one tenant are not."""
+    write(tmp_path, alice=quick_user(OPERATOR, "t-shop"), oscar=quick_user(OPERATOR))
+    place, tls, ca = tls_place(tmp_path)
+    async with running(place, tmp_path, tls=tls) as admin:
+        asked = SHOP | {"on": True}
+        assert "web.farm.test" in (await admin.call("trace_watch", Login("oscar", PASSWORD, ca), **asked))["names"]
+        assert "farm" not in str(await admin.call("trace_watch", Login("alice", PASSWORD, ca), **asked))
+
+
+@on_reactor
 async def test_roles_are_checked_where_the_work_is_done(tmp_path: Path) -> None:
     """Even a perspective of the wrong class does not do what its identity may not."""
     perspective: Any = PERSPECTIVES[ADMIN](Identity("user:a", VIEWER), MemoryControl(), Trail(MemoryAudit(), reactor))

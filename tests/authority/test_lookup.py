@@ -62,7 +62,7 @@ def test_rules_are_the_origin_of_blocks(zones: Zones, zone: Zone) -> None:
     decision = Decision(Cohort("t"), Kind.BLOCK, block=Block.NODATA, origin=rule)
     query = make_query("www.zone.test", "A", decision=decision)
     assert lookup(zones, query, everything_plain).origin is rule
-    query = evolve(query, decision=evolve(decision, origin=None))
+    query = query._replace(decision=evolve(decision, origin=None))
     assert lookup(zones, query, everything_plain).origin is zone
 
 

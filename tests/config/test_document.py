@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.config.document import Document
+from graydns.config.tree import MOST_MISFITS
 from graydns.model.errors import Fault
 
 REFUSED = [
@@ -78,6 +79,22 @@ def test_alias_bomb() -> None:
     assert len(reading.faults) == 30 + 29 * 10
     assert reading.root is not None
     assert reading.root["a29"] == [None] * 10
+
+
+def test_a_file_full_of_aliases_is_given_up() -> None:
+    """What is wrong with a file that is no configuration at all does not take more memory than the file."""
+    text = f"a: &a [x]\nb: [{'*a, ' * (2 * MOST_MISFITS)}*a]\n"
+    reading = Document("f", text.encode()).read()
+    assert reading.root is None
+    assert len(reading.faults) == MOST_MISFITS + 1
+    assert reading.faults[-1].expected == "the value written out; here reading ends"
+
+
+def test_an_error_has_a_length() -> None:
+    """A key or an anchor of any length does not make a line of that length."""
+    faults = Document("f", f"? {'k' * 100_000}\n: &{'a' * 100_000} [\n".encode()).read().faults
+    assert len(faults) == 2
+    assert all(len(str(fault)) < 1000 for fault in faults)
 
 
 def test_depth_of_32_is_taken() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from graydns.config.load import load_zone
-from graydns.model.errors import ConfigError
+from graydns.model.errors import MOST_FAULTS, ConfigError
 from graydns.model.policy import Rule, Then, When
 from tests.config.files import BARE, ZONE, brief, faults_of_zone, service_zone, write_zone, zone_of
 
@@ -214,3 +214,22 @@ def test_the_document_locates_later_faults(tmp_path: Path) -> None:
     (fault,) = faults_of_zone(tmp_path, BARE + "rules: x\n")
     located = zone.document.locate(type(fault)(("services", "api.shop.test", "default"), "this", "that"))
     assert (located.line, located.column, located.file) == (7, 14, str(zone.file))
+
+
+def test_of_many_faults_some_are_told(tmp_path: Path) -> None:
+    """The first thousand in their order, and the number of the others."""
+    rules = "".join(f"  - {{name: r{number}, when: {{qtype: A}}}}\n" for number in range(MOST_FAULTS + 500))
+    found = faults_of_zone(tmp_path, f"{BARE}rules:\n{rules}")
+    assert len(found) == MOST_FAULTS + 1
+    assert found[-2].path[:2] == ("rules", MOST_FAULTS - 1)
+    assert found[-1].found == "500 more faults"
+
+
+def test_misfits_that_an_alias_brings_are_not_told(tmp_path: Path) -> None:
+    """The alias is what is wrong with a value that it stands for, and with all above it nothing is."""
+    found = faults_of_zone(tmp_path, BARE + "services: &s {}\nrules: [*s, {name: r}]\n")
+    assert [(fault.path, fault.found) for fault in found] == [
+        (("services",), "the anchor &s"),
+        (("rules", 0), "the alias *s"),
+        (("rules", 1), "no key 'then'"),
+    ]

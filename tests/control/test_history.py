@@ -47,7 +47,8 @@ async def test_a_rollback_brings_back_all_of_a_snapshot(running: Running) -> Non
     await went_wrong(running)
     running.site.file().write_text("{")
     running.site.data().unlink()
-    await running.control.rollback(1, "me")
+    outcome = await running.control.rollback(1, "me")
+    assert (outcome["before"], outcome["after"]) == ({"snapshot": 2}, {"snapshot": 3})
     assert running.ask() == ["192.0.2.10"]
     assert running.ask("www.a.test") == ["192.0.2.80"]
     assert running.control.status()["pinned"] == 3

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any, TypeVar
 from weakref import ref
 
 import pytest
+from attrs import evolve
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from graydns.control.control import Observers
+from graydns.control.state import Served
 from graydns.model.errors import ControlError
+from graydns.observe.audit import AuditLog, Bounds
 from tests.control.running import Running, Site, at_once, finished, in_reactor, run
 from tests.listen.running import until
 
@@ -27,9 +31,9 @@ def clock() -> Clock:
     return clock
 
 
-def begin(site: Site, clock: Clock) -> Running:
+def begin(site: Site, clock: Clock, observers: Observers | None = None) -> Running:
     """The site, served from what the data folder holds, with its watching at work."""
-    return run(site, clock, in_thread=at_once, wall=clock.seconds)
+    return run(site, clock, in_thread=at_once, wall=clock.seconds, observers=observers)
 
 
 def kept(site: Site) -> dict[str, Any]:
@@ -178,6 +182,46 @@ def test_a_change_ends_when_it_is_to(site: Site, clock: Clock, restart: bool) ->
     assert running.ask() == ["192.0.2.10"]
     assert kept(site)["services"] == {}
     running.control.stop()
+
+
+def test_the_end_of_a_change_is_written_down(site: Site, clock: Clock) -> None:
+    """With what was and what is, for the tenant whose it is; also where no file has the service any more."""
+    audit = AuditLog(site.folder / "audit.log", clock.seconds, lambda: Bounds(1 << 20, 5))
+    running = begin(site, clock, Observers(audit=audit))
+    running.control.start()
+    finished(running.control.service_percent("api.a.test", {"canary": "100"}, "me", seconds=60))
+    state = running.control.state
+    services = {"gone.test": state.live.services["api.a.test"], **state.live.services}
+    state.serve(state.base, evolve(state.live, services=services))
+    clock.advance(61)
+    running.control.stop()
+    lines = [(line["origin"], line["action"], line["target"], line["tenant"]) for line in audit.tail(9)]
+    action = "time", "service expire"
+    assert lines == [(*action, "gone.test", None), (*action, "api.a.test", "one")]
+    ended = audit.tail(1)[0]
+    assert [ended[key]["percent"] for key in ("before", "after")] == [{"canary": "100"}, {"canary": "0"}]
+
+
+def test_what_was_served_is_counted_anew_when_others_get_it(running: Running) -> None:
+    """However that came about; a change of another service, or none, leaves the count."""
+    anew: list[Set[tuple[str, str]]] = []
+
+    class Counting:
+        def served(self, tenant: str, service: str) -> dict[str, Served]:
+            return {}
+
+        def restart(self, services: Set[tuple[str, str]]) -> None:
+            anew.append(services)
+
+    running.control.state.shares = Counting()
+    control, api = running.control, {("one", "api.a.test")}
+    finished(control.service_percent("api.a.test", {"canary": "50"}, "me"))
+    finished(control.service_percent("api.a.test", {"canary": "50"}, "me"))
+    finished(control.gray_off(None, "me"))
+    finished(control.service_revert("api.a.test", "me"))
+    assert anew == [api, api]
+    finished(control.gray_on(None, "me"))
+    assert anew == [api, api]  # it ends where it began: the default for everybody
 
 
 def test_what_ended_while_nothing_ran_is_gone(site: Site, clock: Clock) -> None:

@@ -136,6 +136,15 @@ async def test_a_vanished_zone_can_come_back(running: Running) -> None:
 
 
 @in_reactor
+async def test_data_vanish_from_beside_a_file_that_is_as_it_was(running: Running) -> None:
+    """That is no other case: the zone is served on and flagged."""
+    await running.control.reload("me")  # the file is known by its stamp from here on, and not read again
+    running.site.data().unlink()
+    assert (await running.control.reload("me"))["vanished"] == ["a.test"]
+    assert running.ask("www.a.test") == ["192.0.2.80"]
+
+
+@in_reactor
 async def test_a_vanished_zones_place_can_be_taken(running: Running) -> None:
     """Another zone in the same file is another zone; the one before is served on."""
     running.site.file().write_text(config("c.test", "1"))

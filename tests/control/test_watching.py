@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterator
 
 import pytest
 from twisted.internet import reactor
 from twisted.internet.task import LoopingCall
 
+from graydns.control.control import Observers
 from graydns.control.reloader import Refused
+from graydns.observe.audit import AuditLog, Bounds
 from graydns.sources.watch import Look, pause, settled, stamp
-from tests.control.running import Running, Site, in_reactor
+from tests.control.running import Running, Site, at_once, in_reactor, run
 
 
 async def until(condition: Iterator[bool]) -> None:
@@ -33,6 +36,28 @@ async def test_a_change_is_noticed(watched: Running) -> None:
     watched.site.write("2", "100")
     await until(watched.ask() == ["192.0.2.20"] for _ in iter(int, 1))
     assert watched.control.status()["last_reload"]["trigger"] == "file"
+
+
+@in_reactor
+async def test_what_no_operator_asked_for_is_written_down(site: Site) -> None:
+    """What was taken up or refused because a file changed, or on a signal, stands in the audit log with its cause."""
+    audit = AuditLog(site.folder / "audit.log", time.time, lambda: Bounds(1 << 20, 5))
+    running = run(site, reactor, in_thread=at_once, observers=Observers(audit=audit))
+    running.site.write("2", "100")
+    await running.control.look()
+    running.site.write("3", "50")
+    await running.control.take_up("SIGHUP")
+    await running.control.take_up("SIGHUP")  # nothing is new, so there is nothing to tell
+    running.site.write("4", "101")
+    await running.control.take_up("SIGHUP")
+    lines = [(line["origin"], line["action"], line["before"], line["after"]) for line in audit.tail(9)]
+    assert lines[:2] == [
+        ("file", "reload", {"snapshot": 1}, {"snapshot": 2}),
+        ("SIGHUP", "reload", {"snapshot": 2}, {"snapshot": 3}),
+    ]
+    ((origin, _, _, after),) = lines[2:]
+    assert origin == "SIGHUP"
+    assert "canary" in after["refused"][0]
 
 
 @in_reactor

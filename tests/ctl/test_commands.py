@@ -46,7 +46,7 @@ COMMANDS = {
     "cache flush www.test --cohort t/api/canary/192.0.2.1": {"before", "after"},
     "upstreams": {"name", "server", "state"},
     "trace api.shop.test": {"name", "client", "stages"},
-    "trace api.shop.test --watch": {"before", "after"},
+    "trace api.shop.test --watch": {"before", "after", "names"},
     "audit tail --last 2": {"actor", "action", "target", "tenant"},
     "audit verify": {"lines", "ok", "first_bad"},
     "log level debug": {"before", "after"},
@@ -146,6 +146,12 @@ def test_wrong_usage(command: str, server: Server) -> None:
     assert ran.status == 2
     assert ran.out == ""
     assert "Traceback" not in ran.err
+
+
+def test_every_error_has_a_line(server: Server) -> None:
+    """For people; what is in a line is escaped all the same."""
+    ran = server.ctl("service", "show", "one\ntwo\x1b")
+    assert ran.err.splitlines()[-2:] == ["no service one", "two\\x1b"]
 
 
 def test_text_from_the_network_is_escaped(server: Server) -> None:

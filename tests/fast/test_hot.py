@@ -7,7 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graydns.fast.hot import AD, OPT, OVERHEAD, RA, RD, SEEN, Entry, Fork, HotTable
+from graydns.fast.entry import AD, OPT, RA, RD, Asked, Entry, Fork
+from graydns.fast.hot import ASKED, OVERHEAD, SEEN, HotTable
+from graydns.fast.shape import read_shape
 from graydns.model import name
 from graydns.model.answer import ANSWER, Answer, Security
 from graydns.model.decision import Cohort, Decision
@@ -147,3 +149,85 @@ def test_a_new_entry_or_a_new_window_forgets_who_was_seen() -> None:
     table.remember(fork, b"subnet", kept)
     table.forget()
     assert not fork.seen
+
+
+WIRE = b"\x12\x34\1\0\0\1\0\0\0\0\0\0"
+BARE = read_shape(b"", 1232)
+
+
+def recognise(table: HotTable, question: bytes, recursion: int = 0) -> Asked | None:
+    """What a query for *question* without OPT leads to."""
+    assert BARE is not None
+    return table.recognise(WIRE + question, 12 + len(question), BARE, recursion)
+
+
+def test_a_question_asked_again_with_the_same_octets_is_known() -> None:
+    """What it led to is found by its octets, with the whole reply but for id and OPT."""
+    table = HotTable(1 << 20)
+    key, kept = entry()
+    assert recognise(table, key) is None
+    table.keep(0, key, kept, OnePlan())  # type: ignore[arg-type]
+    asked = recognise(table, key, RA)
+    assert asked is not None
+    assert asked.entry is kept
+    assert asked.start == kept.heads[RD | RA] + key + kept.body
+    assert table.asked[RA] == {WIRE[2:] + key: asked}
+    assert not table.asked[0]
+    list(table.clear())
+    assert recognise(table, key) is None
+    assert not any(table.asked)
+
+
+def test_capitals_are_recognised_and_not_remembered() -> None:
+    """Of a name there is one way to write it that takes room."""
+    table = HotTable(1 << 20)
+    key, kept = entry()
+    table.keep(0, key, kept, OnePlan())  # type: ignore[arg-type]
+    shouted = key.upper()[:-4] + key[-4:]
+    asked = recognise(table, shouted)
+    assert asked is not None
+    assert asked.start[10:].startswith(shouted)
+    assert not any(table.asked)
+
+
+@given(st.lists(st.integers(0, 200), max_size=300))
+def test_what_was_asked_takes_room_of_the_table(numbers: list[int]) -> None:
+    """Remembering how it was asked never takes the table past its limit, nor hides a slot."""
+    table = HotTable(60 * (OVERHEAD + 60))
+    for number in numbers:
+        key, kept = entry(f"n{number}.test")
+        if table.get(0, key) is None:
+            table.keep(0, key, kept, OnePlan())  # type: ignore[arg-type]
+        assert recognise(table, key) is not None
+        assert table.size <= table.limit
+        assert sum(map(len, table.asked)) * ASKED <= table.limit // 2
+
+
+def test_a_cached_answer_that_comes_anew_is_what_the_question_leads_to() -> None:
+    """A refreshed answer takes the place of the old one for those who ask as before."""
+    table = HotTable(1 << 20)
+    key, old = entry(stored=1000.0, forwarded=True)
+    _, new = entry(stored=1090.0, forwarded=True)
+    table.keep(0, key, old, OnePlan())  # type: ignore[arg-type]
+    asked = recognise(table, key)
+    table.keep(0, key, new, OnePlan())  # type: ignore[arg-type]
+    assert asked is not None
+    assert asked.entry is not None
+    assert not asked.start
+    assert asked.entry.expires == new.expires
+    assert table.get(0, key) is asked.entry
+
+
+def test_nothing_leads_to_a_slot_that_was_replaced() -> None:
+    """An answer that becomes a fork, or a fork with another Plan, is found by those who asked before."""
+    table = HotTable(1 << 20)
+    key, kept = entry()
+    table.keep(0, key, kept, OnePlan())  # type: ignore[arg-type]
+    recognise(table, key)
+    for _ in range(2):
+        table.keep(0, key, kept, ForkPlan())  # type: ignore[arg-type]
+        assert not any(table.asked)
+        asked = recognise(table, key)
+        assert asked is not None
+        assert asked.fork is table.get(0, key)
+        assert asked.entry is None

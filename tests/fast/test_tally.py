@@ -94,7 +94,7 @@ def test_a_new_policy_starts_anew() -> None:
     for service in ("api.test", "www.test"):
         tallies.of(0, decision(service=service), "t").hot += 5
         tallies.of(0, decision(service=service), "t").clients.note(b"\1one", b"")
-    tallies.restart("t", "api.test")
+    tallies.restart({("t", "api.test")})
     assert tallies.served("t", "api.test")["stable"] == (0, 0)
     assert tallies.served("t", "www.test")["stable"] == (5, 1)
     tallies.of(0, decision(), "t").hot += 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from attrs import evolve
 
 from graydns.model.answer import Answer, Ede
 from graydns.model.decision import Block, Cohort, Decision, Kind
@@ -11,7 +10,7 @@ from graydns.model.query import Client, Query
 from graydns.observe.latency import BOUNDS, Histogram, Latency, stage_of
 
 QUERY = Query(1, b"", b"\0\0\1\0\1", b"\0", 1, 1, Client(b"\x7f\0\0\1"))
-RULED = evolve(QUERY, decision=Decision(Cohort("t", "ads", "rule:ads"), Kind.BLOCK, block=Block.NXDOMAIN))
+RULED = QUERY._replace(decision=Decision(Cohort("t", "ads", "rule:ads"), Kind.BLOCK, block=Block.NXDOMAIN))
 
 
 @pytest.mark.parametrize(

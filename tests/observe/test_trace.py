@@ -131,7 +131,7 @@ def test_few_names_are_watched_at_once(traces: TraceBook) -> None:
         traces.watch(f"n{number}.test", True)
     with pytest.raises(ControlError):
         traces.watch("late.test", True)
-    assert traces.watch("n0.test", True)["watched"]
+    assert traces.watch("n0.test", True)["after"] == {"watched": True}
     for number in range(5 * NAMES):
         traces.watch(traces.names()[0], False)
         traces.watch(f"m{number}.test", True)

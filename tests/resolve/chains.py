@@ -42,7 +42,7 @@ def address_of(answer: Answer) -> int:
 
 def of_cohort(query: Query, outcome: str) -> Query:
     """*query* with the verdict of some rule."""
-    return evolve(query, decision=Decision(Cohort("default", "", outcome)))
+    return query._replace(decision=Decision(Cohort("default", "", outcome)))
 
 
 @define(eq=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import define, evolve
+from attrs import define
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionRefusedError as Refused
@@ -119,7 +119,7 @@ async def test_name_error_of_twisted_is_an_answer() -> None:
 @on_reactor
 async def test_label_with_a_dot_cannot_be_asked() -> None:
     """twisted.names joins labels with dots, so such a name would become another one."""
-    query = evolve(make_query(), qname=b"\3a.b\4test\0", question=b"\3a.b\4test\0\0\1\0\1")
+    query = make_query()._replace(qname=b"\3a.b\4test\0", question=b"\3a.b\4test\0\0\1\0\1")
     with pytest.raises(ResolveError):
         await FromIResolver(Failing(ZeroDivisionError())).resolve(query)
 

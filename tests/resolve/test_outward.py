@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from attrs import evolve, frozen
+from attrs import frozen
 
 from graydns.model import name
 from graydns.model.answer import ANSWER, AUTHORITY, Answer
@@ -85,7 +85,7 @@ def resolve(snapshot: Snapshot, qname: str, answer: Answer, client: Client, qtyp
     plan = snapshot.plan(wire, qtype, client.tenant)
     question = wire + qtype.to_bytes(2, "big") + b"\0\1"
     query = Query(1, b"", question, wire, qtype, 1, client, recursion_desired=True, edns=Edns(1232))
-    query = evolve(query, plan=plan, decision=plan.decide(client))
+    query = query._replace(plan=plan, decision=plan.decide(client))
     running = Outward(Saying(answer), snapshot=snapshot, clock=lambda: 100.0).resolve(query)
     try:
         running.send(None)

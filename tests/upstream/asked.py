@@ -8,11 +8,11 @@ import dns.flags
 import dns.message
 import dns.rrset
 from attrs import define, field
-from twisted.internet.defer import Deferred
 
 from graydns.model import name as names
 from graydns.model.answer import Answer
 from graydns.model.query import Client, Edns, Query, Subnet
+from graydns.upstream.exchange import Attempt, Waiting
 from graydns.upstream.group import UpstreamGroup
 from graydns.upstream.reply import read
 from graydns.upstream.request import Form, make_request
@@ -77,27 +77,27 @@ def show(query: Query, answer: Answer) -> list[str]:
 
 @define(eq=False)
 class DrivenExchange:
-    """An Exchange whose replies the test gives. *asked*: messages with the Deferreds that wait for their replies."""
+    """An Exchange whose replies the test gives. *asked*: messages with those who wait for their replies."""
 
-    asked: list[tuple[bytes, Deferred[bytes]]] = field(factory=list)
+    asked: list[tuple[bytes, Waiting]] = field(factory=list)
     cancelled: int = 0
 
-    def ask(self, message: bytes) -> Deferred[bytes]:
+    def ask(self, message: bytes, waiting: Waiting) -> Attempt:
         """As ``Exchange``."""
-        waiting: Deferred[bytes] = Deferred(self._cancel)
         self.asked.append((message, waiting))
-        return waiting
+        return self
 
     def reply(self, *answer: str, rcode: int = 0, index: int = -1) -> None:
         """Answer the question of *index* honestly."""
         message, waiting = self.asked[index]
-        waiting.callback(write_reply(message, answer, rcode=rcode))
+        waiting.replied(write_reply(message, answer, rcode=rcode))
 
     def fail(self, error: Exception) -> None:
         """Fail the last question."""
-        self.asked[-1][1].errback(error)
+        self.asked[-1][1].lost(error)
 
-    def _cancel(self, _: Deferred[bytes]) -> None:
+    def cancel(self) -> None:
+        """As ``Attempt``."""
         self.cancelled += 1
 
 

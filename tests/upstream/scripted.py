@@ -14,8 +14,10 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
 from twisted.internet.task import deferLater
 
+from graydns.timing import Deadlines
 from graydns.upstream.client import UpstreamClient
 from graydns.upstream.group import UpstreamGroup
+from graydns.upstream.poll import Poll
 from graydns.upstream.server import Server
 from tests.upstream.asked import Notes
 
@@ -85,8 +87,14 @@ class StreamOf(Protocol):
 
 
 def everything_open() -> list[object]:
-    """All that the reactor watches or waits for."""
-    return [*reactor.getReaders(), *reactor.getWriters(), *reactor.getDelayedCalls()]
+    """All that the reactor, or what it watches for others, waits for."""
+    found: list[object] = [*reactor.getWriters()]
+    for reader in reactor.getReaders():
+        found += reader.readers if isinstance(reader, Poll) else [reader]
+    for call in reactor.getDelayedCalls():
+        owner = getattr(call.func, "__self__", None)
+        found += [owner] * len(owner) if isinstance(owner, Deadlines) else [call]
+    return found
 
 
 @asynccontextmanager

@@ -37,7 +37,7 @@ class Asked:
     def ask(self, *servers: Server) -> Deferred[None]:
         """Begin a question with a deadline of 0.9 seconds."""
         group = evolve(GROUP, servers=servers, deadline=0.9)
-        return Deferred.fromCoroutine(self.client.ask(make_query(), group)).addBoth(self.outcome.append)
+        return self.client.ask(make_query(), group).addBoth(self.outcome.append)
 
     def counts(self) -> tuple[int, int]:
         """How often each server was asked."""
@@ -54,7 +54,7 @@ class Asked:
         failure = self.outcome[-1]
         assert isinstance(failure, Failure)
         assert failure.value is not None
-        assert not self.clock.getDelayedCalls()
+        assert not self.client.waiting
         return failure.value
 
 
@@ -68,7 +68,7 @@ def test_second_server_is_asked_after_a_third_of_the_deadline() -> None:
     assert asked.counts() == (1, 1)
     asked.first.reply(ADDRESS)
     assert isinstance(asked.outcome[0], Answer)
-    assert (asked.second.cancelled, asked.clock.getDelayedCalls()) == (1, [])
+    assert (asked.second.cancelled, asked.client.waiting) == (1, 0)
 
 
 def test_only_server_is_asked_again() -> None:

@@ -98,7 +98,7 @@ async def test_nobody_else_is_heard() -> None:
             return ()
 
         server.over_udp = script
-        asking = Deferred.fromCoroutine(make_client().ask(make_query(), group_of(server.server)))
+        asking = make_client().ask(make_query(), group_of(server.server))
         victim = await waiting
         forger = reactor.listenUDP(0, DatagramProtocol(), interface="127.0.0.1")
         forger.write(write_reply(server.asked[0], [FORGED]), victim)
@@ -191,7 +191,7 @@ async def test_cancelling_closes_everything() -> None:
     """Whoever stops waiting leaves no socket, no reader and no delayed call; over UDP and over TCP."""
     async with scripted() as silent_server, scripted(truncated) as half_silent:
         for server in (silent_server, half_silent):
-            asking = Deferred.fromCoroutine(make_client().ask(make_query(), group_of(server.server)))
+            asking = make_client().ask(make_query(), group_of(server.server))
             for _ in range(20):
                 await turn()
             asking.cancel()

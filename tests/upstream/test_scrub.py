@@ -90,7 +90,7 @@ def test_records_are_rebuilt_when_something_between_them_is_dropped() -> None:
 def test_letter_case_of_owner_follows_the_asker() -> None:
     """Owner names that point at the question are spelt as the client spelt it."""
     query = make_query()
-    mixed = evolve(query, question=b"\3WwW\4ShOp\4test\0\0\1\0\1")
+    mixed = query._replace(question=b"\3WwW\4ShOp\4test\0\0\1\0\1")
     answer = scrub_reply(
         write_reply(make_request(mixed, GROUP).message(Form.FULL), ["WwW.ShOp.test. 60 IN A 192.0.2.1"]), mixed
     )

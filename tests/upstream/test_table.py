@@ -36,7 +36,7 @@ def test_name_without_suffix_has_no_group() -> None:
 
 def test_rule_names_the_group() -> None:
     """A verdict that names an upstream goes before the suffixes."""
-    query = evolve(make_query(), decision=Decision(Cohort("t", "", "rule:x"), Kind.UPSTREAM, upstream="lab"))
+    query = make_query()._replace(decision=Decision(Cohort("t", "", "rule:x"), Kind.UPSTREAM, upstream="lab"))
     assert table(root=".").choose(query) is LAB
     assert table(root=".").choose(make_query()) is ROOT
 

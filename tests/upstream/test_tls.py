@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 from twisted.internet.protocol import Factory
 from twisted.internet.ssl import Certificate, DefaultOpenSSLContextFactory, trustRootFromCertificates
 
@@ -92,7 +92,7 @@ async def test_cancelling_closes_the_connection(tmp_path: Path) -> None:
     async with serving(tmp_path, [x509.DNSName("dns.example")], silent) as (port, trust):
         for seconds in (0.0, 0.05):
             group = group_of(Server("127.0.0.1", port, "tls", "dns.example"))
-            asking = Deferred.fromCoroutine(make_client(trust=trust).ask(make_query(), group))
+            asking = make_client(trust=trust).ask(make_query(), group)
             await turn(seconds)
             asking.cancel()
             with pytest.raises(CancelledError):

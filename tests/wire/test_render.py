@@ -127,7 +127,7 @@ def test_options_without_edns() -> None:
     """A query without EDNS gets none of the options, extended errors, echo or padding."""
     answer = evolve(SMALL, edes=(Ede(3, "stale"),))
     bare = rendered(ask(edns=False), SMALL)
-    dressed = rendered(evolve(ask(edns=False), id=0), answer, options=raw(3, b"x"), scope=24, pad=468)
+    dressed = rendered(ask(edns=False)._replace(id=0), answer, options=raw(3, b"x"), scope=24, pad=468)
     assert dressed[2:] == bare[2:]
 
 

@@ -72,5 +72,6 @@ class Operator(Viewer):
 
     @remote(OPERATOR, Scope.NAME, action="trace.watch", target="name")
     async def perspective_trace_watch(self, name: str, on: bool) -> Plain:
-        """Begin or end watching a name."""
-        return self.control.trace_watch(name, on)
+        """Begin or end watching a name; which others are watched is for those who see all tenants."""
+        done = self.control.trace_watch(name, on)
+        return done if self.identity.tenant is None else {key: done[key] for key in done if key != "names"}

@@ -11,6 +11,7 @@ from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 
+from graydns.admin.accepting import FewAtOnce
 from graydns.admin.broker import AdminLimits
 from graydns.admin.checkers import PasswordChecker, PeerChecker
 from graydns.admin.control import Audit, Control
@@ -89,8 +90,10 @@ class AdminService(Service):
             if isinstance(self.place, UnixSocket):
                 self._port = listen_unix(self.place.path, self._new_factory(UnixEntrance(own_uids())), self._reactor)
             else:
-                factory = AdminTlsFactory(self._tls, False, self._new_factory(TlsEntrance()), self._reactor)  # type: ignore[arg-type]
-                self._port = self._reactor.listenTCP(self.place.port, factory, BACKLOG, self.place.host)
+                factory: Any = AdminTlsFactory(self._tls, False, self._new_factory(TlsEntrance()), self._reactor)  # type: ignore[arg-type]
+                port = FewAtOnce(self.place.port, factory, BACKLOG, self.place.host, self._reactor)
+                port.startListening()
+                self._port = port
         except CannotListenError as error:
             reason = os.strerror(error.socketError.errno or 0)
             expected = "a place where graydns may listen and nobody else does"

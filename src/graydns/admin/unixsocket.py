@@ -11,6 +11,7 @@ from typing import Any
 from twisted.internet import tcp, unix
 from twisted.python.failure import Failure
 
+from graydns.admin.accepting import FewAtOnce
 from graydns.model.errors import ConfigError, Fault
 
 MODE = 0o600
@@ -20,7 +21,7 @@ BACKLOG = 128
 LONGEST_PATH = 107
 
 
-class SocketPort(unix.Port):
+class SocketPort(FewAtOnce, unix.Port):
     """Twisted's, but it removes only the socket that it made itself."""
 
     _inode: tuple[int, int] | None = None

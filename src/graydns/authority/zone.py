@@ -13,7 +13,7 @@ from attrs import evolve, field, frozen
 
 from graydns.authority.rows import Node, Stored, unpack
 from graydns.authority.rrtype import NS, SOA
-from graydns.model.name import is_within, parent, suffixes
+from graydns.model.name import ROOT, is_within, parent
 
 #: Rows taken per step of :func:`build`: well under a millisecond.
 STEP = 500
@@ -125,10 +125,12 @@ class Zones:
 
     def find(self, name: bytes) -> Zone | None:
         """The zone with the longest origin that *name* is at or below."""
-        for suffix in suffixes(name):
-            if (zone := self.by_origin.get(suffix)) is not None:
+        zones, at = self.by_origin, 0
+        while length := name[at]:
+            if (zone := zones.get(name[at:])) is not None:
                 return zone
-        return None
+            at += 1 + length
+        return zones.get(ROOT)
 
     def above(self, zone: Zone) -> Zone | None:
         """Our zone that delegates *zone*, if it does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import TypeVar
 
@@ -14,7 +15,7 @@ from graydns.config.main_check import check_settings
 from graydns.config.misfit import Misfit, Misfits
 from graydns.config.policy import register_policy
 from graydns.config.zone import Source, ZoneSettings, check_zone
-from graydns.model.errors import ConfigError
+from graydns.model.errors import ConfigError, Path
 
 T = TypeVar("T")
 
@@ -37,7 +38,7 @@ def typed(document: Document, cls: type[T]) -> T:
     if reading.root is None:
         raise ConfigError(reading.faults)
     made, misfits = structured(reading.root, cls)
-    meant = [misfit for misfit in misfits if not any(misfit.path[: len(path)] == path for path in reading.skipped)]
+    meant = [misfit for misfit in misfits if reading.skipped.isdisjoint(_above(misfit.path))]
     faults = [*reading.faults, *(document.locate_all(meant) if meant else ())]
     if made is None or faults:
         raise ConfigError(sorted(faults, key=lambda fault: (fault.line, fault.column)))
@@ -50,3 +51,8 @@ def structured(root: object, cls: type[T]) -> tuple[T | None, tuple[Misfit, ...]
         return converter().structure(root, cls), ()
     except Misfits as error:
         return None, error.misfits
+
+
+def _above(path: Path) -> Iterator[Path]:
+    """*path* and every path above it."""
+    return (path[:size] for size in range(len(path) + 1))

@@ -30,6 +30,9 @@ from graydns.model.errors import Path
 #: Levels of lists and mappings inside each other.
 MOST_DEPTH = 32
 
+#: Things that a reader can step over, before it gives up: a file with more is no configuration.
+MOST_MISFITS = 1000
+
 #: Plain scalars that mean "nothing"; every other scalar stays the text that was typed.
 NULLS = frozenset(("", "~", "null"))
 
@@ -203,6 +206,8 @@ class Tree:
         self.skipped.add(self.path())
 
     def _complain(self, found: str, expected: str, event: NodeEvent) -> None:
+        if len(self.misfits) == MOST_MISFITS:
+            raise Refused(Misfit(self.path(), found, f"{expected}; here reading ends"), mark_of(event))
         self.misfits.append((Misfit(self.path(), found, expected), mark_of(event)))
 
     def _note(self, marks: dict[Path, Mark], event: NodeEvent) -> None:

@@ -12,6 +12,7 @@ from graydns.model.decision import Cohort
 from graydns.model.errors import ControlError
 from graydns.model.name import from_text, to_text
 from graydns.server import Server
+from graydns.upstream.group import UpstreamGroup
 
 
 def stats(server: Server) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def look_up(server: Server, name: str, rdtype: str) -> list[dict[str, Any]]:
     return [
         {
             "tenant": key.partition,
-            "upstream": key.upstream,
+            "upstream": _name_of(entry.answer.origin),
             "cohort": None if key.cohort is None else list(key.cohort),
             "subnet": None if key.subnet is None else show_network(key.subnet) if key.subnet.address else "none",
             "do": key.dnssec_ok,
@@ -79,3 +80,8 @@ def upstreams(server: Server) -> list[dict[str, Any]]:
         for name, group in server.snapshot.forward.by_name.items()
         for one in group.servers
     ]
+
+
+def _name_of(origin: object) -> str:
+    """The name of the upstream that an answer came from."""
+    return origin.name if isinstance(origin, UpstreamGroup) else ""

@@ -104,15 +104,32 @@ class Changing:
         rest = {} if tenant is None else {other: stay for other, stay in live.gray_off.items() if other != key}
         return await self._switch(evolve(live, gray_off=rest))
 
-    async def expire(self) -> tuple[str, ...]:
-        """End what is over; the services that change. A full disk does not keep it from ending."""
+    async def expire(self) -> list[dict[str, Any]]:
+        """End what is over; what changes, as for the audit log. A full disk does not keep it from ending."""
         live = self.state.live
         left = live.at(self.state.wall())
-        ended = tuple(name for name, override in live.services.items() if left.services.get(name) != override)
-        if ended:
-            self.state.serve(self.state.base, left)
-            await self.in_thread(lambda: self.state.keeper.write(left, self.state.base))
+        before = {
+            name: self._in_effect(name)
+            for name, override in live.services.items()
+            if left.services.get(name) != override
+        }
+        if not before:
+            return []
+        self.state.serve(self.state.base, left)
+        ended = [
+            {"target": name, "tenant": tenant, "before": shown, "after": self._in_effect(name)[1]}
+            for name, (tenant, shown) in before.items()
+        ]
+        await self.in_thread(lambda: self.state.keeper.write(left, self.state.base))
         return ended
+
+    def _in_effect(self, name: str) -> tuple[str | None, dict[str, Any] | None]:
+        """The tenant of a service that was changed live and what is so of it; None if no file has it any more."""
+        try:
+            found = look_up(self.state, name)
+        except ControlError:
+            return None, None
+        return found.tenant, effective(self.state, found, self.state.live)
 
     def _open(self, name: str, versions: Mapping[str, Any] | Sequence[str]) -> tuple[Found, Override]:
         """The service to be changed, and what is changed of it already. Raises ControlError."""
@@ -135,8 +152,6 @@ class Changing:
         before = effective(state, found, state.live)
         live = state.live.with_service(found.name, evolve(override, tenant=found.tenant))
         await self._keep(live)
-        if state.shares is not None:
-            state.shares.restart(found.tenant, found.name)
         stays = override.fields().values()
         until = min((stay.until for stay in stays if stay.until is not None), default=None)
         return {

@@ -289,18 +289,21 @@ class Control:
             await pause(self.reactor, max(0.0, began + interval - self.reactor.seconds()))
 
     async def look(self) -> None:
-        """Take files up if any has changed; a refusal is for ``status`` and the log."""
-        if not await self.reloader.is_stale():
-            return
+        """Take files up if any has changed."""
+        if await self.reloader.is_stale():
+            await self.take_up("file")
+
+    async def take_up(self, trigger: str) -> None:
+        """Take files up for no operator; a refusal is for ``status``, the log and the audit log."""
         try:
-            outcome = await self.reload("", trigger="file")
+            outcome = await self.reload("", trigger=trigger)
         except Pinned:
             return
         except Refused as error:
-            await self._note("reload", "files", None, {"refused": list(error.errors)})
+            await self._note("reload", "files", None, {"refused": list(error.errors)}, trigger)
         else:
             if outcome["changed"]:
-                await self._note("reload", "files", outcome["before"], outcome["after"])
+                await self._note("reload", "files", outcome["before"], outcome["after"], trigger)
 
     def _arm(self) -> None:
         """Wake when the next change ends."""
@@ -317,8 +320,8 @@ class Control:
 
     async def _end(self) -> None:
         if self.state.live.at(self.state.wall()) != self.state.live:
-            for name in await self._alone(self.changing.expire):
-                await self._note("service expire", name, None, services.show(self.state, name)["effective"])
+            for ended in await self._alone(self.changing.expire):
+                await self._note("service expire", origin="time", **ended)
 
     async def _alone(self, change: Callable[[], Awaitable[T]]) -> T:
         """One live change after the other."""
@@ -330,12 +333,14 @@ class Control:
             if self._running is not None:
                 self._arm()
 
-    async def _note(self, action: str, target: str, before: Any, after: Any) -> None:
-        """Write down what nobody asked for."""
+    async def _note(
+        self, action: str, target: str, before: Any, after: Any, origin: str, tenant: str | None = None
+    ) -> None:
+        """Write down what no operator asked for. *origin*: what brought it about."""
         if (audit := self.observers.audit) is None:
             return
         try:
-            await self.changing.in_thread(lambda: audit.write("", action, target, before, after, "graydns", None))
+            await self.changing.in_thread(lambda: audit.write("", action, target, before, after, origin, tenant))
         except OSError:
             self._log.failure("the audit log cannot be written")
 

@@ -125,15 +125,15 @@ class Reloader:
             read = evolve(read, geo=state.served.geo, resolv_conf=state.served.resolv_conf)
             merged, snapshot, waiting = await self._compiled(Merged(read, faults=read.faults), strict=True)
             served = evolve(merged.reading, look={}, blobs={})
-            pin = Pin(snapshot.number, _highest(state))
+            pin, before = Pin(snapshot.number, _highest(state)), state.base.number
             found = await self._commit(trigger, actor, served, snapshot, pin)
         except (ConfigError, LookupError, ValueError) as error:
             raise ControlError(f"snapshot {number} cannot be had any more: {error}") from None
         except OSError as error:
             raise ControlError(f"nothing is changed that cannot be kept: {error}") from None
-        before, state.vanished, state.faults, state.waiting = state.last, frozenset(), {}, waiting
+        state.vanished, state.faults, state.waiting = frozenset(), {}, waiting
         state.note(trigger, actor)
-        return {"before": before, "after": self.state.last, **found}
+        return {"before": {"snapshot": before}, "after": {"snapshot": snapshot.number}, **found}
 
     async def _reload(self, trigger: str, actor: str, force: bool, prune: bytes | None) -> dict[str, Any]:
         state = self.state

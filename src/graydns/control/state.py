@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from graydns.config.main import Config
 from graydns.control.keeper import Keeper
 from graydns.control.live import Live
 from graydns.control.overrides import apply
+from graydns.gray.service import CompiledService
 from graydns.model.errors import Fault
 from graydns.server import Server
 from graydns.snapshot.snapshot import Snapshot
@@ -38,8 +39,8 @@ class Shares(Protocol):
     def served(self, tenant: str, service: str) -> Mapping[str, Served]:
         """What each version of *service* served lately."""
 
-    def restart(self, tenant: str, service: str) -> None:
-        """Count anew: its policy has changed."""
+    def restart(self, services: Set[tuple[str, str]]) -> None:
+        """Count these (tenant, service) anew: who gets what of them has changed."""
 
 
 @define(eq=False)
@@ -81,9 +82,11 @@ class State:
 
     def serve(self, base: Snapshot, live: Live) -> None:
         """Serve *base* with *live* on top from the next query on."""
-        applied = apply(base, live)
+        applied, before = apply(base, live), self.server.snapshot
         self.base, self.live, self.unfit = base, live, applied.unfit
         self.server.swap(applied.snapshot)
+        if self.shares is not None and (moved := set(_moved(before, applied.snapshot))):
+            self.shares.restart(moved)
         self.since = self.wall()
 
     def note(self, trigger: str, actor: str, errors: tuple[str, ...] = ()) -> None:
@@ -96,3 +99,19 @@ class State:
             "actor": actor,
             "errors": list(errors),
         }
+
+
+def _moved(before: Snapshot, after: Snapshot) -> Iterator[tuple[str, str]]:
+    """Tenant and name of the services of which other clients get a version *after*."""
+    for tenant, router in after.routers.items():
+        if (old := before.routers.get(tenant)) is None or old is router:
+            continue
+        for name, service in router.services.items():
+            was = old.services.get(name)
+            if was is not None and was is not service and _clients(was) != _clients(service):
+                yield tenant, service.name
+
+
+def _clients(service: CompiledService) -> object:
+    """What tells which clients get which version, rules aside."""
+    return service.split, service.listed, service.networks, service.cohort_key

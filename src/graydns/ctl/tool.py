@@ -46,7 +46,8 @@ class Failure(click.ClickException):
         if self.as_json:
             emit({"ok": False, "error": self.message})
         else:
-            complain(self.message)
+            for line in self.message.split("\n"):
+                complain(line)
 
 
 @define

@@ -30,7 +30,7 @@ def load_secrets(path: Path) -> tuple[bytes, ...]:
     return found
 
 
-def reply_option(known: tuple[bytes, ...], sent: bytes, source: bytes, now: int) -> bytes:
+def reply_option(known: tuple[bytes, ...], sent: bytes, source: bytes, now: float) -> bytes:
     """The COOKIE option for a reply to a client at *source* (packed) that *sent* this cookie, at Unix time *now*.
 
     A wrong or absent server part is no offence: the client gets a right one and its answer (RFC 7873 section 5.2.3).

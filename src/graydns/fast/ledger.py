@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from attrs import define, field
 
+from graydns.fast.clients import NOBODY
 from graydns.fast.sketch import key_of, see
 from graydns.fast.tally import Tallies, Tally
 from graydns.model.decision import Cohort, Decision
@@ -62,7 +63,8 @@ class Ledger:
         """Write down an answer that is no hot hit; gives the Tally to count it in."""
         client = query.client
         tally = self.tallies.of(rcode, decision, client.tenant)
-        see(tally.clients.registers, key_of(client))
+        if tally.clients is not NOBODY:
+            see(tally.clients.registers, key_of(client))
         verdict = None if decision is None else Verdict(decision.cohort, decision.why)
         self.told.append(Told(self.wall(), client, query.qname, query.qtype, rcode, verdict, way, why))
         return tally

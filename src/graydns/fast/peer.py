@@ -9,7 +9,8 @@ from weakref import WeakSet
 import radix
 from attrs import define, field, frozen
 
-from graydns.fast.hot import RA, HotTable
+from graydns.fast.entry import RA
+from graydns.fast.hot import HotTable
 from graydns.fast.sketch import source_key
 from graydns.model.query import DEFAULT_TENANT, UDP, Client, Edns
 from graydns.wire.edns import parse_tags

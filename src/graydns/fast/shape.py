@@ -1,4 +1,4 @@
-"""The shapes of a query that the front answers without a full parse.
+"""The headers and shapes of queries that the front answers without a full parse.
 
 Nearly all queries end, after the question, in nothing, in an OPT record without options, or in one whose only
 option is a client subnet. The first 19 octets of that tail fix everything about it but the subnet's address, and
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 
+from graydns.fast.entry import AD, OPT, RD
 from graydns.fast.sketch import SUBNET_BITS
 from graydns.wire import edns
 
@@ -21,24 +22,39 @@ SUBNET = 15
 #: Shapes remembered; a client can invent new ones at will, so the table starts anew when it is full.
 REMEMBERED = 2048
 
+_CD = 8
+
 _OPT = struct.Struct("!BHHBBHH")
 _SUBNET = struct.Struct("!HHHBB")
+
+
+def _headers() -> dict[bytes, int]:
+    headers = {}
+    for bits in range(16):
+        flags = (1 if bits & RD else 0, (0x20 if bits & AD else 0) | (0x10 if bits & _CD else 0))
+        headers[bytes((*flags, 0, 1, 0, 0, 0, 0, 0, 1 if bits & OPT else 0))] = bits
+    return headers
+
+
+#: Header octets 2 to 11 of the queries the front knows, to their RD | OPT | AD | CD bits.
+HEADERS = _headers()
 
 
 class Shape:
     """What the tail of a query says.
 
-    *opt*: whether there is an OPT record (as the index bit of ``hot``). *length*: octets of the whole tail. *limit*:
-    octets the client takes over UDP. *flags*: table index bit for DO. *reply*: OPT record of the reply, up to without
-    the scope octet if *family* is 4 or 6 (0: no subnet). *prefix*: SOURCE PREFIX-LENGTH. *rest_mask*: bits of the last
-    octet that must be 0. *fill*: zero octets that complete the address. *brief*: whether the subnet is no longer than
-    what tells clients apart (``fast.sketch``).
+    *opt*: whether there is an OPT record (as the index bit of ``entry``). *kind*: 1 for OPT, 2 for DO. *length*: octets
+    of the whole tail. *limit*: octets the client takes over UDP. *flags*: table index bit for DO. *reply*: OPT record
+    of the reply, up to without the scope octet if *family* is 4 or 6 (0: no subnet). *prefix*: SOURCE PREFIX-LENGTH.
+    *rest_mask*: bits of the last octet that must be 0. *fill*: zero octets that complete the address. *brief*: whether
+    the subnet is no longer than what tells clients apart (``fast.sketch``).
     """
 
-    __slots__ = ("brief", "family", "fill", "flags", "length", "limit", "opt", "prefix", "reply", "rest_mask")
+    __slots__ = ("brief", "family", "fill", "flags", "kind", "length", "limit", "opt", "prefix", "reply", "rest_mask")
 
     def __init__(self, opt: int, length: int, limit: int, flags: int, reply: bytes) -> None:
         self.opt, self.length, self.limit, self.flags, self.reply = opt, length, limit, flags, reply
+        self.kind = opt >> 1 | flags
         self.family = self.prefix = self.rest_mask = 0
         self.fill = b""
         self.brief = True

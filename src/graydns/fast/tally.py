@@ -6,7 +6,7 @@ leaves the hot table takes no count with it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Set
 from typing import NamedTuple
 
 from attrs import define, field
@@ -112,10 +112,10 @@ class Tallies:
             self._turn(group, forget=False)
             yield
 
-    def restart(self, tenant: str, service: str) -> None:
-        """Forget what *service* served lately: its policy has changed."""
+    def restart(self, services: Set[tuple[str, str]]) -> None:
+        """Forget what *services*, as (tenant, service), served lately: who gets what of them has changed."""
         for group in tuple(self._groups):
-            if group[:2] == (tenant, service):
+            if group[:2] in services:
                 self._turn(group, forget=True)
 
     def prune(self, current: Collection[Group]) -> None:

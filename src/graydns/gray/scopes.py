@@ -29,6 +29,8 @@ class Scopes:
 
     def zone(self, qname: bytes) -> bytes | None:
         """The zone that *qname* belongs to: the tenant's longest that it is in."""
+        if not self._zones:
+            return None
         return next((suffix for suffix in suffixes(qname) if suffix in self._zones), None)
 
     def matching(self, qname: bytes) -> list[Bundle]:

@@ -7,10 +7,9 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
-from graydns.listen.deadlines import Deadlines
 from graydns.listen.door import DoorLimits
 from graydns.listen.handshakes import Handshakes
-from graydns.listen.reactor import Clock
+from graydns.timing import Clock, Deadlines
 
 #: Seconds that clients have to take what was written to them when the server stops.
 LINGER = 2.0

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Protocol
 
-from graydns.listen.deadlines import Deadlines
-from graydns.listen.reactor import Clock
+from graydns.timing import Clock, Deadlines
 
 #: Handshakes that run at once.
 MOST = 64

@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 from twisted.internet.defer import Deferred
 
+from graydns.timing import Clock
+
 #: What ``recvfrom`` says: host and port, over IPv6 followed by flow information and scope.
 SocketAddress: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
-
-
-class Timer(Protocol):
-    """A call that has been scheduled (IDelayedCall)."""
-
-    def active(self) -> bool:
-        """Whether the call is still to come."""
-
-    def cancel(self) -> None:
-        """Do not make the call."""
-
-
-class Clock(Protocol):
-    """IReactorTime."""
-
-    def seconds(self) -> float:
-        """The time now."""
-
-    def callLater(self, delay: float, function: Callable[[], object], /) -> Timer:
-        """Call *function* in *delay* seconds."""
 
 
 class Address(Protocol):
@@ -48,10 +29,16 @@ class ListeningPort(Protocol):
         """Close it."""
 
 
+class StreamPort(ListeningPort, Protocol):
+    """A listening TCP socket. *transport*: the class of its connections."""
+
+    transport: type
+
+
 class Reactor(Clock, Protocol):
     """IReactorTime and IReactorSocket."""
 
-    def adoptStreamPort(self, descriptor: int, family: int, factory: object, /) -> ListeningPort:
+    def adoptStreamPort(self, descriptor: int, family: int, factory: object, /) -> StreamPort:
         """Accept connections on a copy of a listening socket."""
 
 

@@ -18,12 +18,14 @@ from graydns.listen.addresses import expand
 from graydns.listen.connections import Connections
 from graydns.listen.context import TlsContext
 from graydns.listen.door import Door, DoorLimits
-from graydns.listen.reactor import Clock, ListeningPort, Reactor
+from graydns.listen.prompt import PromptConnection
+from graydns.listen.reactor import ListeningPort, Reactor
 from graydns.listen.stream import StreamFactory
 from graydns.listen.tls import TlsFactory
 from graydns.listen.udp import DatagramProtocol, listen_udp
 from graydns.model.errors import ConfigError, Fault
 from graydns.model.query import TLS, UDP
+from graydns.timing import Clock
 
 #: Connections the kernel holds for us between two wake-ups.
 BACKLOG = 1024
@@ -145,6 +147,7 @@ class Doors(Service):
             port = self._reactor.adoptStreamPort(bound.fileno(), bound.family, factory)
         finally:
             bound.close()  # adopting has made a copy
+        port.transport = PromptConnection
         self._ports.append((door, port))
 
     def _open_udp(self, door: Door) -> None:

@@ -25,8 +25,9 @@ from graydns.fast.protocol import Front, Peer
 from graydns.listen.connections import Connections
 from graydns.listen.frames import PREFIX, Frames
 from graydns.listen.misses import Misses
-from graydns.listen.reactor import Address, Clock, Transport
+from graydns.listen.reactor import Address, Transport
 from graydns.model.query import TCP, Query
+from graydns.timing import Clock
 
 #: Octets of a message's header; nothing shorter is DNS.
 HEADER = 12

@@ -16,9 +16,10 @@ from graydns.fast.protocol import Front
 from graydns.listen.connections import Connections
 from graydns.listen.context import TlsContext
 from graydns.listen.identity import identity_of
-from graydns.listen.reactor import Address, Clock, Transport
+from graydns.listen.reactor import Address, Transport
 from graydns.listen.stream import StreamFactory, StreamProtocol
 from graydns.model.query import TLS
+from graydns.timing import Clock
 
 
 @implementer(IHandshakeListener)

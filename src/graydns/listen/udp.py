@@ -13,9 +13,10 @@ from twisted.names.dns import DNSDatagramProtocol
 
 from graydns.fast.protocol import Front
 from graydns.listen.misses import Misses
-from graydns.listen.reactor import Clock, SocketAddress
+from graydns.listen.reactor import SocketAddress
 from graydns.listen.stream import HEADER
 from graydns.model.query import UDP, Query
+from graydns.timing import Clock
 
 #: Octets of the largest query that is read.
 LARGEST_QUERY = 4096

@@ -22,6 +22,12 @@ from attrs import field, frozen
 #: Where in a file's tree a value stands: mapping keys and list indexes, outermost first.
 Path = tuple[str | int, ...]
 
+#: Faults of a load that are told; of further ones the number.
+MOST_FAULTS = 1000
+
+#: Characters of a path, and of what was found, that are told.
+_LONGEST = 400
+
 
 class GraydnsError(Exception):
     """The root of all errors raised on purpose."""
@@ -44,14 +50,23 @@ class Fault:
 
     def __str__(self) -> str:
         where = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
-        dotted = ".".join(str(part) for part in self.path)
-        return f"{where}: {dotted or 'document'}: found {self.found}, expected {self.expected}"
+        dotted = _cut(".".join(str(part) for part in self.path))
+        return f"{where}: {dotted or 'document'}: found {_cut(self.found)}, expected {self.expected}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 class ConfigError(GraydnsError):
-    """All faults of one load, reported at once."""
+    """All faults of one load, reported at once: the first MOST_FAULTS of them, and how many more there are."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
+        more = len(faults) - MOST_FAULTS
+        if more > 1:  # one more is what this made before
+            last = faults[MOST_FAULTS - 1]
+            rest = Fault((), f"{more} more faults", "none", last.file, last.line)
+            faults = (*faults[:MOST_FAULTS], rest)
         super().__init__("\n".join(str(fault) for fault in faults))
         self.faults = tuple(faults)
 

@@ -27,7 +27,7 @@ _SERVFAIL, _REFUSED = 2, 5
 
 def stage_of(query: Query, answer: Answer, began: float) -> str:
     """Which stage had *answer* to a query that came at *began* (monotonic seconds)."""
-    if any(ede.code in _STALE_EDES for ede in answer.edes):
+    if answer.edes and any(ede.code in _STALE_EDES for ede in answer.edes):
         return STALE
     if answer.forwarded:
         return CACHE if answer.stored is not None and answer.stored < began else UPSTREAM

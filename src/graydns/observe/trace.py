@@ -92,6 +92,7 @@ class TraceBook:
     def watch(self, text: str, on: bool) -> Plain:
         """Begin or end watching a name; what was seen stays until it is watched again. Raises ControlError."""
         qname = _read_name(text)
+        before = qname in self._active()
         if not on:
             if (known := self._names.get(qname)) is not None:
                 known.until = self.clock()
@@ -101,7 +102,13 @@ class TraceBook:
             self._forget_oldest()
             self._names[qname] = Watched(self.clock() + LASTING)
         self.tick()
-        return {"name": name.to_text(qname), "watched": on, "seconds": LASTING if on else 0.0, "names": self.names()}
+        return {
+            "name": name.to_text(qname),
+            "before": {"watched": before},
+            "after": {"watched": on},
+            "seconds": LASTING if on else 0.0,
+            "names": self.names(),
+        }
 
     def last(self, text: str, last: int = 20) -> list[Plain]:
         """The *last* queries for a name, oldest first; empty if it was never watched. Raises ControlError."""

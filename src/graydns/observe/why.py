@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import chain, islice
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from graydns.fast.front import Front
 from graydns.fast.hot import HotTable
@@ -178,7 +178,7 @@ class WhyBook:
         """What the running Router says, without a note on each of what may be 100,000 rules."""
         snapshot = self.snapshot()
         if not query.client.source:
-            query = evolve(query, client=query.client._replace(source=bytes(4)))
+            query = query._replace(client=query.client._replace(source=bytes(4)))
         zone = snapshot.zones.find(query.qname)
         tenant = query.client.tenant if zone is None else snapshot.owners[zone.origin]
         router = snapshot.routers.get(tenant) or snapshot.routers[DEFAULT_TENANT]

@@ -47,7 +47,7 @@ class Authority:
     async def _completed(self, found: Found, query: Query, target: bytes) -> Found:
         question = target + query.question[-4:]
         plan = self.snapshot.plan(target, query.qtype, query.client.tenant)
-        onward = evolve(query, question=question, qname=target, plan=plan, decision=plan.decide(query.client))
+        onward = query._replace(question=question, qname=target, plan=plan, decision=plan.decide(query.client))
         rest = await self.outside.resolve(onward)
         if rest.rcode not in (NOERROR, NXDOMAIN):
             raise ResolveError(f"the end of the chain could not be resolved: {rest.why}", ede=22)

@@ -23,7 +23,7 @@ from graydns.resolve.link import Resolver
 from graydns.resolve.rawcache import LAST_PART
 from graydns.resolve.signatures import signed_for
 from graydns.resolve.store import Entry, Store
-from graydns.upstream.reactor import Timer
+from graydns.timing import Timer
 from graydns.wire.body import with_ttl
 
 #: Times that an answer must have been given for its refresh to be worth while before it expires.

@@ -28,10 +28,17 @@ class Coalesce:
         if flight is not None:
             return await flight.join()
         flight = self._flights[key] = _Flight(self._flights, key)
-        if query.client.transport == UDP:
-            return await flight.lead(self.below, query)
-        flight.begin(self.below, query)
-        return await flight.join()
+        if query.client.transport != UDP:
+            flight.begin(self.below, query)
+            return await flight.join()
+        # Whoever asks over UDP stays to the end, so nothing has to be made that could outlive him: half the cost.
+        try:
+            answer = await self.below.resolve(query)
+        except BaseException:
+            flight.land(Failure())  # type: ignore[no-untyped-call]
+            raise
+        flight.land(answer)
+        return answer
 
 
 class _Flight:
@@ -41,59 +48,51 @@ class _Flight:
     only, and cancelling it would cancel both. The last one to leave cancels the question.
     """
 
-    __slots__ = ("_flights", "_key", "_listed", "_outcome", "_task", "_waiters")
+    __slots__ = ("_flights", "_key", "_outcome", "_task", "_waiters")
 
     def __init__(self, flights: dict[Hashable, _Flight], key: Hashable) -> None:
-        self._flights, self._key, self._listed = flights, key, True
-        self._waiters: set[Deferred[Answer]] = set()
+        self._flights, self._key = flights, key
+        self._waiters: dict[Deferred[Answer], None] | None = None  # few are joined by anybody
         self._outcome: Answer | Failure | None = None
         self._task: Deferred[None] | None = None
-
-    async def lead(self, below: Resolver, query: Query) -> Answer:
-        """Ask for oneself, and tell those who join.
-
-        Whoever asks over UDP stays to the end, so nothing has to be made that could outlive him: half the cost.
-        """
-        try:
-            answer = await below.resolve(query)
-        except BaseException:
-            self._land(Failure())  # type: ignore[no-untyped-call]
-            raise
-        self._land(answer)
-        return answer
 
     def begin(self, below: Resolver, query: Query) -> None:
         """Ask. May end at once."""
         asked = Deferred.fromCoroutine(below.resolve(query))
-        self._task = asked.addBoth(self._land)
+        self._task = asked.addBoth(self.land)
 
     def join(self) -> Deferred[Answer]:
         """One more who waits."""
         waiter: Deferred[Answer] = Deferred(self._leave)
-        if self._outcome is None:
-            self._waiters.add(waiter)
-        else:
+        if self._outcome is not None:
             _tell(waiter, self._outcome)
+        elif self._waiters is None:
+            self._waiters = {waiter: None}
+        else:
+            self._waiters[waiter] = None
         return waiter
 
-    def _land(self, outcome: Answer | Failure) -> None:
+    def land(self, outcome: Answer | Failure) -> None:
+        """Tell those who joined what came of it."""
         self._outcome = outcome
         self._forget()
-        waiters, self._waiters = self._waiters, set()
+        if self._waiters is None:
+            return
+        waiters, self._waiters = self._waiters, None
         for waiter in waiters:
             if not waiter.called:  # one who was told may have made another leave
                 _tell(waiter, outcome)
 
     def _leave(self, waiter: Deferred[Answer]) -> None:
-        self._waiters.discard(waiter)
+        if self._waiters is not None:
+            self._waiters.pop(waiter, None)
         if not self._waiters and self._outcome is None and self._task is not None:
             self._forget()
             self._task.cancel()
 
     def _forget(self) -> None:
         """Let the next query of this key begin a flight of its own."""
-        if self._listed:
-            self._listed = False
+        if self._flights.get(self._key) is self:
             del self._flights[self._key]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from attrs import field, frozen
@@ -21,7 +21,7 @@ NOT_AUTHORITATIVE = 20
 class Asker(Protocol):
     """What asks a group (``upstream.client.UpstreamClient``)."""
 
-    async def ask(self, query: Query, group: UpstreamGroup) -> Answer:
+    def ask(self, query: Query, group: UpstreamGroup) -> Awaitable[Answer]:
         """What *group* says to *query*. Raises UpstreamError."""
 
 

@@ -44,7 +44,7 @@ def _completed(snapshot: Snapshot, query: Query, answer: Answer, chain: list[RRs
         return snapshot.plan(name, qtype, query.client.tenant).decide(query.client)
 
     question = target + query.question[-4:]
-    onward = evolve(query, question=question, qname=target, decision=decide(target, query.qtype))
+    onward = query._replace(question=question, qname=target, decision=decide(target, query.qtype))
     home = lookup(snapshot.zones, onward, decide).answer()
     scope = home.scope if home.scope is not None else decide(target, query.qtype).scope(query.client)
     whole = (*chain, *(rrset for rrset in rrsets(question, home) if rrset.section == ANSWER))

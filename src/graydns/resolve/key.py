@@ -42,10 +42,11 @@ class Key(NamedTuple):
 
 
 class _Last:
-    """The last query and its key: the links ask for it one after the other, in one turn."""
+    """The last query and its keys: the links ask for them one after the other, in one turn."""
 
-    __slots__ = ("key", "query")
+    __slots__ = ("key", "query", "raw")
     key: Key
+    raw: Key
 
     def __init__(self) -> None:
         self.query: Query | None = None
@@ -62,25 +63,27 @@ class Keys:
     def of_cohort(self, query: Query) -> Key:
         """The key of what a client of its cohort is told."""
         last = self._last
-        if last.query is not query:
-            decision = query.decision
-            last.key = self._key(query, Cohort(query.client.tenant) if decision is None else decision.cohort)
-            last.query = query
-        return last.key
+        return last.key if last.query is query else self._both(query).key
 
     def raw(self, query: Query) -> Key:
         """The key of what an upstream said, whoever asked."""
-        return self.of_cohort(query)._replace(cohort=None)
+        last = self._last
+        return last.raw if last.query is query else self._both(query).raw
 
-    def _key(self, query: Query, cohort: Cohort | None) -> Key:
+    def _both(self, query: Query) -> _Last:
+        last, decision = self._last, query.decision
         upstream, subnet = "", None
         tags: tuple[tuple[str, str], ...] = ()
         if (group := self.choose(query)) is not None:
             upstream, tags, subnet = group.identity, told_tags(query, group), _subnet(query, group)
         flags = (query.dnssec_ok, query.checking_disabled)
-        return Key(
-            query.qname, query.qtype, query.qclass, *flags, upstream, tags, cohort, self.partition(query), subnet
-        )
+        asked = (query.qname, query.qtype, query.qclass, *flags, upstream, tags)
+        cohort = Cohort(query.client.tenant) if decision is None else decision.cohort
+        partition = self.partition(query)
+        last.key = Key(*asked, cohort, partition, subnet)
+        last.raw = Key(*asked, None, partition, subnet)
+        last.query = query
+        return last
 
 
 def _subnet(query: Query, group: UpstreamGroup) -> Subnet | None:

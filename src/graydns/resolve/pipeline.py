@@ -13,7 +13,7 @@ for the few queries that are traced.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -52,9 +52,9 @@ class TenantClients:
     shared: UpstreamClient
     own: Mapping[str, UpstreamClient]
 
-    async def ask(self, query: Query, group: UpstreamGroup) -> Answer:
+    def ask(self, query: Query, group: UpstreamGroup) -> Awaitable[Answer]:
         """What *group* says. Raises UpstreamError."""
-        return await self.own.get(query.client.tenant, self.shared).ask(query, group)
+        return self.own.get(query.client.tenant, self.shared).ask(query, group)
 
 
 @define(eq=False)
@@ -92,7 +92,10 @@ class Stores:
 
     def _is_current(self, origin: object) -> bool:
         """Whether *origin*, an upstream group, is one of the running Snapshot's."""
-        return isinstance(origin, UpstreamGroup) and self.snapshot().forward.by_name.get(origin.name) == origin
+        if not isinstance(origin, UpstreamGroup):
+            return False
+        group = self.snapshot().forward.by_name.get(origin.name)
+        return group is origin or group == origin
 
 
 def build_pipeline(snapshot: Snapshot, stores: Stores) -> Measure:

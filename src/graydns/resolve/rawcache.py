@@ -40,23 +40,18 @@ class RawCache:
             self.store.counts["raw hit"] += 1
             return entry.answer
         self.store.counts["raw miss"] += 1
-        try:
-            return await self._ask(query, key, now)
-        except UpstreamError:
-            if entry is not None and self._holds(entry):
-                return entry.answer
-            raise
-
-    async def _ask(self, query: Query, key: Key, now: float) -> Answer:
-        if (failure := self.failures.find(key, now)) is not None:
+        failure = self.failures.find(key, now)
+        if failure is None:
+            try:
+                return self.store.keep(key, await self.below.resolve(query), self.clock())
+            except UpstreamError as error:
+                self.failures.add(key, error, self.clock())
+                failure = error
+        else:
             self.store.counts["raw failure hit"] += 1
-            raise failure
-        try:
-            answer = await self.below.resolve(query)
-        except UpstreamError as error:
-            self.failures.add(key, error, self.clock())
-            raise
-        return self.store.keep(key, answer, self.clock())
+        if entry is not None and self._holds(entry):
+            return entry.answer
+        raise failure
 
     def _holds(self, entry: Entry) -> bool:
         return self.clock() < entry.expires and self.store.current(entry.answer.origin)

@@ -62,19 +62,20 @@ class _Partition:
         self.holders: dict[Answer, int] = {}
         self.octets = 0
 
-    def insert(self, place: Key, answer: Answer) -> None:
-        """Have *answer* at *place*, where nothing is."""
+    def insert(self, place: Key, answer: Answer, size: int) -> None:
+        """Have *answer* of *size* octets at *place*, where nothing is."""
         self.entries[place] = Entry(answer)
-        holders = self.holders.get(answer, 0)
-        self.holders[answer] = holders + 1
-        self.octets += _size(place, None if holders else answer)
+        self.holders[answer] = holders = self.holders.get(answer, 0) + 1
+        self.octets += ENTRY_SIZE + len(place.qname) + (size if holders == 1 else 0)
 
     def remove(self, place: Key) -> None:
         """Have nothing at *place*."""
         answer = self.entries.pop(place).answer
+        self.octets -= ENTRY_SIZE + len(place.qname)
         if (holders := self.holders.pop(answer) - 1) > 0:
             self.holders[answer] = holders
-        self.octets -= _size(place, None if holders else answer)
+        else:
+            self.octets -= _size(answer)
 
 
 @define(eq=False)
@@ -121,9 +122,11 @@ class Store:
             return answer
         if answer.stored is None:
             answer = evolve(answer, stored=now)
-        limit = self.limit(key.partition)
-        if _size(place, answer) <= limit // LARGEST_PART:
-            self._insert(partition, place, answer)
+        limit, size = self.limit(key.partition), _size(answer)
+        if size <= limit // LARGEST_PART:
+            partition.insert(place, answer, size)
+            if place.subnet is not None:
+                self._file(partition, place, place.subnet)
             while partition.octets > limit:
                 self._remove(partition, next(iter(partition.entries)))
                 self.counts["evicted"] += 1
@@ -162,12 +165,10 @@ class Store:
         networks = self._networks.get(everyone)
         return everyone if networks is None else key._replace(subnet=networks.longest(subnet))
 
-    def _insert(self, partition: _Partition, place: Key, answer: Answer) -> None:
-        partition.insert(place, answer)
-        if place.subnet is None:
-            return
+    def _file(self, partition: _Partition, place: Key, subnet: Subnet) -> None:
+        """Let *place* be found by all of *subnet*."""
         networks = self._networks.setdefault(place._replace(subnet=None), Networks())
-        if (oldest := networks.add(place.subnet)) is not None:
+        if (oldest := networks.add(subnet)) is not None:
             self._remove(partition, place._replace(subnet=oldest))
 
     def _remove(self, partition: _Partition, place: Key) -> None:
@@ -189,11 +190,9 @@ def _place_of(key: Key, subnet: Subnet, answer: Answer) -> Key:
     return key._replace(subnet=network(subnet, min(answer.scope, subnet.prefix)))
 
 
-def _size(place: Key, answer: Answer | None) -> int:
-    """Octets of an entry at *place*, and of its *answer* unless that is held anyway."""
-    size = ENTRY_SIZE + len(place.qname)
-    if answer is not None:
-        size += ANSWER_SIZE + len(answer.body)
-        for span in answer.spans:
-            size += RECORD_SIZE * span.size
+def _size(answer: Answer) -> int:
+    """Octets of *answer*, however many entries hold it."""
+    size = ANSWER_SIZE + len(answer.body)
+    for span in answer.spans:
+        size += RECORD_SIZE * span.size
     return size

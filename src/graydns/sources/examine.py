@@ -190,7 +190,7 @@ class _Reader:
     def _data(self, place: Place) -> bytes:
         """The records, as ``DataRead`` has them. Raises ConfigError."""
         self._spend_file(place.source, SMALL_DATA)
-        if self._left is not None and _GROWING.search(place.source.read_bytes()):
+        if self._left is not None and _may_grow(place.source):
             raise TooLarge
         said = parsed.parse(place.source, place.zone, place.folder)
         if said.faults:
@@ -214,6 +214,13 @@ class _Reader:
 
 #: What a small file needs to give many records.
 _GROWING = re.compile(rb"\$(INCLUDE|GENERATE)", re.IGNORECASE)
+
+
+def _may_grow(path: Path) -> bool:
+    try:
+        return _GROWING.search(path.read_bytes()) is not None
+    except OSError:
+        return False  # the reader, which is next, tells what is wrong with it
 
 
 def _kept(document: Document) -> Document:

@@ -15,12 +15,11 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 
 from graydns.model.answer import Answer
 from graydns.model.errors import UpstreamError
-from graydns.upstream.exchange import Exchange, ExchangeError
-from graydns.upstream.reactor import Timer
+from graydns.timing import Deadlines
+from graydns.upstream.exchange import Attempt, Exchange, ExchangeError
 from graydns.upstream.request import Form, Request
 from graydns.upstream.server import UDP, Server
 from graydns.upstream.verdict import Useless, judge
@@ -42,8 +41,8 @@ class Surroundings(Protocol):
     def clock(self) -> Callable[[], float]:
         """Monotonic seconds."""
 
-    def later(self, seconds: float, action: Callable[[], None]) -> Timer:
-        """Do *action* after so many seconds."""
+    def rounds(self, seconds: float) -> Deadlines[Asking]:
+        """What calls ``go_on`` after so many seconds."""
 
     def answered(self, server: Server) -> None:
         """*server* was of use."""
@@ -55,15 +54,16 @@ class Surroundings(Protocol):
 class Asking:
     """See the head of this module. *result* fires with the Answer or UpstreamError; to cancel it ends every attempt."""
 
-    __slots__ = ("_around", "_network", "_request", "_round", "_running", "_timer", "_untried", "_why", "result")
+    __slots__ = ("_around", "_network", "_request", "_round", "_rounds", "_running", "_untried", "_why", "result")
 
     def __init__(self, around: Surroundings, request: Request, servers: Iterable[Server]) -> None:
         self._around, self._request = around, request
         self._untried = deque(servers)
-        self._running: dict[Deferred[bytes], tuple[Server, Form]] = {}
+        self._running: dict[_Trial, None] = {}  # the longest silent first
         self._network, self._round, self._why = True, 1, "no server"
         self.result: Deferred[Answer] = Deferred(self._cancel)
-        self._timer = around.later(request.group.deadline / ROUNDS, self._go_on)
+        self._rounds = around.rounds(request.group.deadline / ROUNDS)
+        self._rounds.start(self)
         self._try_next()
 
     def _try_next(self) -> None:
@@ -74,14 +74,20 @@ class Asking:
             self._fail(NETWORK_ERROR if self._network else NO_REACHABLE_AUTHORITY, self._why)
 
     def _send(self, server: Server, form: Form) -> None:
-        sent = self._around.exchange(server).ask(self._request.message(form))
-        self._running[sent] = server, form
-        sent.addCallbacks(self._replied, self._lost, (sent,), {}, (sent,), {})
-
-    def _replied(self, reply: bytes, sent: Deferred[bytes]) -> None:
-        server, form = self._running.pop(sent)
+        trial = _Trial(self, server, form)
+        self._running[trial] = None
         try:
-            verdict = judge(reply, self._request, form, self._around.clock())
+            trial.attempt = self._around.exchange(server).ask(self._request.message(form), trial)
+        except ExchangeError as error:
+            self.lost(trial, error)
+
+    def replied(self, trial: _Trial, reply: bytes) -> None:
+        """*trial* has a reply."""
+        if trial not in self._running:
+            return
+        del self._running[trial]
+        try:
+            verdict = judge(reply, self._request, trial.form, self._around.clock())
         except Exception:
             # A bug of ours: whoever asked must see it, not wait for the deadline.
             self._stop()
@@ -90,42 +96,42 @@ class Asking:
         match verdict:
             case Answer():
                 self._stop()
-                self._around.answered(server)
+                self._around.answered(trial.server)
                 self.result.callback(verdict)
             case Form():
-                self._send(server, verdict)
+                self._send(trial.server, verdict)
             case Useless():
-                self._give_up(server, verdict.text, network=False)
+                self._give_up(trial.server, verdict.text, network=False)
 
-    def _lost(self, failure: Failure, sent: Deferred[bytes]) -> None:
-        attempt = self._running.pop(sent, None)
-        if attempt is None:
-            return  # we have cancelled it ourselves
-        error = failure.value
+    def lost(self, trial: _Trial, error: BaseException) -> None:
+        """*trial* will have none."""
+        if trial not in self._running:
+            return
+        del self._running[trial]
         if isinstance(error, ExchangeError):
-            self._give_up(attempt[0], error.text, network=error.network)
+            self._give_up(trial.server, error.text, network=error.network)
         else:
             self._stop()
-            self.result.errback(failure)
+            self.result.errback(error)
 
     def _give_up(self, server: Server, why: str, *, network: bool) -> None:
         self._around.failed(server, why)
         self._network, self._why = self._network and network, why
         self._try_next()
 
-    def _go_on(self) -> None:
+    def go_on(self) -> None:
         """A part of the deadline is over: try one server more, or once more the one that has been silent longest."""
         if self._round == ROUNDS:
-            for server, _ in self._running.values():
-                self._around.failed(server, "silence")
+            for trial in self._running:
+                self._around.failed(trial.server, "silence")
             self._fail(NO_REACHABLE_AUTHORITY, f"no answer in {self._request.group.deadline * 1000:.0f} ms")
             return
         self._round += 1
-        self._timer = self._around.later(self._request.group.deadline / ROUNDS, self._go_on)
+        self._rounds.start(self)
         if not self._untried:
-            server, form = next(iter(self._running.values()))
-            if server.transport == UDP:
-                self._send(server, form)
+            trial = next(iter(self._running))
+            if trial.server.transport == UDP:
+                self._send(trial.server, trial.form)
         else:
             self._try_next()
 
@@ -138,8 +144,26 @@ class Asking:
 
     def _stop(self) -> None:
         """End the timer and every attempt that still runs."""
-        if self._timer.active():
-            self._timer.cancel()
+        self._rounds.stop(self)
         running, self._running = self._running, {}
-        for sent in running:
-            sent.cancel()
+        for trial in running:
+            if trial.attempt is not None:
+                trial.attempt.cancel()
+
+
+class _Trial:
+    """One server asked once in one form. *attempt*: None until the exchange has given it."""
+
+    __slots__ = ("_asking", "attempt", "form", "server")
+
+    def __init__(self, asking: Asking, server: Server, form: Form) -> None:
+        self._asking, self.server, self.form = asking, server, form
+        self.attempt: Attempt | None = None
+
+    def replied(self, reply: bytes) -> None:
+        """As ``Waiting``."""
+        self._asking.replied(self, reply)
+
+    def lost(self, error: BaseException) -> None:
+        """As ``Waiting``."""
+        self._asking.lost(self, error)

@@ -12,14 +12,22 @@ import socket
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from graydns.model.observe import Anomalies
 from graydns.upstream.entropy import Entropy
-from graydns.upstream.exchange import START, Disturbed, ExchangeError, is_bare_formerr, question_end, repeats_header
+from graydns.upstream.exchange import (
+    START,
+    Attempt,
+    Disturbed,
+    ExchangeError,
+    Waiting,
+    is_bare_formerr,
+    question_end,
+    repeats_header,
+)
 from graydns.upstream.mixed_case import mix
 from graydns.upstream.reactor import Readers
 from graydns.upstream.server import Server
@@ -34,9 +42,9 @@ LARGEST = 4096
 
 @define(eq=False)
 class DatagramExchange:
-    """Ask *server* over UDP. *anomalies* is told of datagrams that do not fit."""
+    """Ask *server* over UDP. *poll*: watches the sockets. *anomalies* is told of datagrams that do not fit."""
 
-    reactor: Readers = field(repr=False)
+    poll: Readers = field(repr=False)
     server: Server
     entropy: Entropy = field(repr=False)
     anomalies: Anomalies = field(repr=False)
@@ -46,16 +54,16 @@ class DatagramExchange:
     def __attrs_post_init__(self) -> None:
         self.log_prefix = f"upstream {self.server}"
 
-    def ask(self, message: bytes) -> Deferred[bytes]:
+    def ask(self, message: bytes, waiting: Waiting) -> Attempt:
         """As ``Exchange``; a reply with TC is handed on as it is."""
         end = question_end(message)
         noise = self.entropy.take(end - START)
         name_end = end - 4
         sent = noise[-2:] + message[2:START] + mix(message[START:name_end], noise[:-4]) + message[name_end:]
         try:
-            return _Conversation(self, sent, sent[START:end]).result
+            return _Conversation(self, sent, sent[START:end], waiting)
         except OSError as error:
-            return fail(ExchangeError(error.strerror or str(error)))
+            raise ExchangeError(error.strerror or str(error)) from error
 
     def connect(self) -> socket.socket:
         """A fresh socket that hears only the server. Raises OSError."""
@@ -81,19 +89,19 @@ def socket_address(server: Server) -> tuple[int, tuple[Any, ...]]:
 class _Conversation:
     """One datagram out, the datagrams that come back, and the end of it. Raises OSError if nothing could be sent."""
 
-    __slots__ = ("_exchange", "_fd", "_misses", "_question", "_sent", "_socket", "result")
+    __slots__ = ("_exchange", "_fd", "_misses", "_question", "_sent", "_socket", "_waiting")
 
-    def __init__(self, exchange: DatagramExchange, sent: bytes, question: bytes) -> None:
+    def __init__(self, exchange: DatagramExchange, sent: bytes, question: bytes, waiting: Waiting) -> None:
         self._exchange, self._sent, self._question, self._misses = exchange, sent, question, 0
+        self._waiting: Waiting | None = waiting
         self._socket = connected = exchange.connect()
         self._fd = connected.fileno()
         try:
             connected.send(sent)
-            exchange.reactor.addReader(self)
+            exchange.poll.addReader(self)
         except OSError:
             connected.close()
             raise
-        self.result: Deferred[bytes] = Deferred(self._cancel)
 
     def fileno(self) -> int:
         """The descriptor, also after the end: the reactor asks once more when doRead returns."""
@@ -112,11 +120,10 @@ class _Conversation:
         except OSError as error:
             self._fail(ExchangeError(error.strerror or str(error)))
             return
-        if self._fits(reply):
-            self._close()
-            self.result.callback(reply)
-        else:
+        if not self._fits(reply):
             self._miss(reply)
+        elif (waiting := self._close()) is not None:
+            waiting.replied(reply)
 
     def connectionLost(self, reason: Failure) -> None:
         """The reactor found an error pending on the socket, such as an ICMP message."""
@@ -138,13 +145,17 @@ class _Conversation:
         if garbled or self._misses >= NEAR_MISSES:
             self._fail(Disturbed("replies that do not fit the question"))
 
+    def cancel(self) -> None:
+        """As ``Attempt``."""
+        self._close()
+
     def _fail(self, error: ExchangeError) -> None:
-        self._close()
-        self.result.errback(error)
+        if (waiting := self._close()) is not None:
+            waiting.lost(error)
 
-    def _cancel(self, _: Deferred[bytes]) -> None:
-        self._close()
-
-    def _close(self) -> None:
-        self._exchange.reactor.removeReader(self)
+    def _close(self) -> Waiting | None:
+        """End it; whoever waits, the first time: he has a reference to this, so this keeps none to him."""
+        self._exchange.poll.removeReader(self)
         self._socket.close()
+        waiting, self._waiting = self._waiting, None
+        return waiting

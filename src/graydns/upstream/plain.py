@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from attrs import frozen
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 
-from graydns.upstream.exchange import TC, Disturbed, Exchange
+from graydns.upstream.exchange import TC, Attempt, Disturbed, Exchange, ExchangeError, Waiting
 
 
 @frozen
@@ -16,13 +14,40 @@ class PlainExchange:
     datagram: Exchange
     stream: Exchange
 
-    def ask(self, message: bytes) -> Deferred[bytes]:
+    def ask(self, message: bytes, waiting: Waiting) -> Attempt:
         """As ``Exchange``."""
+        return _Attempt(self, message, waiting)
 
-        def whole(reply: bytes) -> bytes | Deferred[bytes]:
-            return self.stream.ask(message) if reply[2] & TC else reply
 
-        def undisturbed(failure: Failure) -> Failure | Deferred[bytes]:
-            return self.stream.ask(message) if isinstance(failure.value, Disturbed) else failure
+class _Attempt:
+    """Waits for the datagram, and hands on to the stream if need be."""
 
-        return self.datagram.ask(message).addCallbacks(whole, undisturbed)
+    __slots__ = ("_message", "_running", "_stream", "_waiting")
+
+    def __init__(self, exchange: PlainExchange, message: bytes, waiting: Waiting) -> None:
+        self._stream, self._message, self._waiting = exchange.stream, message, waiting
+        self._running = exchange.datagram.ask(message, self)
+
+    def replied(self, reply: bytes) -> None:
+        """Over UDP."""
+        if reply[2] & TC:
+            self._settle()
+        else:
+            self._waiting.replied(reply)
+
+    def lost(self, error: BaseException) -> None:
+        """Over UDP."""
+        if isinstance(error, Disturbed):
+            self._settle()
+        else:
+            self._waiting.lost(error)
+
+    def cancel(self) -> None:
+        """As ``Attempt``."""
+        self._running.cancel()
+
+    def _settle(self) -> None:
+        try:
+            self._running = self._stream.ask(self._message, self._waiting)
+        except ExchangeError as error:
+            self._waiting.lost(error)

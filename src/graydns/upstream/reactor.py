@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 
-
-class Timer(Protocol):
-    """IDelayedCall."""
-
-    def active(self) -> bool:
-        """Whether it is still to come."""
-
-    def cancel(self) -> None:
-        """Call it off."""
+from graydns.timing import Clock
 
 
 class Readers(Protocol):
@@ -28,11 +19,8 @@ class Readers(Protocol):
         """Stop that."""
 
 
-class Reactor(Readers, Protocol):
+class Reactor(Readers, Clock, Protocol):
     """The parts of IReactorTime, IReactorFDSet and IReactorTCP that upstreams need."""
-
-    def callLater(self, delay: float, callable: Callable[..., object], /) -> Any:  # noqa: A002
-        """Call it in *delay* seconds; gives a Timer."""
 
     def connectTCP(self, host: str, port: int, factory: Any, /) -> object:
         """Connect."""

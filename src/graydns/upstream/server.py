@@ -12,7 +12,7 @@ UDP, TCP, TLS = "udp", "tcp", "tls"
 PORT, TLS_PORT = 53, 853
 
 
-@frozen
+@frozen(cache_hash=True)
 class Server:
     """Where and how one resolver is asked.
 

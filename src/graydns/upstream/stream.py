@@ -12,7 +12,16 @@ from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.failure import Failure
 
 from graydns.upstream.entropy import Entropy
-from graydns.upstream.exchange import START, TC, ExchangeError, is_bare_formerr, question_end, repeats_header
+from graydns.upstream.exchange import (
+    START,
+    TC,
+    Attempt,
+    ExchangeError,
+    Waiting,
+    is_bare_formerr,
+    question_end,
+    repeats_header,
+)
 from graydns.upstream.reactor import Endpoint, Reactor, Transport
 from graydns.upstream.server import TLS, Server
 
@@ -42,18 +51,43 @@ class StreamExchange:
     endpoint: Endpoint = field(repr=False)
     entropy: Entropy = field(repr=False)
 
-    def ask(self, message: bytes) -> Deferred[bytes]:
+    def ask(self, message: bytes, waiting: Waiting) -> Attempt:
         """As ``Exchange``."""
         sent = self.entropy.take(2) + message[2:]
         conversation = _Conversation(sent)
         factory = Factory.forProtocol(lambda: conversation)
         factory.noisy = False  # a line for each connection would be one for each query
         connecting = self.endpoint.connect(factory)
-        return connecting.addCallbacks(lambda _: conversation.result, _unreachable)
+        return _Attempt(connecting.addCallbacks(lambda _: conversation.result, _unreachable), waiting)
 
 
 def _unreachable(failure: Failure) -> NoReturn:
     raise ExchangeError(failure.getErrorMessage()) from failure.value
+
+
+class _Attempt:
+    """Tells *waiting* what comes of *replying*."""
+
+    __slots__ = ("_replying", "_waiting")
+
+    def __init__(self, replying: Deferred[bytes], waiting: Waiting) -> None:
+        self._replying = replying
+        self._waiting: Waiting | None = waiting
+        replying.addBoth(self._tell)
+
+    def cancel(self) -> None:
+        """As ``Attempt``."""
+        self._waiting = None
+        self._replying.cancel()
+
+    def _tell(self, outcome: bytes | Failure) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is None:
+            return
+        if isinstance(outcome, Failure):
+            waiting.lost(outcome.value)  # type: ignore[arg-type]  # a Failure has a value
+        else:
+            waiting.replied(outcome)
 
 
 class _Conversation(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from graydns.model.answer import Answer
+from graydns.upstream.direct import direct
 from graydns.upstream.reply import Unbelievable, read
 from graydns.upstream.request import Form, Request
 from graydns.upstream.scrub import NOERROR, NXDOMAIN, scrub
@@ -21,6 +22,8 @@ class Useless:
 
 def judge(data: bytes, request: Request, form: Form, now: float) -> Answer | Form | Useless:
     """An Answer to take, a Form to ask the same server again in, or Useless. *now*: monotonic seconds."""
+    if (answer := direct(data, request, now)) is not None:
+        return answer
     try:
         reply = read(data, request)
         if reply.rcode in (NOERROR, NXDOMAIN):

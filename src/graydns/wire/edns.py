@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from functools import lru_cache
 
 from graydns.model.errors import GraydnsError
 from graydns.model.query import Edns, Subnet
@@ -29,6 +30,9 @@ LEAST_PAYLOAD = 512
 
 #: The flag DO in the TTL field of an OPT record (RFC 3225).
 DNSSEC_OK = 0x8000
+
+#: Octets of options up to which what they mean is remembered: most clients write the same few again and again.
+SHARED = 24
 
 #: Bounds of option 65001, all its occurrences in a message taken together.
 MOST_TAGS, MOST_TAG_OCTETS = 16, 512
@@ -64,6 +68,10 @@ def read(payload: int, ttl: int, rdata: bytes) -> Edns:
     section 5.2); two client subnets contradict each other. Raises BadVersion before it looks into the options, as
     another version may write them differently; then Malformed.
     """
+    return _shared(payload, ttl, rdata) if len(rdata) <= SHARED else _read(payload, ttl, rdata)
+
+
+def _read(payload: int, ttl: int, rdata: bytes) -> Edns:
     if ttl >> 16 & 0xFF:
         raise BadVersion(f"EDNS version {ttl >> 16 & 0xFF}")
     payload = max(payload, LEAST_PAYLOAD)
@@ -89,6 +97,9 @@ def read(payload: int, ttl: int, rdata: bytes) -> Edns:
         elif code == PADDING:
             padding = True
     return Edns(payload, dnssec_ok, subnet, subnet_wire, cookie, tags, nsid, keepalive, padding, options)
+
+
+_shared = lru_cache(maxsize=1024)(_read)
 
 
 def _split(rdata: bytes) -> tuple[tuple[int, bytes], ...]:

@@ -79,6 +79,8 @@ class Names:
                 target = (data[at] & 0x3F) << 8 | data[at + 1]
                 if target < at and (found := self._known.get(target)) is not None:
                     return found[0], at + 2
+            elif not data[at]:
+                return ROOT, at + 1
             return self._read(at, _MOST_JUMPS)
         except IndexError:
             raise Malformed("a name goes past the end") from None

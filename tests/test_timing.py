@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from twisted.internet.task import Clock
 
-from graydns.listen.deadlines import Deadlines
+from graydns.timing import Deadlines
 
 
 def make() -> tuple[Clock, list[str], Deadlines[str]]:

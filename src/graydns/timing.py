@@ -1,14 +1,34 @@
-"""Deadlines: many things that may last equally long, watched with one timer."""
+"""Time as a reactor keeps it, and Deadlines: many things that may last equally long, watched with one timer."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from graydns.listen.reactor import Clock, Timer
+from twisted.logger import Logger
 
 T = TypeVar("T")
+
+
+class Timer(Protocol):
+    """A call that has been scheduled (IDelayedCall)."""
+
+    def active(self) -> bool:
+        """Whether the call is still to come."""
+
+    def cancel(self) -> None:
+        """Do not make the call."""
+
+
+class Clock(Protocol):
+    """IReactorTime."""
+
+    def seconds(self) -> float:
+        """The time now."""
+
+    def callLater(self, delay: float, function: Callable[[], object], /) -> Timer:
+        """Call *function* in *delay* seconds."""
 
 
 class Deadlines(Generic[T]):
@@ -17,6 +37,8 @@ class Deadlines(Generic[T]):
     Since all last equally long, the order in which they were started is the order in which they end: starting one
     again costs two dictionary operations and touches no timer.
     """
+
+    _log = Logger()
 
     def __init__(self, clock: Clock, seconds: float, expire: Callable[[T], None]) -> None:
         self._clock = clock
@@ -62,4 +84,7 @@ class Deadlines(Generic[T]):
             due.append(item)
         for item in due:
             if self._ends.pop(item, None) is not None:
-                self._expire(item)
+                try:
+                    self._expire(item)
+                except Exception:
+                    self._log.failure("{item} could not be ended in time", item=item)  # the others still can
