@@ -25,8 +25,9 @@ class Key(NamedTuple):
     """What an answer depends on.
 
     *upstream*: the identity of the group that is asked, "" without one. *tags*: what it is told of the client's tags.
-    *cohort*: None in the raw cache. *partition*: whose memory it takes. *subnet*: None = everyone, NOBODY, or in a
-    query's key what the upstream is told, in a store's the network that the answer is for.
+    *cohort*: None in the raw cache, and for clients in their tenant's default cohort. *partition*: whose memory it
+    takes. *subnet*: None = everyone, NOBODY, or in a query's key what the upstream is told, in a store's the network
+    that the answer is for.
     """
 
     qname: bytes
@@ -61,7 +62,8 @@ class Keys:
     _last: _Last = field(init=False, repr=False, factory=lambda: _Last())
 
     def of_cohort(self, query: Query) -> Key:
-        """The key of what a client of its cohort is told."""
+        """The key of what a client of its cohort is told; of one that no rule tells from others it is the raw key, as
+        both levels would hold the same answer."""
         last = self._last
         return last.key if last.query is query else self._both(query).key
 
@@ -78,10 +80,10 @@ class Keys:
             upstream, tags, subnet = group.identity, told_tags(query, group), _subnet(query, group)
         flags = (query.dnssec_ok, query.checking_disabled)
         asked = (query.qname, query.qtype, query.qclass, *flags, upstream, tags)
-        cohort = Cohort(query.client.tenant) if decision is None else decision.cohort
         partition = self.partition(query)
-        last.key = Key(*asked, cohort, partition, subnet)
-        last.raw = Key(*asked, None, partition, subnet)
+        last.key = last.raw = Key(*asked, None, partition, subnet)
+        if decision is not None and (decision.cohort.service or decision.cohort.outcome):
+            last.key = Key(*asked, decision.cohort, partition, subnet)
         last.query = query
         return last
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import struct
 from enum import IntEnum
-
-from attrs import frozen
+from typing import NamedTuple
 
 from graydns.model.query import Query, Subnet
 from graydns.upstream.group import UpstreamGroup
@@ -29,8 +28,7 @@ class Form(IntEnum):
     NO_EDNS = 2
 
 
-@frozen(eq=False)
-class Request:
+class Request(NamedTuple):
     """*query* for *group*. *subnet*: what FULL tells of the client's, or None. *tags*: the option's data, or b""."""
 
     query: Query
@@ -72,7 +70,8 @@ class Request:
 
 def make_request(query: Query, group: UpstreamGroup) -> Request:
     """*query* with as much of its client as *group* may know."""
-    return Request(query, group, told_subnet(query, group), ",".join(map("=".join, told_tags(query, group))).encode())
+    tags = ",".join(map("=".join, told_tags(query, group))).encode() if group.tags else b""
+    return Request(query, group, told_subnet(query, group), tags)
 
 
 def told_subnet(query: Query, group: UpstreamGroup) -> Subnet | None:
