@@ -8,7 +8,9 @@ import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.tsig
 import pytest
+from attrs import evolve
 from dns.edns import OptionType
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -206,3 +208,19 @@ def test_tags_that_are_not_believed_are_counted(snapshot: Snapshot) -> None:
     send("203.0.113.7", b"client=qa-laptop")
     send("127.0.0.1", b"client=a,client=b")
     assert server.anomalies.counts["tags ignored"] == 2
+
+
+@pytest.mark.parametrize("way", ["formerr", "badvers", "tsig", "noerror"])
+def test_every_reply_advertises_the_configured_payload(snapshot: Snapshot, way: str) -> None:
+    """Errors say the same of what this server takes as answers do."""
+    front = front_of(snapshot)
+    front.use(evolve(front.settings, payload=1400))
+    query = dns.message.make_query("www.shop.test", "A", use_edns=1 if way == "badvers" else 0)
+    if way == "tsig":
+        query.use_tsig(dns.tsig.Key("nobody.", bytes(16)))
+    wire = query.to_wire()
+    if way == "formerr":
+        wire = wire[:4] + b"\0\0" + wire[6:12] + wire[-11:]
+    reply = settled(front, wire, front.peer("127.0.0.1", "udp"))
+    assert reply is not None
+    assert b"\0\0\x29" + (1400).to_bytes(2, "big") in reply

@@ -23,12 +23,12 @@ def signed() -> Query:
 def test_bad_key() -> None:
     """The reply is NOTAUTH, unsigned, and its TSIG names the asker's key and algorithm with the error BADKEY."""
     query = signed()
-    reply = dns.message.from_wire(refuse_key(query), keyring=False, continue_on_error=True)
+    reply = dns.message.from_wire(refuse_key(query, 1232), keyring=False, continue_on_error=True)
     assert reply.rcode() == dns.rcode.NOTAUTH
     assert reply.id == query.id
     assert len(reply.question) == 1
     with pytest.raises(dns.tsig.PeerBadKey):
-        dns.message.from_wire(refuse_key(query), keyring=KEYS, request_mac=b"")
+        dns.message.from_wire(refuse_key(query, 1232), keyring=KEYS, request_mac=b"")
 
 
 def test_no_sense() -> None:
@@ -36,5 +36,5 @@ def test_no_sense() -> None:
     wire = signed().wire
     assert wire[-6:] == wire[:2] + bytes(4)
     broken = parse(wire[:-1] + b"\1", anyone)
-    reply = dns.message.from_wire(refuse_key(broken))
+    reply = dns.message.from_wire(refuse_key(broken, 1232))
     assert (reply.rcode(), reply.edns) == (dns.rcode.FORMERR, 0)

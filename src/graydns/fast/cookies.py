@@ -34,5 +34,6 @@ def reply_option(known: tuple[bytes, ...], sent: bytes, source: bytes, now: floa
     """The COOKIE option for a reply to a client at *source* (packed) that *sent* this cookie, at Unix time *now*.
 
     A wrong or absent server part is no offence: the client gets a right one and its answer (RFC 7873 section 5.2.3).
+    So none is checked, and each reply brings a new one, which costs less (RFC 9018 section 4.3 lets servers).
     """
-    return option(COOKIE, codec.make(known[0], sent[:8], source, now))
+    return option(COOKIE, codec.make(known[0], sent[: codec.CLIENT_SIZE], source, now))

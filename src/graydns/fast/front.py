@@ -113,7 +113,7 @@ class Front:
         """Answer a miss through the pipeline; always a whole reply within the client's limits."""
         if query.tsig:
             self.ledger.note(query, None, _NOTAUTH, PIPELINE, "no TSIG key is known").piped += 1
-            return tsig.refuse_key(query)
+            return tsig.refuse_key(query, self.settings.payload)
         serving, trace = self.serving, query.trace
         quota = None if query.decision is None else serving.quotas.get(query.decision.cohort.tenant)
         if quota is not None and not quota.enter():
@@ -172,7 +172,7 @@ class Front:
     def _answer_parsed(self, wire: bytes, peer: Peer) -> bytes | Query | None:
         """The same after a full parse: any option, any shape, every refusal."""
         try:
-            query = parse(wire, peer.client)
+            query = parse(wire, peer.client, self.settings.payload)
         except Unanswerable as error:
             self.anomalies.note(peer.source, "unanswerable", str(error))
             self.ledger.unanswerable(error.reply, peer.tenant)

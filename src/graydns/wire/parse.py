@@ -30,8 +30,9 @@ from graydns.wire.reject import question_end, reply
 from graydns.wire.walk import Malformed, Record, records
 
 
-def parse(data: bytes, identify: Callable[[Edns | None], Client]) -> Query:
-    """The Query in *data*, asked by whom *identify* names once the options are known.
+def parse(data: bytes, identify: Callable[[Edns | None], Client], payload: int = edns.DEFAULT_PAYLOAD) -> Query:
+    """The Query in *data*, asked by whom *identify* names once the options are known. *payload*: octets over UDP that
+    replies advertise.
 
     Raises Unanswerable: without a reply for what is too short for a header or is itself a reply (RFC 8906 section 3),
     with NOTIMP for every opcode but QUERY, FORMERR for a malformed message or one that has not exactly one question
@@ -43,7 +44,7 @@ def parse(data: bytes, identify: Callable[[Edns | None], Client]) -> Query:
     if flags & QR:
         raise Unanswerable(None, "a reply")
     if flags & OPCODE:
-        raise Unanswerable(reply(data, NOTIMP), f"opcode {(flags & OPCODE) >> 11}")
+        raise Unanswerable(reply(data, NOTIMP, payload), f"opcode {(flags & OPCODE) >> 11}")
     try:
         if questions != 1:
             raise Malformed(f"{questions} questions")
@@ -53,12 +54,12 @@ def parse(data: bytes, identify: Callable[[Edns | None], Client]) -> Query:
             raise Malformed("a question for type OPT")
         options, tsig = _read_tail(data, end, (answers, authorities, additionals))
     except Malformed as error:
-        raise Unanswerable(reply(data, FORMERR), str(error)) from error
+        raise Unanswerable(reply(data, FORMERR, payload), str(error)) from error
     except BadVersion as error:
-        raise Unanswerable(reply(data, BADVERS), str(error)) from error
+        raise Unanswerable(reply(data, BADVERS, payload), str(error)) from error
     client = identify(options)
     if options is not None and options.keepalive:
-        _check_keepalive(data, options, client)
+        _check_keepalive(data, options, client, payload)
     question = data[START:end]
     qname = question[: -QUESTION.size].lower()
     desired, disabled, authentic = flags & RD != 0, flags & CD != 0, flags & AD != 0
@@ -99,8 +100,8 @@ def _walk_tail(data: bytes, end: int, counts: tuple[int, int, int]) -> tuple[Edn
     return edns.read(opt.rdclass, opt.ttl, data[opt.rdata_at : opt.rdata_end]), tsig
 
 
-def _check_keepalive(data: bytes, options: Edns, client: Client) -> None:
+def _check_keepalive(data: bytes, options: Edns, client: Client, payload: int) -> None:
     """Refuse a query that sets the idle timeout, which only the server may; over UDP the option means nothing (RFC 7828
     sections 3.2.1 and 3.3.1)."""
     if client.transport != UDP and any(value for code, value in options.options if code == edns.KEEPALIVE):
-        raise Unanswerable(reply(data, FORMERR), "a keepalive timeout in a query")
+        raise Unanswerable(reply(data, FORMERR, payload), "a keepalive timeout in a query")

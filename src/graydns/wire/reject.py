@@ -15,8 +15,8 @@ from graydns.wire.header import CD, HEADER, LONGEST_NAME, OPCODE, OPT, QR, QUEST
 from graydns.wire.walk import Malformed, Names, records
 
 
-def reply(data: bytes, rcode: int) -> bytes:
-    """The reply with *rcode* to *data*, which holds at least a header.
+def reply(data: bytes, rcode: int, payload: int) -> bytes:
+    """The reply with *rcode* to *data*, which holds at least a header. *payload*: octets over UDP, advertised.
 
     ID, opcode, RD and CD are the asker's; a single readable question is echoed; there is an OPT record if one can be
     read in the query, for an asker that speaks EDNS is to be answered in it (RFC 6891 section 6.1.1).
@@ -26,7 +26,7 @@ def reply(data: bytes, rcode: int) -> bytes:
     if questions == 1:
         with suppress(Malformed):
             question = data[START : question_end(data)]
-    opt = _opt(data, rcode)
+    opt = _opt(data, rcode, payload)
     flags = QR | flags & (OPCODE | RD | CD) | rcode & 15
     return HEADER.pack(message_id, flags, 1 if question else 0, 0, 0, 1 if opt else 0) + question + opt
 
@@ -52,7 +52,7 @@ def question_end(data: bytes) -> int:
     return end
 
 
-def _opt(data: bytes, rcode: int) -> bytes:
+def _opt(data: bytes, rcode: int, payload: int) -> bytes:
     """The OPT record for a reply; empty if no sound one can be found in *data*."""
     _, _, questions, *counts = HEADER.unpack_from(data)
     names, at = Names(data), START
@@ -61,5 +61,5 @@ def _opt(data: bytes, rcode: int) -> bytes:
             at = names.read(at)[1] + QUESTION.size
         for record in records(data, at, (counts[0], counts[1], counts[2])):
             if record.rdtype == OPT and record.section == ADDITIONAL and record.owner == ROOT:
-                return edns.record(edns.DEFAULT_PAYLOAD, record.ttl & edns.DNSSEC_OK != 0, rcode=rcode)
+                return edns.record(payload, record.ttl & edns.DNSSEC_OK != 0, rcode=rcode)
     return b""
