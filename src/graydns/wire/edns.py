@@ -31,8 +31,9 @@ LEAST_PAYLOAD = 512
 #: The flag DO in the TTL field of an OPT record (RFC 3225).
 DNSSEC_OK = 0x8000
 
-#: Octets of options up to which what they mean is remembered: most clients write the same few again and again.
-SHARED = 24
+#: Octets of options up to which what they mean is remembered, and how often: most clients write the same few again and
+#: again, and one that is told from others by a subnet and a tag always the same.
+SHARED, REMEMBERED = 64, 4096
 
 #: Bounds of option 65001, all its occurrences in a message taken together.
 MOST_TAGS, MOST_TAG_OCTETS = 16, 512
@@ -99,7 +100,7 @@ def _read(payload: int, ttl: int, rdata: bytes) -> Edns:
     return Edns(payload, dnssec_ok, subnet, subnet_wire, cookie, tags, nsid, keepalive, padding, options)
 
 
-_shared = lru_cache(maxsize=1024)(_read)
+_shared = lru_cache(maxsize=REMEMBERED)(_read)
 
 
 def _split(rdata: bytes) -> tuple[tuple[int, bytes], ...]:
@@ -151,6 +152,7 @@ def echo_subnet(wire: bytes, scope: int) -> bytes:
     return b"".join((_OPTION.pack(ECS, len(wire)), wire[:3], bytes((scope,)), wire[4:]))
 
 
+@lru_cache(maxsize=REMEMBERED // 4)
 def parse_tags(data: bytes) -> tuple[tuple[str, str], ...] | None:
     """The pairs in the joined data of the 65001 options: UTF-8, ``key=value``, separated by commas.
 
