@@ -56,8 +56,8 @@ class Server:
             self._undertaker.take(follow)
         self.snapshot = snapshot
         self.front.use(self._settings())
-        for table in self.tables.values():
-            table.limit = self._hot_limit()
+        for tenant, table in self.tables.items():
+            table.limit = self._hot_limit(tenant)
         self.front.serving = self._serving(snapshot, peers)
         self._undertaker.watch(snapshot)
 
@@ -88,13 +88,13 @@ class Server:
             cookie_secrets=self._secrets,
         )
 
-    def _hot_limit(self) -> int:
-        return self.snapshot.config.cache.size // _HOT_SHARE
+    def _hot_limit(self, tenant: str) -> int:
+        return self.stores.limit(tenant) // _HOT_SHARE
 
     def _hot_of(self, tenant: str) -> HotTable:
         """The hot table of a tenant's askers."""
         if tenant not in self.tables:
-            self.tables[tenant] = HotTable(self._hot_limit())
+            self.tables[tenant] = HotTable(self._hot_limit(tenant))
         return self.tables[tenant]
 
     def _bury(self) -> None:

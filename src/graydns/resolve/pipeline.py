@@ -72,7 +72,7 @@ class Stores:
     inflight: Inflight = field(init=False, factory=Inflight)
 
     def __attrs_post_init__(self) -> None:
-        self.answers = Store(self._limit, self._is_current)
+        self.answers = Store(self.limit, self._is_current)
         self.client = self._make_client()
 
     def clients(self, snapshot: Snapshot) -> TenantClients:
@@ -84,7 +84,7 @@ class Stores:
     def _make_client(self) -> UpstreamClient:
         return UpstreamClient(self.reactor, time.monotonic, self.anomalies)
 
-    def _limit(self, tenant: str) -> int:
+    def limit(self, tenant: str) -> int:
         """Octets of cache that *tenant* may have."""
         config = self.snapshot().config
         own = config.tenants[tenant].cache if tenant in config.tenants else None
