@@ -152,10 +152,11 @@ class MemoryControl:
     def upstreams(self) -> list[dict[str, Any]]:
         return [{"name": "default", "server": "udp://192.0.2.53:53", "state": "up"}]
 
-    def why(self, client: str) -> list[dict[str, Any]]:
+    def why(self, client: str, tenant: str | None = None) -> list[dict[str, Any]]:
         return [
             {"client": client, "tenant": owner, "name": name, "verdict": "version stable"}
             for name, (owner, _) in SERVICES.items()
+            if tenant in (None, owner)
         ]
 
     def trace_watch(self, name: str, on: bool) -> dict[str, Any]:

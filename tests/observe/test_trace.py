@@ -6,10 +6,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from graydns.fast.quota import Quota
 from graydns.model.errors import ControlError
 from graydns.model.query import Query
 from graydns.observe.trace import KEPT, LASTING, NAMES, PER_SECOND, TraceBook
@@ -55,6 +57,16 @@ def test_answers_are_the_same_while_watched(server: Server, traces: TraceBook) -
     for name in ("www.shop.test", "api.shop.test", "x.ads.shop.test"):
         traces.watch(name, True)
     assert [ask(server, query) for query in queries] == before
+
+
+def test_a_quota_holds_for_watched_names_too(server: Server, traces: TraceBook) -> None:
+    """Whoever has a name followed gets not more answers by that."""
+    quota = Quota()
+    quota.rate = 1
+    server.front.serving = evolve(server.front.serving, quotas={"t-demo": quota})
+    traces.watch("www.shop.test", True)
+    rcodes = [ask(server, wire("www.shop.test"))[3] & 15 for _ in range(5)]
+    assert (rcodes[0], rcodes[-1], quota.refused > 0) == (0, 5, True)
 
 
 @on_reactor

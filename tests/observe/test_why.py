@@ -112,6 +112,14 @@ def test_memory_and_replies_are_bounded(server: Server, book: WhyBook) -> None:
     assert told[0]["name"] == f"n{REMEMBERED + 99}.shop.test"
 
 
+def test_others_answers_do_not_push_out_a_tenants_own(server: Server, book: WhyBook) -> None:
+    """A tenant is told of its own answers, however many newer ones others have given."""
+    ask(server, wire("www.shop.test", "MX"))
+    for number in range(MOST + 1):
+        ask(server, wire(f"n{number}.elsewhere.example"))
+    assert [each["name"] for each in book.why("127.0.0.1", "t-demo")] == ["www.shop.test"]
+
+
 def test_a_client_must_be_named(book: WhyBook) -> None:
     """Nothing is no client."""
     with pytest.raises(ControlError):

@@ -97,7 +97,7 @@ class Control(Protocol):
     def upstreams(self) -> list[Table]:
         """Every upstream server and its state."""
 
-    def why(self, client: str) -> list[Table]:
+    def why(self, client: str, tenant: str | None = None) -> list[Table]:
         """The last answers that one client got, and why."""
 
     def trace_watch(self, name: str, on: bool) -> Table:

@@ -84,7 +84,7 @@ class Viewer(Perspective):
     @remote(VIEWER, Scope.OWN)
     async def perspective_why(self, client: str) -> Plain:
         """The last answers a client got."""
-        return _of(self.control.why(client), self.identity.tenant)
+        return self.control.why(client, self.identity.tenant)
 
     @remote(VIEWER, Scope.WHOLE)
     async def perspective_cache_stats(self) -> Plain:

@@ -30,8 +30,8 @@ _LONGEST_NAP = 60.0
 class Why(Protocol):
     """Knows the last answers of a client."""
 
-    def why(self, client: str) -> list[Table]:
-        """They, newest first."""
+    def why(self, client: str, tenant: str | None = None) -> list[Table]:
+        """They, newest first; *tenant*: only its own."""
 
 
 class Traces(Protocol):
@@ -192,9 +192,9 @@ class Control:
         """Every upstream server and its state."""
         return caches.upstreams(self.state.server)
 
-    def why(self, client: str) -> list[Table]:
-        """The last answers that one client got, and why."""
-        return _present(self.observers.why, "no answers are remembered").why(client)
+    def why(self, client: str, tenant: str | None = None) -> list[Table]:
+        """The last answers that one client got, and why; *tenant*: only its own."""
+        return _present(self.observers.why, "no answers are remembered").why(client, tenant)
 
     def trace_watch(self, name: str, on: bool) -> Table:
         """Begin or end keeping the stages of queries for *name*."""

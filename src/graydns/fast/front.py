@@ -193,8 +193,7 @@ class Front:
             decision = plan.decide(query.client)
             entry = slot.entries.get(decision) if slot else None
         if self._is_over_quota(decision):
-            self.ledger.note(query, decision, TOO_MUCH.rcode, PARSED, TOO_MUCH.why).parsed += 1
-            return self._render(query, peer, TOO_MUCH, decision)
+            return self._refuse(query, peer, decision)
         bits = RD if query.recursion_desired else 0
         if entry is not None and (not entry.guarded or self._admits(entry, peer, bits)):
             self.ledger.note(query, decision, entry.answer.rcode, PARSED, entry.answer.why).parsed += 1
@@ -210,12 +209,19 @@ class Front:
         quota.refused += 1
         return True
 
-    def _follow(self, query: Query, peer: Peer, trace: Trace) -> Query:
-        """A miss whose way is traced."""
+    def _refuse(self, query: Query, peer: Peer, decision: Decision) -> bytes:
+        """Tell that the tenant has had all queries that it may."""
+        self.ledger.note(query, decision, TOO_MUCH.rcode, PARSED, TOO_MUCH.why).parsed += 1
+        return self._render(query, peer, TOO_MUCH, decision)
+
+    def _follow(self, query: Query, peer: Peer, trace: Trace) -> bytes | Query:
+        """A miss whose way is traced; past the quota there is no way to follow."""
         began = self.clock()
         plan = self.serving.plan(query.qname, query.qtype, peer.tenant)
         decision = plan.decide(query.client)
         trace.passed("Decide", began, self.clock())
+        if self._is_over_quota(decision):
+            return self._refuse(query, peer, decision)
         return query.decided(decision, plan, trace)
 
     def _keep(self, query: Query, peer: Peer, answer: Answer) -> None:

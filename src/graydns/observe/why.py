@@ -99,8 +99,8 @@ class WhyBook:
     tables: Callable[[], Mapping[str, HotTable]] = field(repr=False)
     snapshot: Callable[[], Snapshot] = field(repr=False)
 
-    def why(self, client: str) -> list[Plain]:
-        """The last answers of *client*, newest first, those of the hot table after the others.
+    def why(self, client: str, tenant: str | None = None) -> list[Plain]:
+        """The last answers of *client*, newest first, those of the hot table after the others; *tenant*: only its own.
 
         Plain values: ``at`` (None for hot answers), ``way``, ``name``, ``type``, ``rcode`` (None where it is not known
         any more), ``client``, the verdict (``tenant``, ``service``, ``outcome``, ``endpoint``, ``why``), and
@@ -108,7 +108,8 @@ class WhyBook:
         """
         who = read_who(client)
         told = (self._show_told(each) for each in reversed(self.front.ledger.told) if who.means(each.client))
-        return list(islice(chain(told, self._by_subnet(who), self._by_group(who), self._by_sender(who)), MOST))
+        found = chain(told, self._by_subnet(who), self._by_group(who), self._by_sender(who))
+        return list(islice((each for each in found if tenant in (None, each["tenant"])), MOST))
 
     def _show_told(self, told: Told) -> Plain:
         question = told.qname + told.qtype.to_bytes(2, "big") + b"\0\1"
