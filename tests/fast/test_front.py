@@ -176,6 +176,21 @@ def test_the_short_way_is_taken(snapshot: Snapshot, monkeypatch: pytest.MonkeyPa
         assert isinstance(front.answer(wire_of("WWW.shop.test", number), peer), bytes)
 
 
+def test_tagged_clients_take_it_when_they_come_again(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tail with tags that was asked with before needs no parser for any question whose answer is hot."""
+    front = front_of(snapshot)
+    peer = front.peer("127.0.0.1", "udp")
+    tags = dns.edns.GenericOption(OptionType.make(65001), b"client=qa-laptop")
+    wires = [
+        dns.message.make_query("api.shop.test", "A", use_edns=0, options=options).to_wire()
+        for options in ([tags], [tags, dns.edns.ECSOption("198.51.100.0", 24)])
+    ]
+    replies = [settled(front, wire, peer) for wire in wires]
+    monkeypatch.setattr("graydns.fast.front.parse", None)
+    assert [front.answer(wire, peer) for wire in wires] == replies
+    assert all(b"\xc0\0\2\x14" in reply for reply in replies if reply)
+
+
 def test_shapes_that_clients_invent_are_bounded(snapshot: Snapshot) -> None:
     """Any number of odd tails leaves a bounded table."""
     front = front_of(snapshot)
@@ -184,6 +199,10 @@ def test_shapes_that_clients_invent_are_bounded(snapshot: Snapshot) -> None:
     for payload in range(10_000):
         front.answer(wire[:-8] + payload.to_bytes(2, "big") + wire[-6:], peer)
     assert len(front._shapes) <= 2048
+    for number in range(3_000):
+        tags = dns.edns.GenericOption(OptionType.make(65001), b"n=%d" % number)
+        front.answer(dns.message.make_query("www.shop.test", "A", use_edns=0, options=[tags]).to_wire(), peer)
+    assert 0 < len(front._tagged_shapes) <= 2048
 
 
 def test_errors_are_noted_with_their_reason(snapshot: Snapshot) -> None:

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from twisted.internet.task import Clock
 
 from graydns.fast.quota import Quota
+from graydns.fast.shape import LONGEST_TAGGED
 from graydns.fast.tally import MOST, OTHER
 from graydns.listen.door import DoorLimits
 from graydns.listen.service import Doors
@@ -67,7 +68,7 @@ def test_every_answer_is_counted_once(server: Server, observatory: Observatory) 
         ask(server, wire("www.shop.test"))
     for _ in range(2):
         ask(server, wire("nope.shop.test"))
-    ask(server, wire("www.shop.test", client="somebody"))
+    ask(server, wire("www.shop.test", client="x" * LONGEST_TAGGED))
     ask(server, wire("elsewhere.example"))
     ask(server, wire("www.shop.test")[:14])
     ask(server, b"\0" * 4)

@@ -24,7 +24,7 @@ from graydns.fast.ledger import PARSED, PIPELINE, Ledger
 from graydns.fast.peer import Peer
 from graydns.fast.reply import TOO_MUCH, ReplySettings
 from graydns.fast.serving import Serving
-from graydns.fast.shape import HEAD, REMEMBERED, SUBNET, Shape, read_shape
+from graydns.fast.shape import HEAD, REMEMBERED, SUBNET, Shape, read_shape, read_tagged
 from graydns.fast.sketch import key_of, see, subnet_key
 from graydns.gray.plan import Plan
 from graydns.model.answer import Answer
@@ -61,6 +61,7 @@ class Front:
     tracer: Tracer | None = field(init=False, default=None, repr=False)
     watched: frozenset[bytes] = field(init=False, default=frozenset(), repr=False)
     _shapes: dict[bytes, Shape | None] = field(init=False, factory=dict, repr=False)
+    _tagged_shapes: dict[bytes, Shape] = field(init=False, factory=dict, repr=False)
 
     def peer(self, address: str, transport: str, identity: str | None = None, tenant: str | None = None) -> Peer:
         """Who sends from *address*; for datagrams it is remembered. *tenant*: the listener's, if it has one."""
@@ -73,6 +74,7 @@ class Front:
         if settings != self.settings:
             self.settings = settings
             self._shapes.clear()  # they hold the payload
+            self._tagged_shapes.clear()
 
     def answer(self, wire: bytes, peer: Peer) -> bytes | Query | None:
         """Bytes to send, None for silence, or a Query that :meth:`resolve` must answer."""
@@ -83,6 +85,8 @@ class Front:
             shape = self._shapes[head]
         except KeyError:
             shape = self._learn(head)
+        if shape is None:
+            shape = self._tagged(wire[end:], peer)
         if shape is None or shape.length != len(wire) - end or wire[-1] & shape.rest_mask:
             return self._answer_parsed(wire, peer)
         hot, recursion = peer.hot, peer.recursion
@@ -91,14 +95,16 @@ class Front:
             return self._answer_parsed(wire, peer)
         entry, fork = asked.entry, asked.fork
         if fork is not None:
-            subnet = wire[end + SUBNET :] if shape.prefix and peer.believed and fork.by_subnet else b""
+            alone = shape.prefix and peer.believed and fork.by_subnet and shape.tagged is None
+            subnet = wire[end + SUBNET :] if alone else b""
             entry = fork.seen.get(subnet) or self._choose(fork, subnet, shape, wire, peer)
         if entry is None:
             return self._answer_parsed(wire, peer)
         opt = shape.reply
         if shape.family:
             reach = (entry.reach4 if shape.family == 4 else entry.reach6) if peer.ecs else 0
-            opt += _SCOPES[shape.prefix if shape.prefix < reach else reach] + wire[end + HEAD :]
+            address = wire[end + HEAD :] if shape.tagged is None else shape.address
+            opt += _SCOPES[shape.prefix if shape.prefix < reach else reach] + address
         if entry.size + len(opt) > (peer.limit or shape.limit):
             return self._answer_parsed(wire, peer)
         if entry.guarded and not (
@@ -138,7 +144,9 @@ class Front:
     def _choose(self, fork: Fork, subnet: bytes, shape: Shape, wire: bytes, peer: Peer) -> Entry | None:
         """The Entry of *fork* that is for this client; remembered under the data of its option *subnet*, if that is all
         of him that counts."""
-        if shape.family and peer.ecs:
+        if shape.tagged is not None:
+            client = peer.client(shape.tagged)
+        elif shape.family and peer.ecs:
             sent = Subnet(wire[len(wire) - shape.length + HEAD :] + shape.fill, shape.prefix)
             client = Client(peer.source, peer.transport, sent, peer.identity, (), peer.tenant, peer.may_forward)
         else:
@@ -157,6 +165,18 @@ class Front:
         if len(self._shapes) >= REMEMBERED:
             self._shapes.clear()
         shape = self._shapes[head] = read_shape(head, self.settings.payload)
+        return shape
+
+    def _tagged(self, tail: bytes, peer: Peer) -> Shape | None:
+        """The Shape of a tail with tags, which are remembered whole; those of senders who are not believed, who are
+        to be noted, have none."""
+        if not peer.tags:
+            return None
+        shape = self._tagged_shapes.get(tail)
+        if shape is None and (shape := read_tagged(tail, self.settings.payload)) is not None:
+            if len(self._tagged_shapes) >= REMEMBERED:
+                self._tagged_shapes.clear()
+            self._tagged_shapes[tail] = shape
         return shape
 
     def _admits(self, entry: Entry, peer: Peer, bits: int) -> bool:

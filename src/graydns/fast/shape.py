@@ -2,7 +2,8 @@
 
 Nearly all queries end, after the question, in nothing, in an OPT record without options, or in one whose only
 option is a client subnet. The first 19 octets of that tail fix everything about it but the subnet's address, and
-a server meets few of them, so what they mean is worked out once. Whatever has no Shape is parsed by ``wire.parse``.
+a server meets few of them, so what they mean is worked out once. A client with tags writes the same tail again
+and again; of those, whole tails are remembered. Whatever has no Shape is parsed by ``wire.parse``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ import struct
 
 from graydns.fast.entry import AD, OPT, RD
 from graydns.fast.sketch import SUBNET_BITS
+from graydns.model.query import Edns
 from graydns.wire import edns
+from graydns.wire.edns import BadVersion
+from graydns.wire.walk import Malformed
 
 #: Octets of the tail that name a shape: an OPT record up to the address of a client subnet.
 HEAD = 19
@@ -22,7 +26,11 @@ SUBNET = 15
 #: Shapes remembered; a client can invent new ones at will, so the table starts anew when it is full.
 REMEMBERED = 2048
 
+#: Octets of the longest tail with tags that is remembered.
+LONGEST_TAGGED = 128
+
 _CD = 8
+_TAGS = edns.TAGS.to_bytes(2, "big")
 
 _OPT = struct.Struct("!BHHBBHH")
 _SUBNET = struct.Struct("!HHHBB")
@@ -47,17 +55,33 @@ class Shape:
     of the whole tail. *limit*: octets the client takes over UDP. *flags*: table index bit for DO. *reply*: OPT record
     of the reply, up to without the scope octet if *family* is 4 or 6 (0: no subnet). *prefix*: SOURCE PREFIX-LENGTH.
     *rest_mask*: bits of the last octet that must be 0. *fill*: zero octets that complete the address. *brief*: whether
-    the subnet is no longer than what tells clients apart (``fast.sketch``).
+    the subnet is no longer than what tells clients apart (``fast.sketch``). *tagged*: None, or the options of a
+    tail that was read whole, because there are tags; *address*: then, that of its subnet.
     """
 
-    __slots__ = ("brief", "family", "fill", "flags", "kind", "length", "limit", "opt", "prefix", "reply", "rest_mask")
+    __slots__ = (
+        "address",
+        "brief",
+        "family",
+        "fill",
+        "flags",
+        "kind",
+        "length",
+        "limit",
+        "opt",
+        "prefix",
+        "reply",
+        "rest_mask",
+        "tagged",
+    )
 
     def __init__(self, opt: int, length: int, limit: int, flags: int, reply: bytes) -> None:
         self.opt, self.length, self.limit, self.flags, self.reply = opt, length, limit, flags, reply
         self.kind = opt >> 1 | flags
         self.family = self.prefix = self.rest_mask = 0
-        self.fill = b""
+        self.address = self.fill = b""
         self.brief = True
+        self.tagged: Edns | None = None
 
 
 def read_shape(head: bytes, payload: int) -> Shape | None:
@@ -90,4 +114,36 @@ def read_shape(head: bytes, payload: int) -> Shape | None:
     shape.rest_mask = 0xFF >> (prefix % 8) if prefix % 8 else 0
     shape.brief = prefix <= SUBNET_BITS[family]
     shape.fill = bytes(width - (octets - 4))
+    return shape
+
+
+def read_tagged(tail: bytes, payload: int) -> Shape | None:
+    """The Shape of this whole *tail*, which holds tags and perhaps a client subnet; None for all others.
+
+    *payload*: as for :func:`read_shape`.
+    """
+    if _TAGS not in tail or not _OPT.size <= len(tail) <= LONGEST_TAGGED:
+        return None
+    root, rdtype, size, rcode, version, flags, length = _OPT.unpack_from(tail)
+    if root or rdtype != 41 or rcode or length != len(tail) - _OPT.size:
+        return None
+    try:
+        options = edns.read(size, version << 16 | flags, tail[_OPT.size :])
+    except (Malformed, BadVersion):
+        return None
+    told = options.subnet_wire
+    if options.tags is None or not edns.parse_tags(options.tags):
+        return None
+    if any(code not in (edns.ECS, edns.TAGS) for code, _ in options.options):
+        return None
+    if (told is None) != (options.subnet is None):
+        return None
+    dnssec_ok = flags & 0x8000
+    reply = _OPT.pack(0, 41, payload, 0, 0, dnssec_ok, 0 if told is None else edns.OPTION_SIZE + len(told))
+    shape = Shape(2, len(tail), min(options.payload, payload), 2 if dnssec_ok else 0, reply)
+    shape.tagged = options
+    if told is not None and options.subnet is not None:
+        shape.reply = reply + edns.option(edns.ECS, told)[:7]
+        shape.family = 4 if len(options.subnet.address) == 4 else 6
+        shape.prefix, shape.address = options.subnet.prefix, told[4:]
     return shape
