@@ -181,10 +181,8 @@ def test_tagged_clients_take_it_when_they_come_again(snapshot: Snapshot, monkeyp
     front = front_of(snapshot)
     peer = front.peer("127.0.0.1", "udp")
     tags = dns.edns.GenericOption(OptionType.make(65001), b"client=qa-laptop")
-    wires = [
-        dns.message.make_query("api.shop.test", "A", use_edns=0, options=options).to_wire()
-        for options in ([tags], [tags, dns.edns.ECSOption("198.51.100.0", 24)])
-    ]
+    told: list[list[dns.edns.Option]] = [[tags], [tags, dns.edns.ECSOption("198.51.100.0", 24)]]
+    wires = [dns.message.make_query("api.shop.test", "A", use_edns=0, options=options).to_wire() for options in told]
     replies = [settled(front, wire, peer) for wire in wires]
     monkeypatch.setattr("graydns.fast.front.parse", None)
     assert [front.answer(wire, peer) for wire in wires] == replies
