@@ -37,7 +37,7 @@ format: .venv/installed-test
 bench: .venv/installed-test peers
 	@$(BIN)/python -m benchmarks $(if $(WRITE),--write)
 
-# Real DNS software for the tests, unpacked into .peers/; what cannot be had is named, and skipped by the tests.
+# Real DNS software and Consul for the tests, unpacked into .peers/; what cannot be had is named, and skipped by the tests.
 peers: .venv/installed
 	@$(BIN)/python -m tools.peers
 

@@ -13,6 +13,9 @@ from attrs import frozen
 #: Seconds that one run of apt-get or dpkg-deb may take, downloads included.
 PATIENCE = 180
 
+#: Where Debian keeps the keys of its archive; without the file apt looks among those that it trusts anyway.
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
 LIBRARY_FOLDERS = ("usr/lib/*-linux-gnu", "usr/lib/*-linux-gnu/*", "lib/*-linux-gnu")
 
 WRAPPER = """\
@@ -31,17 +34,29 @@ class Apt:
 
     The machine's list of sources and of installed packages is read, so that only what is missing is
     downloaded. Nothing is configured: no maintainer script runs and no service starts.
+
+    With a *release*, packages come from that release of Debian instead, out of the archive that the machine uses for
+    its own, and alone: what they depend on is of another age and has to be there.
     """
 
     folder: Path
+    release: str | None = None
+
+    @property
+    def _state(self) -> Path:
+        return self.folder / "apt" / (self.release or "")
 
     @property
     def _lists(self) -> Path:
-        return self.folder / "apt" / "lists"
+        return self._state / "lists"
 
     @property
     def _archives(self) -> Path:
-        return self.folder / "apt" / "archives"
+        return self._state / "archives"
+
+    @property
+    def _sources(self) -> Path:
+        return self._state / "sources.list"
 
     def unpack(self, package: str, programs: Sequence[str]) -> None:
         """Download *package* with what it depends on, unpack it, put *programs* into ``bin/``. Raises AptError."""
@@ -60,6 +75,8 @@ class Apt:
             return
         for place in (self._lists, self._archives):
             (place / "partial").mkdir(parents=True, exist_ok=True)
+        if self.release is not None:
+            self._sources.write_text(f"deb {signed_by()}{archive()} {self.release} main\n")
         try:
             run("apt-get", *self._options(), "update")
         except AptError:
@@ -67,19 +84,24 @@ class Apt:
                 raise
 
     def _download(self, package: str) -> list[Path]:
-        run("apt-get", *self._options(), "--yes", "--no-install-recommends", "--download-only", "install", package)
+        if self.release is not None:
+            run("apt-get", *self._options(), "download", package, folder=self._archives)
+        else:
+            run("apt-get", *self._options(), "--yes", "--no-install-recommends", "--download-only", "install", package)
         return sorted(self._archives.glob("*.deb"))
 
     def _options(self) -> Iterator[str]:
         for key, value in (
             ("Dir::State::Lists", self._lists),
-            ("Dir::Cache", self.folder / "apt"),
+            ("Dir::Cache", self._state),
             ("Dir::Cache::Archives", self._archives),
             ("Debug::NoLocking", "true"),
             ("APT::Sandbox::User", ""),
             ("Acquire::Retries", "2"),
         ):
             yield from ("-o", f"{key}={value}")
+        if self.release is not None:
+            yield from ("-o", f"Dir::Etc::SourceList={self._sources}", "-o", "Dir::Etc::SourceParts=-")
 
     def _expose(self, program: str) -> None:
         root = self.folder / "root"
@@ -93,13 +115,32 @@ class Apt:
         wrapper.chmod(0o755)
 
 
-def run(*command: str) -> None:
-    """Run *command* in silence. Raises AptError with the last line that it printed."""
+def archive() -> str:
+    """The address of the Debian archive that this machine gets its own packages from. Raises AptError."""
+    for line in run(
+        "apt-get", "indextargets", "--format", "$(REPO_URI) $(COMPONENT)", "Created-By: Packages"
+    ).splitlines():
+        address, _, component = line.partition(" ")
+        if component == "main" and address.rstrip("/").endswith("/debian"):
+            return address
+    raise AptError("no source of this machine is a Debian archive; install it by hand")
+
+
+def signed_by() -> str:
+    """The option of a line of sources that names the keys, with a blank behind it."""
+    return f"[signed-by={KEYRING}] " if KEYRING.is_file() else ""
+
+
+def run(*command: str, folder: Path | None = None) -> str:
+    """Run *command* in silence, in *folder*; what it printed. Raises AptError with the last line of it."""
     environment = {**os.environ, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=environment, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=PATIENCE, env=environment, check=False, cwd=folder
+        )
     except subprocess.TimeoutExpired:
         raise AptError(f"{command[0]} did not end within {PATIENCE} s") from None
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()
         raise AptError(lines[-1] if lines else f"{command[0]} ended with status {done.returncode}")
+    return done.stdout

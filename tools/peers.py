@@ -1,4 +1,4 @@
-"""Real DNS software that tests and benchmarks run beside graydns: where it is, and how to get it.
+"""Real DNS software, and Consul, that tests and benchmarks run beside graydns: where it is, and how to get it.
 
 A peer is looked for on PATH, in the folders where daemons are installed (an ordinary user's PATH often leaves them
 out), and in ``.peers/bin``. ``python -m tools.peers`` fills ``.peers/`` with what is missing, through apt, without
@@ -12,6 +12,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from attrs import evolve
+
 from tools.apt import Apt, AptError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,6 +21,7 @@ FOLDER = ROOT / ".peers"
 
 #: Program -> the Debian package that has it.
 PACKAGES = {
+    "consul": "consul",
     "delv": "bind9-dnsutils",
     "dig": "bind9-dnsutils",
     "dnsdist": "dnsdist",
@@ -28,6 +31,9 @@ PACKAGES = {
     "named": "bind9",
     "unbound": "unbound",
 }
+
+#: Package -> the release of Debian that has it, for those that the later ones lack. Consul is 1.8.7 there.
+RELEASES = {"consul": "bullseye"}
 
 
 class MissingPeer(Exception):
@@ -63,7 +69,7 @@ def fetch(apt: Apt) -> list[str]:
     for package in sorted({package for program, package in PACKAGES.items() if not is_present(program)}):
         programs = [program for program, holder in PACKAGES.items() if holder == package]
         try:
-            apt.unpack(package, programs)
+            evolve(apt, release=RELEASES.get(package)).unpack(package, programs)
         except AptError as error:
             failures.append(f"{package} ({', '.join(programs)}): {error}")
     return failures

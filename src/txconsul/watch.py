@@ -1,0 +1,173 @@
+"""Being told of every change of something in Consul, over blocking queries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
+
+from attrs import Factory, define, field
+from twisted.internet.defer import CancelledError, Deferred
+
+from txconsul.consul import Value
+from txconsul.course import Course
+from txconsul.errors import Closed, ConsulError, Garbled, NotFound
+from txconsul.pace import Backoff, Bucket
+from txconsul.reply import Reply
+
+#: Seconds that Consul holds a query. Bounds how long a state is missed whose index is behind ours (rolled back).
+WAIT = 45.0
+
+#: A wait is this part shorter or longer, by lot, so that watches which began together do not come back together.
+JITTER = 1 / 3
+
+#: Two queries may follow on one another at once, so that a change is seen at once and the next one as well; of a burst
+#: only what is there after each interval, in seconds, is.
+BURST = 2
+INTERVAL = 0.06
+
+#: Seconds between queries that fail. The longest is well below a second: so late is Consul's return noticed.
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 0.8
+
+
+T = TypeVar("T")
+
+
+class Asking(Protocol):
+    """The part of Consul that is needed."""
+
+    def request(
+        self, method: str, path: str, params: Mapping[str, Value], body: None = None, *, wait: float | None = None
+    ) -> Deferred[Reply]:
+        """As Consul.request."""
+
+
+def watch(
+    consul: Asking,
+    path: str,
+    params: Mapping[str, Value] | None = None,
+    *,
+    wait: float = WAIT,
+    stale: bool = True,
+    clock: Any,
+    random: Callable[[], float],
+) -> Watch:
+    """Watch *path* below ``/v1/``: what it is now, and again whenever its data are others.
+
+    *wait*: seconds that Consul holds a query, give or take a third. *stale*: any server may answer, with or without
+    a leader. *clock*: IReactorTime; *random*: numbers from 0 to 1. Raises ValueError.
+    """
+    if wait <= 0:
+        raise ValueError(f"a wait of {wait:g} s would be Consul's default, and that is five minutes")
+    given: dict[str, Value] = {**(params or {}), **({"stale": True} if stale else {})}
+    return Watch(consul, path, given, wait, clock, random)
+
+
+@define(eq=False)
+class Watch:
+    """An asynchronous iterator of Replies, for one reader. Nothing is asked while nobody waits for the next one.
+
+    The first Reply comes at once, further ones only when the data differ, compared octet by octet. 404 is an answer,
+    with ``json`` None: no such key, or none left. An error ends nothing: the watch backs off, asks again without an
+    index, and what was told stays told. It ends when it is cancelled, or its Consul closed.
+    """
+
+    _consul: Asking
+    path: str
+    _params: Mapping[str, Value]
+    _wait: float
+    _clock: Any
+    _random: Callable[[], float]
+    #: Called with each error.
+    failed: Callable[[ConsulError], None] = field(default=lambda _: None, init=False)
+    #: Called with each good Reply, also where the data are as before.
+    heard: Callable[[Reply], None] = field(default=lambda _: None, init=False)
+    #: Whether the last query went well; not before the first one did.
+    healthy: bool = field(default=False, init=False)
+    #: When the last good Reply came, in seconds of the clock.
+    seen: float | None = field(default=None, init=False)
+    _course: Course = field(default=Factory(Course), init=False)
+    _bucket: Bucket = field(default=Factory(lambda: Bucket(BURST, INTERVAL)), init=False)
+    _backoff: Backoff = field(default=Factory(lambda: Backoff(FIRST_PAUSE, LONGEST_PAUSE)), init=False)
+    _waiting: Deferred[Any] | None = field(default=None, init=False)
+    _reading: bool = field(default=False, init=False)
+    _ended: bool = field(default=False, init=False)
+
+    def __aiter__(self) -> Watch:
+        return self
+
+    async def __anext__(self) -> Reply:
+        if self._reading:
+            raise RuntimeError("a watch has one reader")
+        self._reading = True
+        try:
+            while not self._ended:
+                if (reply := await self._turn()) is not None:
+                    return reply
+        except CancelledError:
+            if not self._ended:
+                raise
+        finally:
+            self._reading = False
+        raise StopAsyncIteration
+
+    def cancel(self) -> None:
+        """End the watch: its connection is closed, and whoever waits for the next Reply is told that there is none."""
+        self._ended = True
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    async def aclose(self) -> None:
+        """As cancel(), for ``contextlib.aclosing``."""
+        self.cancel()
+
+    async def _turn(self) -> Reply | None:
+        """One query; its Reply if there is something new in it."""
+        await self._pause(self._bucket.take(self._clock.seconds()))
+        try:
+            return await self._query()
+        except Closed:
+            self.healthy, self._ended = False, True
+        except ConsulError as error:
+            self.healthy = False
+            self._course.lost()
+            self.failed(error)
+            if not self._ended:
+                await self._pause(self._backoff.pause(self._random()))
+        return None
+
+    async def _query(self) -> Reply | None:
+        """The Reply to the next query, if it has other data. Raises ConsulError."""
+        began, wait = self._clock.seconds(), self._wait * (1 + JITTER * (2 * self._random() - 1))
+        reply = await self._ask(wait)
+        if reply.index is None:
+            raise Garbled(f"{self.path} has no index: it cannot be watched")
+        self.healthy, self.seen = True, self._clock.seconds()
+        self._backoff.reset()
+        changed = self._course.took(reply, reply.index, self.seen - began < wait)
+        self.heard(reply)
+        return reply if changed else None
+
+    async def _ask(self, wait: float) -> Reply:
+        index = self._course.index
+        try:
+            if index is None:
+                return await self._until(self._consul.request("GET", self.path, self._params))
+            asked = {**self._params, "index": index}
+            return await self._until(self._consul.request("GET", self.path, asked, wait=wait))
+        except NotFound as missing:
+            return missing.reply
+
+    async def _pause(self, seconds: float) -> None:
+        if seconds > 0:
+            over: Deferred[None] = Deferred(lambda _: call.cancel())
+            call = self._clock.callLater(seconds, over.callback, None)
+            await self._until(over)
+
+    async def _until(self, result: Deferred[T]) -> T:
+        """Wait for *result*; cancel() cancels it."""
+        self._waiting = result
+        try:
+            return await result
+        finally:
+            self._waiting = None
