@@ -30,6 +30,8 @@ def decided(zone: Zone | None, name: bytes, decision: Decision, asked: Asked) ->
         case Kind.PLAIN | Kind.UPSTREAM:
             if zone is None:
                 return Step(rcode=REFUSED, authoritative=False, edes=(NOT_AUTHORITATIVE,), why="not ours")
+            if zone.living is not None:
+                return zone.living.step(zone, name, decision, asked)
             return placed(zone, name, search(zone, name), asked)
 
 

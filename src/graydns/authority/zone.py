@@ -7,13 +7,17 @@ non-terminals, RFC 4592 section 2.2.2) have an empty row, so that "does it exist
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from attrs import evolve, field, frozen
 
 from graydns.authority.rows import Node, Stored, unpack
 from graydns.authority.rrtype import NS, SOA
+from graydns.model.decision import Decision
 from graydns.model.name import ROOT, is_within, parent
+
+if TYPE_CHECKING:
+    from graydns.authority.step import Asked, Step
 
 #: Rows taken per step of :func:`build`: well under a millisecond.
 STEP = 500
@@ -28,6 +32,13 @@ T = TypeVar("T")
 Shards = tuple[dict[bytes, bytes], ...]
 
 
+class Living(Protocol):
+    """Who answers for names whose records come and go while their zone stays."""
+
+    def step(self, zone: Zone, name: bytes, decision: Decision, asked: Asked) -> Step:
+        """What there is at *name* of *zone*, of which nothing has been decided. Raises NotYetKnown."""
+
+
 @frozen(eq=False)
 class Zone:
     """One zone; its identity is the Origin of the answers made from it.
@@ -35,6 +46,7 @@ class Zone:
     *origin*: name of the *apex*, whose RRsets are kept unpacked, as every walk starts there. *shards*: the rows by
     lowered name, spread by hash; never changed once built. *services*: names under release control; they exist though
     the zone may hold nothing at them, and so do the names above them (*implied*: those of both that have no row).
+    *living*: answers in place of the rows, None for nearly all zones.
     """
 
     origin: bytes
@@ -42,6 +54,7 @@ class Zone:
     shards: Shards = field(repr=False)
     services: frozenset[bytes] = field(default=frozenset(), repr=False)
     implied: frozenset[bytes] = field(default=frozenset(), repr=False)
+    living: Living | None = field(default=None, repr=False)
 
     def node(self, name: bytes) -> Node | None:
         """The RRsets at *name* by type, empty for an empty non-terminal, None if the name does not exist."""

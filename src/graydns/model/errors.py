@@ -6,6 +6,8 @@
     ├── ConfigError        one or more Faults in what a user wrote
     ├── ControlError       an operator asked for something that is wrong or cannot be
     ├── Unanswerable       bytes from a client that end before the pipeline
+    ├── Unreadable         what Consul said is not understood
+    ├── NotYetKnown        the catalog has to be asked first
     └── ResolveError       a link cannot answer; the pipeline turns it into an rcode and an EDE
         ├── UpstreamError      nobody behind us answered usefully
         └── Overloaded         a limit of ours was reached
@@ -81,6 +83,21 @@ class Unanswerable(GraydnsError):
     def __init__(self, reply: bytes | None, why: str) -> None:
         super().__init__(why)
         self.reply = reply
+
+
+class Unreadable(GraydnsError):
+    """What Consul's HTTP interface said has not the form that it should have; nothing of it is taken."""
+
+
+@frozen
+class NotYetKnown(GraydnsError):
+    """The answer needs a *kind* (``service`` or ``node``) of the catalog of which nothing has been heard yet."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name!r} is not known yet"
 
 
 @frozen

@@ -1,0 +1,192 @@
+"""Consul's domain as a zone of ours: SOA and NS stand in rows, everything else is what the catalog says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from struct import Struct
+
+from attrs import evolve, field, frozen
+
+from graydns.authority.consul.entry import Entry, entry, reached, texts
+from graydns.authority.consul.place import Elsewhere, Empty, OfAddress, OfNode, OfService, place
+from graydns.authority.rows import Stored, pack
+from graydns.authority.rrtype import AAAA, ANY, CNAME, IN, NS, SOA, SRV, TXT, A
+from graydns.authority.search import search
+from graydns.authority.step import NOERROR, NXDOMAIN, Asked, Step, negative, placed, records
+from graydns.authority.verdict import NOT_AUTHORITATIVE, REFUSED
+from graydns.authority.zone import Zone, build, run
+from graydns.model.answer import ADDITIONAL, Ede
+from graydns.model.catalog import Catalog, Choice, Selection, ServiceView
+from graydns.model.decision import Decision
+from graydns.model.errors import NotYetKnown
+from graydns.wire.body import RRset
+
+#: RFC 8914 section 4.22.
+_NOT_SUPPORTED = Ede(21)
+
+#: REFRESH, RETRY and EXPIRE of the SOA as Consul has them.
+_REFRESH, _RETRY, _EXPIRE = 3600, 600, 86400
+
+_NUMBERS = Struct(">IIIII")
+
+
+def _lowered(by_name: Mapping[str, int]) -> dict[str, int]:
+    return {name.lower(): seconds for name, seconds in by_name.items()}
+
+
+@frozen(eq=False)
+class ConsulDomain:
+    """Answers for the names below *domain* from *catalog*.
+
+    *datacenter*: the one that the catalog is of. *service_ttl*: seconds by service name; ``name*`` holds for those that
+    begin so, the longest wins, and 0 is the TTL of all others. *node_ttl*: seconds. *only_passing*:
+    whether instances that warn are out too.
+    """
+
+    domain: bytes
+    datacenter: str
+    catalog: Catalog = field(repr=False)
+    service_ttl: Mapping[str, int] = field(factory=dict, converter=_lowered)
+    node_ttl: int = 0
+    only_passing: bool = False
+    _suffix: bytes = field(init=False, repr=False)
+
+    @_suffix.default
+    def _label(self) -> bytes:
+        label = self.datacenter.lower().encode()
+        return bytes((len(label),)) + label + self.domain
+
+    def selection(self, name: bytes) -> Selection | None:
+        """The instances that *name* stands for, None if it is not a service's. Raises NotYetKnown."""
+        found = place(name, self.domain, self.datacenter)
+        return self._select(self._view(found), found) if isinstance(found, OfService) else None
+
+    def step(self, zone: Zone, name: bytes, decision: Decision, asked: Asked) -> Step:
+        """What the catalog says to *name*; instances in the order of *decision*, if it has a Choice of them.
+
+        Raises NotYetKnown.
+        """
+        if zone.node(name):
+            return placed(zone, name, search(zone, name), asked)
+        match place(name, self.domain, self.datacenter):
+            case OfService() as found:
+                return self._service(zone, name, found, decision, asked)
+            case OfNode(node):
+                return self._node(zone, name, node, asked)
+            case OfAddress(address):
+                given = {A if len(address) == 4 else AAAA: Stored(self.node_ttl, (address,))}
+                return records(zone, name, given, asked, why="an address spelled")
+            case Empty():
+                return negative(zone, NOERROR, why="no records, but names below it")
+            case Elsewhere(foreign):
+                ede, why = (NOT_AUTHORITATIVE, "another datacenter") if foreign else (_NOT_SUPPORTED, "servers only")
+                return Step(rcode=REFUSED, authoritative=False, edes=(ede,), origin=zone, why=why)
+        return negative(zone, NXDOMAIN, why="no such name")
+
+    def ttl(self, service: str) -> int:
+        """The TTL of *service*, lowered, in seconds."""
+        if (exact := self.service_ttl.get(service)) is not None:
+            return exact
+        fitting = [key for key in self.service_ttl if key.endswith("*") and service.startswith(key[:-1])]
+        return self.service_ttl[max(fitting, key=len)] if fitting else 0
+
+    def _view(self, found: OfService) -> ServiceView:
+        view = self.catalog.service(found.service)
+        if view is None:
+            raise NotYetKnown("service", found.service)
+        return view
+
+    def _select(self, view: ServiceView, found: OfService) -> Selection:
+        return view.select(found.tag, only_passing=self.only_passing)
+
+    def _service(self, zone: Zone, name: bytes, found: OfService, decision: Decision, asked: Asked) -> Step:
+        view = self._view(found)
+        entries = self._entries(self._select(view, found), decision)
+        if not entries:
+            rcode = NOERROR if _is_above_a_tag(view, found.tag) else NXDOMAIN
+            return evolve(negative(zone, rcode, why="no instances"), origin=view)
+        ttl = self.ttl(found.service)
+        given = _services(entries, ttl) if asked.qtype == SRV else _addresses(entries, ttl)
+        step = records(zone, name, given, asked, why=f"{len(entries)} instances of {view.name}")
+        more = _additional(entries, ttl) if asked.qtype == SRV else ()
+        return evolve(step, rrsets=(*step.rrsets, *more), origin=view)
+
+    def _entries(self, selection: Selection, decision: Decision) -> Sequence[Entry]:
+        """The Entries of *selection* in the order of an answer."""
+        made: Sequence[Entry | None] | None = selection.made.get(("entries", self._suffix))
+        if made is None:
+            made = selection.made["entries", self._suffix] = [
+                entry(instance, self._suffix) for instance in selection.instances
+            ]
+        choice, leading = decision.origin, selection.leading
+        first = choice.first if isinstance(choice, Choice) and choice.selection is selection else 0
+        order = (*made[first:leading], *made[:first], *made[leading:])
+        return [one for one in order if one is not None]
+
+    def _node(self, zone: Zone, name: bytes, node: str, asked: Asked) -> Step:
+        view = self.catalog.node(node)
+        if view is None:
+            raise NotYetKnown("node", node)
+        if view.address is None:
+            return evolve(negative(zone, NXDOMAIN, why="no such node"), origin=view)
+        given: dict[int, Stored] = {}
+        if (found := reached(view.address)) is not None:
+            given[found[0]] = Stored(self.node_ttl, (found[1],))
+        if view.meta and CNAME not in given and asked.qtype in (TXT, ANY):
+            given[TXT] = Stored(self.node_ttl, texts(view.meta))
+        return evolve(records(zone, name, given, asked, why="a node"), origin=view)
+
+
+def _services(entries: Sequence[Entry], ttl: int) -> dict[int, Stored]:
+    return {SRV: Stored(ttl, _unique([one.srv for one in entries]))}
+
+
+def _addresses(entries: Sequence[Entry], ttl: int) -> dict[int, Stored]:
+    """The addresses; only if there is not one, the first host name, alone as a CNAME has to be."""
+    found = {rdtype: [one.rdata for one in entries if one.rdtype == rdtype] for rdtype in (A, AAAA)}
+    given = {rdtype: Stored(ttl, _unique(rdatas)) for rdtype, rdatas in found.items() if rdatas}
+    return given or {CNAME: Stored(ttl, (entries[0].rdata,))}
+
+
+def _additional(entries: Sequence[Entry], ttl: int) -> list[RRset]:
+    """The addresses of the targets that are names of nodes or addresses, none of them required."""
+    unique = dict.fromkeys((one.target, one.rdtype, one.rdata) for one in entries if one.ours)
+    return [RRset(ADDITIONAL, target, rdtype, IN, ttl, (rdata,), required=False) for target, rdtype, rdata in unique]
+
+
+def _unique(rdatas: Sequence[bytes]) -> tuple[bytes, ...]:
+    return tuple(dict.fromkeys(rdatas))
+
+
+def _is_above_a_tag(view: ServiceView, tag: str) -> bool:
+    """Whether a tag with dots ends in *tag*, so that there are names below this one (RFC 8020)."""
+    return bool(tag) and any(
+        one.lower().endswith(f".{tag}") for instance in view.select().instances for one in instance.tags
+    )
+
+
+def consul_zone(
+    living: ConsulDomain,
+    *,
+    servers: Mapping[bytes, Sequence[bytes]] | None = None,
+    negative_ttl: int = 0,
+    serial: int = 1,
+) -> Zone:
+    """The zone for which *living* answers.
+
+    *servers*: packed addresses by the lowered name of a name server; without any it is ``ns`` below the domain.
+    *negative_ttl*: seconds for which "there is no such thing" may be cached.
+    """
+    known = dict(servers or {b"\2ns" + living.domain: ()})
+    first = next(iter(known))
+    numbers = _NUMBERS.pack(serial, _REFRESH, _RETRY, _EXPIRE, negative_ttl)
+    apex = {
+        SOA: Stored(negative_ttl, (first + b"\12hostmaster" + living.domain + numbers,)),
+        NS: Stored(living.node_ttl, tuple(known)),
+    }
+    rows = {living.domain: pack(apex)}
+    for name, addresses in known.items():
+        found = {rdtype: tuple(one for one in addresses if len(one) == size) for rdtype, size in ((A, 4), (AAAA, 16))}
+        if name.endswith(living.domain) and any(found.values()):
+            rows[name] = pack({rdtype: Stored(living.node_ttl, one) for rdtype, one in found.items() if one})
+    return evolve(run(build(living.domain, rows.items(), count=len(rows))), living=living)

@@ -1,0 +1,121 @@
+"""Which instance of a Consul service a client is sent to first: the same weighted rendezvous as among endpoints.
+
+Every client gets all instances; the first one is its own, so that clients which take the first spread by weight, and
+each stays where it is as long as that instance does.
+"""
+
+from __future__ import annotations
+
+from attrs import evolve, field, frozen
+
+from graydns.gray.endpoints import MAX_MEMBERS, Member, Pool, pool
+from graydns.gray.key import ENDPOINT, KeyRecipe, hash_key, recipe
+from graydns.gray.plan import Plan
+from graydns.gray.verdicts import Choose
+from graydns.model.catalog import Choice, Selection
+from graydns.model.decision import Cohort, Decision, Kind
+from graydns.model.query import Client
+
+#: What tells clients apart. Not who they are: that would forbid every cache between us and them (TTL 0).
+_CLIENT_KEY = recipe(("subnet", "source"), {})
+
+
+def lay_under(plan: Plan, selection: Selection, tenant: str) -> Plan:
+    """*plan* with an instance of *selection* for the clients that it leaves to the zone.
+
+    To be made anew when the selection changes; *tenant* is the domain's.
+    """
+    if selection.leading < 2:
+        return _under(
+            plan, _Order(tenant, selection, _CLIENT_KEY, varies=plan.varies, reach=(plan.reach4, plan.reach6))
+        )
+    reach = max(plan.reach4, _CLIENT_KEY.reach4), max(plan.reach6, _CLIENT_KEY.reach6)
+    return _under(plan, _Order(tenant, selection, _CLIENT_KEY, varies=True, reach=reach))
+
+
+@frozen(eq=False)
+class _Order:
+    """Makes the Decisions for one Selection. *varies*, *reach*: of all Decisions for the name."""
+
+    tenant: str
+    selection: Selection
+    key: KeyRecipe
+    varies: bool = field(kw_only=True)
+    reach: tuple[int, int] = field(kw_only=True)
+    _made: dict[int, Decision] = field(init=False, factory=dict)
+    _raised: dict[Decision, Decision] = field(init=False, factory=dict)
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether all clients get one order."""
+        return self.selection.leading < 2
+
+    def decide(self, client: Client) -> Decision:
+        """Which instance is first for *client*."""
+        return self.of(0 if self.is_fixed else _pool(self.tenant, self.selection).first(self.key.read(client)))
+
+    def of(self, first: int) -> Decision:
+        """The Decision for instance number *first*; one object for each."""
+        if first not in self._made:
+            instances = self.selection.instances
+            self._made[first] = Decision(
+                Cohort(
+                    self.tenant, self.selection.service, self.selection.tag, instances[first].name if instances else ""
+                ),
+                varies=self.varies,
+                reach4=self.reach[0],
+                reach6=self.reach[1],
+                origin=Choice(self.selection, first),
+                why="instances that Consul knows",
+            )
+        return self._made[first]
+
+    def raised(self, decision: Decision) -> Decision:
+        """A *decision* of the policy for the same name: all its answers have one scope."""
+        if (decision.varies, decision.reach4, decision.reach6) == (self.varies, *self.reach):
+            return decision
+        if decision not in self._raised:
+            reach4, reach6 = self.reach
+            self._raised[decision] = evolve(decision, varies=self.varies, reach4=reach4, reach6=reach6)
+        return self._raised[decision]
+
+
+def _under(plan: Plan, order: _Order) -> Plan:
+    single = plan.single
+    if single is not None and single.kind is not Kind.PLAIN:
+        return plan
+    if single is not None and order.is_fixed:
+        one = order.of(0)
+        return evolve(plan, decide=lambda client: one, single=one, last=lambda client: one)
+    return evolve(
+        plan,
+        decide=order.decide if single is not None else _filled(plan.decide, order),
+        single=None,
+        reach4=order.reach[0],
+        reach6=order.reach[1],
+        by_subnet=plan.by_subnet or single is not None,
+        last=_filled(plan.last, order),
+    )
+
+
+def _filled(choose: Choose, order: _Order) -> Choose:
+    """What *choose* says, and *order* where that leaves it to the zone."""
+
+    def decide(client: Client) -> Decision:
+        decision = choose(client)
+        return order.decide(client) if decision.kind is Kind.PLAIN else order.raised(decision)
+
+    return decide
+
+
+def _pool(tenant: str, selection: Selection) -> Pool:
+    """The instances that may be first, under a hash key of their service: whatever tag is asked for, a client keeps the
+    instance that is its own, if that has the tag."""
+    name = selection.service.lower()
+    key = hash_key(tenant, name, name, ENDPOINT)
+    found: Pool | None = selection.made.get(("pool", key))
+    if found is None:
+        leading = selection.instances[: min(selection.leading, MAX_MEMBERS)]
+        members = [Member(one.name, one.name.encode(), one.weight, {}) for one in leading]
+        selection.made["pool", key] = found = pool(name, selection.tag, members, len(members), key)
+    return found

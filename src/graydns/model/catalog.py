@@ -1,0 +1,133 @@
+"""The catalog: what Consul last said about services and nodes, as immutable views.
+
+A view is a new object each time that what it says has changed, never otherwise: it is the Origin of the answers made
+from it. Names and tags are compared without regard to letter case, as Consul does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from attrs import field, frozen
+
+PASSING, WARNING, CRITICAL = "passing", "warning", "critical"
+
+
+class Weights(NamedTuple):
+    """An instance's share, 0 to 65,535, while it passes and while it warns."""
+
+    passing: int
+    warning: int
+
+
+#: Of an instance that was registered without.
+ONE_EACH = Weights(1, 1)
+
+
+@frozen
+class Instance:
+    """One instance of a service.
+
+    *id*: unique on its *node*. *address*: an IP address or a host name; empty = it has the *node_address*. *tags*,
+    *meta*: as registered. *status*: PASSING, WARNING or CRITICAL, the worst of its own checks and of its node's.
+    """
+
+    node: str
+    node_address: str
+    service: str
+    id: str
+    address: str = ""
+    port: int = 0
+    tags: tuple[str, ...] = ()
+    meta: Mapping[str, str] = field(factory=dict)
+    weights: Weights = ONE_EACH
+    status: str = PASSING
+
+    @property
+    def host(self) -> str:
+        """Where it can be reached: an IP address or a host name."""
+        return self.address or self.node_address
+
+    @property
+    def weight(self) -> int:
+        """Its share in the state it is in."""
+        if self.status == CRITICAL:
+            return 0
+        return self.weights.passing if self.status == PASSING else self.weights.warning
+
+    @property
+    def name(self) -> str:
+        """What tells it from all other instances of its service."""
+        return f"{self.node}/{self.id}"
+
+
+@frozen(eq=False)
+class Selection:
+    """The instances of a service that a name stands for.
+
+    *tag*: lowered; empty = whatever their tags. *instances*: the first *leading* of them may lead an answer; those of
+    weight 0 do so only if there are no others. *made*: what others have made of it, to be kept as long as it.
+    """
+
+    service: str
+    tag: str
+    instances: tuple[Instance, ...]
+    leading: int
+    made: dict[Hashable, Any] = field(init=False, factory=dict, repr=False)
+
+
+@frozen(eq=False)
+class Choice:
+    """A Selection whose instance number *first* leads: the ``origin`` of the Decision for a name of the catalog."""
+
+    selection: Selection
+    first: int
+
+
+@frozen(eq=False)
+class ServiceView:
+    """One service as Consul's health endpoint told it; without *instances*: there is no such service."""
+
+    name: str
+    instances: tuple[Instance, ...] = ()
+    _selections: dict[tuple[str, bool], Selection] = field(init=False, factory=dict, repr=False)
+
+    def select(self, tag: str = "", *, only_passing: bool = False) -> Selection:
+        """The instances with *tag* that are not critical, or that pass; the same object for the same question."""
+        tag = tag.lower()
+        if (found := self._selections.get((tag, only_passing))) is None:
+            found = self._select(tag, only_passing)
+            if found.instances:  # clients can ask for tags without end, but not for such as instances have
+                self._selections[tag, only_passing] = found
+        return found
+
+    def _select(self, tag: str, only_passing: bool) -> Selection:
+        taken = [
+            instance
+            for instance in self.instances
+            if (instance.status == PASSING if only_passing else instance.status != CRITICAL)
+            and (not tag or tag in map(str.lower, instance.tags))
+        ]
+        leading = [instance for instance in taken if instance.weight]
+        rest = [instance for instance in taken if not instance.weight]
+        return Selection(self.name, tag, (*leading, *rest), len(leading) or len(rest))
+
+
+@frozen(eq=False)
+class NodeView:
+    """One node; *address* None: there is no such node."""
+
+    name: str
+    address: str | None
+    meta: Mapping[str, str] = field(factory=dict)
+
+
+class Catalog(Protocol):
+    """What is known; names come lowered. None = not known yet: whoever asks has to wait until a watch has told it."""
+
+    def service(self, name: str) -> ServiceView | None:
+        """The service of this name."""
+
+    def node(self, name: str) -> NodeView | None:
+        """The node of this name."""

@@ -1,0 +1,1 @@
+"""What Consul tells: its catalog."""

@@ -1,0 +1,90 @@
+"""Our answers for Consul's domain, from the catalog that the recorded agent told."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+import dns.flags
+import dns.message
+from attrs import field, frozen
+
+from graydns.authority.consul.zone import ConsulDomain, consul_zone
+from graydns.authority.lookup import lookup
+from graydns.authority.zone import Zone, Zones
+from graydns.model.catalog import NodeView, ServiceView
+from graydns.model.decision import Decision
+from graydns.model.name import from_text
+from graydns.model.query import TCP
+from graydns.sources.consul.reading import read_node, read_service
+from graydns.wire.view import view
+from tests.authority.asking import PLAIN, everything_plain, make_query
+from tests.authority.consul_scene import RECORDED, shown
+
+DOMAIN = from_text("consul")
+
+#: What DNS_CONFIG of the recorded agent says.
+SERVICE_TTL = {"*": 5, "api": 1, "we*": 2}
+NODE_TTL, NEGATIVE_TTL = 7, 3
+
+
+@cache
+def recording() -> dict[str, Any]:
+    """What the real agent said."""
+    found: dict[str, Any] = json.loads(RECORDED.read_text())
+    return found
+
+
+@frozen
+class Known:
+    """A catalog that knows of everything; what it does not hold does not exist."""
+
+    services: dict[str, ServiceView] = field(factory=dict)
+    nodes: dict[str, NodeView] = field(factory=dict)
+
+    def service(self, name: str) -> ServiceView | None:
+        return self.services.get(name, ServiceView(name))
+
+    def node(self, name: str) -> NodeView | None:
+        return self.nodes.get(name, NodeView(name, None))
+
+
+class Unknown:
+    """A catalog that has heard of nothing yet."""
+
+    def service(self, _name: str) -> ServiceView | None:
+        return None
+
+    def node(self, _name: str) -> NodeView | None:
+        return None
+
+
+def recorded_catalog() -> Known:
+    """The catalog of the recording, with itself read from Consul's JSON."""
+    told = recording()
+    return Known(
+        {name.lower(): read_service(name, document) for name, document in told["health"].items()},
+        {name.lower(): read_node(name, document) for name, document in told["node"].items()},
+    )
+
+
+def make_domain(catalog: Known | Unknown, *, only_passing: bool = False) -> ConsulDomain:
+    """The domain as the recorded agent had it."""
+    return ConsulDomain(DOMAIN, "dc1", catalog, SERVICE_TTL, NODE_TTL, only_passing)
+
+
+def make_zones(catalog: Known | Unknown, *more: Zone, only_passing: bool = False) -> Zones:
+    """The domain, and other zones beside it."""
+    zone = consul_zone(make_domain(catalog, only_passing=only_passing), negative_ttl=NEGATIVE_TTL)
+    return Zones({one.origin: one for one in (zone, *more)})
+
+
+def say(zones: Zones, name: str, mnemonic: str, *, transport: str = TCP, decision: Decision = PLAIN) -> dict[str, Any]:
+    """What we say, in the form of the recording."""
+    query = make_query(name, mnemonic, transport=transport, decision=decision)
+    answer = lookup(zones, query, everything_plain).answer()
+    message: dns.message.Message = view(query.question, answer)
+    message.flags |= dns.flags.AA if answer.authoritative else 0
+    message.set_rcode(dns.rcode.Rcode(answer.rcode))
+    return shown(message)
