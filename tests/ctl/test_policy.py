@@ -108,7 +108,7 @@ def test_a_policy_that_is_wrong(folder: Path) -> None:
     assert places == [
         ["/p.yaml:1:92", "meta.revision"],
         ["/p.yaml:3:5", "route.0"],
-        ["/p.yaml:4:36", "percent.api.shop.test.canary"],
+        ["/p.yaml:4:35", "percent.api.shop.test.canary"],
     ]
 
 
