@@ -47,6 +47,7 @@ def anchored(settings: Settings, folder: Path) -> Settings:
         data=folder / settings.data,
         zones=settings.zones and folder / settings.zones,
         geo=settings.geo and folder / settings.geo,
+        consul=settings.consul and settings.consul.anchored(folder),
     )
 
 

@@ -22,6 +22,7 @@ from graydns.config.address import (
     read_path,
     read_server,
 )
+from graydns.config.consul import Consul
 from graydns.config.document import Document
 from graydns.config.scalar import Duration, Identifier, Integer, Size, TenantName, Text, Ttl, read_boolean
 from graydns.model.name import ROOT
@@ -160,6 +161,7 @@ class Settings:
         factory=lambda: {ROOT: "default"}
     )
     tenants: Mapping[Annotated[str, TenantName()], Tenant] = field(factory=dict)
+    consul: Consul | None = None
 
 
 @frozen(kw_only=True)

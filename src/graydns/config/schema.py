@@ -8,12 +8,23 @@ from typing import TypeVar
 
 from cattrs import Converter
 
+from graydns.config.consul import (
+    Consul,
+    ConsulTls,
+    PolicyCentre,
+    PolicyKey,
+    check_consul,
+    check_key,
+    check_policy,
+    check_tls,
+)
 from graydns.config.converter import new_converter, register
 from graydns.config.document import Document
 from graydns.config.main import Cache, Limits, Reload, Settings, Stale, Tenant, Tls, Trust, Upstream
 from graydns.config.main_check import check_settings
 from graydns.config.misfit import Misfit, Misfits
 from graydns.config.policy import register_policy
+from graydns.config.strategy import register_strategy
 from graydns.config.zone import Source, ZoneSettings, check_zone
 from graydns.model.errors import ConfigError, Path
 
@@ -27,8 +38,13 @@ def converter() -> Converter:
     register_policy(made)
     for cls in (Tls, Reload, Trust, Limits, Stale, Cache, Upstream, Tenant, Source):
         register(made, cls)
+    register(made, ConsulTls, check_tls)
+    register(made, PolicyKey, check_key)
+    register(made, PolicyCentre, check_policy)
+    register(made, Consul, check_consul)
     register(made, Settings, check_settings)
     register(made, ZoneSettings, check_zone)
+    register_strategy(made)
     return made
 
 

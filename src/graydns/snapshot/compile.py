@@ -15,6 +15,7 @@ from graydns.gray.compile import compile_steps as router_steps
 from graydns.gray.geo import Geo
 from graydns.gray.router import Router
 from graydns.model.errors import ConfigError, Fault
+from graydns.model.policy import Rule
 from graydns.model.query import DEFAULT_TENANT
 from graydns.snapshot.snapshot import Snapshot
 from graydns.upstream.group import UpstreamGroup
@@ -24,12 +25,21 @@ from graydns.upstream.table import ForwardTable
 
 
 @frozen
+class Routes:
+    """Rules of *tenant* that no file has, beside its own ones. *place*: what their faults have for a file."""
+
+    tenant: str
+    rules: tuple[Rule, ...]
+    place: str
+
+
+@frozen
 class Inputs:
     """All that a Snapshot is made from.
 
     *resolv_conf*: contents of that file, for servers called ``system``. *contents*: digests of what the zones' files
     mean, by zone; *rules*: of the tenants' own rules. Where they are given, a tenant whose digests are those of the
-    Snapshot before keeps its Router.
+    Snapshot before keeps its Router. *routes*: rules from elsewhere.
     """
 
     config: Config
@@ -39,6 +49,15 @@ class Inputs:
     resolv_conf: str = field(default="", repr=False)
     contents: Mapping[bytes, bytes] = field(factory=dict, repr=False)
     rules: Mapping[str, bytes] = field(factory=dict, repr=False)
+    routes: Routes | None = field(default=None, repr=False)
+
+    def own_rules(self, tenant: str) -> tuple[Rule, ...]:
+        """The rules over all zones of *tenant* that the main file has."""
+        return self.config.tenants[tenant].rules if tenant in self.config.tenants else ()
+
+    def more_rules(self, tenant: str) -> tuple[Rule, ...]:
+        """Those that come after them."""
+        return self.routes.rules if self.routes is not None and self.routes.tenant == tenant else ()
 
 
 def compile_steps(number: int, inputs: Inputs, before: Snapshot | None = None) -> Generator[None, None, Snapshot]:
@@ -61,7 +80,7 @@ def compile_steps(number: int, inputs: Inputs, before: Snapshot | None = None) -
         try:
             routers[tenant] = yield from _router(tenant, inputs)
         except ConfigError as error:
-            faults += _placed(error.faults, tenant, config)
+            faults += _placed(error.faults, tenant, inputs)
     if faults:
         raise ConfigError(faults)
     by_suffix = {suffix: groups[upstream] for suffix, upstream in config.forward.items()}
@@ -124,22 +143,25 @@ def _mark(tenant: str, inputs: Inputs) -> object:
     if not inputs.contents.keys() >= set(zones) or (tenant in inputs.config.tenants and tenant not in inputs.rules):
         return None
     # The database itself stands for its contents: it is opened anew whenever its file changes.
-    return tuple((zone, inputs.contents[zone]) for zone in zones), inputs.rules.get(tenant), inputs.geo
+    contents = tuple((zone, inputs.contents[zone]) for zone in zones)
+    return contents, inputs.rules.get(tenant), inputs.more_rules(tenant), inputs.geo
 
 
 def _router(tenant: str, inputs: Inputs) -> Generator[None, None, Router]:
-    config = inputs.config
     files = [zone for zone in inputs.zone_files if zone.tenant_id == tenant]
     policies = [ZonePolicy(zone.zone, zone.services, zone.rules, file=str(zone.file)) for zone in files]
-    rules = config.tenants[tenant].rules if tenant in config.tenants else ()
+    rules = (*inputs.own_rules(tenant), *inputs.more_rules(tenant))
     return (yield from router_steps(tenant, policies, rules, inputs.geo))
 
 
-def _placed(faults: Sequence[Fault], tenant: str, config: Config) -> Iterator[Fault]:
-    """*faults* of a Router; those that name no file are of the tenant's own rules, in the main file."""
+def _placed(faults: Sequence[Fault], tenant: str, inputs: Inputs) -> Iterator[Fault]:
+    """*faults* of a Router; those that name no file are of the tenant's own rules, in the main file, or ``routes``."""
+    own = len(inputs.own_rules(tenant))
     for fault in faults:
-        yield (
-            fault
-            if fault.file
-            else Fault(("tenants", tenant, *fault.path), fault.found, fault.expected, str(config.file))
-        )
+        at = fault.path[1] if len(fault.path) > 1 else 0
+        if fault.file:
+            yield fault
+        elif inputs.routes is not None and isinstance(at, int) and at >= own:
+            yield Fault((at - own, *fault.path[2:]), fault.found, fault.expected, inputs.routes.place)
+        else:
+            yield Fault(("tenants", tenant, *fault.path), fault.found, fault.expected, str(inputs.config.file))

@@ -1,0 +1,208 @@
+"""The section ``consul:`` of graydns.yaml: where Consul is, what is answered from it, and whose policies count."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Collection, Iterator, Mapping
+from ipaddress import IPv6Address
+from pathlib import Path
+from typing import Annotated
+
+from attrs import evolve, field, frozen
+
+from graydns.config.address import read_name, read_path
+from graydns.config.misfit import Misfit, Misfits, misfits
+from graydns.config.scalar import Duration, Identifier, TenantName, Text, Ttl, read_boolean
+from graydns.model.name import from_text
+
+#: Seconds that the records of a service live for which ``service_ttl`` says nothing.
+SERVICE_TTL = 5
+
+#: In ``service_ttl``, at the end of a name: every service whose name begins so.
+ANY = "*"
+
+#: Octets of an Ed25519 public key (RFC 8032 section 5.1.5).
+PUBLIC_KEY = 32
+
+_URL = re.compile(
+    r"(https?)://(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})))(?::([1-9][0-9]{0,4}))?/?"
+)
+
+_TOKEN = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+@frozen
+class Secret:
+    """A text that is never shown."""
+
+    value: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return "(not shown)"
+
+
+def read_address(value: object, /) -> str:
+    """``http://HOST:PORT`` or ``https://HOST:PORT``, without a path."""
+    match = _URL.fullmatch(value) if isinstance(value, str) else None
+    if match is None or int(match[4] or 0) > 65535 or (match[2] and not _is_ipv6(match[2])):
+        raise misfits(value, "http://HOST:PORT or https://HOST:PORT (IPv6 in brackets), without a path")
+    return match[0].removesuffix("/")
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return bool(IPv6Address(text).packed)
+    except ValueError:
+        return False
+
+
+def read_token(value: object, /) -> Secret:
+    """A token of Consul's ACLs."""
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        raise Misfits((Misfit((), "something else", "a token of 1 to 255 printable ASCII characters"),))
+    return Secret(value)
+
+
+@frozen
+class Lowered(Text):
+    """A text in which letter case does not matter."""
+
+    def __call__(self, value: object, /) -> str:
+        """The text in lower case."""
+        return super().__call__(value).lower()
+
+
+Datacenter = Lowered("a datacenter's name of 1 to 64 letters, digits, '-' or '_'", most=64, pattern=r"[A-Za-z0-9_-]+")
+Pattern = Lowered("a service's name, the beginning of one with * after it, or *", pattern=r"[^\x00-\x20\x7f*]*\*?")
+Prefix = Text("a prefix of keys such as gray/, with / at its end only", pattern=r"([A-Za-z0-9._-]+/)+")
+
+
+def read_public_key(value: object, /) -> bytes:
+    """An Ed25519 public key: base64 of its 32 octets, as ``graydnsctl policy keygen`` prints it."""
+    octets = from_base64(value) if isinstance(value, str) else None
+    if octets is None or len(octets) != PUBLIC_KEY:
+        raise misfits(value, f"an Ed25519 public key: {PUBLIC_KEY} octets in base64")
+    return octets
+
+
+def from_base64(text: str) -> bytes | None:
+    """What *text* has in base64 (RFC 4648 section 4), None unless it is exactly how those octets are written."""
+    try:
+        octets = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return octets if base64.b64encode(octets).decode() == text else None
+
+
+@frozen
+class ConsulTls:
+    """Files in PEM. *ca*: who vouches for Consul, None = the system's; *certificate* and *key*: ours, both or none."""
+
+    ca: Annotated[Path, read_path] | None = None
+    certificate: Annotated[Path, read_path] | None = None
+    key: Annotated[Path, read_path] | None = None
+
+    def anchored(self, folder: Path) -> ConsulTls:
+        """The same with every path that is not absolute taken from *folder*."""
+        ca, certificate, key = self.ca, self.certificate, self.key
+        return ConsulTls(ca and folder / ca, certificate and folder / certificate, key and folder / key)
+
+
+@frozen
+class PolicyKey:
+    """A key that policies may be signed with, by its *id*: an Ed25519 public key, or a file with an HMAC secret."""
+
+    id: Annotated[str, Identifier()]
+    ed25519: Annotated[bytes, read_public_key] | None = None
+    hmac_sha256_file: Annotated[Path, read_path] | None = None
+
+    def anchored(self, folder: Path) -> PolicyKey:
+        """The same with a path that is not absolute taken from *folder*."""
+        return evolve(self, hmac_sha256_file=self.hmac_sha256_file and folder / self.hmac_sha256_file)
+
+
+@frozen
+class PolicyCentre:
+    """Policies below *prefix* in Consul's KV. *unsigned*: they need no signature. *tenant*: the only one they may be
+    for; None = for whichever they say.
+    """
+
+    prefix: Annotated[str, Prefix] = "gray/"
+    keys: tuple[PolicyKey, ...] = ()
+    unsigned: Annotated[bool, read_boolean] = False
+    tenant: Annotated[str, TenantName()] | None = None
+
+
+@frozen(kw_only=True)
+class Consul:
+    """*token*, *token_file*: at most one; without either the environment's CONSUL_HTTP_TOKEN counts. *domain*: see
+    ``model.name``. *service_ttl*: seconds by name or pattern, see ``ttl_of``. *stale_after*: seconds.
+    """
+
+    address: Annotated[str, read_address] = "http://127.0.0.1:8500"
+    tls: ConsulTls | None = None
+    token: Annotated[Secret, read_token] | None = None
+    token_file: Annotated[Path, read_path] | None = None
+    datacenter: Annotated[str, Datacenter] | None = None
+    domain: Annotated[bytes, read_name] = from_text("consul.")
+    only_passing: Annotated[bool, read_boolean] = False
+    service_ttl: Mapping[Annotated[str, Pattern], Annotated[int, Ttl("1d")]] = field(factory=dict)
+    policy: PolicyCentre | None = None
+    stale_after: Annotated[float, Duration("1s", "7d")] = 60.0
+
+    def ttl_of(self, service: str) -> int:
+        """Seconds for the records of *service*: those of its name, else of the longest pattern, else SERVICE_TTL."""
+        name = service.lower()
+        if (exact := self.service_ttl.get(name)) is not None:
+            return exact
+        fitting = [key for key in self.service_ttl if key.endswith(ANY) and name.startswith(key.removesuffix(ANY))]
+        return self.service_ttl[max(fitting, key=len)] if fitting else SERVICE_TTL
+
+    def anchored(self, folder: Path) -> Consul:
+        """The same with every path that is not absolute taken from *folder*."""
+        tls, policy = self.tls, self.policy
+        if tls is not None:
+            tls = tls.anchored(folder)
+        if policy is not None:
+            policy = evolve(policy, keys=tuple(key.anchored(folder) for key in policy.keys))
+        return evolve(self, tls=tls, policy=policy, token_file=self.token_file and folder / self.token_file)
+
+
+def check_tls(tls: ConsulTls, broken: Collection[str]) -> Iterator[Misfit]:
+    """A certificate is of no use without its key."""
+    if not {"certificate", "key"} & set(broken) and (tls.certificate is None) != (tls.key is None):
+        given, absent = ("key", "certificate") if tls.certificate is None else ("certificate", "key")
+        yield Misfit((given,), f"{given!r} without {absent!r}", "both of them, or none", True)
+
+
+def check_key(key: PolicyKey, broken: Collection[str]) -> Iterator[Misfit]:
+    """A key is of one kind."""
+    kinds = ("ed25519", "hmac_sha256_file")
+    given = [kind for kind in kinds if getattr(key, kind) is not None]
+    if len(given) != 1 and not set(kinds) & set(broken):
+        found = " and ".join(map(repr, given)) or "none of them"
+        yield Misfit((), found, f"exactly one of {', '.join(map(repr, kinds))}")
+
+
+def check_policy(policy: PolicyCentre, broken: Collection[str]) -> Iterator[Misfit]:
+    """Nobody's policies are taken unless that is said in so many words."""
+    if not {"keys", "unsigned"} & set(broken):
+        if not policy.keys and not policy.unsigned:
+            yield Misfit((), "no 'keys'", "the keys that policies are signed with, or 'unsigned: true'")
+        if policy.keys and policy.unsigned:
+            yield Misfit(("unsigned",), "'unsigned: true' beside 'keys'", "only one of them", True)
+    seen: set[str] = set()
+    for index, key in enumerate(policy.keys):
+        if key.id in seen:
+            yield Misfit(("keys", index, "id"), f"the key {key.id!r} again", "an id of its own for each key")
+        seen.add(key.id)
+
+
+def check_consul(consul: Consul, broken: Collection[str]) -> Iterator[Misfit]:
+    """What the keys of the section say about each other."""
+    if consul.tls is not None and "address" not in broken and not consul.address.startswith("https:"):
+        yield Misfit(("tls",), f"'tls' for {consul.address}", "an 'address' that begins with https://", True)
+    if consul.token is not None and consul.token_file is not None:
+        yield Misfit(("token",), "'token' beside 'token_file'", "only one of them", True)

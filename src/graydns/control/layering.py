@@ -1,0 +1,126 @@
+"""Layering: a revision of Consul's KV over the files and below live changes. Pure.
+
+::
+
+    with_routes(inputs, revision)     its rules: compiled with the tenant's own ones
+    with_shares(snapshot, revision)   its weights, percentages and whitelists: services compiled anew, as live changes
+                                      are, whatever the size of the policy
+    overrides.apply(snapshot, live)   live changes over both, as over the files
+
+A rule of a revision is called ``policy:NAME``, so that no rule of a file can have its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import chain
+
+from attrs import evolve, frozen
+
+from graydns.config.strategy import Strategy
+from graydns.config.zone import ZoneFile
+from graydns.gray.faults import Faults
+from graydns.gray.service import CompiledService, compile_service
+from graydns.model.errors import Fault
+from graydns.model.name import to_text
+from graydns.model.policy import Service
+from graydns.snapshot.compile import Inputs, Routes
+from graydns.snapshot.snapshot import Snapshot
+from graydns.sources.policy.acceptance import Revision
+from graydns.sources.policy.reading import folder_of
+
+PREFIX = "policy:"
+
+#: What a key of KV is called in a service.
+_FIELDS = {"weight": "weights", "percent": "percent", "whitelist": "whitelist"}
+
+
+@frozen
+class Shared:
+    """*snapshot*: with the shares. *faults*: of services that are left out, each with its key in KV as its file; a
+    revision that is to be taken must have none.
+    """
+
+    snapshot: Snapshot
+    faults: tuple[Fault, ...] = ()
+
+
+def with_routes(inputs: Inputs, revision: Revision) -> Inputs:
+    """*inputs* and the rules of *revision*; what is wrong with them is told by compiling."""
+    meta = revision.strategy.meta
+    rules = (evolve(route.rule, name=f"{PREFIX}{route.name}") for route in revision.strategy.route)
+    return evolve(inputs, routes=Routes(meta.tenant, tuple(rules), f"{folder_of(meta.prefix, meta.revision)}route"))
+
+
+def with_shares(base: Snapshot, revision: Revision) -> Shared:
+    """*base*, which is what the files say and the rules of *revision*, with the rest of it on top."""
+    strategy, tenant = revision.strategy, revision.strategy.meta.tenant
+    faults: list[Fault] = []
+    changed: dict[bytes, CompiledService] = {}
+    services: dict[bytes, dict[bytes, Service]] = {}
+    homes = {name: file for file in base.zone_files if file.tenant_id == tenant for name in file.services}
+    for name in dict.fromkeys(chain(strategy.weight, strategy.percent, strategy.whitelist)):
+        if (home := homes.get(name)) is None:
+            faults += _unknown(name, strategy)
+            continue
+        service = changed_service(home.services[name], name, strategy)
+        sink: list[Fault] = []
+        made = compile_service(tenant, to_text(name), service, Faults(sink))
+        faults += _located(sink, name, strategy)
+        if not sink:
+            # The same endpoints, and so the same origins of answers.
+            changed[name] = evolve(made, pools=base.routers[tenant].services[name].pools)
+            services.setdefault(home.zone, {})[name] = service
+    return Shared(_put(base, tenant, changed, services) if changed else base, tuple(faults))
+
+
+def changed_service(service: Service, name: bytes, strategy: Strategy) -> Service:
+    """*service* as *strategy* has it: whatever it says of shares, or of the whitelist, takes the place of all of it."""
+    if (weights := strategy.weight.get(name)) is not None:
+        service = evolve(service, weights=weights, percent={}, ranges={})
+    if (percent := strategy.percent.get(name)) is not None:
+        service = evolve(service, percent=percent, weights={}, ranges={})
+    if (whitelist := strategy.whitelist.get(name)) is not None:
+        service = evolve(service, whitelist=whitelist)
+    return service
+
+
+def _put(
+    base: Snapshot,
+    tenant: str,
+    changed: Mapping[bytes, CompiledService],
+    services: Mapping[bytes, Mapping[bytes, Service]],
+) -> Snapshot:
+    """*base* with services *changed*, and as they are written, by zone."""
+
+    def file_with(file: ZoneFile) -> ZoneFile:
+        fresh = services.get(file.zone)
+        return file if fresh is None else evolve(file, services={**file.services, **fresh})
+
+    files = tuple(map(file_with, base.zone_files))
+    return evolve(
+        base,
+        zone_files=files,
+        files={file.zone: file for file in files},
+        routers={**base.routers, tenant: base.routers[tenant].with_services(changed)},
+        marks={**base.marks, tenant: None},  # not what its files make of it
+    )
+
+
+def _unknown(name: bytes, strategy: Strategy) -> Iterator[Fault]:
+    meta = strategy.meta
+    for key in _FIELDS:
+        if name in getattr(strategy, key):
+            found = f"the unknown service {to_text(name)!r}"
+            place = f"{folder_of(meta.prefix, meta.revision)}{key}"
+            yield Fault((to_text(name),), found, f"a service of the tenant {meta.tenant!r}", place)
+
+
+def _located(faults: list[Fault], name: bytes, strategy: Strategy) -> Iterator[Fault]:
+    """*faults* of a service by the keys of KV that they are in."""
+    meta = strategy.meta
+    keys = {field: key for key, field in _FIELDS.items()}
+    for fault in faults:
+        key = keys.get(str(fault.path[0]) if fault.path else "", "percent")
+        place = f"{folder_of(meta.prefix, meta.revision)}{key}"
+        yield Fault((to_text(name), *fault.path[1:]), fault.found, fault.expected, place)

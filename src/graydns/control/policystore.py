@@ -1,0 +1,121 @@
+"""The policy store: what was accepted from Consul's KV, in ``data/policy.json``, which outlives Consul and restarts.
+
+::
+
+    {"format": 1, "mark": {"revision": 7, "digest": "…"}, "copy": {"<key>": "<base64>", …}, "kept": "…Z", "sha256": "…"}
+
+*mark* is the highest revision ever accepted and *copy* the keys of the one that runs, as they were in KV: they are
+judged again when they are loaded, signature and mark included. The two are one file so that neither can be newer than
+the other; *sha256* is that of the canonical JSON of the rest. What is here waits for the disk: call it in a thread.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any
+
+from attrs import field, frozen
+
+from graydns.config.canonical import as_texts, canonical, parse
+from graydns.config.consul import from_base64
+from graydns.config.converter import new_converter, register
+from graydns.config.file import read_regular, reason
+from graydns.config.misfit import Misfits, misfits
+from graydns.config.scalar import Choice, Integer, Text
+from graydns.config.strategy import MOST_REVISION, moment_text, read_moment
+from graydns.control.disk import write_durably
+from graydns.sources.policy.acceptance import High, Lost, Mark, Revision
+from graydns.sources.policy.reading import KeyValues
+
+FILE = "policy.json"
+
+CHECKSUM = "sha256"
+
+
+def _read_octets(value: object, /) -> bytes:
+    octets = from_base64(value) if isinstance(value, str) else None
+    if octets is None:
+        raise misfits(value, "octets in base64")
+    return octets
+
+
+@frozen
+class _Mark:
+    revision: Annotated[int, Integer(0, MOST_REVISION)]
+    digest: Annotated[str, Text("SHA-256", pattern="[0-9a-f]{64}")] | None
+
+
+@frozen
+class _File:
+    format: Annotated[str, Choice(("1",))]
+    mark: _Mark | None
+    copy: Mapping[Annotated[str, Text("a key", most=4096, pattern=r"(?s:.*)")], Annotated[bytes, _read_octets]]
+    kept: Annotated[int, read_moment]
+
+
+@frozen
+class Kept:
+    """What was kept. *copy*: to be offered as a listing; empty = no revision runs. *at*: Unix seconds, 0 = never."""
+
+    mark: High = None
+    copy: KeyValues = field(factory=dict, repr=False)
+    at: int = 0
+
+
+@frozen
+class PolicyStore:
+    """Reads and writes FILE in the folder *data*."""
+
+    data: Path
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.data / FILE
+
+    def load(self) -> Kept:
+        """What was kept. A file that is not as it was written is a mark that is Lost, never none."""
+        try:
+            data = read_regular(self.path)
+        except FileNotFoundError:
+            return Kept()
+        except (OSError, ValueError) as error:
+            return Kept(Lost(f"{self.path}: {reason(error)}"))
+        try:
+            return _kept(parse(data))
+        except Misfits as error:
+            first = error.misfits[0]
+            return Kept(Lost(f"{self.path}: found {first.found}, expected {first.expected}"))
+
+    def keep(self, mark: Mark, revision: Revision | None, now: float) -> None:
+        """Keep *mark*, and *revision* as the one that runs. Raises OSError, and then the file is as it was."""
+        entries = {} if revision is None else revision.entries
+        rest: dict[str, Any] = {
+            "format": 1,
+            "mark": {"revision": mark.revision, "digest": mark.digest},
+            "copy": {key: base64.b64encode(value).decode() for key, value in entries.items()},
+            "kept": moment_text(int(now)),
+        }
+        write_durably(self.path, [canonical({**rest, CHECKSUM: _checksum(rest)}), b"\n"])
+
+
+def _checksum(rest: Mapping[str, Any]) -> str:
+    return sha256(canonical(rest)).hexdigest()
+
+
+def _kept(value: object) -> Kept:
+    """Raises Misfits."""
+    if not isinstance(value, dict):
+        raise misfits([], "a mapping")
+    rest = {key: item for key, item in value.items() if key != CHECKSUM}
+    if value.get(CHECKSUM) != _checksum(rest):
+        raise misfits("another checksum", "the one of what is there")
+    made = new_converter()
+    register(made, _Mark)
+    register(made, _File)
+    file: _File = made.structure(as_texts(rest), _File)
+    mark = None if file.mark is None else Mark(file.mark.revision, file.mark.digest)
+    return Kept(mark, file.copy, file.kept)

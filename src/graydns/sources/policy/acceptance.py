@@ -1,0 +1,185 @@
+"""Acceptance: which revisions are taken. Pure: what is kept, offered and remembered is passed in and handed back.
+
+::
+
+    offer(state, listing, terms, now) ──► state, None        refused (state.refused), or what runs already
+                                      └─► state, Revision    to be compiled and kept; then
+    take(state, revision) ──► state                          it runs, and nothing lower ever will
+    refuse(state, error)  ──► state                          it does not fit; what ran goes on
+
+A revision becomes the highest only by ``take``, that is when it has been compiled and is on the disk.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from attrs import evolve, field, frozen
+
+from graydns.config.strategy import Meta, Signature, Strategy, http_warnings
+from graydns.sources.policy.errors import (
+    Altered,
+    BadSignature,
+    Elsewhere,
+    Expired,
+    Lower,
+    MarkLost,
+    NotYetValid,
+    PolicyError,
+    UnknownKey,
+    Unsigned,
+)
+from graydns.sources.policy.keys import Keys
+from graydns.sources.policy.reading import (
+    Candidate,
+    KeyValues,
+    read_candidate,
+    read_signature,
+    read_strategy,
+)
+from graydns.sources.policy.signing import SIGNATURE, verifies
+
+
+@frozen
+class Mark:
+    """The highest *revision* ever accepted, and the *digest* of its contents; None = any, after a reset."""
+
+    revision: int
+    digest: str | None
+
+
+@frozen
+class Lost:
+    """There was a mark, and it cannot be read; *why*."""
+
+    why: str
+
+
+#: None: nothing was ever accepted.
+High: TypeAlias = Mark | Lost | None
+
+
+@frozen
+class Terms:
+    """What is asked of a revision. *tenant*: None = any. *keys*: None = it needs no signature."""
+
+    prefix: str
+    datacenter: str
+    tenant: str | None
+    keys: Keys | None = field(repr=False)
+
+
+@frozen
+class Revision:
+    """A revision that may be taken. *signed_by*: the id of its key, None = nobody had to. *entries*: its keys in KV and
+    ``active``, which is what is kept on the disk.
+    """
+
+    number: int
+    digest: str
+    strategy: Strategy = field(repr=False)
+    signed_by: str | None
+    entries: KeyValues = field(repr=False)
+    warnings: tuple[str, ...] = ()
+
+
+@frozen
+class State:
+    """*running*: the revision that counts. *refused*: why the one that is active now does not; None = it does."""
+
+    mark: High = None
+    running: Revision | None = None
+    refused: PolicyError | None = None
+
+
+def offer(state: State, listing: KeyValues, terms: Terms, now: float) -> tuple[State, Revision | None]:
+    """Judge the active revision of *listing* at *now* (Unix seconds): the Revision if it is one to be taken."""
+    try:
+        candidate = read_candidate(listing, terms.prefix)
+        if state.running is not None and state.running.entries == candidate.entries:
+            return evolve(state, refused=None), None
+        revision = judge(state.mark, candidate, terms, now)
+    except PolicyError as error:
+        return refuse(state, error), None
+    return evolve(state, refused=None), revision
+
+
+def take(state: State, revision: Revision) -> State:
+    """*revision* is compiled and kept: it runs. Raises PolicyError if one has been taken meanwhile that forbids it."""
+    check_mark(state.mark, revision.number, revision.digest)
+    return State(Mark(revision.number, revision.digest), revision)
+
+
+def refuse(state: State, error: PolicyError) -> State:
+    """What is active cannot be taken; what runs goes on."""
+    return evolve(state, refused=error)
+
+
+def reset(state: State, number: int) -> State:
+    """The highest accepted is *number*, whatever it holds. What runs goes on."""
+    return evolve(state, mark=Mark(number, None))
+
+
+def judge(mark: High, candidate: Candidate, terms: Terms, now: float) -> Revision:
+    """*candidate* as a Revision. Raises PolicyError. What it says is looked at when it is known who says it."""
+    signature = check_signature(candidate, terms.keys)
+    strategy = read_strategy(candidate)
+    check_place(strategy.meta, candidate, terms)
+    known = check_mark(mark, candidate.revision, candidate.digest)
+    if not known:  # what was accepted in its time stays, also over a restart
+        check_window(strategy.meta, now)
+    return Revision(
+        number=candidate.revision,
+        digest=candidate.digest,
+        strategy=strategy,
+        signed_by=None if signature is None else signature.key,
+        entries=candidate.entries,
+        warnings=tuple(http_warnings(strategy)),
+    )
+
+
+def check_signature(candidate: Candidate, keys: Keys | None) -> Signature | None:
+    """The signature, which is right; None if none is asked for. Raises Unsigned, UnknownKey, BadSignature, Invalid."""
+    if keys is None:
+        return None
+    if (signature := read_signature(candidate)) is None:
+        raise Unsigned(candidate.revision, candidate.key(SIGNATURE))
+    if (verifier := keys.get(signature.key)) is None:
+        raise UnknownKey(candidate.revision, signature.key, tuple(keys))
+    if not verifies(verifier, signature.algorithm, signature.signature, candidate.body):
+        raise BadSignature(candidate.revision, signature.key)
+    return signature
+
+
+def check_place(meta: Meta, candidate: Candidate, terms: Terms) -> None:
+    """Raise Elsewhere unless *meta* says that *candidate* is for here."""
+    pairs = {
+        "prefix": (meta.prefix, terms.prefix),
+        "datacenter": (meta.datacenter, terms.datacenter.lower()),
+        "tenant": (meta.tenant, terms.tenant or meta.tenant),
+        "revision": (str(meta.revision), str(candidate.revision)),
+    }
+    for what, (found, expected) in pairs.items():
+        if found != expected:
+            raise Elsewhere(candidate.revision, what, found, expected)
+
+
+def check_mark(mark: High, revision: int, digest: str) -> bool:
+    """Whether it is the very one that was accepted last. Raises Lower, Altered, MarkLost."""
+    if isinstance(mark, Lost):
+        raise MarkLost(revision, mark.why)
+    if mark is None or revision > mark.revision:
+        return False
+    if revision < mark.revision:
+        raise Lower(revision, mark.revision)
+    if mark.digest not in (None, digest):
+        raise Altered(revision)
+    return mark.digest is not None
+
+
+def check_window(meta: Meta, now: float) -> None:
+    """Raise NotYetValid or Expired."""
+    if meta.not_before is not None and now < meta.not_before:
+        raise NotYetValid(meta.revision, meta.not_before)
+    if meta.not_after is not None and now >= meta.not_after:
+        raise Expired(meta.revision, meta.not_after)

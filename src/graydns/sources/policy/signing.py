@@ -1,0 +1,58 @@
+"""Signing: what a signature covers, made and verified.
+
+The octets that are signed are the canonical JSON (RFC 8785) of::
+
+    {"body": "<SHA-256 of the canonical JSON of the revision's keys, hexadecimal>",
+     "datacenter": …, "format": …, "not_after": …, "not_before": …, "prefix": …, "revision": …, "tenant": …}
+
+so a revision that was signed for one place counts nowhere else. What is not in ``meta`` is null.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from graydns.config.canonical import Json, canonical
+from graydns.config.strategy import Strategy, dump
+from graydns.sources.policy.keys import Signer, Verifier
+
+#: The keys of a revision that its signature covers.
+BODY = ("meta", "percent", "route", "weight", "whitelist")
+
+SIGNATURE = "signature"
+
+#: The keys of ``meta`` that are signed by name.
+NAMED = ("datacenter", "format", "not_after", "not_before", "prefix", "revision", "tenant")
+
+
+def message(body: Mapping[str, Json]) -> bytes:
+    """The octets that are signed for *body*: the JSON of every key in BODY. Raises Misfits."""
+    meta = body["meta"]
+    named = {name: meta.get(name) if isinstance(meta, Mapping) else None for name in NAMED}
+    return canonical({**named, "body": sha256(canonical({key: body[key] for key in BODY})).hexdigest()})
+
+
+def digest(body: Mapping[str, Json]) -> str:
+    """What tells a revision from all others: SHA-256 of its ``message``, in hexadecimal. Raises Misfits."""
+    return sha256(message(body)).hexdigest()
+
+
+def sign(strategy: Strategy, signer: Signer, key: str) -> dict[str, Any]:
+    """The JSON of *strategy* by key, SIGNATURE too, made by *signer*, whose id is *key*."""
+    body = dump(strategy)
+    signature = base64.b64encode(signer.sign(message(body))).decode()
+    return {**body, SIGNATURE: {"algorithm": signer.algorithm, "key": key, "signature": signature}}
+
+
+def entries(signed: Mapping[str, Any]) -> dict[str, bytes]:
+    """What ``sign`` gave, or ``dump``, as keys of KV with their octets; ``active`` is not among them."""
+    folder = f"{signed['meta']['prefix']}strategy/{signed['meta']['revision']}/"
+    return {folder + name: canonical(value) for name, value in signed.items()}
+
+
+def verifies(verifier: Verifier, algorithm: str, signature: bytes, body: Mapping[str, Json]) -> bool:
+    """Whether *signature* is that of *body*. It is the key that says how it is checked; *algorithm* must only agree."""
+    return algorithm == verifier.algorithm and verifier.verifies(message(body), signature)

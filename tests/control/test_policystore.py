@@ -1,0 +1,122 @@
+"""The policy store: what was accepted outlives a restart, and whoever alters it gains nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graydns.control.policystore import FILE, Kept, PolicyStore
+from graydns.sources.policy.acceptance import Lost, Mark, Revision, State, offer, take
+from graydns.sources.policy.errors import BadSignature, MarkLost, Unsigned
+from tests.sources.policy.making import NOW, TERMS, other_key, published, strategy, unsigned
+
+
+def revision_of(listing: dict[str, bytes]) -> Revision:
+    """What is taken of *listing*."""
+    _, revision = offer(State(), listing, unsigned(), NOW)
+    assert revision is not None
+    return revision
+
+
+SEVEN = revision_of(published(strategy()))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> PolicyStore:
+    """A store with SEVEN in it."""
+    made = PolicyStore(tmp_path)
+    made.keep(Mark(7, SEVEN.digest), SEVEN, NOW)
+    return made
+
+
+def test_nothing_was_kept(tmp_path: Path) -> None:
+    """Without a file nothing was ever accepted."""
+    assert PolicyStore(tmp_path).load() == Kept()
+
+
+def test_what_was_kept(store: PolicyStore) -> None:
+    """It is taken at a cold start, without Consul, however old it is; the file is its owner's alone."""
+    kept = store.load()
+    assert kept == Kept(Mark(7, SEVEN.digest), SEVEN.entries, int(NOW))
+    state, revision = offer(State(kept.mark), kept.copy, TERMS, NOW + 10**9)
+    assert revision is not None
+    assert take(state, revision).running == evolve(SEVEN, signed_by="k1")
+    assert store.path.stat().st_mode & 0o777 == 0o600
+    assert os.listdir(store.data) == [FILE]
+
+
+def test_a_mark_alone(store: PolicyStore) -> None:
+    """After a reset the mark has no contents, and nothing runs."""
+    store.keep(Mark(3, None), None, NOW)
+    assert store.load() == Kept(Mark(3, None), {}, int(NOW))
+
+
+def test_keys_are_checked_again(store: PolicyStore) -> None:
+    """A copy whose key is not configured any more, or which was never signed, is not taken."""
+    kept = store.load()
+    state, _ = offer(State(kept.mark), kept.copy, evolve(TERMS, keys={"k1": other_key().public}), NOW)
+    assert type(state.refused) is BadSignature
+    store.keep(Mark(8, None), revision_of(published(strategy(8), None)), NOW)
+    state, _ = offer(State(), store.load().copy, TERMS, NOW)
+    assert type(state.refused) is Unsigned
+
+
+def test_any_octet_of_the_file(store: PolicyStore) -> None:
+    """A file that is not as it was written has no mark to be believed, so nothing is taken until there is a reset."""
+    whole = store.path.read_bytes()
+
+    @settings(deadline=None)
+    @given(st.integers(0, len(whole) - 2), st.integers(1, 255))
+    def altered(at: int, change: int) -> None:
+        store.path.write_bytes(whole[:at] + bytes((whole[at] ^ change,)) + whole[at + 1 :])
+        kept = store.load()
+        assert isinstance(kept.mark, Lost)
+        assert kept.copy == {}
+        state, _ = offer(State(kept.mark), SEVEN.entries, TERMS, NOW)
+        assert type(state.refused) is MarkLost
+
+    altered()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"{}", b"\xff", b"[" * 9999])
+def test_files_that_are_none(content: bytes, store: PolicyStore) -> None:
+    """A file of anything else is a mark that is lost, not none."""
+    store.path.write_bytes(content)
+    assert isinstance(store.load().mark, Lost)
+
+
+def test_a_file_with_a_right_checksum_and_wrong_contents(store: PolicyStore) -> None:
+    """The checksum tells accidents; the schema tells the rest."""
+    from graydns.control.policystore import _checksum
+
+    rest = {"format": 1, "mark": {"revision": -1, "digest": None}, "copy": {}, "kept": "2026-11-22T08:00:00Z"}
+    store.path.write_text(json.dumps({**rest, "sha256": _checksum(rest)}))
+    mark = store.load().mark
+    assert isinstance(mark, Lost)
+    assert "'-1'" in mark.why
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """What is there and cannot be read is not taken for nothing."""
+    (tmp_path / FILE).mkdir()
+    assert isinstance(PolicyStore(tmp_path).load().mark, Lost)
+
+
+def test_a_disk_that_takes_nothing(store: PolicyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If it cannot be written the file is as it was."""
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = store.path.read_bytes()
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        store.keep(Mark(8, None), None, NOW)
+    assert store.path.read_bytes() == before
+    assert os.listdir(store.data) == [FILE]

@@ -1,0 +1,76 @@
+"""Policies to test with: keys, a strategy, and what Consul's KV holds of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import evolve
+
+from graydns.config.schema import structured
+from graydns.config.strategy import Strategy, dump
+from graydns.sources.policy.acceptance import Terms
+from graydns.sources.policy.keys import Keys, PrivateKey, SharedSecret, Signer, new_private_key
+from graydns.sources.policy.reading import active_key
+from graydns.sources.policy.signing import entries, sign
+
+PRIVATE = new_private_key()
+SECRET = SharedSecret(bytes(range(32)))
+
+KEYS: Keys = {"k1": PRIVATE.public, "k0": SECRET}
+
+TERMS = Terms("gray/", "dc1", None, KEYS)
+
+#: 2026-11-22T08:00:00Z.
+NOW = 1795334400.0
+
+#: A policy with something in every key.
+POLICY: dict[str, Any] = {
+    "meta": {
+        "format": "graydns-policy-1",
+        "prefix": "gray/",
+        "datacenter": "dc1",
+        "tenant": "one",
+        "revision": "7",
+        "not_before": "2026-11-22T07:00:00Z",
+        "not_after": "2026-11-22T09:00:00Z",
+        "author": "anna",
+    },
+    "route": [
+        {
+            "name": "vip",
+            "when": {"source": "10.2.0.0/16", "tag": {"plan": "gold"}},
+            "then": {"version": "canary", "ttl": "0"},
+            "priority": "3",
+            "path": "/v1/*",
+            "method": "GET",
+        },
+        {"name": "staging", "when": {"name": "staging"}, "then": {"records": {"A": ["192.0.2.30"]}}},
+    ],
+    "weight": {"web.a.test": {"stable": "3", "canary": "1"}},
+    "percent": {"api.a.test": {"canary": "12.5"}},
+    "whitelist": {"api.a.test": {"canary": ["client:qa", "net:10.1.0.0/16"]}},
+}
+
+
+def strategy(revision: int = 7, **parts: Any) -> Strategy:
+    """POLICY as *revision*, with *parts* in the place of its own; of ``meta`` only what is given differs."""
+    meta = {**POLICY["meta"], "revision": str(revision), **parts.pop("meta", {})}
+    made, misfits = structured({**POLICY, **parts, "meta": meta}, Strategy)
+    assert made is not None, misfits
+    return made
+
+
+def published(made: Strategy, signer: Signer | None = PRIVATE, key: str = "k1") -> dict[str, bytes]:
+    """What KV holds once *made* is published and active; without *signer*, unsigned."""
+    kept = entries(dump(made) if signer is None else sign(made, signer, key))
+    return {**kept, active_key(made.meta.prefix): str(made.meta.revision).encode()}
+
+
+def other_key() -> PrivateKey:
+    """A key that nobody knows."""
+    return new_private_key()
+
+
+def unsigned() -> Terms:
+    """Terms that ask for no signature."""
+    return evolve(TERMS, keys=None)

@@ -1,0 +1,45 @@
+"""docs/policies.md: its example is what it says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from graydns.config.document import Document
+from graydns.config.schema import typed
+from graydns.config.strategy import Strategy, http_warnings
+from graydns.sources.policy.acceptance import State, offer
+from graydns.sources.policy.errors import Invalid, PolicyError
+from graydns.sources.policy.reading import read_candidate, read_strategy
+from tests.sources.policy.making import NOW, TERMS, published, strategy
+
+TEXT = (Path(__file__).parents[3] / "docs/policies.md").read_text()
+
+
+def kinds(cls: type[PolicyError]) -> set[type[PolicyError]]:
+    """All errors below *cls* that are raised."""
+    below = cls.__subclasses__()
+    return {cls} if not below else set().union(*map(kinds, below))
+
+
+def test_example() -> None:
+    """It can be read, signed and taken, and its warning is the one that is shown."""
+    (example,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+    made = typed(Document("policy.yaml", example.encode()), Strategy)
+    assert offer(State(), published(made), TERMS, NOW)[1] is not None
+    assert all(f"warning: {warning}\n" in TEXT for warning in http_warnings(made))
+
+
+def test_error() -> None:
+    """The error is to the letter."""
+    value = b'{"api.shop.test": {"canary": 112.5}}'
+    with pytest.raises(Invalid) as caught:
+        read_strategy(read_candidate({**published(strategy()), "gray/strategy/7/percent": value}, "gray/"))
+    assert f"\n{caught.value}\n```" in TEXT
+
+
+def test_every_reason() -> None:
+    """Each reason for a refusal is explained."""
+    assert {kind.reason for kind in kinds(PolicyError)} <= set(re.findall(r"`([a-z-]+)`", TEXT))

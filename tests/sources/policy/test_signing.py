@@ -1,0 +1,195 @@
+"""Signatures: what they cover, with which keys, and that nothing of it can be altered."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import x25519
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graydns.config.canonical import canonical
+from graydns.config.consul import PolicyCentre, PolicyKey
+from graydns.config.strategy import dump
+from graydns.model.errors import ConfigError
+from graydns.sources.policy.acceptance import State, judge, offer
+from graydns.sources.policy.errors import BadSignature, Invalid, PolicyError, UnknownKey, Unsigned
+from graydns.sources.policy.keys import PrivateKey, PublicKey, SharedSecret, load_keys, read_secret, read_signer
+from graydns.sources.policy.reading import read_candidate
+from graydns.sources.policy.signing import digest, entries, message, sign
+from tests.sources.policy.making import (
+    KEYS,
+    NOW,
+    PRIVATE,
+    SECRET,
+    TERMS,
+    other_key,
+    published,
+    strategy,
+)
+
+LISTING = published(strategy())
+SIGNED = published(strategy(), SECRET, "k0")
+
+SIGNATURE = "gray/strategy/7/signature"
+
+
+def test_ed25519_of_the_rfc() -> None:
+    """A signature is the one that RFC 8032 section 7.1 has for its second test."""
+    secret = bytes.fromhex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb")
+    key = PrivateKey(Ed25519PrivateKey.from_private_bytes(secret))
+    assert key.public.octets.hex() == "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
+    signature = key.sign(b"\x72")
+    assert signature.hex() == (
+        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
+        "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
+    )
+    assert key.public.verifies(b"\x72", signature)
+    assert not key.public.verifies(b"\x73", signature)
+
+
+def test_hmac_of_the_rfc() -> None:
+    """A signature is the one that RFC 4231 section 4.2 has."""
+    assert SharedSecret(b"\x0b" * 20).sign(b"Hi There").hex() == (
+        "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"
+    )
+
+
+def test_what_is_signed() -> None:
+    """The octets name the place, the number and the window, and have the hash of all the rest."""
+    covered = json.loads(message(dump(strategy())))
+    assert covered.pop("body") == sha256(canonical(dump(strategy()))).hexdigest()
+    assert covered == {
+        "datacenter": "dc1",
+        "format": "graydns-policy-1",
+        "not_after": "2026-11-22T09:00:00Z",
+        "not_before": "2026-11-22T07:00:00Z",
+        "prefix": "gray/",
+        "revision": 7,
+        "tenant": "one",
+    }
+
+
+@pytest.mark.parametrize(("signer", "key"), [(PRIVATE, "k1"), (SECRET, "k0")])
+def test_every_configured_key_counts(signer: PrivateKey | SharedSecret, key: str) -> None:
+    """While keys are rotated, what either of them signed is taken, and it is known which did."""
+    revision = judge(None, read_candidate(published(strategy(), signer, key), "gray/"), TERMS, NOW)
+    assert (revision.number, revision.signed_by) == (7, key)
+
+
+def test_another_key_makes_no_other_revision() -> None:
+    """A revision that is signed anew, with the next key, is the same one."""
+    assert read_candidate(LISTING, "gray/").digest == read_candidate(SIGNED, "gray/").digest == digest(dump(strategy()))
+
+
+def test_white_space_and_order_are_not_signed() -> None:
+    """Whoever lays the JSON out anew, as an editor does, has not altered it."""
+    loose = {key: json.dumps(json.loads(value), indent=2).encode() + b"\n" for key, value in LISTING.items()}
+    assert offer(State(), loose, TERMS, NOW)[1] is not None
+
+
+@pytest.mark.parametrize(
+    ("listing", "error"),
+    [
+        (published(strategy(), None), Unsigned),
+        (published(strategy(), other_key()), BadSignature),
+        (published(strategy(), PRIVATE, "k2"), UnknownKey),
+        (published(strategy(), PRIVATE, "k0"), BadSignature),
+        (published(strategy(), SECRET, "k1"), BadSignature),
+        (published(strategy(), SharedSecret(PRIVATE.public.octets), "k1"), BadSignature),
+        ({**LISTING, SIGNATURE: b"null"}, Invalid),
+        ({**LISTING, SIGNATURE: b"{}"}, Invalid),
+        (
+            {**LISTING, SIGNATURE: SIGNED[SIGNATURE].replace(b"k0", b"k1")},
+            BadSignature,
+        ),
+    ],
+)
+def test_wrong_signatures(listing: dict[str, bytes], error: type[PolicyError]) -> None:
+    """What nobody signed, somebody else did, or with another kind of key (a public key is no secret), is refused."""
+    state, revision = offer(State(), listing, TERMS, NOW)
+    assert revision is None
+    assert type(state.refused) is error
+
+
+@settings(deadline=None)
+@given(st.sampled_from([LISTING, SIGNED]), st.data())
+def test_any_octet(listing: dict[str, bytes], data: st.DataObject) -> None:
+    """Whatever octet of a signed revision is changed to whatever other, the revision is refused."""
+    key = data.draw(st.sampled_from(sorted(listing)))
+    value = listing[key]
+    at = data.draw(st.integers(0, len(value) - 1))
+    octet = data.draw(st.integers(0, 255).filter(lambda octet: octet != value[at]))
+    altered = {**listing, key: value[:at] + bytes((octet,)) + value[at + 1 :]}
+    state, revision = offer(State(), altered, TERMS, NOW)
+    assert revision is None
+    assert state.refused is not None
+
+
+@pytest.mark.parametrize("name", ["route", "weight", "percent", "whitelist", "meta"])
+def test_parts_of_another_revision(name: str) -> None:
+    """A key that was signed as part of one revision is refused in another."""
+    other = strategy(8, route=[], weight={}, percent={}, whitelist={})
+    mixed = {**LISTING, f"gray/strategy/7/{name}": published(other)[f"gray/strategy/8/{name}"]}
+    assert type(offer(State(), mixed, TERMS, NOW)[0].refused) is BadSignature
+
+
+def test_dump_is_read_as_it_was() -> None:
+    """What is written of a strategy is read as an equal one, in KV as well."""
+    assert judge(None, read_candidate(LISTING, "gray/"), TERMS, NOW).strategy == strategy()
+    assert set(entries(sign(strategy(), PRIVATE, "k1"))) == set(LISTING) - {"gray/strategy/active"}
+
+
+def test_keys_of_a_configuration(tmp_path: Path) -> None:
+    """Public keys stand in the configuration, secrets in files."""
+    (tmp_path / "k0.key").write_bytes(SECRET.dump())
+    public = PolicyKey("k1", PRIVATE.public.octets)
+    assert load_keys(PolicyCentre(keys=(public, PolicyKey("k0", None, tmp_path / "k0.key")))) == KEYS
+
+
+@pytest.mark.parametrize("content", [b"", b"AAAA\n", b"\xff" * 44, base64.b64encode(bytes(1025)), None])
+def test_secrets_that_are_none(content: bytes | None, tmp_path: Path) -> None:
+    """A secret that cannot be read, or is too short to be one, is a fault of its key."""
+    path = tmp_path / "k"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        load_keys(PolicyCentre(keys=(PolicyKey("k1", bytes(32)), PolicyKey("k0", None, path))), "graydns.yaml")
+    (fault,) = caught.value.faults
+    assert (fault.path, fault.file) == (("consul", "policy", "keys", 1, "hmac_sha256_file"), "graydns.yaml")
+    assert str(path) in fault.found
+
+
+def test_files_that_sign(tmp_path: Path) -> None:
+    """What is written of a key is read as the same key."""
+    for name, key in (("a", PRIVATE), ("b", SECRET)):
+        (tmp_path / name).write_bytes(key.dump())
+        read = read_signer(tmp_path / name)
+        assert (type(read), read.sign(b"x")) == (type(key), key.sign(b"x"))
+
+
+def test_files_that_do_not_sign(tmp_path: Path) -> None:
+    """Other keys, encrypted ones, FIFOs and what is no key at all are refused in words."""
+    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    other = x25519.X25519PrivateKey.generate().private_bytes(pem, pkcs8, serialization.NoEncryption())
+    locked = PRIVATE.key.private_bytes(pem, pkcs8, serialization.BestAvailableEncryption(b"word"))
+    for content in (other, locked, b"-----BEGIN x-----\n"):
+        (tmp_path / "k").write_bytes(content)
+        with pytest.raises(ValueError, match="which has"):
+            read_signer(tmp_path / "k")
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(ValueError, match="regular file"):
+        read_secret(tmp_path / "fifo")
+
+
+def test_a_public_key_that_is_no_point() -> None:
+    """Octets that are no key verify nothing."""
+    assert not PublicKey(b"\xff" * 32).verifies(b"", bytes(64))
+    assert not PRIVATE.public.verifies(b"", b"short")
