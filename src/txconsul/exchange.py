@@ -19,12 +19,14 @@ from twisted.web.client import (  # type: ignore[attr-defined]
     ResponseNeverReceived,
 )
 
+from twisted.web.http import PotentialDataLoss
+
 from txconsul.errors import TimedOut, Unreachable
 from txconsul.reply import Message
 
 #: What Twisted raises for what happens on the way. Anything else is a mistake of ours and stays as it is.
 _WRAPPERS = (RequestTransmissionFailed, ResponseFailed, ResponseNeverReceived)
-_ON_THE_WAY = (ConnectError, ConnectionClosed, RequestNotSent, OSError, TLSError)
+_ON_THE_WAY = (ConnectError, ConnectionClosed, PotentialDataLoss, RequestNotSent, OSError, TLSError)
 
 
 def exchange(clock: Any, begin: Callable[[], Deferred[Message]], seconds: float) -> Deferred[Message]:

@@ -145,6 +145,8 @@ def test_any_over_udp_is_one_rrset() -> None:
 def test_addresses_that_are_none_are_left_out() -> None:
     """A mistake in one registration costs only that instance its place."""
     assert answers(web(instance(1, address="not a..name"), instance(2))) == ["10.0.0.2"]
+    assert say(make_zones(web(instance(1, address="a..b"))), "web.service.consul", "A")["rcode"] == "NOERROR"
+    assert answers(web(instance(1, address="::ffff:10.0.0.9"))) == ["10.0.0.9"]
     long = "x" * 64
     assert answers(web(evolve(instance(1), node=long)), mnemonic="SRV") == ["0a000001.addr.dc1.consul."]
 

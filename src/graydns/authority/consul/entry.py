@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from struct import Struct
 from typing import NamedTuple
 
@@ -48,14 +48,16 @@ def entry(instance: Instance, suffix: bytes) -> Entry | None:
 
 
 def reached(host: str) -> tuple[int, bytes] | None:
-    """The type and rdata of an IP address or host name; None if it is neither."""
+    """The type and rdata of an IP address or host name; None if it is neither. IPv4 within IPv6 is IPv4."""
     try:
-        packed = ip_address(host).packed
+        address = ip_address(host)
     except ValueError:
         try:
             return (CNAME, from_text(host)) if host.strip(".") else None
         except ValueError:
             return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    packed = (mapped or address).packed
     return (A if len(packed) == 4 else AAAA), packed
 
 

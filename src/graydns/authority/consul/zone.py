@@ -101,10 +101,11 @@ class ConsulDomain:
 
     def _service(self, zone: Zone, name: bytes, found: OfService, decision: Decision, asked: Asked) -> Step:
         view = self._view(found)
-        entries = self._entries(self._select(view, found), decision)
+        selection = self._select(view, found)
+        entries = self._entries(selection, decision)
         if not entries:
-            rcode = NOERROR if _is_above_a_tag(view, found.tag) else NXDOMAIN
-            return evolve(negative(zone, rcode, why="no instances"), origin=view)
+            exists = selection.instances or _is_above_a_tag(view, found.tag)
+            return evolve(negative(zone, NOERROR if exists else NXDOMAIN, why="no instances"), origin=view)
         ttl = self.ttl(found.service)
         given = _services(entries, ttl) if asked.qtype == SRV else _addresses(entries, ttl)
         step = records(zone, name, given, asked, why=f"{len(entries)} instances of {view.name}")

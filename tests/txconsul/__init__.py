@@ -1,0 +1,1 @@
+"""Behaviour tests of txconsul, against real Consul agents wherever one can be had."""

@@ -1,0 +1,218 @@
+"""Connections: how many, for how long, and that those given up are closed."""
+
+from __future__ import annotations
+
+import pytest
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
+
+from tests.txconsul.running import consul_at, http, on_reactor, reactor, responding, until
+from tools.process import free_ports
+from txconsul import Consul
+from txconsul.errors import Closed, Crowded, Garbled, NotFound, TimedOut, TokenUnreadable, Unreachable
+
+
+@pytest.mark.parametrize("parts", [[], [http(body=b"[1,2,3]")[:-3]]], ids=["waiting", "in the body"])
+@on_reactor
+async def test_a_request_given_up_closes_its_connection(parts: list[bytes]) -> None:
+    """Whether nothing came yet, or half of it; and it fires in the same turn."""
+    async with responding(lambda _: parts) as (server, address), consul_at(address) as consul:
+        result = consul.request("GET", "status/leader")
+        await until(lambda: bool(server.requests))
+        failures: list[object] = []
+        result.addErrback(lambda failure: failures.append(failure.value))
+        result.cancel()
+        assert isinstance(failures[0], CancelledError)
+        await until(lambda: not server.open)
+
+
+@on_reactor
+async def test_a_request_given_up_at_once_is_never_sent() -> None:
+    """In the turn that made it."""
+    async with responding(lambda _: [http()]) as (server, address), consul_at(address) as consul:
+        result = consul.request("GET", "status/leader")
+        result.cancel()
+        with pytest.raises(CancelledError):
+            await result
+        assert (await consul.request("GET", "kv/")).json == []
+        assert len(server.requests) == 1
+
+
+@on_reactor
+async def test_silence_is_given_up_in_time() -> None:
+    """A frozen agent takes connections and says nothing; the connection is closed."""
+    async with responding(lambda _: []) as (server, address), consul_at(address, timeout=0.05) as consul:
+        with pytest.raises(TimedOut, match="no answer within"):
+            await consul.request("GET", "status/leader")
+        await until(lambda: not server.open)
+
+
+@on_reactor
+async def test_time_in_line_counts() -> None:
+    """Whoever waits behind silence is told of it too."""
+    async with responding(lambda _: []) as (_server, address), consul_at(address, timeout=0.05, pool=1) as consul:
+        first, second = (consul.request("GET", "status/leader") for _ in range(2))
+        for each in (first, second):
+            with pytest.raises(TimedOut):
+                await each
+
+
+@on_reactor
+async def test_half_an_answer_is_none() -> None:
+    """A connection lost within the body is an error, not a shorter list."""
+    async with responding(lambda _: [http(body=b"[1,2,3]")[:-3]]) as (server, address), consul_at(address) as consul:
+        result = consul.request("GET", "catalog/services")
+        await until(lambda: bool(server.requests))
+        server.drop()
+        with pytest.raises(Unreachable):
+            await result
+
+
+@on_reactor
+async def test_a_body_without_a_length_is_none() -> None:
+    """Nobody could tell whether it was whole."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[]"
+    async with responding(lambda _: [answer]) as (server, address), consul_at(address) as consul:
+        result = consul.request("GET", "catalog/services")
+        await until(lambda: bool(server.requests))
+        server.drop()
+        with pytest.raises(Unreachable):
+            await result
+
+
+@on_reactor
+async def test_what_is_not_http_is_unreachable() -> None:
+    """As nobody is there who could be asked."""
+    async with responding(lambda _: [b"SSH-2.0-x\r\n\r\n"]) as (_, address), consul_at(address) as consul:
+        with pytest.raises(Unreachable):
+            await consul.request("GET", "status/leader")
+
+
+@on_reactor
+async def test_a_closed_port_is_unreachable() -> None:
+    """The text says why."""
+    async with consul_at(f"http://127.0.0.1:{free_ports(1)[0]}") as consul:
+        with pytest.raises(Unreachable, match="refused"):
+            await consul.request("GET", "status/leader")
+
+
+@on_reactor
+async def test_a_lost_request_is_not_repeated_unseen() -> None:
+    """A held query repeated with its old index would sleep on an agent that was restarted."""
+    async with responding(lambda data: [http()] if b"first" in data else []) as (server, address):
+        async with consul_at(address) as consul:
+            await consul.request("GET", "kv/first")
+            result = consul.request("GET", "kv/second", {"index": 7}, wait=5.0)
+            await until(lambda: len(server.requests) == 2)
+            assert len(server.open) == 1
+            server.drop()
+            with pytest.raises(Unreachable):
+                await result
+            assert len(server.requests) == 2
+
+
+@on_reactor
+async def test_no_more_connections_than_the_pool_has() -> None:
+    """Further requests wait in line; connections are kept and used again."""
+    most = 0
+
+    def answer(_: bytes) -> list[bytes]:
+        nonlocal most
+        most = max(most, len(server.open))
+        return [http()]
+
+    async with responding(answer) as (server, address), consul_at(address, pool=3) as consul:
+        await gatherResults([consul.request("GET", "kv/") for _ in range(30)])
+        assert most == 3
+        assert len(server.requests) == 30
+        assert len(server.open) == 3
+
+
+@on_reactor
+async def test_held_queries_are_bounded_and_never_block_the_others() -> None:
+    """One too many is told so; plain requests go on; one that ends makes room."""
+    async with responding(lambda data: [] if b"index" in data else [http()]) as (server, address):
+        async with consul_at(address, pool=1, held=2) as consul:
+            held: list[Deferred[object]] = [
+                consul.request("GET", "kv/", {"index": 1}, wait=30.0).addErrback(lambda _: None) for _ in range(2)
+            ]
+            with pytest.raises(Crowded, match="2 queries"):
+                await consul.request("GET", "kv/", {"index": 1}, wait=30.0)
+            assert (await consul.request("GET", "kv/")).json == []
+            held[0].cancel()
+            again = consul.request("GET", "kv/", {"index": 1}, wait=30.0).addErrback(lambda _: None)
+            await until(lambda: len(server.requests) == 4)
+            for each in (*held, again):
+                each.cancel()
+
+
+@on_reactor
+async def test_closing_ends_what_is_under_way() -> None:
+    """Whoever waits is told, nobody is answered any more, and no connection is left."""
+    async with responding(lambda data: [] if b"held" in data else [http()]) as (server, address):
+        consul = Consul(reactor, address)
+        await consul.request("GET", "kv/")
+        result = consul.request("GET", "kv/held")
+        await until(lambda: len(server.requests) == 2)
+        closed = consul.close()
+        with pytest.raises(Closed):
+            await result
+        await closed
+        with pytest.raises(Closed):
+            await consul.request("GET", "kv/")
+        await until(lambda: not server.open)
+
+
+@on_reactor
+async def test_what_is_asked_is_on_the_wire() -> None:
+    """Path and parameters quoted, flags, several of one name, the wait with its unit, token and data centre."""
+    async with responding(lambda _: [http()]) as (server, address):
+        async with consul_at(address, token="t-1", datacenter="dc7") as consul:
+            params = {"recurse": True, "keys": False, "index": 5, "tag": ["a", "b&c"]}
+            await consul.request("GET", "kv/gr\N{LATIN SMALL LETTER A WITH DIAERESIS}y key?", params, wait=1.5)
+            await consul.request("PUT", "txn", {"dc": "dc8"}, [{"a": 1}])
+    first, second = server.requests
+    assert first.startswith(
+        b"GET /v1/kv/gr%C3%A4y%20key%3F?recurse=true&index=5&tag=a&tag=b%26c&wait=1500ms&dc=dc7 HTTP"
+    )
+    assert b"X-Consul-Token: t-1\r\n" in first
+    assert second.startswith(b"PUT /v1/txn?dc=dc8 HTTP")
+    assert second.endswith(b'\r\n\r\n[{"a":1}]')
+
+
+@on_reactor
+async def test_missing_keys_are_an_answer_only_in_lists() -> None:
+    """Nothing below a prefix is a list without keys; a key that was asked for is missing."""
+    async with responding(lambda _: [http(404, b"", X_Consul_Index=49)]) as (_, address), consul_at(address) as consul:
+        reply = await consul.request("GET", "kv/gray/", {"recurse": True})
+        assert (reply.status, reply.index, reply.json) == (404, 49, None)
+        with pytest.raises(NotFound) as caught:
+            await consul.request("GET", "kv/gray/active")
+        assert caught.value.reply.index == 49
+
+
+@on_reactor
+async def test_an_answer_that_is_not_json_is_garbled() -> None:
+    """By its own word it was."""
+    async with responding(lambda _: [http(body=b"[1,")]) as (_, address), consul_at(address) as consul:
+        with pytest.raises(Garbled):
+            await consul.request("GET", "catalog/services")
+
+
+@on_reactor
+async def test_without_a_readable_token_nothing_is_asked(tmp_path: object) -> None:
+    """The request fails, and the agent never hears of it."""
+    async with responding(lambda _: [http()]) as (server, address):
+        async with consul_at(address, token_file=f"{tmp_path}/missing") as consul:
+            with pytest.raises(TokenUnreadable):
+                await consul.request("GET", "catalog/services")
+        assert not server.requests
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1:8500", "unix:///run/consul", "http://", "http://h:1/v1", "http://u@h", "http://h:0", "http://h#x"],
+)
+def test_addresses_that_are_none_are_refused(address: str) -> None:
+    """At once, and not with the first request."""
+    with pytest.raises(ValueError, match=r"address|more than"):
+        Consul(object(), address)
