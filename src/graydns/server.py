@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from graydns.authority.zone import Zone, Zones
 from graydns.config.main import Config
 from graydns.fast.front import Front
 from graydns.fast.hot import HotTable
@@ -15,7 +17,9 @@ from graydns.fast.peer import NetworkMap, Peers, Trust
 from graydns.fast.quota import Quota
 from graydns.fast.reply import ReplySettings
 from graydns.fast.serving import Serving
+from graydns.model.query import DEFAULT_TENANT
 from graydns.observe.anomalies import AnomalyLog
+from graydns.resolve.learning import Learning, Nothing
 from graydns.resolve.pipeline import Stores, build_pipeline
 from graydns.snapshot.snapshot import Snapshot
 from graydns.snapshot.undertaker import Undertaker
@@ -29,26 +33,37 @@ class Server:
     """Serves one Snapshot after the other.
 
     *front*: for the doors. *stores*: what is remembered of upstreams. *tables*: the hot tables, by tenant of the asker.
-    *quotas*: by tenant, of those that have one.
+    *quotas*: by tenant, of those that have one. *domain*: Consul's, what it is made of comes through *learning*.
     """
 
     _log = Logger()
 
-    def __init__(self, snapshot: Snapshot, reactor: Any, *, cookie_secrets: tuple[bytes, ...]) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        reactor: Any,
+        *,
+        cookie_secrets: tuple[bytes, ...],
+        domain: Zone | None = None,
+        learning: Learning | None = None,
+    ) -> None:
         self.anomalies = AnomalyLog(time.monotonic)
-        self.snapshot = snapshot
+        self._domain = domain
+        self._learning = learning or Nothing()
+        self.snapshot = snapshot = self._with_domain(snapshot)
         self._reactor = reactor
         self._secrets = cookie_secrets
         self.tables: dict[str, HotTable] = {}
         self.quotas: dict[str, Quota] = {}
         self._undertaker = Undertaker(lambda: reactor.callLater(0, self._bury))
-        self.stores = Stores(reactor, self.anomalies, lambda: self.snapshot)
+        self.stores = Stores(reactor, self.anomalies, lambda: self.snapshot, self._learning)
         peers = Peers(_trust(snapshot.config), self._hot_of)
         self.front = Front(self._serving(snapshot, peers), self._settings(), time.monotonic, time.time, self.anomalies)
         self._undertaker.watch(snapshot)
 
     def swap(self, snapshot: Snapshot) -> None:
         """Serve *snapshot* from the next query on; those under way end with the one they began with."""
+        snapshot = self._with_domain(snapshot)
         before, peers = self.snapshot.config, self.front.serving.peers
         self.forget_hot()
         if _trusted(snapshot.config) != _trusted(before):
@@ -61,13 +76,27 @@ class Server:
         self.front.serving = self._serving(snapshot, peers)
         self._undertaker.watch(snapshot)
 
+    def forget_view(self, view: object) -> None:
+        """Forget the hot answers that were made of *view* of Consul's catalog."""
+        for table in self.tables.values():
+            table.forget_view(view)
+
+    def _with_domain(self, snapshot: Snapshot) -> Snapshot:
+        """*snapshot* with Consul's domain among its zones; a zone of its own by that name takes precedence."""
+        domain = self._domain
+        if domain is None or domain.origin in snapshot.zones.by_origin:
+            return snapshot
+        zones = Zones({**snapshot.zones.by_origin, domain.origin: domain})
+        return evolve(snapshot, zones=zones, owners={**snapshot.owners, domain.origin: DEFAULT_TENANT})
+
     def forget_hot(self) -> None:
         """Empty the hot tables: the next query for a name goes through the pipeline."""
         for table in self.tables.values():
             self._undertaker.take(table.clear())
 
     def _serving(self, snapshot: Snapshot, peers: Peers) -> Serving:
-        return Serving(build_pipeline(snapshot, self.stores), snapshot.plan, peers, self._quotas_of(snapshot))
+        pipeline, quotas = build_pipeline(snapshot, self.stores), self._quotas_of(snapshot)
+        return Serving(pipeline, snapshot.plan, peers, quotas, self._learning.is_current)
 
     def _quotas_of(self, snapshot: Snapshot) -> dict[str, Quota]:
         """The quotas of the tenants that are isolated in ``compute`` and have one; what they have used goes on."""

@@ -42,6 +42,7 @@ from graydns.observe.leaving import Leaving
 from graydns.observe.loglevel import LeastLevel
 from graydns.observe.observatory import Observatory
 from graydns.server import Server
+from graydns.sources.consul.service import ConsulSource
 from graydns.sources.files import compile_reading, data_warnings, read
 from graydns.welcome import welcome
 
@@ -147,7 +148,16 @@ def make_graydns(path: Path, reactor: Any) -> Graydns:
     secrets = _prepare_data(config)
     tls = _tls_context(config)
     connections, shortage = fit_connections(config.limits.max_connections, raise_open_files())
-    server = Server(snapshot, reactor, cookie_secrets=secrets)
+    consul = ConsulSource(config.consul, reactor) if config.consul is not None else None
+    server = Server(
+        snapshot,
+        reactor,
+        cookie_secrets=secrets,
+        domain=None if consul is None else consul.zone,
+        learning=None if consul is None else consul.feed,
+    )
+    if consul is not None:
+        consul.feed.changed = server.forget_view
     limits = DoorLimits(
         max_connections=connections,
         max_per_source=config.limits.max_per_source,
@@ -179,6 +189,8 @@ def make_graydns(path: Path, reactor: Any) -> Graydns:
     )
     notes = (*data_warnings(reading), *snapshot.warnings, *((shortage,) if shortage else ()))
     graydns = Graydns(doors, observatory, control, level, tls, reactor, notes)
+    if consul is not None:
+        consul.setServiceParent(graydns)  # type: ignore[no-untyped-call]
     if config.admin is not None:
         users = config.data / "users.json"
         AdminService(config.admin, control, audit, reactor, users=users, tls=tls).setServiceParent(graydns)  # type: ignore[no-untyped-call]

@@ -10,6 +10,7 @@ from attrs import frozen
 from graydns.model import name
 from graydns.model.answer import ANSWER, AUTHORITY, Answer
 from graydns.model.query import Client, Edns, Query, Subnet
+from graydns.resolve.learning import Nothing
 from graydns.resolve.outward import Outward
 from graydns.snapshot.snapshot import Snapshot
 from graydns.sources.files import load_snapshot
@@ -86,7 +87,7 @@ def resolve(snapshot: Snapshot, qname: str, answer: Answer, client: Client, qtyp
     question = wire + qtype.to_bytes(2, "big") + b"\0\1"
     query = Query(1, b"", question, wire, qtype, 1, client, recursion_desired=True, edns=Edns(1232))
     query = query._replace(plan=plan, decision=plan.decide(client))
-    running = Outward(Saying(answer), snapshot=snapshot, clock=lambda: 100.0).resolve(query)
+    running = Outward(Saying(answer), learning=Nothing(), snapshot=snapshot, clock=lambda: 100.0).resolve(query)
     try:
         running.send(None)
     except StopIteration as end:

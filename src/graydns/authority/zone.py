@@ -18,6 +18,7 @@ from graydns.model.name import ROOT, is_within, parent
 
 if TYPE_CHECKING:
     from graydns.authority.step import Asked, Step
+    from graydns.model.catalog import Selection
 
 #: Rows taken per step of :func:`build`: well under a millisecond.
 STEP = 500
@@ -34,6 +35,9 @@ Shards = tuple[dict[bytes, bytes], ...]
 
 class Living(Protocol):
     """Who answers for names whose records come and go while their zone stays."""
+
+    def selection(self, name: bytes) -> Selection | None:
+        """The instances that *name* stands for, None if it is not a service's. Raises NotYetKnown."""
 
     def step(self, zone: Zone, name: bytes, decision: Decision, asked: Asked) -> Step:
         """What there is at *name* of *zone*, of which nothing has been decided. Raises NotYetKnown."""

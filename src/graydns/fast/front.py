@@ -28,6 +28,7 @@ from graydns.fast.shape import HEAD, REMEMBERED, SUBNET, Shape, read_shape, read
 from graydns.fast.sketch import key_of, see, subnet_key
 from graydns.gray.plan import Plan
 from graydns.model.answer import Answer
+from graydns.model.catalog import NodeView, ServiceView
 from graydns.model.decision import Decision
 from graydns.model.errors import Unanswerable
 from graydns.model.observe import Anomalies, Trace, Tracer
@@ -253,10 +254,15 @@ class Front:
             return
         if len(answer.body) > LARGEST:
             return
+        view = answer.origin if isinstance(answer.origin, (ServiceView, NodeView)) else None
+        if view is not None and not self.serving.is_current(view):
+            return
         tally = self.ledger.tallies.of(answer.rcode, query.decision, query.client.tenant)
         quota = self.serving.quotas.get(query.decision.cohort.tenant)
         entry = Entry(query, answer, query.decision, tally, quota)
         peer.hot.keep(*_key(query), entry, query.plan)
+        if view is not None:
+            peer.hot.tie(*_key(query), view)
 
     def _render(self, query: Query, peer: Peer, answer: Answer, decision: Decision | None) -> bytes:
         return self.settings.reply(query, peer, answer, decision, self.clock(), self.wall())

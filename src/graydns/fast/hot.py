@@ -30,6 +30,10 @@ SEEN = 160
 ASKED = 320
 
 
+#: Questions that are forgotten together with the view of a catalog; past that, all of them are.
+MOST_TIED = 4096
+
+
 def _empty() -> tuple[dict[bytes, Slot], ...]:
     return {}, {}, {}, {}
 
@@ -50,6 +54,7 @@ class HotTable:
     asked: tuple[dict[bytes, Asked], ...] = field(init=False, repr=False, factory=_unasked)
     young: tuple[dict[bytes, Slot], ...] = field(init=False, repr=False, factory=_empty)
     _old: tuple[dict[bytes, Slot], ...] = field(init=False, repr=False, factory=_empty)
+    _views: dict[object, set[tuple[int, bytes]]] = field(init=False, repr=False, factory=dict)
     _asked_size: int = field(init=False, default=0)
     _young_size: int = field(init=False, default=0)
     _old_size: int = field(init=False, default=0)
@@ -120,6 +125,22 @@ class HotTable:
             self._young_size += OVERHEAD + len(entry.body)
         slot.entries[entry.decision] = entry
 
+    def tie(self, flags: int, key: bytes, view: object) -> None:
+        """Forget what is kept for *key* when *view*, of which it was made, is forgotten."""
+        keys = self._views.setdefault(view, set())
+        keys.add((flags, key))
+        if len(keys) > MOST_TIED:
+            self.forget_view(view)
+
+    def forget_view(self, view: object) -> None:
+        """Forget all that was made of *view*."""
+        for flags, key in self._views.pop(view, ()):
+            if (slot := self.young[flags].pop(key, None)) is not None:
+                self._young_size -= self._cost(key, slot)
+            elif (slot := self._old[flags].pop(key, None)) is not None:
+                self._old_size -= self._cost(key, slot)
+        self.asked, self._asked_size = _unasked(), 0
+
     def forks(self) -> Iterator[tuple[bytes, Fork]]:
         """The Forks, with name, type and class of their questions."""
         for slots in (*self.young, *self._old):
@@ -154,6 +175,7 @@ class HotTable:
         kept: list[dict[bytes, Any]] = [*self.asked, *self.young, *self._old]
         self.asked, self.young, self._old = _unasked(), _empty(), _empty()
         self._asked_size = self._young_size = self._old_size = self._seen = 0
+        self._views = {}
         return _release(kept)
 
     def _insert(self, flags: int, key: bytes, slot: Slot, cost: int) -> None:

@@ -11,6 +11,7 @@ from graydns.fast.peer import Peers
 from graydns.fast.quota import Quota
 from graydns.gray.plan import Plan
 from graydns.model.answer import Answer
+from graydns.model.catalog import NodeView, ServiceView
 from graydns.model.query import Query
 
 
@@ -25,7 +26,8 @@ class Pipeline(Protocol):
 class Serving:
     """The running Snapshot as the front sees it; replaced in one assignment.
 
-    *plan*: (name, type, asker's tenant) to the Plan that applies. *quotas*: of the tenants that have one. A query keeps
+    *plan*: (name, type, asker's tenant) to the Plan that applies. *quotas*: of the tenants that have one. *is_current*:
+    whether answers made of a view of Consul's catalog may be kept. A query keeps
     the Serving it began with.
     """
 
@@ -33,3 +35,4 @@ class Serving:
     plan: Callable[[bytes, int, str], Plan]
     peers: Peers = field(repr=False)
     quotas: Mapping[str, Quota] = field(factory=dict, repr=False)
+    is_current: Callable[[ServiceView | NodeView], bool] = field(default=lambda view: False, repr=False)

@@ -8,10 +8,12 @@ from attrs import evolve, field, frozen
 
 from graydns.authority.found import Found
 from graydns.authority.lookup import lookup
-from graydns.model.answer import Answer
+from graydns.model.answer import Answer, Ede
+from graydns.model.catalog import NodeView, ServiceView
 from graydns.model.decision import Decision
-from graydns.model.errors import ResolveError
+from graydns.model.errors import NotYetKnown, ResolveError
 from graydns.model.query import Query
+from graydns.resolve.learning import Learning
 from graydns.resolve.link import Resolver
 from graydns.snapshot.snapshot import Snapshot
 from graydns.wire.body import aged
@@ -19,12 +21,16 @@ from graydns.wire.view import rrsets
 
 NOERROR, NXDOMAIN = 0, 3
 
+#: Nothing has been heard for long of what was told (RFC 8914 section 4.4).
+_STALE = Ede(3)
+
 
 @frozen
 class Authority:
     """Look up in the Snapshot's zones. *outside* resolves names that are not ours. *clock*: monotonic."""
 
     outside: Resolver = field(kw_only=True, repr=False)
+    learning: Learning = field(kw_only=True, repr=False)
     snapshot: Snapshot = field(kw_only=True, repr=False)
     clock: Callable[[], float] = field(kw_only=True, repr=False)
 
@@ -34,10 +40,21 @@ class Authority:
         def decide(name: bytes, qtype: int) -> Decision:
             return self.snapshot.plan(name, qtype, query.client.tenant).decide(query.client)
 
-        found = lookup(self.snapshot.zones, query, decide)
+        try:
+            found = lookup(self.snapshot.zones, query, decide)
+        except NotYetKnown as missing:
+            await self.learning.learn(missing)
+            plan = self.snapshot.plan(query.qname, query.qtype, query.client.tenant)
+            # Its Plan is another one than the query came with, so nobody may keep the answer under that.
+            return evolve(
+                await self.resolve(query.decided(plan.decide(query.client), plan, query.trace)), shareable=False
+            )
         if found.chase is not None and self._may_complete(query, found.chase):
             found = await self._completed(found, query, found.chase)
-        return found.answer()
+        answer = found.answer()
+        if isinstance(answer.origin, (ServiceView, NodeView)) and self.learning.is_stale(answer.origin):
+            return evolve(answer, edes=(*answer.edes, _STALE), shareable=False)
+        return answer
 
     def _may_complete(self, query: Query, target: bytes) -> bool:
         # An asker that follows chains itself (RD=0) is better served with what is ours, and at once.

@@ -12,8 +12,10 @@ from attrs import evolve, field, frozen
 
 from graydns.model.answer import ANSWER, Answer, Ede
 from graydns.model.decision import Block, Decision, Kind
+from graydns.model.errors import NotYetKnown
 from graydns.model.query import Query
 from graydns.resolve.home import brought_home
+from graydns.resolve.learning import Learning
 from graydns.resolve.link import Resolver
 from graydns.snapshot.snapshot import Snapshot
 from graydns.wire.body import RRset, build, capped
@@ -35,6 +37,7 @@ class Outward:
     """Answer by rule, refuse, or ask *below*, which forwards. Queries come with their Decision. *clock*: monotonic."""
 
     below: Resolver
+    learning: Learning = field(kw_only=True, repr=False)
     snapshot: Snapshot = field(kw_only=True, repr=False)
     clock: Callable[[], float] = field(kw_only=True, repr=False)
 
@@ -48,7 +51,11 @@ class Outward:
         answer = await self.below.resolve(query)
         if decision is not None:
             answer = _as_decided(answer, decision, query, self.clock())
-        return brought_home(self.snapshot, query, answer, self.clock())
+        while True:
+            try:
+                return brought_home(self.snapshot, query, answer, self.clock())
+            except NotYetKnown as missing:
+                await self.learning.learn(missing)
 
     def _barred(self, query: Query) -> Answer | None:
         """Why the name is not forwarded for this client; None if it is."""

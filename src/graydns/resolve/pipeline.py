@@ -29,6 +29,7 @@ from graydns.resolve.coalesce import Coalesce
 from graydns.resolve.failures import Failures
 from graydns.resolve.forward import Forward
 from graydns.resolve.key import Keys
+from graydns.resolve.learning import Learning, Nothing
 from graydns.resolve.limit import Inflight, Limit
 from graydns.resolve.link import Link, Resolver, stack
 from graydns.resolve.measure import Measure
@@ -64,6 +65,7 @@ class Stores:
     reactor: Any = field(repr=False)
     anomalies: Anomalies = field(repr=False)
     snapshot: Callable[[], Snapshot] = field(repr=False)
+    learning: Learning = field(repr=False, factory=Nothing)
     observers: list[QueryObserver] = field(factory=list)
     answers: Store = field(init=False)
     client: UpstreamClient = field(init=False)
@@ -109,9 +111,17 @@ def build_pipeline(snapshot: Snapshot, stores: Stores) -> Measure:
 
 
 def _route(snapshot: Snapshot, stores: Stores, staged: Callable[[Resolver], Resolver]) -> Resolver:
-    outward = staged(Outward(_forwarding(snapshot, stores, staged), snapshot=snapshot, clock=time.monotonic))
+    outward = staged(
+        Outward(
+            _forwarding(snapshot, stores, staged), learning=stores.learning, snapshot=snapshot, clock=time.monotonic
+        )
+    )
     return staged(
-        Route(staged(Authority(outside=outward, snapshot=snapshot, clock=time.monotonic)), outward, snapshot=snapshot)
+        Route(
+            staged(Authority(outside=outward, learning=stores.learning, snapshot=snapshot, clock=time.monotonic)),
+            outward,
+            snapshot=snapshot,
+        )
     )
 
 

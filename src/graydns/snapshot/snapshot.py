@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from weakref import WeakKeyDictionary
 
 from attrs import field, frozen
 
-from graydns.authority.zone import Zones
+from graydns.authority.zone import Living, Zones
 from graydns.config.load import ZoneFile
 from graydns.config.main import Config
+from graydns.gray.instances import lay_under
 from graydns.gray.plan import Plan
 from graydns.gray.router import Router
+from graydns.model.catalog import Selection
+from graydns.model.errors import NotYetKnown
 from graydns.model.query import DEFAULT_TENANT
 from graydns.upstream.table import ForwardTable
 
@@ -37,6 +41,7 @@ class Snapshot:
     marks: Mapping[str, object] = field(factory=dict, repr=False)
     files: Mapping[bytes, ZoneFile] = field(repr=False)
     levels: Mapping[str, frozenset[str]] = field(repr=False)
+    _laid: WeakKeyDictionary[Selection, dict[Plan, Plan]] = field(init=False, factory=WeakKeyDictionary, repr=False)
 
     @files.default
     def _index(self) -> Mapping[bytes, ZoneFile]:
@@ -54,8 +59,26 @@ class Snapshot:
         return self.levels.get(tenant, frozenset())
 
     def plan(self, qname: bytes, qtype: int, asker: str) -> Plan:
-        """The Plan for a question, from the Router that has it."""
-        return self.router(qname, asker).plan(qname, qtype)
+        """The Plan for a question, from the Router that has it; for a name that Consul's catalog has instances for,
+        with one of them for each client that the Router leaves to the zone."""
+        zone = self.zones.find(qname)
+        tenant = asker if zone is None else self.owners[zone.origin]
+        plan = (self.routers.get(tenant) or self.routers[DEFAULT_TENANT]).plan(qname, qtype)
+        return plan if zone is None or zone.living is None else self._living(zone.living, plan, qname, tenant)
+
+    def _living(self, living: Living, plan: Plan, qname: bytes, tenant: str) -> Plan:
+        """*plan* with the instances at *qname* under it, made once for each two; without, if they are not known yet:
+        then looking up the name finds that out."""
+        try:
+            selection = living.selection(qname)
+        except NotYetKnown:
+            return plan
+        if selection is None:
+            return plan
+        laid = self._laid.setdefault(selection, {})
+        if (found := laid.get(plan)) is None:
+            found = laid[plan] = lay_under(plan, selection, tenant)
+        return found
 
     def router(self, qname: bytes, asker: str) -> Router:
         """Who decides for a name: the tenant whose zone holds *qname*, else the *asker*'s tenant."""

@@ -1,0 +1,137 @@
+"""Consul's catalog through graydns: what passes is in the answers, and what is known stays known without Consul."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dns.edns
+import dns.message
+import dns.query
+import dns.rcode
+import pytest
+
+from tests import consul
+from tests.consul import ConsulServer
+from tests.e2e.serving import serving, write
+from tools.process import free_ports
+
+#: Seconds in which what has to happen within milliseconds must have happened on a machine however busy.
+AMPLE = 20.0
+
+
+@pytest.fixture
+def agent(require_peer: Callable[[str], str], tmp_path: Path) -> Iterator[ConsulServer]:
+    """An agent for one test."""
+    with consul.agent(require_peer("consul"), tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def port(agent: ConsulServer, tmp_path: Path) -> Iterator[int]:
+    """Where a graydns in front of *agent* listens."""
+    (port,) = free_ports(1)
+    main = f"""\
+        listen: ["udp://127.0.0.1:{port}"]
+        zones: null
+        consul: {{address: {agent.address}, service_ttl: {{"*": 5s}}, stale_after: 2s}}
+        """
+    folder = tmp_path / "graydns"
+    folder.mkdir()
+    with serving(write(folder, main, {}), port):
+        yield port
+
+
+def ask(port: int, name: str, rdtype: str = "A", subnet: str | None = None) -> dns.message.Message:
+    """The answer over UDP."""
+    options = [] if subnet is None else [dns.edns.ECSOption(subnet, 24)]
+    query = dns.message.make_query(name, rdtype, use_edns=0, options=options)
+    return dns.query.udp(query, "127.0.0.1", timeout=5, port=port)
+
+
+def addresses(message: dns.message.Message) -> set[str]:
+    """The addresses in an answer."""
+    return {rdata.to_text() for rrset in message.answer for rdata in rrset}
+
+
+def register(agent: ConsulServer, number: int, status: str = "passing", **more: object) -> None:
+    """Have an instance of ``web`` with a check of its own."""
+    check = {"CheckID": f"c{number}", "TTL": "1h", "Status": status}
+    body = {"Name": "web", "ID": f"web{number}", "Address": f"192.0.2.{number}", "Port": 80, "Check": check, **more}
+    agent.must("PUT", "/v1/agent/service/register", body)
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Return once that is *true*."""
+    end = time.monotonic() + AMPLE
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_instances_come_and_go_with_their_checks(agent: ConsulServer, port: int) -> None:
+    """One that turns critical leaves the answers, hot ones too, and comes back; the last one gone, the name is."""
+    register(agent, 1)
+    register(agent, 2, Tags=["v2"])
+    assert addresses(ask(port, "web.service.consul")) == {"192.0.2.1", "192.0.2.2"}
+    assert addresses(ask(port, "v2.web.service.consul")) == {"192.0.2.2"}
+    assert {len(ask(port, "web.service.consul", subnet=f"198.51.{n}.0").answer[0]) for n in range(20)} == {2}
+    agent.must("PUT", "/v1/agent/check/fail/c1")
+    until(lambda: addresses(ask(port, "web.service.consul")) == {"192.0.2.2"})
+    agent.must("PUT", "/v1/agent/check/pass/c1")
+    until(lambda: addresses(ask(port, "web.service.consul")) == {"192.0.2.1", "192.0.2.2"})
+    for number in (1, 2):
+        agent.must("PUT", f"/v1/agent/service/deregister/web{number}")
+    until(lambda: ask(port, "web.service.consul").rcode() == dns.rcode.NXDOMAIN)
+    register(agent, 3)
+    until(lambda: addresses(ask(port, "web.service.consul")) == {"192.0.2.3"})
+
+
+def test_a_client_keeps_its_first_instance(agent: ConsulServer, port: int) -> None:
+    """Clients are spread over the instances, each always gets the same one first, and SRV leads with the same."""
+    for number in (1, 2, 3):
+        register(agent, number)
+    until(lambda: len(addresses(ask(port, "web.service.consul"))) == 3)
+
+    def first(number: int) -> str:
+        return str(ask(port, "web.service.consul", subnet=f"198.51.{number}.0").answer[0][0])
+
+    before = [first(number) for number in range(40)]
+    assert len(set(before)) == 3
+    assert [first(number) for number in range(40)] == before
+
+
+def test_what_is_known_is_answered_without_consul(agent: ConsulServer, port: int) -> None:
+    """A frozen, then a killed agent costs no answer; after a while answers say that they are stale, until it is back."""
+    register(agent, 1)
+    assert addresses(ask(port, "web.service.consul")) == {"192.0.2.1"}
+
+    def stale() -> bool:
+        answer = ask(port, "web.service.consul")
+        assert addresses(answer) == {"192.0.2.1"}
+        return any(isinstance(option, dns.edns.EDEOption) and option.code == 3 for option in answer.options)
+
+    assert not stale()
+    agent.freeze()
+    until(stale)
+    agent.thaw()
+    until(lambda: not stale())
+    agent.kill()
+    until(stale)
+    assert ask(port, "unheard.service.consul").rcode() == dns.rcode.SERVFAIL
+    agent.forget()
+    agent.start()  # with nothing of what it knew
+    agent.wait_ready()
+    until(lambda: not stale())
+    register(agent, 4)
+    until(lambda: addresses(ask(port, "web.service.consul")) == {"192.0.2.4"})
+
+
+def test_nodes_and_odd_names_are_answered(agent: ConsulServer, port: int) -> None:
+    """A node has its address; what cannot exist does not; another datacenter's names are not ours."""
+    assert addresses(ask(port, "solo.node.consul")) == {"127.0.0.1"}
+    assert ask(port, "none.node.consul").rcode() == dns.rcode.NXDOMAIN
+    assert ask(port, "no-such.service.consul").rcode() == dns.rcode.NXDOMAIN
+    assert ask(port, "web.service.elsewhere.consul").rcode() == dns.rcode.REFUSED
+    assert ask(port, "consul", "SOA").answer
