@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
 
 from graydns.authority.consul.zone import ConsulDomain, consul_zone
 from graydns.authority.lookup import lookup
@@ -17,7 +22,19 @@ from graydns.model.errors import NotYetKnown
 from graydns.model.name import from_text
 from graydns.model.query import UDP
 from tests.authority.asking import PLAIN, everything_plain, make_query, make_zone
-from tests.authority.consul_asking import DOMAIN, Known, Unknown, make_domain, make_zones, say
+from tests.authority.consul_asking import (
+    DOMAIN,
+    Known,
+    Unknown,
+    make_domain,
+    make_zones,
+    recorded_catalog,
+    say,
+)
+
+RECORDED = make_zones(recorded_catalog())
+
+_labels = st.sampled_from("service node addr dc1 web _web _tcp v1 api host hosts blend toweb inside n1 n4 x".split())  # noqa: SIM905
 
 
 def instance(number: int, *tags: str, address: str = "", status: str = "passing", weight: int = 1) -> Instance:
@@ -205,3 +222,39 @@ def test_metadata_of_nodes() -> None:
     catalog = Known(nodes={"n1": NodeView("n1", "10.0.0.1", {"a=`b": "c", "rfc1035-x": "y" * 300, "z": ""})})
     said = say(make_zones(catalog), "n1.node.consul", "TXT")["answer"]
     assert [line.partition(" TXT ")[2] for line in said] == ['"a`=``b=c"', f'"{"y" * 255}" "{"y" * 45}"', '"z="']
+
+
+@given(st.lists(_labels, max_size=5), st.sampled_from(["A", "AAAA", "SRV", "ANY", "TXT", "NS", "SOA", "DS", "CNAME"]))
+def test_every_question_is_answered(labels: list[str], mnemonic: str) -> None:
+    """Whatever is asked: an answer that can be sent, the same each time; of an unknown catalog, that it is unknown."""
+    name = ".".join((*labels, "consul"))
+    said = say(RECORDED, name, mnemonic)
+    assert said == say(RECORDED, name, mnemonic)
+    assert said["rcode"] in ("NOERROR", "NXDOMAIN", "REFUSED")
+    with suppress(NotYetKnown):
+        say(make_zones(Unknown()), name, mnemonic)
+
+
+@given(st.lists(_labels, min_size=1, max_size=4))
+def test_what_does_not_exist_has_nothing_below_it(labels: list[str]) -> None:
+    """RFC 8020, and every type agrees on it."""
+    above, name = ".".join((*labels[1:], "consul")), ".".join((*labels, "consul"))
+    rcodes = {say(RECORDED, name, mnemonic)["rcode"] for mnemonic in ("NS", "SRV", "DS")}
+    assert len(rcodes) == 1 or "toweb" in name or "inside" in name
+    if say(RECORDED, above, "DS")["rcode"] == "NXDOMAIN":
+        assert rcodes != {"NOERROR"}
+
+
+def test_views_go_when_they_are_replaced() -> None:
+    """No cycle keeps what was made of them until a collection (which does not run while serving)."""
+    catalog = web(instance(1), instance(2))
+    zones, view = make_zones(catalog), catalog.services["web"]
+    lookup(zones, make_query("web.service.consul", "SRV"), everything_plain).answer()
+    gone = weakref.ref(view)
+    gc.disable()
+    try:
+        catalog.services.clear()
+        del view
+        assert gone() is None
+    finally:
+        gc.enable()

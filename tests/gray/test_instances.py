@@ -71,8 +71,10 @@ def test_who_somebody_is_does_not_count() -> None:
 
 
 def test_one_instance_or_none_is_for_all() -> None:
-    """No scope, one entry for everybody."""
-    for selection in (select(), select(instance(1)), select(instance(1), instance(2, 0))):
+    """No scope, one entry for everybody; names that do not exist make no cohorts."""
+    policy = plan_of()
+    assert lay_under(policy, select(), TENANT) is policy
+    for selection in (select(instance(1)), select(instance(1), instance(2, 0))):
         plan = lay_under(plan_of(), selection, TENANT)
         assert plan.single is not None
         assert plan.single is plan.decide(CLIENTS[0])

@@ -23,8 +23,11 @@ _CLIENT_KEY = recipe(("subnet", "source"), {})
 def lay_under(plan: Plan, selection: Selection, tenant: str) -> Plan:
     """*plan* with an instance of *selection* for the clients that it leaves to the zone.
 
-    To be made anew when the selection changes; *tenant* is the domain's.
+    To be made anew when the selection changes; *tenant* is the domain's. Without instances it is *plan* as it is, so
+    that names made up by clients make no cohorts.
     """
+    if not selection.instances:
+        return plan
     if selection.leading < 2:
         return _under(
             plan, _Order(tenant, selection, _CLIENT_KEY, varies=plan.varies, reach=(plan.reach4, plan.reach6))
@@ -59,9 +62,7 @@ class _Order:
         if first not in self._made:
             instances = self.selection.instances
             self._made[first] = Decision(
-                Cohort(
-                    self.tenant, self.selection.service, self.selection.tag, instances[first].name if instances else ""
-                ),
+                Cohort(self.tenant, self.selection.service, self.selection.tag, instances[first].name),
                 varies=self.varies,
                 reach4=self.reach[0],
                 reach6=self.reach[1],

@@ -19,6 +19,7 @@ from graydns.model.answer import ADDITIONAL, Ede
 from graydns.model.catalog import Catalog, Choice, Selection, ServiceView
 from graydns.model.decision import Decision
 from graydns.model.errors import NotYetKnown
+from graydns.model.name import is_within
 from graydns.wire.body import RRset
 
 #: RFC 8914 section 4.22.
@@ -38,9 +39,9 @@ def _lowered(by_name: Mapping[str, int]) -> dict[str, int]:
 class ConsulDomain:
     """Answers for the names below *domain* from *catalog*.
 
-    *datacenter*: the one that the catalog is of. *service_ttl*: seconds by service name; ``name*`` holds for those that
-    begin so, the longest wins, and 0 is the TTL of all others. *node_ttl*: seconds. *only_passing*:
-    whether instances that warn are out too.
+    *datacenter*: the one that the catalog is of, 1 to 63 octets. *service_ttl*: seconds by service name; ``name*``
+    holds for those that begin so, the longest wins, and 0 is the TTL of all others. *node_ttl*: seconds.
+    *only_passing*: whether instances that warn are out too. Raises ValueError.
     """
 
     domain: bytes
@@ -54,6 +55,8 @@ class ConsulDomain:
     @_suffix.default
     def _label(self) -> bytes:
         label = self.datacenter.lower().encode()
+        if not 0 < len(label) < 64:
+            raise ValueError(f"not the name of a datacenter: {self.datacenter!r}")
         return bytes((len(label),)) + label + self.domain
 
     def selection(self, name: bytes) -> Selection | None:
@@ -175,7 +178,8 @@ def consul_zone(
 ) -> Zone:
     """The zone for which *living* answers.
 
-    *servers*: packed addresses by the lowered name of a name server; without any it is ``ns`` below the domain.
+    *servers*: packed addresses by the lowered name of a name server, the first of which the SOA names; those of names
+    below the domain are told. Without any it is ``ns`` below the domain.
     *negative_ttl*: seconds for which "there is no such thing" may be cached.
     """
     known = dict(servers or {b"\2ns" + living.domain: ()})
@@ -188,6 +192,6 @@ def consul_zone(
     rows = {living.domain: pack(apex)}
     for name, addresses in known.items():
         found = {rdtype: tuple(one for one in addresses if len(one) == size) for rdtype, size in ((A, 4), (AAAA, 16))}
-        if name.endswith(living.domain) and any(found.values()):
+        if name != living.domain and is_within(name, living.domain) and any(found.values()):
             rows[name] = pack({rdtype: Stored(living.node_ttl, one) for rdtype, one in found.items() if one})
     return evolve(run(build(living.domain, rows.items(), count=len(rows))), living=living)
