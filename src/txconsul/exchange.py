@@ -18,7 +18,6 @@ from twisted.web.client import (  # type: ignore[attr-defined]
     ResponseFailed,
     ResponseNeverReceived,
 )
-
 from twisted.web.http import PotentialDataLoss
 
 from txconsul.errors import TimedOut, Unreachable
