@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificates
 from OpenSSL.SSL import Error as TLSError
 from twisted.internet import ssl
+from twisted.internet.error import VerifyError
 from twisted.web.client import BrowserLikePolicyForHTTPS
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
@@ -48,5 +49,5 @@ def _own(certificate: Path | str | None, key: Path | str | None) -> Any:
         return None
     try:
         return ssl.PrivateCertificate.loadPEM(Path(key).read_bytes() + b"\n" + Path(certificate).read_bytes())  # type: ignore[no-untyped-call]
-    except TLSError as error:
+    except (TLSError, VerifyError) as error:
         raise ValueError(f"{certificate} and {key} are no certificate with its key: {error}") from None

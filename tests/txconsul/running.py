@@ -37,6 +37,11 @@ async def until(true: Callable[[], bool]) -> None:
         await deferLater(reactor, 0.005, lambda: None)
 
 
+async def turn() -> None:
+    """Let the reactor see to what is ready."""
+    await deferLater(reactor, 0.001, lambda: None)
+
+
 async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
     """What *call* returns, while the reactor goes on."""
     return cast(T, await deferToThread(call, *arguments))
@@ -110,8 +115,8 @@ class Scripted(Protocol):
     def dataReceived(self, data: bytes) -> None:
         self.factory.requests.append(data)
         for part in self.factory.answer(data):
-            assert self.transport is not None
-            self.transport.write(part)
+            transport: Any = self.transport
+            transport.write(part)
 
     def connectionLost(self, reason: Any = None) -> None:
         self.factory.open.remove(self)
@@ -120,7 +125,7 @@ class Scripted(Protocol):
 class Responder(ProtocolFactory):
     """A server that sends what *answer* gives for the octets of a request, and keeps what came."""
 
-    protocol = Scripted
+    protocol = Scripted  # type: ignore[assignment]
 
     def __init__(self, answer: Callable[[bytes], list[bytes]]) -> None:
         self.answer = answer

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.defer import CancelledError, gatherResults
 
-from tests.txconsul.running import consul_at, http, on_reactor, reactor, responding, until
+from tests.txconsul.running import consul_at, http, on_reactor, reactor, responding, turn, until
 from tools.process import free_ports
 from txconsul import Consul
+from txconsul.consul import Value
 from txconsul.errors import Closed, Crowded, Garbled, NotFound, TimedOut, TokenUnreadable, Unreachable
 
 
@@ -98,16 +99,33 @@ async def test_a_closed_port_is_unreachable() -> None:
 @on_reactor
 async def test_a_lost_request_is_not_repeated_unseen() -> None:
     """A held query repeated with its old index would sleep on an agent that was restarted."""
-    async with responding(lambda data: [http()] if b"first" in data else []) as (server, address):
-        async with consul_at(address) as consul:
-            await consul.request("GET", "kv/first")
-            result = consul.request("GET", "kv/second", {"index": 7}, wait=5.0)
-            await until(lambda: len(server.requests) == 2)
-            assert len(server.open) == 1
+    async with (
+        responding(lambda data: [http()] * (b"first" in data)) as (server, address),
+        consul_at(address) as consul,
+    ):
+        await consul.request("GET", "kv/first", {"index": 6}, wait=5.0)
+        result = consul.request("GET", "kv/second", {"index": 7}, wait=5.0)
+        await until(lambda: len(server.requests) == 2)
+        assert len(server.open) == 1
+        server.drop()
+        with pytest.raises(Unreachable):
+            await result
+        assert len(server.requests) == 2
+
+
+@on_reactor
+async def test_a_question_over_a_connection_that_had_died_is_repeated() -> None:
+    """It changes nothing, and nobody has to know."""
+
+    def answer(_: bytes) -> list[bytes]:
+        if len(server.requests) == 2:
             server.drop()
-            with pytest.raises(Unreachable):
-                await result
-            assert len(server.requests) == 2
+        return [http()]
+
+    async with responding(answer) as (server, address), consul_at(address) as consul:
+        await consul.request("GET", "kv/")
+        assert (await consul.request("GET", "kv/")).json == []
+        assert len(server.requests) == 3
 
 
 @on_reactor
@@ -129,20 +147,39 @@ async def test_no_more_connections_than_the_pool_has() -> None:
 
 @on_reactor
 async def test_held_queries_are_bounded_and_never_block_the_others() -> None:
-    """One too many is told so; plain requests go on; one that ends makes room."""
-    async with responding(lambda data: [] if b"index" in data else [http()]) as (server, address):
-        async with consul_at(address, pool=1, held=2) as consul:
-            held: list[Deferred[object]] = [
-                consul.request("GET", "kv/", {"index": 1}, wait=30.0).addErrback(lambda _: None) for _ in range(2)
-            ]
-            with pytest.raises(Crowded, match="2 queries"):
-                await consul.request("GET", "kv/", {"index": 1}, wait=30.0)
-            assert (await consul.request("GET", "kv/")).json == []
-            held[0].cancel()
-            again = consul.request("GET", "kv/", {"index": 1}, wait=30.0).addErrback(lambda _: None)
-            await until(lambda: len(server.requests) == 4)
-            for each in (*held, again):
-                each.cancel()
+    """One too many is told so; plain requests go on; one that was answered makes room."""
+    async with (
+        responding(lambda data: [] if b"index=1" in data else [http()]) as (server, address),
+        consul_at(address, pool=1, held=2) as consul,
+    ):
+        held = [consul.request("GET", "kv/", {"index": 1}, wait=30.0) for _ in range(2)]
+        with pytest.raises(Crowded, match="2 queries"):
+            await consul.request("GET", "kv/", {"index": 1}, wait=30.0)
+        assert (await consul.request("GET", "kv/")).json == []
+        await until(lambda: len(server.requests) == 3)
+        server.drop()
+        for each in held:
+            with pytest.raises(Unreachable):
+                await each
+        assert (await consul.request("GET", "kv/", {"index": 2}, wait=30.0)).json == []
+
+
+@on_reactor
+async def test_a_held_query_given_up_makes_room_when_consul_lets_go_of_it() -> None:
+    """It holds on, and counts the connection, until the wait is over."""
+    async with responding(lambda _: []) as (server, address), consul_at(address, held=1) as consul:
+        first = consul.request("GET", "kv/", {"index": 1}, wait=0.2)
+        await until(lambda: bool(server.requests))
+        first.addErrback(lambda _: None).cancel()
+        second = consul.request("GET", "kv/", {"index": 1}, wait=0.2)
+        with pytest.raises(Crowded):
+            await second
+        crowded = True
+        while crowded:
+            second = consul.request("GET", "kv/", {"index": 1}, wait=0.2)
+            crowded = second.called
+            second.addErrback(lambda _: None)
+            await turn()
 
 
 @on_reactor
@@ -165,11 +202,14 @@ async def test_closing_ends_what_is_under_way() -> None:
 @on_reactor
 async def test_what_is_asked_is_on_the_wire() -> None:
     """Path and parameters quoted, flags, several of one name, the wait with its unit, token and data centre."""
-    async with responding(lambda _: [http()]) as (server, address):
-        async with consul_at(address, token="t-1", datacenter="dc7") as consul:
-            params = {"recurse": True, "keys": False, "index": 5, "tag": ["a", "b&c"]}
-            await consul.request("GET", "kv/gr\N{LATIN SMALL LETTER A WITH DIAERESIS}y key?", params, wait=1.5)
-            await consul.request("PUT", "txn", {"dc": "dc8"}, [{"a": 1}])
+    params: dict[str, Value] = {"recurse": True, "keys": False, "index": 5, "tag": ["a", "b&c"]}
+    key = "kv/gr\N{LATIN SMALL LETTER A WITH DIAERESIS}y key?"
+    async with (
+        responding(lambda _: [http()]) as (server, address),
+        consul_at(address, token="t-1", datacenter="dc7") as consul,
+    ):
+        await consul.request("GET", key, params, wait=1.5)
+        await consul.request("PUT", "txn", {"dc": "dc8"}, [{"a": 1}])
     first, second = server.requests
     assert first.startswith(
         b"GET /v1/kv/gr%C3%A4y%20key%3F?recurse=true&index=5&tag=a&tag=b%26c&wait=1500ms&dc=dc7 HTTP"
