@@ -45,7 +45,7 @@ def port(agent: ConsulServer, tmp_path: Path) -> Iterator[int]:
 
 def ask(port: int, name: str, rdtype: str = "A", subnet: str | None = None) -> dns.message.Message:
     """The answer over UDP."""
-    options = [] if subnet is None else [dns.edns.ECSOption(subnet, 24)]
+    options: list[dns.edns.Option] = [] if subnet is None else [dns.edns.ECSOption(subnet, 24)]
     query = dns.message.make_query(name, rdtype, use_edns=0, options=options)
     return dns.query.udp(query, "127.0.0.1", timeout=5, port=port)
 
@@ -103,7 +103,7 @@ def test_a_client_keeps_its_first_instance(agent: ConsulServer, port: int) -> No
 
 
 def test_what_is_known_is_answered_without_consul(agent: ConsulServer, port: int) -> None:
-    """A frozen, then a killed agent costs no answer; after a while answers say that they are stale, until it is back."""
+    """A frozen, then a killed agent costs no answer; after a while answers say they are stale, until it is back."""
     register(agent, 1)
     assert addresses(ask(port, "web.service.consul")) == {"192.0.2.1"}
 

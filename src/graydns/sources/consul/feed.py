@@ -71,12 +71,16 @@ class Asking(Protocol):
 
 @define(eq=False)
 class _Kept:
-    """One service or node. *view*: None until Consul has told it. *asked*: since the last look for idle ones."""
+    """One service or node. *view*: None until Consul has told it. *asked*: since the last look for idle ones. *index*,
+    *before*: of the last reply and of the one before. *doubted*: Consul may have lost sight of it: until it is there
+    again, nothing it says of its absence is believed."""
 
     key: _Key
     path: str
     view: View | None = None
     index: int = 0
+    before: int = 0
+    doubted: bool = False
     seen: float = 0.0
     asked: bool = True
     stale: bool = False
@@ -203,7 +207,7 @@ class Feed:
 
     async def _follow(self, kept: _Kept) -> None:
         """Take what the watch of *kept* tells, until it ends."""
-        kept.watch.heard = lambda reply: self._heard(kept)
+        kept.watch.heard = lambda reply: self._heard(kept, reply)
         async for reply in _until_cancelled(kept.watch):
             await self._take(kept, reply)
 
@@ -213,10 +217,11 @@ class Feed:
             reply = await self.consul.request("GET", kept.path, {"stale": True})
         except ConsulError:
             return
-        self._heard(kept)
+        self._heard(kept, reply)
         await self._take(kept, reply)
 
-    def _heard(self, kept: _Kept) -> None:
+    def _heard(self, kept: _Kept, reply: Reply) -> None:
+        kept.before, kept.index = kept.index, reply.index or 0
         kept.seen = self.clock.seconds()
         kept.stale = False
 
@@ -227,10 +232,13 @@ class Feed:
             self._log.warn("what Consul says of {name} is not understood: {error}", name=kept.key[1], error=str(error))
             return
         before = kept.view
-        if before is not None and _is_there(before) and not _is_there(view) and not await self._is_sure(kept, reply):
+        if _is_there(view):
+            kept.doubted = False
+        elif before is not None and _is_there(before) and not await self._is_sure(kept, reply):
+            kept.doubted = True
             self._log.warn("{name} has vanished from a Consul that may not know it; kept as it was", name=kept.key[1])
             return
-        kept.view, kept.index = view, reply.index or 0
+        kept.view = view
         if before is not None and before is not view:
             self.changed(before)
         waiting, kept.waiting = kept.waiting, []
@@ -238,9 +246,12 @@ class Feed:
             told.callback(None)
 
     async def _is_sure(self, kept: _Kept, reply: Reply) -> bool:
-        """Whether Consul is in a state to know that what was there is not there any more: neither restored nor begun
-        anew, with all our rights, and of the same mind when its leader is asked."""
-        if reply.filtered or (reply.index or 0) < kept.index:
+        """Whether Consul is in a state to know that what was there is not there any more.
+
+        What goes has a higher index than what was there. A lower one is that of a Consul that was restored or has begun
+        anew; the same one is that of a list from which we are not shown everything any more. The leader has to say so.
+        """
+        if kept.doubted or reply.filtered or (reply.index or 0) <= kept.before:
             return False
         try:
             if self.guarded and not await self._has_rights():
@@ -248,9 +259,7 @@ class Feed:
             again = await self.consul.request("GET", kept.path)
         except ConsulError:
             return False
-        return (
-            (again.index or 0) >= kept.index and again.known_leader is not False and not _is_there(_read(kept, again))
-        )
+        return (again.index or 0) >= (reply.index or 0) and not _is_there(_read(kept, again))
 
     async def _has_rights(self) -> bool:
         """Whether the token is what it was when this was asked for the first time."""
