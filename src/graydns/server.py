@@ -76,6 +76,11 @@ class Server:
         self.front.serving = self._serving(snapshot, peers)
         self._undertaker.watch(snapshot)
 
+    def use_domain(self, domain: Zone) -> None:
+        """Answer Consul's domain by this zone from now on."""
+        self._domain = domain
+        self.swap(self.snapshot)
+
     def forget_view(self, view: object) -> None:
         """Forget the hot answers that were made of *view* of Consul's catalog."""
         for table in self.tables.values():
@@ -84,7 +89,10 @@ class Server:
     def _with_domain(self, snapshot: Snapshot) -> Snapshot:
         """*snapshot* with Consul's domain among its zones; a zone of its own by that name takes precedence."""
         domain = self._domain
-        if domain is None or domain.origin in snapshot.zones.by_origin:
+        if domain is None:
+            return snapshot
+        there = snapshot.zones.by_origin.get(domain.origin)
+        if there is domain or (there is not None and there.living is None):
             return snapshot
         zones = Zones({**snapshot.zones.by_origin, domain.origin: domain})
         return evolve(snapshot, zones=zones, owners={**snapshot.owners, domain.origin: DEFAULT_TENANT})

@@ -158,6 +158,7 @@ def make_graydns(path: Path, reactor: Any) -> Graydns:
     )
     if consul is not None:
         consul.feed.changed = server.forget_view
+        consul.renamed = server.use_domain
     limits = DoorLimits(
         max_connections=connections,
         max_per_source=config.limits.max_per_source,

@@ -23,8 +23,8 @@ AMPLE = 20.0
 
 @pytest.fixture
 def agent(require_peer: Callable[[str], str], tmp_path: Path) -> Iterator[ConsulServer]:
-    """An agent for one test."""
-    with consul.agent(require_peer("consul"), tmp_path) as server:
+    """An agent for one test, in a datacenter that has a name of its own."""
+    with consul.agent(require_peer("consul"), tmp_path, datacenter="lab") as server:
         yield server
 
 
@@ -133,5 +133,6 @@ def test_nodes_and_odd_names_are_answered(agent: ConsulServer, port: int) -> Non
     assert addresses(ask(port, "solo.node.consul")) == {"127.0.0.1"}
     assert ask(port, "none.node.consul").rcode() == dns.rcode.NXDOMAIN
     assert ask(port, "no-such.service.consul").rcode() == dns.rcode.NXDOMAIN
+    until(lambda: addresses(ask(port, "solo.node.lab.consul")) == {"127.0.0.1"})
     assert ask(port, "web.service.elsewhere.consul").rcode() == dns.rcode.REFUSED
     assert ask(port, "consul", "SOA").answer
