@@ -156,3 +156,8 @@ def test_any_octets(data: bytes) -> None:
     except Misfits:
         return
     assert json.loads(form) == json.loads(data)
+
+
+def test_the_deepest() -> None:
+    """JSON may be as deep as a file."""
+    assert parse(b"[" * 32 + b"]" * 32)[1] == b"[" * 32 + b"]" * 32
