@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, NoReturn, TypeAlias
 
 import rfc8785
@@ -30,8 +31,11 @@ def canonical(value: Json) -> bytes:
         raise misfits(value, f"JSON that has a canonical form ({error})") from None
 
 
-def parse(data: bytes) -> Any:
-    """What *data* says, in UTF-8, each name of an object once, at most MOST_DEPTH levels deep. Raises Misfits."""
+def parse(data: bytes) -> tuple[Any, bytes]:
+    """What *data* says, in UTF-8, each name of an object once, at most MOST_DEPTH levels deep; and its canonical form.
+
+    Raises Misfits.
+    """
     try:
         text = data.decode()
         value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant, parse_int=_whole)
@@ -43,29 +47,38 @@ def parse(data: bytes) -> Any:
         raise _broken("a deeper level") from None
     except ValueError as error:
         raise _broken(str(error)) from None
-    as_texts(value)  # for the depth, before anything that recurses sees it
-    canonical(value)
-    return value
+    _check_depth(value)
+    return value, canonical(value)
 
 
-def as_texts(value: Json, depth: int = 0) -> Node:
-    """*value* as ``config.document`` has a file: every scalar but null is text. Raises Misfits if it is too deep."""
+def as_texts(value: Json) -> Node:
+    """*value*, which was parsed, as ``config.document`` has a file: every scalar but null is text."""
     if isinstance(value, str) or value is None:
         return value
-    if isinstance(value, bool | int | float):
+    if isinstance(value, bool | float):
         return canonical(value).decode()
-    if depth == MOST_DEPTH:
-        raise misfits(value, f"at most {MOST_DEPTH} levels of lists and mappings")
+    if isinstance(value, int):
+        return str(value)
     if isinstance(value, Mapping):
-        return {key: as_texts(item, depth + 1) for key, item in value.items()}
-    return [as_texts(item, depth + 1) for item in value]
+        return {key: as_texts(item) for key, item in value.items()}
+    return [as_texts(item) for item in value]
+
+
+def _check_depth(value: Json) -> None:
+    level: list[Any] = [value]
+    for _ in range(MOST_DEPTH):
+        inside = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
+        level = list(chain.from_iterable(inside))
+    if any(isinstance(each, dict | list) for each in level):
+        raise misfits(value, f"at most {MOST_DEPTH} levels of lists and mappings")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the key {shown(next(name for name in names if names.count(name) > 1))} twice")
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"the key {shown(name)} twice")
+        found[name] = value
     return found
 
 

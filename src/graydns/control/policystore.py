@@ -85,7 +85,7 @@ class PolicyStore:
         except (OSError, ValueError) as error:
             return Kept(Lost(f"{self.path}: {reason(error)}"))
         try:
-            return _kept(parse(data))
+            return _kept(parse(data)[0])
         except Misfits as error:
             first = error.misfits[0]
             return Kept(Lost(f"{self.path}: found {first.found}, expected {first.expected}"))

@@ -163,3 +163,12 @@ def test_any_listing(listing: dict[str, bytes], complete: bool) -> None:
         assert str(state.refused)
     assert isinstance(read_aborts(whole, "gray/"), tuple)
     assert isinstance(revisions(whole, "gray/"), tuple)
+
+
+def test_very_many_faults() -> None:
+    """The first thousand are told, and how many more there are."""
+    listing = {**SEVEN, "gray/strategy/7/weight": json.dumps(dict.fromkeys(map(str, range(3000)), 1)).encode()}
+    with pytest.raises(Invalid) as caught:
+        read_strategy(read_candidate(listing, "gray/"))
+    assert len(str(caught.value).splitlines()) == 1001
+    assert "2000 more faults" in str(caught.value)

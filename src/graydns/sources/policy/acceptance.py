@@ -146,7 +146,7 @@ def check_signature(candidate: Candidate, keys: Keys | None) -> Signature | None
         raise Unsigned(candidate.revision, candidate.key(SIGNATURE))
     if (verifier := keys.get(signature.key)) is None:
         raise UnknownKey(candidate.revision, signature.key, tuple(keys))
-    if not verifies(verifier, signature.algorithm, signature.signature, candidate.body):
+    if not verifies(verifier, signature.algorithm, signature.signature, candidate.signed):
         raise BadSignature(candidate.revision, signature.key)
     return signature
 

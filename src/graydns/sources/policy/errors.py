@@ -24,7 +24,7 @@ from typing import ClassVar
 from attrs import frozen
 
 from graydns.config.strategy import moment_text
-from graydns.model.errors import Fault, GraydnsError
+from graydns.model.errors import ConfigError, Fault, GraydnsError
 
 
 class PolicyError(GraydnsError):
@@ -51,7 +51,7 @@ class _Faulty(PolicyError):
     faults: tuple[Fault, ...]
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.faults))
+        return str(ConfigError(self.faults))  # which bounds how many are told
 
 
 @frozen

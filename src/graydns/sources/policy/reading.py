@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from typing import Any, TypeVar
 
 from attrs import field, frozen
@@ -15,7 +16,7 @@ from graydns.config.strategy import Signature, Strategy
 from graydns.model.errors import Fault
 from graydns.model.name import from_text
 from graydns.sources.policy.errors import Absent, Incomplete, Invalid, Malformed
-from graydns.sources.policy.signing import BODY, SIGNATURE, digest
+from graydns.sources.policy.signing import BODY, SIGNATURE, message
 
 T = TypeVar("T")
 
@@ -28,7 +29,7 @@ _REVISION = re.compile(rb"[1-9][0-9]{0,15}")
 @frozen
 class Candidate:
     """A revision as it stands in KV, each of its keys readable JSON. *entries*: its keys, whole, with their octets, and
-    the one that makes it active. *body*: JSON by key, but for the *signature*. *digest*: see ``signing``.
+    the one that makes it active. *body*: JSON by key, but for the *signature*. *signed*: see ``signing.message``.
     """
 
     revision: int
@@ -36,7 +37,12 @@ class Candidate:
     entries: KeyValues = field(repr=False)
     body: Mapping[str, Json] = field(repr=False)
     signature: Json = field(repr=False)
-    digest: str
+    signed: bytes = field(repr=False)
+
+    @property
+    def digest(self) -> str:
+        """What tells it from all others: SHA-256 of what is signed, in hexadecimal."""
+        return sha256(self.signed).hexdigest()
 
     def key(self, name: str) -> str:
         """The whole key of *name*."""
@@ -81,22 +87,23 @@ def read_revision(listing: KeyValues, prefix: str, revision: int) -> Candidate:
     if strange := [name for name in found if name not in known]:
         faults = (Fault((), "an unknown key", f"one of {', '.join(known)}", folder + name) for name in sorted(strange))
         raise Invalid(tuple(faults))
-    body, marks = _parsed(found, folder)
+    body, forms = _parsed(found, folder)
     entries = {folder + name: value for name, value in found.items()}
     entries[active_key(prefix)] = str(revision).encode()
-    return Candidate(revision, prefix, entries, body, body.pop(SIGNATURE, None), marks)
+    return Candidate(revision, prefix, entries, body, body.pop(SIGNATURE, None), message(body["meta"], forms))
 
 
-def _parsed(found: KeyValues, folder: str) -> tuple[dict[str, Any], str]:
-    """The JSON of every key, and the digest. Raises Malformed."""
+def _parsed(found: KeyValues, folder: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The JSON of every key, and its canonical form. Raises Malformed."""
     wrong = Gathering()
     body: dict[str, Any] = {}
+    forms: dict[str, bytes] = {}
     for name, value in found.items():
         with wrong.at(name):
-            body[name] = parse(value)
+            body[name], forms[name] = parse(value)
     if wrong:
         raise Malformed(faults_of(wrong, folder))
-    return body, digest(body)
+    return body, forms
 
 
 def read_strategy(candidate: Candidate) -> Strategy:

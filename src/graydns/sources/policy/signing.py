@@ -28,22 +28,18 @@ SIGNATURE = "signature"
 NAMED = ("datacenter", "format", "not_after", "not_before", "prefix", "revision", "tenant")
 
 
-def message(body: Mapping[str, Json]) -> bytes:
-    """The octets that are signed for *body*: the JSON of every key in BODY. Raises Misfits."""
-    meta = body["meta"]
+def message(meta: Json, forms: Mapping[str, bytes]) -> bytes:
+    """The octets that are signed. *forms*: the canonical JSON of every key in BODY; *meta*: what that one says."""
     named = {name: meta.get(name) if isinstance(meta, Mapping) else None for name in NAMED}
-    return canonical({**named, "body": sha256(canonical({key: body[key] for key in BODY})).hexdigest()})
-
-
-def digest(body: Mapping[str, Json]) -> str:
-    """What tells a revision from all others: SHA-256 of its ``message``, in hexadecimal. Raises Misfits."""
-    return sha256(message(body)).hexdigest()
+    body = b",".join(b'"%b":%b' % (key.encode(), forms[key]) for key in BODY)  # which are in canonical order
+    return canonical({**named, "body": sha256(b"{%b}" % body).hexdigest()})
 
 
 def sign(strategy: Strategy, signer: Signer, key: str) -> dict[str, Any]:
     """The JSON of *strategy* by key, SIGNATURE too, made by *signer*, whose id is *key*."""
     body = dump(strategy)
-    signature = base64.b64encode(signer.sign(message(body))).decode()
+    forms = {name: canonical(value) for name, value in body.items()}
+    signature = base64.b64encode(signer.sign(message(body["meta"], forms))).decode()
     return {**body, SIGNATURE: {"algorithm": signer.algorithm, "key": key, "signature": signature}}
 
 
@@ -53,6 +49,6 @@ def entries(signed: Mapping[str, Any]) -> dict[str, bytes]:
     return {folder + name: canonical(value) for name, value in signed.items()}
 
 
-def verifies(verifier: Verifier, algorithm: str, signature: bytes, body: Mapping[str, Json]) -> bool:
-    """Whether *signature* is that of *body*. It is the key that says how it is checked; *algorithm* must only agree."""
-    return algorithm == verifier.algorithm and verifier.verifies(message(body), signature)
+def verifies(verifier: Verifier, algorithm: str, signature: bytes, signed: bytes) -> bool:
+    """Whether *signature* is that of *signed*. The key says how that is checked; *algorithm* must only agree."""
+    return algorithm == verifier.algorithm and verifier.verifies(signed, signature)
