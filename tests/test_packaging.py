@@ -87,13 +87,13 @@ def run(*command: str, cwd: Path) -> str:
 
 
 def test_wheel_holds_the_package_and_its_plugin_and_nothing_else(wheel: Path) -> None:
-    """The wheel has the plugin, the type marker and the license, and no cache, test or tool."""
+    """The wheel has the plugin, the type markers and the license, and no cache, test or tool."""
     names = zipfile.ZipFile(wheel).namelist()
     assert "twisted/plugins/graydns_plugin.py" in names
-    assert "graydns/py.typed" in names
+    assert {"graydns/py.typed", "txconsul/py.typed"} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if name.endswith(("dropin.cache", ".pyc", "__init__.py")) and "twisted" in name]
-    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"graydns", "twisted"}
+    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"graydns", "twisted", "txconsul"}
 
 
 def test_wheel_runs_on_any_machine(wheel: Path) -> None:
@@ -103,7 +103,8 @@ def test_wheel_runs_on_any_machine(wheel: Path) -> None:
 
 def test_wheel_holds_every_module(wheel: Path) -> None:
     """No module of the checkout is forgotten."""
-    modules = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src" / "graydns").rglob("*.py")}
+    packages = (ROOT / "src" / "graydns", ROOT / "src" / "txconsul")
+    modules = {str(path.relative_to(ROOT / "src")) for each in packages for path in each.rglob("*.py")}
     assert modules <= set(zipfile.ZipFile(wheel).namelist())
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tools import peers
-from tools.apt import Apt, AptError
+from tools.apt import Apt, AptError, archive
 from tools.process import NotReady, free_ports, start
 
 STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
@@ -83,3 +83,33 @@ def test_a_peer_that_cannot_be_had_is_an_error_in_continuous_integration_only(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("CI", setting)
     assert peers.main() == status
+
+
+def with_sources(folder: Path, monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    """An apt-get that knows of these archives and components only."""
+    (folder / "apt-get").write_text("#!/bin/sh\n" + "".join(f"echo '{line}'\n" for line in lines))
+    (folder / "apt-get").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+
+
+def test_an_older_release_comes_from_the_archive_that_the_machine_uses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mirror, if it uses one; security updates and other vendors are no such archive."""
+    with_sources(
+        tmp_path,
+        monkeypatch,
+        "http://mirror.test/debian-security/ main",
+        "http://vendor.test/debian extras",
+        "http://mirror.test/pub/debian/ main",
+    )
+    assert archive() == "http://mirror.test/pub/debian/"
+
+
+def test_without_an_archive_of_debian_an_older_release_cannot_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason is plain."""
+    with_sources(tmp_path, monkeypatch, "http://mirror.test/ubuntu/ main")
+    with pytest.raises(AptError, match="no source of this machine is a Debian archive"):
+        archive()

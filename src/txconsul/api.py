@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from consul.base import Consul as Modules
 from consul.base import HTTPClient, Response
@@ -12,7 +12,7 @@ from consul.exceptions import ConsulException
 from consul.exceptions import NotFound as Missing
 from twisted.internet.defer import Deferred, fail
 
-from txconsul.errors import Garbled, NotFound, error_of
+from txconsul.errors import Garbled, NotFound, TimedOut, error_of
 from txconsul.reply import Message, reply_of
 from txconsul.transport import Transport
 
@@ -96,8 +96,12 @@ class Client(HTTPClient):  # type: ignore[misc]
         path = path.removeprefix("/v1/")
         message = self._transport.send(method, path, pairs, body or None, token=token, hold=hold)
         if connections_timeout is not None:
-            message.addTimeout(connections_timeout, self._transport.reactor)
+            message.addTimeout(connections_timeout, self._transport.reactor, _too_late)
         return message.addCallback(_called, callback, raw)
+
+
+def _too_late(_: Any, seconds: float) -> NoReturn:
+    raise TimedOut(f"no answer within {seconds:g} s")
 
 
 def _hold(given: dict[str, str]) -> float | None:

@@ -143,7 +143,9 @@ class Watch:
         if reply.index is None:
             raise Garbled(f"{self.path} has no index: it cannot be watched")
         self.healthy, self.seen = True, self._clock.seconds()
-        self._backoff.reset()
+        if self._course.index is not None:
+            # Whatever is answered at once does not show that queries are held: past the bound of those they are not.
+            self._backoff.reset()
         changed = self._course.took(reply, reply.index, self.seen - began < wait)
         self.heard(reply)
         return reply if changed else None

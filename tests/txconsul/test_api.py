@@ -77,8 +77,10 @@ async def test_a_blocking_query_has_its_wait_and_can_be_given_up() -> None:
     async with responding(lambda _: []) as (server, address), consul_at(address, timeout=0.01) as consul:
         with pytest.raises(TimedOut, match=r"0\.116"):
             await consul.api.kv.get("a", index=5, wait="100ms")
+        with pytest.raises(TimedOut, match=r"0\.02"):
+            await consul.api.kv.get("a", index=5, connections_timeout=0.02)
         held: Deferred[object] = consul.api.health.service("web", index=5)
-        await until(lambda: len(server.requests) == 2)
+        await until(lambda: len(server.requests) == 3)
         held.cancel()
         with pytest.raises(CancelledError):
             await held

@@ -220,6 +220,15 @@ async def test_what_is_asked_is_on_the_wire() -> None:
 
 
 @on_reactor
+async def test_headers_are_read_whatever_their_case() -> None:
+    """Consul's own changed between versions."""
+    answer = http(X_Consul_Results_Filtered_By_ACLs="true", x_consul_knownleader="true", X_CONSUL_INDEX=9)
+    async with responding(lambda _: [answer]) as (_, address), consul_at(address) as consul:
+        reply = await consul.request("GET", "catalog/services")
+        assert (reply.filtered, reply.known_leader, reply.index) == (True, True, 9)
+
+
+@on_reactor
 async def test_missing_keys_are_an_answer_only_in_lists() -> None:
     """Nothing below a prefix is a list without keys; a key that was asked for is missing."""
     async with responding(lambda _: [http(404, b"", X_Consul_Index=49)]) as (_, address), consul_at(address) as consul:

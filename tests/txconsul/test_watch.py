@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 
 from txconsul import Reply, Watch, watch
 from txconsul.consul import Value
-from txconsul.errors import Closed, ConsulError, Garbled, NoLeader, NotFound, Unreachable
+from txconsul.errors import Closed, ConsulError, Crowded, Garbled, NoLeader, NotFound, Unreachable
 from txconsul.watch import INTERVAL
 
 WAIT = 45.0
@@ -150,6 +150,19 @@ def test_errors_in_a_row_are_spaced_below_a_second() -> None:
             scene.clock.advance(0.01)
     gaps = [after.at - before.at for before, after in itertools.pairwise(scene.asked)]
     assert gaps == pytest.approx([0.1, 0.2, 0.4, 0.8, 0.8, 0.8, 0.8, 0.8], abs=0.02)
+
+
+def test_queries_that_are_never_held_are_spaced_all_the_same() -> None:
+    """Past the bound of held queries a watch asks no more often than after errors, however well that goes."""
+    scene = Scene(lots=[1.0] * 40).begin()
+    for count in range(1, 6):
+        scene.answer(index=7, after=0.0)
+        scene.clock.advance(INTERVAL)
+        scene.fail(Crowded("120 queries are held already"))
+        while len(scene.asked) == 2 * count:
+            scene.clock.advance(0.01)
+    gaps = [after.at - before.at for before, after in itertools.pairwise(scene.asked[::2])]
+    assert gaps == pytest.approx([0.1, 0.2, 0.4, 0.8, 0.8], abs=0.02 + INTERVAL)
 
 
 def test_a_missing_key_is_an_answer() -> None:

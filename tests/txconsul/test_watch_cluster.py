@@ -59,8 +59,7 @@ async def test_without_a_quorum_a_stale_watch_says_what_was_known(three_servers:
             following(consul, "kv/key", {"raw": True}, wait=1.0) as stale,
             following(consul, "kv/key", {"raw": True}, wait=1.0, stale=False) as strict,
         ):
-            await stale.until_replies(1)
-            await strict.until_replies(1)
+            await until(lambda: all(each.replies and each.replies[-1].body == b"old" for each in (stale, strict)))
             for other in others:
                 await in_thread(other.kill)
             await until(lambda: stale.heard[-1].known_leader is False)
