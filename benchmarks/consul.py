@@ -1,8 +1,8 @@
 """How soon the health of an instance is in the answers, and what a large catalog takes.
 
-``python -m benchmarks.consul [--changes 50] [--services 1000]`` starts an agent and graydns in front of it. It fails and
-mends a check over and over and prints the milliseconds from the moment at which the agent's HTTP API shows that to the
-first answer that does. Then it registers so many services with ten instances each, asks for all of them, and prints
+``python -m benchmarks.consul [--changes 50] [--services 1000]`` starts an agent and graydns in front of it. It fails
+and mends a check over and over and prints the milliseconds from the moment at which the agent's HTTP API shows that to
+the first answer that does. Then it registers so many services with ten instances each, asks for all of them, and prints
 how long that took, and how much more memory graydns has afterwards.
 """
 
