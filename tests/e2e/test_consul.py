@@ -35,7 +35,7 @@ def port(agent: ConsulServer, tmp_path: Path) -> Iterator[int]:
     main = f"""\
         listen: ["udp://127.0.0.1:{port}"]
         zones: null
-        consul: {{address: {agent.address}, service_ttl: {{"*": 5s}}, stale_after: 2s}}
+        consul: {{address: {agent.address}, service_ttl: {{api: 1s}}, stale_after: 2s}}
         """
     folder = tmp_path / "graydns"
     folder.mkdir()
@@ -75,6 +75,7 @@ def test_instances_come_and_go_with_their_checks(agent: ConsulServer, port: int)
     register(agent, 1)
     register(agent, 2, Tags=["v2"])
     assert addresses(ask(port, "web.service.consul")) == {"192.0.2.1", "192.0.2.2"}
+    assert ask(port, "web.service.consul").answer[0].ttl == 5
     assert addresses(ask(port, "v2.web.service.consul")) == {"192.0.2.2"}
     assert {len(ask(port, "web.service.consul", subnet=f"198.51.{n}.0").answer[0]) for n in range(20)} == {2}
     agent.must("PUT", "/v1/agent/check/fail/c1")

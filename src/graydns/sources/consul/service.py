@@ -14,8 +14,8 @@ from twisted.python.failure import Failure
 
 from graydns.authority.consul.zone import ConsulDomain, consul_zone
 from graydns.authority.zone import Zone
+from graydns.config.consul import ANY, SERVICE_TTL, ConsulTls
 from graydns.config.consul import Consul as Config
-from graydns.config.consul import ConsulTls
 from graydns.model.errors import ConfigError, Fault
 from graydns.sources.consul.feed import Feed
 from txconsul import Consul
@@ -64,7 +64,7 @@ class ConsulSource(Service):
                 config.domain,
                 datacenter,
                 self.feed,
-                service_ttl=config.service_ttl,
+                service_ttl={ANY: SERVICE_TTL, **config.service_ttl},
                 only_passing=config.only_passing,
             )
         )
