@@ -29,6 +29,7 @@ from graydns.config.address import Door as ConfiguredDoor
 from graydns.config.main import Config
 from graydns.control.control import Control, Observers
 from graydns.control.opening import open_control
+from graydns.control.shelf import Shelf
 from graydns.fast.cookies import load_secrets
 from graydns.listen.context import TlsContext
 from graydns.listen.demo import demo_certificate
@@ -148,7 +149,7 @@ def make_graydns(path: Path, reactor: Any) -> Graydns:
     secrets = _prepare_data(config)
     tls = _tls_context(config)
     connections, shortage = fit_connections(config.limits.max_connections, raise_open_files())
-    consul = ConsulSource(config.consul, reactor) if config.consul is not None else None
+    consul = ConsulSource(config.consul, reactor, Shelf(config.data)) if config.consul is not None else None
     server = Server(
         snapshot,
         reactor,

@@ -162,6 +162,8 @@ def channel(reactor: Any, policy: Any, size: int, timeout: float, *, again: bool
     pool = HTTPConnectionPool(reactor)  # type: ignore[no-untyped-call]
     pool.maxPersistentPerHost = size
     pool.retryAutomatically = again
+    # Its factory writes two lines into the log for each connection, and cannot be told not to.
+    pool._factory = type("Quiet", (pool._factory,), {"noisy": False})  # type: ignore[assignment]
     agent: Any = Agent(reactor, policy, timeout, pool=pool)  # type: ignore[no-untyped-call]
     return Channel(pool, HTTPClient(agent))
 

@@ -55,6 +55,11 @@ def addresses(message: dns.message.Message) -> set[str]:
     return {rdata.to_text() for rrset in message.answer for rdata in rrset}
 
 
+def is_stale(message: dns.message.Message) -> bool:
+    """Whether it says so (RFC 8914 section 4.4)."""
+    return any(isinstance(option, dns.edns.EDEOption) and option.code == 3 for option in message.options)
+
+
 def register(agent: ConsulServer, number: int, status: str = "passing", **more: object) -> None:
     """Have an instance of ``web`` with a check of its own."""
     check = {"CheckID": f"c{number}", "TTL": "1h", "Status": status}
@@ -111,7 +116,7 @@ def test_what_is_known_is_answered_without_consul(agent: ConsulServer, port: int
     def stale() -> bool:
         answer = ask(port, "web.service.consul")
         assert addresses(answer) == {"192.0.2.1"}
-        return any(isinstance(option, dns.edns.EDEOption) and option.code == 3 for option in answer.options)
+        return is_stale(answer)
 
     assert not stale()
     agent.freeze()
@@ -137,3 +142,28 @@ def test_nodes_and_odd_names_are_answered(agent: ConsulServer, port: int) -> Non
     until(lambda: addresses(ask(port, "solo.node.lab.consul")) == {"127.0.0.1"})
     assert ask(port, "web.service.elsewhere.consul").rcode() == dns.rcode.REFUSED
     assert ask(port, "consul", "SOA").answer
+
+
+def test_a_start_without_consul_knows_what_was_known(agent: ConsulServer, tmp_path: Path) -> None:
+    """What was told before a restart is answered after it, as stale once it is old, and follows Consul again."""
+    (port,) = free_ports(1)
+    main = f"""\
+        listen: ["udp://127.0.0.1:{port}"]
+        zones: null
+        consul: {{address: {agent.address}, stale_after: 1s}}
+        """
+    folder = tmp_path / "again"
+    folder.mkdir()
+    config = write(folder, main, {})
+    register(agent, 1)
+    with serving(config, port):
+        assert addresses(ask(port, "web.service.consul")) == {"192.0.2.1"}
+    agent.kill()
+    with serving(config, port):
+        assert addresses(ask(port, "web.service.consul")) == {"192.0.2.1"}
+        until(lambda: is_stale(ask(port, "web.service.consul")))
+        agent.start()
+        agent.wait_ready()
+        agent.must("PUT", "/v1/agent/check/pass/c1")  # checks that live by TTL do not outlive the agent
+        register(agent, 2)
+        until(lambda: addresses(ask(port, "web.service.consul")) == {"192.0.2.1", "192.0.2.2"})

@@ -12,9 +12,9 @@ What Consul said last is kept while it says nothing. What vanishes is believed o
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
 from attrs import define, field
@@ -52,6 +52,13 @@ _NO_REACHABLE_AUTHORITY = 22
 
 View = ServiceView | NodeView
 _Key = tuple[str, str]
+
+
+class Told(NamedTuple):
+    """What Consul said of a service or node, and *known*: the index that it had then."""
+
+    view: View
+    known: int
 
 
 class Asking(Protocol):
@@ -110,6 +117,8 @@ class Feed:
     _ticking: Any = field(init=False, default=None, repr=False)
     _rights: object = field(init=False, default=None, repr=False)
     _due: bool = field(init=False, default=False, repr=False)
+    #: Whether anything was told, or told again, since this was last set to False.
+    fresh: bool = field(init=False, default=False)
 
     _log = Logger()
 
@@ -144,6 +153,17 @@ class Feed:
             "stale": sum(kept.stale for kept in self._kept.values()),
             "oldest": round(max(heard, default=0.0), 1),
         }
+
+    def told(self) -> list[Told]:
+        """Everything that is there, to be kept for :meth:`recall`."""
+        return [Told(kept.view, kept.index) for kept in self._kept.values() if kept.view and _is_there(kept.view)]
+
+    def recall(self, told: Iterable[Told], age: float) -> None:
+        """Know what was *told* before, *age* seconds ago, until Consul says more."""
+        for view, index in told:
+            kept = self._begin(NotYetKnown(*_key_of(view)), view)
+            kept.view, kept.index = view, index
+            kept.seen, kept.stale = self.clock.seconds() - age, age > self.stale_after
 
     async def learn(self, missing: NotYetKnown) -> None:
         """Wait until what is *missing* is known. Raises ResolveError if Consul does not say it in time."""
@@ -182,11 +202,11 @@ class Feed:
         kept.asked = True
         return kept.view
 
-    def _begin(self, missing: NotYetKnown) -> _Kept:
+    def _begin(self, missing: NotYetKnown, view: View | None = None) -> _Kept:
         if len(self._kept) >= MOST_KNOWN:
             raise ResolveError("too many names of Consul's are asked for", ede=_NO_REACHABLE_AUTHORITY)
         part = "health/service" if missing.kind == "service" else "catalog/node"
-        kept = _Kept((missing.kind, missing.name), f"{part}/{quote(missing.name, safe='')}")
+        kept = _Kept((missing.kind, missing.name), f"{part}/{quote(missing.name, safe='')}", view)
         self._kept[kept.key] = kept
         if self._ticking is None:
             self._ticking = self.clock.callLater(1.0, self._tick)
@@ -221,6 +241,7 @@ class Feed:
         await self._take(kept, reply)
 
     def _heard(self, kept: _Kept, reply: Reply) -> None:
+        self.fresh = True
         kept.before, kept.index = kept.index, reply.index or 0
         kept.seen = self.clock.seconds()
         kept.stale = False

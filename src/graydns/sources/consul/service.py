@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import deferLater
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.task import LoopingCall, deferLater
+from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -17,7 +19,7 @@ from graydns.authority.zone import Zone
 from graydns.config.consul import ANY, SERVICE_TTL, ConsulTls
 from graydns.config.consul import Consul as Config
 from graydns.model.errors import ConfigError, Fault
-from graydns.sources.consul.feed import Feed
+from graydns.sources.consul.feed import Feed, Told
 from txconsul import Consul
 from txconsul.errors import ConsulError
 
@@ -27,6 +29,19 @@ DATACENTER = "dc1"
 #: Seconds until Consul is asked again for what that is.
 RETRY = 5.0
 
+#: Seconds between two looks whether there is something to keep.
+KEEPING = 15.0
+
+
+class Shelf(Protocol):
+    """Where the catalog is kept for a start without Consul (``control.shelf``)."""
+
+    def save(self, told: Iterable[Told], now: float) -> None:
+        """Keep what was *told* up to *now* (Unix seconds); waits for the disk. Raises OSError."""
+
+    def load(self) -> tuple[list[Told], float]:
+        """What is kept, and up to when it was told."""
+
 
 class ConsulSource(Service):
     """*zone*: the domain, for Server; *feed*: what it waits for; *renamed*: gets the zone when Consul has said what its
@@ -34,28 +49,45 @@ class ConsulSource(Service):
 
     _log = Logger()
 
-    def __init__(self, config: Config, reactor: Any) -> None:
-        self._config, self._reactor = config, reactor
+    def __init__(self, config: Config, reactor: Any, shelf: Shelf) -> None:
+        self._config, self._reactor, self._shelf = config, reactor, shelf
         self.consul = _connection(config, reactor)
         guarded = config.token is not None or config.token_file is not None or "CONSUL_HTTP_TOKEN" in os.environ
         self.feed = Feed(self.consul, reactor, config.stale_after, lambda view: None, guarded)
         self.zone = self._zone(config.datacenter or DATACENTER)
         self.renamed: Callable[[Zone], None] = lambda zone: None
         self._asking: Deferred[None] | None = None
+        self._keeping = LoopingCall(self._keep)
+        self._keeping.clock = reactor
 
     def startService(self) -> None:
-        """Ask for the datacenter, if it is not configured."""
+        """Know what was known, and ask for the datacenter if it is not configured."""
         super().startService()  # type: ignore[no-untyped-call]
+        told, at = self._shelf.load()
+        self.feed.recall(told, max(0.0, time.time() - at))
+        self._keeping.start(KEEPING, now=False)
         if self._config.datacenter is None:
             self._asking = Deferred.fromCoroutine(self._ask_datacenter()).addErrback(self._failed)
 
     def stopService(self) -> Deferred[None]:
-        """End every watch and close every connection."""
+        """Keep what is known, end every watch and close every connection."""
         super().stopService()  # type: ignore[no-untyped-call]
         if self._asking is not None:
             self._asking.cancel()
+        if self._keeping.running:
+            self._keeping.stop()
         self.feed.stop()
-        return self.consul.close()
+        return self._keep().addBoth(lambda _: self.consul.close())
+
+    def _keep(self) -> Deferred[None]:
+        if not self.feed.fresh:
+            return succeed(None)
+        self.feed.fresh = False
+        keeping: Deferred[None] = deferToThread(self._shelf.save, self.feed.told(), time.time())
+        return keeping.addErrback(self._not_kept)
+
+    def _not_kept(self, failure: Failure) -> None:
+        self._log.error("the catalog could not be kept: {error}", error=failure.getErrorMessage())
 
     def _zone(self, datacenter: str) -> Zone:
         config = self._config
