@@ -17,7 +17,7 @@ from graydns.authority.zone import Zone
 from graydns.config.consul import Consul as Config
 from graydns.config.consul import ConsulTls
 from graydns.model.errors import ConfigError, Fault
-from graydns.sources.consul.feed import Feed
+from graydns.sources.consul.feed import Asking, Feed
 from txconsul import Consul
 from txconsul.errors import ConsulError
 
@@ -26,6 +26,8 @@ DATACENTER = "dc1"
 
 #: Seconds until Consul is asked again for what that is.
 RETRY = 5.0
+
+_log = Logger()
 
 
 class ConsulSource(Service):
@@ -70,14 +72,7 @@ class ConsulSource(Service):
         )
 
     async def _ask_datacenter(self) -> None:
-        while True:
-            try:
-                told = (await self.consul.request("GET", "agent/self")).json
-                datacenter = told["Config"]["Datacenter"]
-                break
-            except ConsulError as error:
-                self._log.warn("Consul does not say the name of its datacenter: {error}", error=str(error))
-                await deferLater(self._reactor, RETRY)
+        datacenter = await ask_datacenter(self.consul, self._reactor)
         if datacenter.lower() != DATACENTER:
             self.zone = self._zone(datacenter)
             self.renamed(self.zone)
@@ -85,6 +80,18 @@ class ConsulSource(Service):
     def _failed(self, failure: Failure) -> None:
         if not isinstance(failure.value, CancelledError):
             self._log.failure("asking Consul for its datacenter", failure)
+
+
+async def ask_datacenter(consul: Asking, reactor: Any) -> str:
+    """What Consul calls its datacenter; asked until it says so."""
+    while True:
+        try:
+            told = (await consul.request("GET", "agent/self")).json
+        except ConsulError as error:
+            _log.warn("Consul does not say the name of its datacenter: {error}", error=str(error))
+            await deferLater(reactor, RETRY)
+        else:
+            return str(told["Config"]["Datacenter"])
 
 
 def _connection(config: Config, reactor: Any) -> Consul:
