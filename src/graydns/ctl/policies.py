@@ -20,6 +20,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 REVISION = click.IntRange(1)
 
+#: Octets of a policy that can be pushed: the admin interface takes 32 KiB at once.
+MOST = 28 << 10
+
 
 def signing(function: Function) -> Function:
     """With the option --key."""
@@ -38,7 +41,7 @@ def push(tool: Tool, file: Path, key_file: Path | None, key_id: str, activate: b
     strategy = load(file)
     warn(strategy)
     text = as_it_is(file) if strategy.signature is not None and key_file is None else None
-    tell(tool.call("policy_push", text=text or written(strategy, key_file, key_id), activate=activate), show)
+    publish(tool, text or written(strategy, key_file, key_id), activate)
 
 
 @policy.command("list")
@@ -100,7 +103,7 @@ def rollback(tool: Tool, revision: int, key_file: Path | None, key_id: str) -> N
         made.meta, revision=highest + 1, not_before=None, not_after=None, description=f"revision {revision} again"
     )
     strategy = evolve(made, meta=meta, signature=None)
-    tell(tool.call("policy_push", text=written(strategy, key_file, key_id), activate=True), show)
+    publish(tool, written(strategy, key_file, key_id), True)
 
 
 @policy.group("high-water", cls=Group)
@@ -114,6 +117,13 @@ def high_water() -> None:
 def reset(tool: Tool, revision: int) -> None:
     """Let REVISION be the highest that was accepted: it, whatever it holds, and those above may be taken."""
     tell(tool.call("policy_reset", revision=revision), show)
+
+
+def publish(tool: Tool, text: str, activate: bool) -> None:
+    """Have the server publish *text*."""
+    if len(text) > MOST:
+        raise Failure(f"the policy has {len(text)} octets; graydnsctl can push {MOST}", wants_json())
+    tell(tool.call("policy_push", text=text, activate=activate), show)
 
 
 def written(strategy: Any, key_file: Path | None, key_id: str) -> str:
