@@ -47,7 +47,7 @@ COMMANDS: dict[str, tuple[str, dict[str, Any], bool]] = {
     "service_whitelist": (OPERATOR, SHOP | {"version": "canary", "add": ["client:x"], "remove": []}, True),
     "service_abort": (OPERATOR, SHOP, True),
     "service_revert": (OPERATOR, SHOP, True),
-    "policy_push": (OPERATOR, {"text": "{}"}, False),
+    "policy_push": (OPERATOR, {"parts": ["{", "}"]}, False),
     "policy_activate": (OPERATOR, {"revision": 8}, False),
     "gray_off": (OPERATOR, {}, True),
     "gray_on": (OPERATOR, {}, True),

@@ -19,6 +19,7 @@ import dns.query
 import pytest
 from attrs import define, field
 
+from graydns.config.strategy import moment_text
 from graydns.sources.policy.keys import new_private_key
 from graydns.sources.policy.signing import entries, sign
 from tests import consul
@@ -123,35 +124,60 @@ class Site:
         self.put({"gray/strategy/active": str(number).encode()})
 
 
-def signed(number: int, canary: str, **parts: Any) -> dict[str, Any]:
+def signed(number: int, canary: str, not_before: str | None = None, **parts: Any) -> dict[str, Any]:
     """A signed revision that gives the canary a share."""
-    meta = {"not_before": None, "not_after": None, "tenant": "one"}
+    meta = {"not_before": not_before, "not_after": None, "tenant": "one"}
     empty: dict[str, Any] = {"route": [], "weight": {}, "whitelist": {}}
     said = {**empty, "percent": {"api.a.test": {"canary": canary}}, **parts}
     return sign(strategy(number, meta=meta, **said), KEY, "k1")
 
 
+def beside(agent: ConsulServer, folder: Path, more: str = "") -> Site:
+    """A graydns's configuration that takes policies from *agent*, with *more* in its section."""
+    port, pages = free_ports(2)
+    public = base64.b64encode(KEY.public.octets).decode()
+    main = f"""\
+        listen: ["udp://127.0.0.1:{port}"]
+        zones: zones/
+        reload: {{refresh_interval_ms: 200}}
+        consul:
+          address: {agent.address}
+          stale_after: 5s
+          policy: {{keys: [{{id: k1, ed25519: "{public}"}}]}}
+          {more}
+        """
+    folder.mkdir()
+    config = write(folder, main, {"a.test": (ZONE, "")})
+    text = config.read_text().replace("admin: null", "admin: unix:admin.sock")
+    config.write_text(text.replace("http: null", f"http: tcp://127.0.0.1:{pages}"))
+    return Site(folder, agent, port, pages)
+
+
 @pytest.fixture
 def site(require_peer: Callable[[str], str], tmp_path: Path) -> Iterator[Site]:
-    """An agent, and a graydns's configuration that takes policies from it."""
+    """An agent, and a graydns beside it that is not started."""
     with consul.agent(require_peer("consul"), tmp_path) as agent:
-        port, pages = free_ports(2)
-        public = base64.b64encode(KEY.public.octets).decode()
-        main = f"""\
-            listen: ["udp://127.0.0.1:{port}"]
-            zones: zones/
-            reload: {{refresh_interval_ms: 200}}
-            consul:
-              address: {agent.address}
-              stale_after: 5s
-              policy: {{keys: [{{id: k1, ed25519: "{public}"}}]}}
-            """
-        folder = tmp_path / "graydns"
-        folder.mkdir()
-        config = write(folder, main, {"a.test": (ZONE, "")})
-        text = config.read_text().replace("admin: null", "admin: unix:admin.sock")
-        config.write_text(text.replace("http: null", f"http: tcp://127.0.0.1:{pages}"))
-        yield Site(folder, agent, port, pages)
+        yield beside(agent, tmp_path / "graydns")
+
+
+@pytest.fixture
+def guarded(require_peer: Callable[[str], str], tmp_path: Path) -> Iterator[Site]:
+    """The same with an agent that denies everything without a token; the one of graydns is bound to ``reading``."""
+    with consul.agent(require_peer("consul"), tmp_path, **consul.ACL) as agent:
+        rights(agent, READ)
+        told = agent.must("PUT", "/v1/acl/token", {"Policies": [{"Name": "reading"}]})
+        yield beside(agent, tmp_path / "graydns", f"token: {told['SecretID']}")
+
+
+READ = 'key_prefix "gray/" { policy = "read" } agent_prefix "" { policy = "read" }'
+
+
+def rights(agent: ConsulServer, rules: str) -> None:
+    """Have the policy ``reading`` give these."""
+    status, found = agent.call("GET", "/v1/acl/policy/name/reading")
+    path = f"/v1/acl/policy/{found['ID']}" if status == 200 else "/v1/acl/policy"
+    known = {"ID": found["ID"]} if status == 200 else {}
+    agent.must("PUT", path, {**known, "Name": "reading", "Rules": rules})
 
 
 def test_a_pushed_revision_is_in_the_answers_and_a_forged_one_is_not(site: Site) -> None:
@@ -297,3 +323,65 @@ def test_operators(site: Site) -> None:
         unknown = site.file(10, "0", percent={"none.a.test": {"canary": "1"}})
         assert "unknown service" in site.ctl("policy", "push", unknown, status=1)
         assert site.status()["refused"] is None
+
+
+def test_what_does_not_fit_yet_is_taken_when_it_does(site: Site) -> None:
+    """A revision whose time is to come, and one whose version a file has later, count without being written again."""
+    config = site.folder / "zones/a.test/zone-config.yaml"
+    with site.serving():
+        soon = moment_text(int(time.time()) + 4)
+        assert "has not come" in site.ctl("policy", "push", site.file(7, "100", not_before=soon), status=1)
+        site.put(entries(signed(7, "100", not_before=soon)))
+        site.activate(7)
+        site.until(lambda: site.refused("not-yet-valid"))
+        site.until(lambda: bool(site.status()["revision"] == 7))
+        assert site.canaries() == CLIENTS
+
+        green = {"api.a.test": {"green": "100"}}
+        site.put(entries(signed(8, "0", percent=green)))
+        site.activate(8)
+        site.until(lambda: site.refused("invalid"))
+        text = config.read_text().replace('config_version: "1"', 'config_version: "2"')
+        config.write_text(text.replace("versions: {", "versions: {green: {A: 192.0.2.40}, "))
+        site.until(lambda: bool(site.status()["revision"] == 8))
+        assert site.ask("198.51.1.0") == ["192.0.2.40"]
+
+
+def test_a_large_policy_can_be_pushed(site: Site) -> None:
+    """As large as it may be; a larger one is refused before it is sent."""
+    clients = [f"client:{number:020}" for number in range(850)]
+    with site.serving():
+        site.ctl("policy", "push", site.file(7, "100", whitelist={"api.a.test": {"canary": clients}}))
+        assert site.canaries() == CLIENTS
+        larger = site.file(8, "100", whitelist={"api.a.test": {"canary": clients * 2}})
+        assert "can push" in site.ctl("policy", "push", larger, status=1)
+
+
+def test_a_token_that_loses_its_rights_takes_nothing_away(guarded: Site) -> None:
+    """All keys vanish from its sight at once, with no error: what ran goes on, and what was aborted stays so."""
+    site = guarded
+    with site.serving():
+        site.put({**entries(signed(7, "100")), "gray/strategy/active": b"7"})
+        site.until(lambda: site.canaries() == CLIENTS)
+        site.put({"gray/abort/api.a.test": b"anna"})
+        site.until(lambda: site.canaries() == 0)
+        rights(site.agent, 'agent_prefix "" { policy = "read" }')
+        site.until(lambda: site.refused("absent"))
+        assert (site.status()["revision"], site.status()["aborted"]) == (7, ["api.a.test"])
+        assert site.canaries() == 0
+        rights(site.agent, READ)
+        site.until(lambda: site.status()["refused"] is None)
+        site.agent.must("DELETE", "/v1/kv/gray/abort/api.a.test")
+        site.until(lambda: site.canaries() == CLIENTS)
+
+
+def test_two_nodes(site: Site) -> None:
+    """What is pushed and aborted on one holds on the other."""
+    other = beside(site.agent, site.folder.parent / "other")
+    with site.serving(), other.serving():
+        site.ctl("policy", "push", site.file(7, "100"))
+        other.until(lambda: other.canaries() == CLIENTS)
+        site.ctl("service", "abort", "api.a.test")
+        other.until(lambda: other.canaries() == 0)
+        other.ctl("service", "revert", "api.a.test")
+        site.until(lambda: site.canaries() == CLIENTS)

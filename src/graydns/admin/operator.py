@@ -54,9 +54,9 @@ class Operator(Viewer):
         return await self.control.service_revert(name, self.identity.actor, local)
 
     @remote(OPERATOR, Scope.WHOLE, action="policy.push")
-    async def perspective_policy_push(self, text: str, activate: bool = True) -> Plain:
-        """Publish a release policy."""
-        return await self.control.policy_push(text, self.identity.actor, activate)
+    async def perspective_policy_push(self, parts: list[str], activate: bool = True) -> Plain:
+        """Publish a release policy, which comes in parts as a text may have 4,096 characters only."""
+        return await self.control.policy_push("".join(parts), self.identity.actor, activate)
 
     @remote(OPERATOR, Scope.WHOLE, action="policy.activate", target="revision")
     async def perspective_policy_activate(self, revision: int) -> Plain:

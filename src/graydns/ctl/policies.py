@@ -23,6 +23,9 @@ REVISION = click.IntRange(1)
 #: Octets of a policy that can be pushed: the admin interface takes 32 KiB at once.
 MOST = 28 << 10
 
+#: Of a text at most.
+PART = 4096
+
 
 def signing(function: Function) -> Function:
     """With the option --key."""
@@ -123,7 +126,8 @@ def publish(tool: Tool, text: str, activate: bool) -> None:
     """Have the server publish *text*."""
     if len(text) > MOST:
         raise Failure(f"the policy has {len(text)} octets; graydnsctl can push {MOST}", wants_json())
-    tell(tool.call("policy_push", text=text, activate=activate), show)
+    parts = [text[at : at + PART] for at in range(0, len(text), PART)]
+    tell(tool.call("policy_push", parts=parts, activate=activate), show)
 
 
 def written(strategy: Any, key_file: Path | None, key_id: str) -> str:
