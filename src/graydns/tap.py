@@ -29,6 +29,8 @@ from graydns.config.address import Door as ConfiguredDoor
 from graydns.config.main import Config
 from graydns.control.control import Control, Observers
 from graydns.control.opening import open_control
+from graydns.control.policycentre import PolicyCentre
+from graydns.control.policydesk import PolicyDesk
 from graydns.control.shelf import Shelf
 from graydns.fast.cookies import load_secrets
 from graydns.listen.context import TlsContext
@@ -39,12 +41,14 @@ from graydns.listen.service import Doors
 from graydns.model.errors import ConfigError, Fault
 from graydns.model.query import TLS
 from graydns.observe.audit import AuditLog, Bounds
+from graydns.observe.insides import PolicyFigures
 from graydns.observe.leaving import Leaving
 from graydns.observe.loglevel import LeastLevel
 from graydns.observe.observatory import Observatory
 from graydns.server import Server
 from graydns.sources.consul.service import ConsulSource
 from graydns.sources.files import compile_reading, data_warnings, read
+from graydns.sources.policy.keys import load_keys
 from graydns.welcome import welcome
 
 #: Collections of the young generations stay, often enough to be short; one of the oldest would stop answers for as long
@@ -174,7 +178,10 @@ def make_graydns(path: Path, reactor: Any) -> Graydns:
         counts = control.state.counts
         return {"ok": counts["accepted"], "refused": counts["refused"]}
 
-    observatory = Observatory(server, doors, reactor, http=config.http, reloads=reloads, audit=audit)
+    def policies() -> PolicyFigures | None:
+        return None if centre is None else PolicyFigures(centre.revision, centre.refusals)
+
+    observatory = Observatory(server, doors, reactor, http=config.http, reloads=reloads, audit=audit, policies=policies)
     control = open_control(
         server,
         reading,
@@ -189,14 +196,28 @@ def make_graydns(path: Path, reactor: Any) -> Graydns:
         ),
         shares=observatory.shares,
     )
+    centre = _policy_centre(config, consul, control, reactor)
     notes = (*data_warnings(reading), *snapshot.warnings, *((shortage,) if shortage else ()))
     graydns = Graydns(doors, observatory, control, level, tls, reactor, notes)
     if consul is not None:
         consul.setServiceParent(graydns)  # type: ignore[no-untyped-call]
+    if centre is not None:
+        centre.setServiceParent(graydns)  # type: ignore[no-untyped-call]
     if config.admin is not None:
         users = config.data / "users.json"
         AdminService(config.admin, control, audit, reactor, users=users, tls=tls).setServiceParent(graydns)  # type: ignore[no-untyped-call]
     return graydns
+
+
+def _policy_centre(config: Config, consul: ConsulSource | None, control: Control, reactor: Any) -> PolicyCentre | None:
+    """What takes policies from Consul's KV; the copy on the disk is in force when this returns."""
+    if consul is None or config.consul is None or (policy := config.consul.policy) is None:
+        return None
+    keys = None if policy.unsigned else load_keys(policy, str(config.file))
+    centre = PolicyCentre(consul.consul, config.consul, policy, keys, control, reactor)
+    centre.restore()
+    control.policies = PolicyDesk(centre)
+    return centre
 
 
 def _doors(config: Config) -> Iterator[Door]:

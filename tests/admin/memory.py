@@ -121,11 +121,26 @@ class MemoryControl:
     ) -> dict[str, Any]:
         return {"before": remove, "after": add}
 
-    async def service_abort(self, name: str, actor: str) -> dict[str, Any]:
+    async def service_abort(self, name: str, actor: str, local: bool = False) -> dict[str, Any]:
         return await self.service_percent(name, {"canary": "0"}, actor)
 
-    async def service_revert(self, name: str, actor: str) -> dict[str, Any]:
+    async def service_revert(self, name: str, actor: str, local: bool = False) -> dict[str, Any]:
         return await self.service_percent(name, {"canary": "10"}, actor)
+
+    async def policy_list(self) -> list[dict[str, Any]]:
+        return [{"revision": 7, "active": True, "running": True, "state": "ok"}]
+
+    async def policy_show(self, revision: int | None = None) -> dict[str, Any]:
+        return {"meta": {"revision": revision or 7}}
+
+    async def policy_push(self, text: str, actor: str, activate: bool = True) -> dict[str, Any]:
+        return {"before": {"revision": 7}, "after": {"revision": 8}, "activated": activate}
+
+    async def policy_activate(self, revision: int, actor: str) -> dict[str, Any]:
+        return {"before": {"revision": 7}, "after": {"revision": revision}}
+
+    async def policy_reset(self, revision: int, actor: str) -> dict[str, Any]:
+        return {"before": {"high_water": 7}, "after": {"high_water": revision}}
 
     async def gray_off(self, tenant: str | None, actor: str) -> dict[str, Any]:
         before = list(self.off)

@@ -26,3 +26,8 @@ class Administrator(Operator):
     async def perspective_log_level(self, level: str) -> Plain:
         """Log from a level up."""
         return self.control.log_level(level, self.identity.actor)
+
+    @remote(ADMIN, Scope.WHOLE, action="policy.high-water", target="revision")
+    async def perspective_policy_reset(self, revision: int) -> Plain:
+        """Say which revision is the highest that was accepted."""
+        return await self.control.policy_reset(revision, self.identity.actor)

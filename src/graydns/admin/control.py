@@ -71,11 +71,26 @@ class Control(Protocol):
     ) -> Table:
         """Change who always gets *version*."""
 
-    async def service_abort(self, name: str, actor: str) -> Table:
-        """Send everybody to the default version."""
+    async def service_abort(self, name: str, actor: str, local: bool = False) -> Table:
+        """Send everybody to the default version; *local*: on this node only."""
 
-    async def service_revert(self, name: str, actor: str) -> Table:
-        """Drop what was changed live; the file counts again."""
+    async def service_revert(self, name: str, actor: str, local: bool = False) -> Table:
+        """Drop what was changed live; the file counts again. *local*: on this node only."""
+
+    async def policy_list(self) -> list[Table]:
+        """The last revisions that Consul's KV has."""
+
+    async def policy_show(self, revision: int | None = None) -> Table:
+        """One revision, None = the active one, as it can be pushed."""
+
+    async def policy_push(self, text: str, actor: str, activate: bool = True) -> Table:
+        """Publish a revision, JSON as ``policy sign`` prints it, and with *activate* let it count."""
+
+    async def policy_activate(self, revision: int, actor: str) -> Table:
+        """Let a revision count that is there."""
+
+    async def policy_reset(self, revision: int, actor: str) -> Table:
+        """Let *revision* be the highest that was accepted here."""
 
     async def gray_off(self, tenant: str | None, actor: str) -> Table:
         """Send all services, or those of *tenant*, to their defaults."""

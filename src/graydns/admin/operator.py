@@ -44,14 +44,24 @@ class Operator(Viewer):
         return await self.control.service_whitelist(name, version, add, remove, self.identity.actor, seconds)
 
     @remote(OPERATOR, Scope.SERVICE, action="service.abort", target="name")
-    async def perspective_service_abort(self, name: str) -> Plain:
+    async def perspective_service_abort(self, name: str, local: bool = False) -> Plain:
         """Everybody to the default version."""
-        return await self.control.service_abort(name, self.identity.actor)
+        return await self.control.service_abort(name, self.identity.actor, local)
 
     @remote(OPERATOR, Scope.SERVICE, action="service.revert", target="name")
-    async def perspective_service_revert(self, name: str) -> Plain:
+    async def perspective_service_revert(self, name: str, local: bool = False) -> Plain:
         """Back to the file."""
-        return await self.control.service_revert(name, self.identity.actor)
+        return await self.control.service_revert(name, self.identity.actor, local)
+
+    @remote(OPERATOR, Scope.WHOLE, action="policy.push")
+    async def perspective_policy_push(self, parts: list[str], activate: bool = True) -> Plain:
+        """Publish a release policy, which comes in parts as a text may have 4,096 characters only."""
+        return await self.control.policy_push("".join(parts), self.identity.actor, activate)
+
+    @remote(OPERATOR, Scope.WHOLE, action="policy.activate", target="revision")
+    async def perspective_policy_activate(self, revision: int) -> Plain:
+        """Let a release policy count that is there."""
+        return await self.control.policy_activate(revision, self.identity.actor)
 
     @remote(OPERATOR, Scope.TENANT, action="gray.off", target="tenant")
     async def perspective_gray_off(self, tenant: str | None = None) -> Plain:

@@ -87,6 +87,16 @@ class Viewer(Perspective):
         return self.control.why(client, self.identity.tenant)
 
     @remote(VIEWER, Scope.WHOLE)
+    async def perspective_policy_list(self) -> Plain:
+        """The last revisions of the release policy."""
+        return await self.control.policy_list()
+
+    @remote(VIEWER, Scope.WHOLE)
+    async def perspective_policy_show(self, revision: int | None = None) -> Plain:
+        """One of them."""
+        return await self.control.policy_show(revision)
+
+    @remote(VIEWER, Scope.WHOLE)
     async def perspective_cache_stats(self) -> Plain:
         """The caches."""
         return self.control.cache_stats()

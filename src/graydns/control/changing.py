@@ -75,6 +75,10 @@ class Changing:
         override = override_of(self.state.live, found)
         return await self._change(found, evolve(override, abort=Stay(**self._stay(actor, None))))
 
+    async def put_back(self, name: str, before: Override) -> None:
+        """Have a service changed as *before*, its abort being in force for all nodes."""
+        await self._change(look_up(self.state, name), before)
+
     async def revert(self, name: str, actor: str) -> dict[str, Any]:
         """Drop all that was changed live of a service, which the files may have no more."""
         live = self.state.live
@@ -137,6 +141,8 @@ class Changing:
         override = override_of(self.state.live, found)
         if override.abort is not None:
             raise ControlError(f"{found.name} is aborted; `service revert {found.name}` comes first")
+        if found.wire in self.state.aborts:
+            raise ControlError(f"{found.name} is aborted on all nodes; `service revert {found.name}` comes first")
         if not versions:
             raise ControlError("no version is named")
         for version in versions:

@@ -59,6 +59,34 @@ class Audit(Protocol):
         """Whether they are as they were written."""
 
 
+class Policies(Protocol):
+    """The policies in Consul's KV (``control.policydesk``); every method raises ControlError."""
+
+    def status(self) -> Table:
+        """What runs of them, and what was refused."""
+
+    async def list(self) -> list[Table]:
+        """The last revisions that KV has."""
+
+    async def show(self, revision: int | None) -> Table:
+        """One revision, None = the active one."""
+
+    async def push(self, text: str, activate: bool) -> Table:
+        """Publish a revision, and with *activate* let it count."""
+
+    async def activate(self, number: int) -> Table:
+        """Let a revision count that is there."""
+
+    async def reset(self, number: int) -> Table:
+        """Let *number* be the highest revision that was accepted here."""
+
+    async def abort(self, name: str, actor: str) -> Table:
+        """Send everybody to the default version, on all nodes."""
+
+    async def revert(self, name: str, actor: str) -> Table:
+        """End that, and what was changed live here."""
+
+
 @frozen
 class Observers:
     """What observes the server, for operators to ask; None = it is not there. *level*: sets the least level logged."""
@@ -80,6 +108,8 @@ class Control:
     reloader: Reloader = field(repr=False)
     changing: Changing = field(repr=False)
     observers: Observers = field(factory=Observers, repr=False)
+    #: None: there is no policy centre.
+    policies: Policies | None = field(init=False, default=None, repr=False)
     _running: Deferred[None] | None = field(init=False, default=None, repr=False)
     _wake: Any = field(init=False, default=None, repr=False)
     _log: Logger = field(init=False, factory=Logger, repr=False)
@@ -115,6 +145,7 @@ class Control:
             "zones": len(snapshot.zone_files),
             "services": sum(len(file.services) for file in snapshot.zone_files),
             "gray_off": sorted(live.gray_off),
+            "policy": None if self.policies is None else self.policies.status(),
             "pinned": None if live.pin is None else live.pin.number,
             "drift": drift,
             "vanished": sorted(map(to_text, state.vanished)),
@@ -226,13 +257,13 @@ class Control:
         self, name: str, percent: Mapping[str, str], actor: str, seconds: float | None = None
     ) -> Table:
         """Give versions shares of the clients, for *seconds* or until reverted."""
-        return await self._alone(lambda: self.changing.percent(name, percent, actor, seconds))
+        return await self.alone(lambda: self.changing.percent(name, percent, actor, seconds))
 
     async def service_weights(
         self, name: str, weights: Mapping[str, int], actor: str, seconds: float | None = None
     ) -> Table:
         """Give versions shares in proportion."""
-        return await self._alone(lambda: self.changing.weights(name, weights, actor, seconds))
+        return await self.alone(lambda: self.changing.weights(name, weights, actor, seconds))
 
     async def service_whitelist(
         self,
@@ -244,23 +275,47 @@ class Control:
         seconds: float | None = None,
     ) -> Table:
         """Change who always gets *version*."""
-        return await self._alone(lambda: self.changing.whitelist(name, version, add, remove, actor, seconds))
+        return await self.alone(lambda: self.changing.whitelist(name, version, add, remove, actor, seconds))
 
-    async def service_abort(self, name: str, actor: str) -> Table:
-        """Send everybody to the default version."""
-        return await self._alone(lambda: self.changing.abort(name, actor))
+    async def service_abort(self, name: str, actor: str, local: bool = False) -> Table:
+        """Send everybody to the default version; on all nodes where there is a policy centre, unless *local*."""
+        if self.policies is not None and not local:
+            return await self.policies.abort(name, actor)
+        return await self.alone(lambda: self.changing.abort(name, actor))
 
-    async def service_revert(self, name: str, actor: str) -> Table:
-        """Drop what was changed live; the file counts again."""
-        return await self._alone(lambda: self.changing.revert(name, actor))
+    async def service_revert(self, name: str, actor: str, local: bool = False) -> Table:
+        """Drop what was changed live, the file and the policy count again; an abort on all nodes too unless *local*."""
+        if self.policies is not None and not local:
+            return await self.policies.revert(name, actor)
+        return await self.alone(lambda: self.changing.revert(name, actor))
+
+    async def policy_list(self) -> list[Table]:
+        """The last revisions that KV has."""
+        return await self._policies().list()
+
+    async def policy_show(self, revision: int | None = None) -> Table:
+        """One revision, None = the active one, as it can be pushed."""
+        return await self._policies().show(revision)
+
+    async def policy_push(self, text: str, actor: str, activate: bool = True) -> Table:
+        """Publish a revision, and with *activate* let it count."""
+        return await self._policies().push(text, activate)
+
+    async def policy_activate(self, revision: int, actor: str) -> Table:
+        """Let a revision count that is there."""
+        return await self._policies().activate(revision)
+
+    async def policy_reset(self, revision: int, actor: str) -> Table:
+        """Let *revision* be the highest that was accepted here."""
+        return await self._policies().reset(revision)
 
     async def gray_off(self, tenant: str | None, actor: str) -> Table:
         """Send all services, or those of *tenant*, to their defaults."""
-        return await self._alone(lambda: self.changing.off(tenant, actor))
+        return await self.alone(lambda: self.changing.off(tenant, actor))
 
     async def gray_on(self, tenant: str | None, actor: str) -> Table:
         """Undo :meth:`gray_off`."""
-        return await self._alone(lambda: self.changing.on(tenant, actor))
+        return await self.alone(lambda: self.changing.on(tenant, actor))
 
     async def cache_flush(
         self, name: str | None = None, cohort: str | None = None, tenant: str | None = None, *, actor: str
@@ -300,10 +355,10 @@ class Control:
         except Pinned:
             return
         except Refused as error:
-            await self._note("reload", "files", None, {"refused": list(error.errors)}, trigger)
+            await self.note("reload", "files", None, {"refused": list(error.errors)}, trigger)
         else:
             if outcome["changed"]:
-                await self._note("reload", "files", outcome["before"], outcome["after"], trigger)
+                await self.note("reload", "files", outcome["before"], outcome["after"], trigger)
 
     def _arm(self) -> None:
         """Wake when the next change ends."""
@@ -320,10 +375,10 @@ class Control:
 
     async def _end(self) -> None:
         if self.state.live.at(self.state.wall()) != self.state.live:
-            for ended in await self._alone(self.changing.expire):
-                await self._note("service expire", origin="time", **ended)
+            for ended in await self.alone(self.changing.expire):
+                await self.note("service expire", origin="time", **ended)
 
-    async def _alone(self, change: Callable[[], Awaitable[T]]) -> T:
+    async def alone(self, change: Callable[[], Awaitable[T]]) -> T:
         """One live change after the other."""
         await self.state.lock.acquire()
         try:
@@ -333,7 +388,7 @@ class Control:
             if self._running is not None:
                 self._arm()
 
-    async def _note(
+    async def note(
         self, action: str, target: str, before: Any, after: Any, origin: str, tenant: str | None = None
     ) -> None:
         """Write down what no operator asked for. *origin*: what brought it about."""
@@ -343,6 +398,9 @@ class Control:
             await self.changing.in_thread(lambda: audit.write("", action, target, before, after, origin, tenant))
         except OSError:
             self._log.failure("the audit log cannot be written")
+
+    def _policies(self) -> Policies:
+        return _present(self.policies, "consul.policy is not configured")
 
     def _zone_state(self, zone: bytes, path: object) -> str:
         return "vanished" if zone in self.state.vanished else "faulty" if path in self.state.faults else "ok"

@@ -55,13 +55,13 @@ def open_control(
             _begin(state, history)
         else:
             state.served = _pinned(state, history, kept.pin)
-            state.base = _compile(state, kept.pin.number, state.served)
+            state.plain = _compile(state, kept.pin.number, state.served)
     except OSError as error:
         found = f"{state.began.data} ({error.strerror or error})"
         misfit = Misfit(("data",), found, "a folder that graydns may write to")
         raise ConfigError(placed(reading.config.document, (misfit,))) from None
     if kept != Live() or kept.pin is not None:
-        state.serve(state.base, kept)
+        state.lay(state.plain, kept)
     again = Again(reactor, in_thread)
     reloader = Reloader(state, again, history)
     reloader.remember(reading)
@@ -76,7 +76,7 @@ def _begin(state: State, history: History) -> None:
         record = Record(number, state.wall(), "start", "", run(changes(None, state.served)))
         history.add(record, state.served)
     state.served = evolve(state.served, blobs={})
-    state.serve(evolve(state.base, number=number), state.live)
+    state.lay(evolve(state.plain, number=number), state.live)
 
 
 def _pinned(state: State, history: History, pin: Pin) -> Reading:

@@ -4,9 +4,10 @@
 
     {"format": 1, "mark": {"revision": 7, "digest": "…"}, "copy": {"<key>": "<base64>", …}, "kept": "…Z", "sha256": "…"}
 
-*mark* is the highest revision ever accepted and *copy* the keys of the one that runs, as they were in KV: they are
-judged again when they are loaded, signature and mark included. The two are one file so that neither can be newer than
-the other; *sha256* is that of the canonical JSON of the rest. What is here waits for the disk: call it in a thread.
+*mark* is the highest revision ever accepted, null before the first. *copy*: the keys of the one that runs, as they were
+in KV, and those of aborted services: they are judged again when they are loaded, signature and mark included. The two
+are one file so that neither can be newer than the other; *sha256* is that of the canonical JSON of the rest. What is
+here waits for the disk: call it in a thread.
 """
 
 from __future__ import annotations
@@ -90,12 +91,15 @@ class PolicyStore:
             first = error.misfits[0]
             return Kept(Lost(f"{self.path}: found {first.found}, expected {first.expected}"))
 
-    def keep(self, mark: Mark, revision: Revision | None, now: float) -> None:
-        """Keep *mark*, and *revision* as the one that runs. Raises OSError, and then the file is as it was."""
-        entries = {} if revision is None else revision.entries
+    def keep(self, mark: Mark | None, revision: Revision | None, now: float, aborts: KeyValues | None = None) -> None:
+        """Keep *mark*, *revision* as the one that runs, and the keys *aborts*.
+
+        Raises OSError, and then the file is as it was.
+        """
+        entries = {**(aborts or {}), **({} if revision is None else revision.entries)}
         rest: dict[str, Any] = {
             "format": 1,
-            "mark": {"revision": mark.revision, "digest": mark.digest},
+            "mark": None if mark is None else {"revision": mark.revision, "digest": mark.digest},
             "copy": {key: base64.b64encode(value).decode() for key, value in entries.items()},
             "kept": moment_text(int(now)),
         }

@@ -2,10 +2,11 @@
 
 ::
 
-    Again.read → accept.merge → checks.check → compile_steps → History.add → State.serve
+    Again.read → accept.merge → checks.check → compile_steps → History.add → State.lay
        child        versions       zones beside    unchanged      fsync         one assignment
                                    each other      are shared
 
+What comes from Consul's KV is laid over the files each time: its rules are compiled with theirs.
 Whatever is wrong on the way leaves what is served untouched.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import gc
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,19 +22,22 @@ from attrs import define, evolve, field
 from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 
+from graydns.config.main import Config
 from graydns.control.accept import Merged, merge, prune_misfit, without
 from graydns.control.changes import changes
 from graydns.control.history import History, Record, needed
+from graydns.control.layering import with_routes, with_shares
 from graydns.control.live import Pin
 from graydns.control.restart import in_effect
 from graydns.control.state import State
 from graydns.model.errors import ConfigError, ControlError, Fault
 from graydns.model.name import from_text, to_text
-from graydns.snapshot.compile import compile_steps
+from graydns.snapshot.compile import Inputs, compile_steps
 from graydns.snapshot.snapshot import Snapshot
 from graydns.sources.again import Again
 from graydns.sources.checks import check
 from graydns.sources.files import in_order
+from graydns.sources.policy.acceptance import Revision
 from graydns.sources.reading import Reading
 from graydns.sources.slices import in_slices
 from graydns.sources.zonefile import serial_warning
@@ -65,6 +69,8 @@ class Reloader:
     state: State
     again: Again = field(repr=False)
     history: History = field(repr=False)
+    #: Called when other files are served than before.
+    committed: Callable[[], None] = field(init=False, default=lambda: None, repr=False)
     _last: Reading = field(init=False, repr=False)
     _seen: dict[Path, Any] = field(init=False, repr=False)
     _lock: DeferredLock = field(init=False, factory=DeferredLock, repr=False)
@@ -98,6 +104,38 @@ class Reloader:
             return await self._rollback(number, actor)
         finally:
             self._lock.release()
+
+    async def lay(self, revision: Revision, keep: Callable[[], Awaitable[None]]) -> None:
+        """Serve *revision* over the files, once *keep* has it on the disk.
+
+        Raises ConfigError if it does not fit them, and what *keep* raises; then nothing has changed.
+        """
+        await self._lock.acquire()
+        try:
+            steps = self.laid(revision)
+            snapshot = await in_slices(self.again.reactor, _resting(steps))
+            await keep()
+            await self.state.lock.acquire()
+            try:
+                self.state.revision = revision
+                self.state.lay(snapshot, self.state.live)
+            finally:
+                self.state.lock.release()
+        finally:
+            self._lock.release()
+
+    def laid(self, revision: Revision) -> Generator[None, None, Snapshot]:
+        """What the files and the rules of *revision* make, in steps. Raises ConfigError, also for its shares."""
+        state = self.state
+        inputs = self._inputs(state.served, state.plain.config, revision)
+        snapshot = yield from compile_steps(state.plain.number, inputs, state.plain)
+        if faults := with_shares(snapshot, revision).faults:
+            raise ConfigError(faults)
+        return snapshot
+
+    def _inputs(self, reading: Reading, config: Config, revision: Revision | None) -> Inputs:
+        inputs = reading.inputs(config)
+        return inputs if revision is None else with_routes(inputs, revision)
 
     async def _reload_or_refuse(self, trigger: str, actor: str, force: bool, prune: str | None) -> dict[str, Any]:
         try:
@@ -181,7 +219,7 @@ class Reloader:
             faults = await in_slices(self.again.reactor, check(reading))
             if not faults and not (strict and merged.faults):
                 config, waiting = in_effect(state.began, reading.config)
-                steps = compile_steps(number, reading.inputs(config), state.base)
+                steps = compile_steps(number, self._inputs(reading, config, state.revision), state.plain)
                 try:
                     return merged, await in_slices(self.again.reactor, _resting(steps)), waiting
                 except ConfigError as error:
@@ -212,10 +250,13 @@ class Reloader:
             live = evolve(state.live, pin=pin)
             await self.again.in_thread(lambda: state.keeper.write(live, snapshot))
             state.served = evolve(served, blobs={})
-            state.serve(snapshot, live)
+            state.lay(snapshot, live)
         finally:
             state.lock.release()
         _log.info("snapshot {number} is served ({trigger})", number=snapshot.number, trigger=trigger)
+        for fault in state.misfits:
+            _log.warn("of the policy in KV is left out: {fault}", fault=str(fault))
+        self.committed()
         return {"changed": True, "changes": found}
 
     def _refused(self, trigger: str, actor: str, errors: Iterable[str]) -> Refused:

@@ -18,7 +18,7 @@ from graydns.model.policy import Service
 
 @frozen
 class Found:
-    """A service: its *name* as text and as *wire*, its *tenant*, and *file*: what its file says."""
+    """A service: its *name* as text and as *wire*, its *tenant*, and *file*: what its file and the policy say."""
 
     name: str
     wire: bytes
@@ -70,10 +70,11 @@ def show(state: State, name: str) -> dict[str, Any]:
         "name": found.name,
         "tenant": found.tenant,
         "zone": None if zone is None else to_text(zone.origin),
-        "configured": service(found.file),
+        "configured": service(_in_files(state, found)),
+        "policy": None if found.file == _in_files(state, found) else shares(found.file),
         "effective": effective(state, found, state.live),
         "live": [one for one in drifts(state) if (one["service"], one["tenant"]) == (found.name, found.tenant)],
-        "aborted": override.abort is not None,
+        "aborted": override.abort is not None or found.wire in state.aborts,
         "gray_off": off,
         "unfit": state.unfit.get(found.name),
         "asked": asked(state, found),
@@ -84,7 +85,7 @@ def show(state: State, name: str) -> dict[str, Any]:
 def effective(state: State, found: Found, live: Live) -> dict[str, Any]:
     """What of a service can be changed live, as it is with *live*."""
     override = override_of(live, found)
-    aborted, off = override.abort is not None, is_off(live, found.tenant)
+    aborted, off = override.abort is not None or found.wire in state.aborts, is_off(live, found.tenant)
     if aborted or off:
         return {**_nothing(), "aborted": aborted, "gray_off": off}
     changed = found.file if found.name in state.unfit else override_service(found.file, override)
@@ -117,6 +118,12 @@ def asked(state: State, found: Found) -> dict[str, float]:
     for start, end, version in compiled.split.segments:
         parts[version] += end - start
     return {version: part / 10_000 for version, part in parts.items()}
+
+
+def _in_files(state: State, found: Found) -> Service:
+    """What its file alone says."""
+    there = find(state.plain, found.wire)
+    return found.file if there is None else there[1]
 
 
 def _served(state: State, found: Found) -> dict[str, Any] | None:

@@ -12,12 +12,15 @@ from twisted.internet.defer import DeferredLock
 
 from graydns.config.main import Config
 from graydns.control.keeper import Keeper
-from graydns.control.live import Live
-from graydns.control.overrides import apply
+from graydns.control.layering import with_shares
+from graydns.control.live import Live, Override, Stay
+from graydns.control.overrides import apply, find
 from graydns.gray.service import CompiledService
 from graydns.model.errors import Fault
+from graydns.model.name import to_text
 from graydns.server import Server
 from graydns.snapshot.snapshot import Snapshot
+from graydns.sources.policy.acceptance import Revision
 from graydns.sources.reading import Reading
 
 
@@ -45,8 +48,11 @@ class Shares(Protocol):
 
 @define(eq=False)
 class State:
-    """*served*: what was read of files and is served; *base*: the Snapshot of it; *live*: what operators changed;
-    *keeper*: has it on the disk.
+    """*served*: what was read of files and is served; *plain*: the Snapshot of it, with the rules of *revision*;
+    *base*: that with its shares too; *live*: what operators changed; *keeper*: has it on the disk.
+
+    *revision*: the one of Consul's KV that runs; *aborts*: services that are aborted there, by name in wire form;
+    *misfits*: shares of the revision that no longer fit the files, and are left out.
 
     *began*: the configuration that the process was started with. *unfit*: live changes that do not fit, by service.
     *vanished*: zones without a file. *faults*: what was not taken of the files, by file. *waiting*: keys that wait for
@@ -59,7 +65,11 @@ class State:
     wall: Callable[[], float] = field(repr=False)
     shares: Shares | None = field(default=None, repr=False)
     began: Config = field(init=False, repr=False)
+    plain: Snapshot = field(init=False, repr=False)
     base: Snapshot = field(init=False)
+    revision: Revision | None = field(init=False, default=None)
+    aborts: Mapping[bytes, Stay] = field(init=False, factory=dict)
+    misfits: tuple[Fault, ...] = field(init=False, default=())
     live: Live = field(init=False, factory=Live)
     keeper: Keeper = field(init=False, repr=False)
     unfit: Mapping[str, str] = field(init=False, factory=dict)
@@ -74,20 +84,36 @@ class State:
     lock: DeferredLock = field(init=False, factory=DeferredLock, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self.base = self.server.snapshot
+        self.plain = self.base = self.server.snapshot
         self.began = self.base.config
         self.keeper = Keeper(self.began.data)
         self.since = self.started = self.wall()
         self.last = {"ok": True, "at": self.started, "trigger": "start", "actor": "", "errors": []}
 
+    def lay(self, plain: Snapshot, live: Live) -> None:
+        """Serve *plain*, with the shares of the revision, and *live* on top, from the next query on."""
+        base = plain
+        misfits: tuple[Fault, ...] = ()
+        if self.revision is not None:
+            shared = with_shares(plain, self.revision)
+            base, misfits = shared.snapshot, shared.faults
+        self.plain, self.misfits = plain, misfits
+        self.serve(base, live)
+
     def serve(self, base: Snapshot, live: Live) -> None:
-        """Serve *base* with *live* on top from the next query on."""
-        applied, before = apply(base, live), self.server.snapshot
+        """Serve *base* with *live* on top from the next query on; what is aborted in KV is so whatever *live* says."""
+        applied, before = apply(base, self._aborted(base, live)), self.server.snapshot
         self.base, self.live, self.unfit = base, live, applied.unfit
         self.server.swap(applied.snapshot)
         if self.shares is not None and (moved := set(_moved(before, applied.snapshot))):
             self.shares.restart(moved)
         self.since = self.wall()
+
+    def _aborted(self, base: Snapshot, live: Live) -> Live:
+        for name, stay in self.aborts.items():
+            if (found := find(base, name)) is not None:
+                live = live.with_service(to_text(name), Override(found[0], abort=stay))
+        return live
 
     def note(self, trigger: str, actor: str, errors: tuple[str, ...] = ()) -> None:
         """Tell how an attempt at a reload ended."""

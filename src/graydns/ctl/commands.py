@@ -12,7 +12,7 @@ from graydns.ctl.check import check
 from graydns.ctl.init import init
 from graydns.ctl.looking import audit, config, log, status, upstreams, whoami, zones
 from graydns.ctl.passwd import passwd
-from graydns.ctl.policy import policy
+from graydns.ctl.policies import policy
 from graydns.ctl.service import service
 from graydns.ctl.watching import watch
 

@@ -1,4 +1,4 @@
-"""``graydnsctl policy``: keys and signatures of release policies. Offline: nobody is asked."""
+"""``graydnsctl policy``: keys and signatures of release policies, which are made offline, and the policies in KV."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ ED25519, HMAC_SHA256 = "ed25519", "hmac-sha256"
 
 @click.group(cls=Group)
 def policy() -> None:
-    """Keys and signatures of release policies in Consul's KV."""
+    """Release policies in Consul's KV, their keys and signatures.
+
+    keygen and sign work offline; the others ask the server, which asks Consul.
+    """
 
 
 def identified(function: Function) -> Function:

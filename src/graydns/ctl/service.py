@@ -33,6 +33,12 @@ def lasting(function: Function) -> Function:
     return click.option("--for", "seconds", type=Duration(), help=text)(function)
 
 
+def local_option(function: Function) -> Function:
+    """With the option --local."""
+    text = "On this node only, where policies come from Consul."
+    return click.option("--local", is_flag=True, help=text)(function)
+
+
 @service.command("list")
 @click.option("--tenant", type=Known("tenant"), help="Only this tenant's.")
 @click.pass_obj
@@ -89,18 +95,20 @@ def service_whitelist(
 
 @service.command("abort")
 @named
+@local_option
 @click.pass_obj
-def service_abort(tool: Tool, service: str) -> None:
-    """Send everybody to the default version at once."""
-    tell(tool.call("service_abort", name=service), show)
+def service_abort(tool: Tool, service: str, local: bool) -> None:
+    """Send everybody to the default version at once; where policies come from Consul, on all nodes."""
+    tell(tool.call("service_abort", name=service, local=local), show)
 
 
 @service.command("revert")
 @named
+@local_option
 @click.pass_obj
-def service_revert(tool: Tool, service: str) -> None:
-    """Drop every live change: the file counts again."""
-    tell(tool.call("service_revert", name=service), show)
+def service_revert(tool: Tool, service: str, local: bool) -> None:
+    """Drop every live change, and an abort on all nodes: the file, or the policy, counts again."""
+    tell(tool.call("service_revert", name=service, local=local), show)
 
 
 def whole(text: str) -> int:

@@ -37,9 +37,19 @@ class Observed(Protocol):
     quotas: dict[str, Quota]
 
 
+@frozen
+class PolicyFigures:
+    """The *revision* that runs, 0 = none does, and *refusals* by reason."""
+
+    revision: int
+    refusals: Mapping[str, int]
+
+
 @frozen(eq=False)
 class InsideMetrics:
-    """A prometheus-client collector. *ready*: see ``observe.http``. *began*: Unix seconds."""
+    """A prometheus-client collector. *ready*: see ``observe.http``. *began*: Unix seconds. *policies*: of the policy
+    centre, None = there is none.
+    """
 
     server: Observed = field(repr=False)
     doors: Doors = field(repr=False)
@@ -47,6 +57,7 @@ class InsideMetrics:
     audit_failures: Callable[[], int] = field(repr=False)
     ready: Callable[[], bool] = field(repr=False)
     began: float
+    policies: Callable[[], PolicyFigures | None] = field(default=lambda: None, repr=False)
 
     def collect(self) -> Iterator[Metric]:
         """Read all counters."""
@@ -54,6 +65,7 @@ class InsideMetrics:
         yield from gauges("graydns_start_time_seconds", "When this server started.", (), [((), self.began)])
         yield from gauges("graydns_ready", "1 if /ready says so.", (), [((), self.ready())])
         yield from self._control()
+        yield from self._policies()
         yield from self._quotas()
         yield from self._caches()
         yield from self._upstreams()
@@ -68,6 +80,14 @@ class InsideMetrics:
         yield from gauges("graydns_snapshot_number", "The snapshot that is served.", (), [((), number)])
         yield from counters("graydns_reloads", "Reloads, by result.", ("result",), results)
         yield from counters("graydns_audit_failures", "Audit lines that could not be written.", (), [((), failed)])
+
+    def _policies(self) -> Iterator[Metric]:
+        if (figures := self.policies()) is None:
+            return
+        text = "The policy revision that runs, 0 if none does."
+        yield from gauges("graydns_policy_revision", text, (), [((), figures.revision)])
+        refusals = (((reason,), count) for reason, count in sorted(figures.refusals.items()))
+        yield from counters("graydns_policy_refusals", "Policy revisions refused, by reason.", ("reason",), refusals)
 
     def _quotas(self) -> Iterator[Metric]:
         refused: Counter[str] = Counter()

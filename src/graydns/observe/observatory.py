@@ -28,7 +28,7 @@ from graydns.observe.answers import AnswerMetrics
 from graydns.observe.audit import AuditLog
 from graydns.observe.housekeeping import prune, turn_window
 from graydns.observe.http import HttpFactory
-from graydns.observe.insides import InsideMetrics, Observed
+from graydns.observe.insides import InsideMetrics, Observed, PolicyFigures
 from graydns.observe.latency import Latency
 from graydns.observe.systemd import Notifier, Watchdog, notifier_of
 from graydns.observe.trace import TraceBook
@@ -47,7 +47,8 @@ class Observatory(MultiService):
     """Observes *server* and its *doors*. Started after them and stopped before.
 
     *http*: where the pages are served, None = nowhere. *reloads*: how many there were, by ``ok`` and ``refused``.
-    *audit*: whose failures are counted. *notifier*: None = what the environment says.
+    *audit*: whose failures are counted. *policies*: see ``InsideMetrics``. *notifier*: None = what the environment
+    says.
 
     For the administration: *why*, *traces*, and *shares*, what was served lately (``control.Observers``).
     """
@@ -63,6 +64,7 @@ class Observatory(MultiService):
         http: Door | None,
         reloads: Callable[[], Mapping[str, int]] = _no_reloads,
         audit: AuditLog | None = None,
+        policies: Callable[[], PolicyFigures | None] = lambda: None,
         notifier: Notifier | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -84,6 +86,7 @@ class Observatory(MultiService):
             audit_failures=lambda: 0 if audit is None else audit.failures,
             ready=self.ready,
             began=server.front.wall(),
+            policies=policies,
         )
         self.registry = CollectorRegistry()
         self.registry.register(AnswerMetrics(server.front.ledger, self.latency, doors))

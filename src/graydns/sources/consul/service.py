@@ -19,7 +19,7 @@ from graydns.authority.zone import Zone
 from graydns.config.consul import ANY, SERVICE_TTL, ConsulTls
 from graydns.config.consul import Consul as Config
 from graydns.model.errors import ConfigError, Fault
-from graydns.sources.consul.feed import Feed, Told
+from graydns.sources.consul.feed import Asking, Feed, Told
 from txconsul import Consul
 from txconsul.errors import ConsulError
 
@@ -31,6 +31,8 @@ RETRY = 5.0
 
 #: Seconds between two looks whether there is something to keep.
 KEEPING = 15.0
+
+_log = Logger()
 
 
 class Shelf(Protocol):
@@ -46,8 +48,6 @@ class Shelf(Protocol):
 class ConsulSource(Service):
     """*zone*: the domain, for Server; *feed*: what it waits for; *renamed*: gets the zone when Consul has said what its
     datacenter is called, unless the configuration does. Of the catalog nothing is asked before a query does."""
-
-    _log = Logger()
 
     def __init__(self, config: Config, reactor: Any, shelf: Shelf) -> None:
         self._config, self._reactor, self._shelf = config, reactor, shelf
@@ -87,7 +87,7 @@ class ConsulSource(Service):
         return keeping.addErrback(self._not_kept)
 
     def _not_kept(self, failure: Failure) -> None:
-        self._log.error("the catalog could not be kept: {error}", error=failure.getErrorMessage())
+        _log.error("the catalog could not be kept: {error}", error=failure.getErrorMessage())
 
     def _zone(self, datacenter: str) -> Zone:
         config = self._config
@@ -102,21 +102,26 @@ class ConsulSource(Service):
         )
 
     async def _ask_datacenter(self) -> None:
-        while True:
-            try:
-                told = (await self.consul.request("GET", "agent/self")).json
-                datacenter = told["Config"]["Datacenter"]
-                break
-            except ConsulError as error:
-                self._log.warn("Consul does not say the name of its datacenter: {error}", error=str(error))
-                await deferLater(self._reactor, RETRY)
+        datacenter = await ask_datacenter(self.consul, self._reactor)
         if datacenter.lower() != DATACENTER:
             self.zone = self._zone(datacenter)
             self.renamed(self.zone)
 
     def _failed(self, failure: Failure) -> None:
         if not isinstance(failure.value, CancelledError):
-            self._log.failure("asking Consul for its datacenter", failure)
+            _log.failure("asking Consul for its datacenter", failure)
+
+
+async def ask_datacenter(consul: Asking, reactor: Any) -> str:
+    """What Consul calls its datacenter; asked until it says so."""
+    while True:
+        try:
+            told = (await consul.request("GET", "agent/self")).json
+        except ConsulError as error:
+            _log.warn("Consul does not say the name of its datacenter: {error}", error=str(error))
+            await deferLater(reactor, RETRY)
+        else:
+            return str(told["Config"]["Datacenter"])
 
 
 def _connection(config: Config, reactor: Any) -> Consul:

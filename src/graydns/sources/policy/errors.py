@@ -14,7 +14,8 @@
     ├── NotYetValid, Expired   it is outside its window
     ├── Lower                  a higher one was accepted before
     ├── Altered                the same number was accepted before with other contents
-    └── MarkLost               nobody knows what was accepted before
+    ├── MarkLost               nobody knows what was accepted before
+    └── NotKept                it cannot be written to the disk
 """
 
 from __future__ import annotations
@@ -194,3 +195,15 @@ class MarkLost(PolicyError):
             f"revision {self.revision} is not taken, as the highest one that was accepted is not known ({self.why}); "
             "policy high-water reset says from which on"
         )
+
+
+@frozen
+class NotKept(PolicyError):
+    """*why*: what the disk says."""
+
+    revision: int
+    why: str
+    reason: ClassVar[str] = "not-kept"
+
+    def __str__(self) -> str:
+        return f"revision {self.revision} is not taken, as it cannot be kept: {self.why}"

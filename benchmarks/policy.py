@@ -1,0 +1,146 @@
+"""How soon a release policy that is written to Consul's KV is in the answers.
+
+``python -m benchmarks.policy [--changes 50]`` serves one gray service beside a Consul agent, asks it a query every
+millisecond, and writes signed revisions, one transaction each, that send first nobody and then everybody to the canary.
+It prints the milliseconds from the start of the write to the first new answer (the revision is on the disk by then),
+the part of it after Consul had confirmed the write, and whether an old answer came after a new one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.live import CANARY, STABLE, Watcher
+from benchmarks.reload import TWISTD, answering, write
+from graydns.config.schema import structured
+from graydns.config.strategy import Strategy
+from graydns.sources.policy.keys import PrivateKey, new_private_key
+from graydns.sources.policy.reading import active_key
+from graydns.sources.policy.signing import entries, sign
+from tools.peers import find
+from tools.process import free_ports, start
+
+MAIN = """\
+listen: ["udp://127.0.0.1:{port}"]
+admin: null
+http: null
+forward: {{}}
+consul:
+  address: http://127.0.0.1:{http}
+  policy: {{keys: [{{id: k1, ed25519: "{key}"}}]}}
+"""
+
+#: Seconds until an agent is there.
+PATIENCE = 30.0
+
+
+@contextmanager
+def agent(folder: Path) -> Iterator[int]:
+    """The port of an agent that keeps nothing."""
+    http, dns, rpc, serf = free_ports(4)
+    ports = {"http": http, "dns": dns, "server": rpc, "serf_lan": serf, "serf_wan": -1, "grpc": -1}
+    config = {"bind_addr": "127.0.0.1", "ports": ports, "disable_update_check": True}
+    (folder / "consul.json").write_text(json.dumps(config))
+    process = start([find("consul"), "agent", "-dev", "-config-file", str(folder / "consul.json")], folder)
+
+    def leads() -> bool:
+        try:
+            return bool(call(http, "GET", "status/leader"))
+        except OSError:
+            return False
+
+    try:
+        process.wait_until(leads, PATIENCE)
+        yield http
+    finally:
+        process.stop()
+
+
+def call(port: int, method: str, path: str, body: Any = None) -> Any:
+    """What the agent answers."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/{path}", data, method=method)
+    with urllib.request.urlopen(request, timeout=5) as response:
+        return json.loads(response.read())
+
+
+def revision(number: int, percent: int, key: PrivateKey) -> list[dict[str, Any]]:
+    """The transaction that publishes a signed revision."""
+    meta = {"format": "graydns-policy-1", "prefix": "gray/", "datacenter": "dc1", "tenant": "bench"}
+    policy = {
+        "meta": {**meta, "revision": str(number)},
+        "percent": {"api.gray.test": {"canary": str(percent)}},
+    }
+    made, misfits = structured(policy, Strategy)
+    assert made is not None, misfits
+    keys = {**entries(sign(made, key, "k1")), active_key("gray/"): str(number).encode()}
+    return [
+        {"KV": {"Verb": "set", "Key": name, "Value": base64.b64encode(value).decode()}} for name, value in keys.items()
+    ]
+
+
+def measured(http: int, watcher: Watcher, key: PrivateKey, rounds: int) -> Iterator[str]:
+    """Lines of a report."""
+    whole: list[float] = []
+    after: list[float] = []
+    for number in range(1, rounds + 6):
+        percent, expected = ((0, STABLE), (100, CANARY))[number % 2]
+        transaction = revision(number, percent, key)
+        confirmed = 0.0
+
+        def publish(transaction: list[dict[str, Any]] = transaction) -> None:
+            nonlocal confirmed
+            call(http, "PUT", "txn", transaction)
+            confirmed = time.monotonic()
+
+        seconds = watcher.change(expected, publish)
+        if number > 5:  # the first ones are for warming up
+            whole.append(seconds)
+            after.append((watcher.first or confirmed) - confirmed)
+    yield told(f"{rounds} revisions, from the start of the write", whole)
+    yield told("from Consul's confirmation (negative: before it came back)", after)
+
+
+def told(what: str, taken: list[float]) -> str:
+    """Median and 99th percentile of *taken*, for people."""
+    taken = sorted(taken)
+    half, most, worst = (taken[round((len(taken) - 1) * part)] * 1000 for part in (0.5, 0.99, 1))
+    return f"{what}: median {half:.1f} ms, p99 {most:.1f}, worst {worst:.1f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--changes", type=int, default=50)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="graydns-policy-") as name:
+        folder, (port,), key = Path(name), free_ports(1), new_private_key()
+        with agent(folder) as http:
+            public = base64.b64encode(key.public.octets).decode()
+            (folder / "graydns.yaml").write_text(MAIN.format(port=port, http=http, key=public))
+            write(folder, 2, 1)
+            process = start([*TWISTD, "graydns"], folder)
+            try:
+                process.wait_until(partial(answering, port), 60)
+                watcher = Watcher(port)
+                try:
+                    for line in measured(http, watcher, key, options.changes):
+                        print(line, flush=True)
+                finally:
+                    watcher.stop()
+                print(f"{watcher.answers} answers, {watcher.lost} lost, {watcher.late} old ones after a new one")
+            finally:
+                process.stop()
+
+
+if __name__ == "__main__":
+    main()

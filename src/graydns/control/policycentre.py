@@ -1,0 +1,278 @@
+"""Policy centre: what Consul's KV says of releases, over the files and below what operators changed live.
+
+::
+
+    restore()   data/policy.json ──► acceptance.offer ──► Reloader.laid ──► State.lay   before the doors open
+    watch of kv/<prefix> ──► aborts ──────────────────────────────────────► State.serve at once
+                         └─► acceptance.offer ──► Reloader.lay ──► take
+                                   refused        keep, serve
+
+A refused revision changes nothing: its reason is in the log, in ``status`` and in a metric.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import evolve
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from graydns.authority.zone import run
+from graydns.config.consul import Consul as Config
+from graydns.config.consul import PolicyCentre as Policy
+from graydns.control.control import Control
+from graydns.control.live import Stay
+from graydns.control.policystore import PolicyStore
+from graydns.control.publishing import listed
+from graydns.model.errors import ConfigError, ControlError
+from graydns.model.name import to_text
+from graydns.sources.consul.feed import HOLD, HOLD_PART, Asking
+from graydns.sources.consul.service import ask_datacenter
+from graydns.sources.policy import acceptance
+from graydns.sources.policy.acceptance import Lost, Mark, Revision, Terms
+from graydns.sources.policy.errors import Absent, Invalid, NotKept, NotYetValid, PolicyError
+from graydns.sources.policy.keys import Keys
+from graydns.sources.policy.reading import KeyValues, active_key, read_aborts, read_candidate
+from txconsul import Reply, watch
+
+#: Seconds at most until a revision is looked at again whose time has not come, however the wall clock is set meanwhile.
+_LONGEST_NAP = 60.0
+
+
+class PolicyCentre(Service):
+    """Takes revisions for *control*. *keys*: None = they need no signature.
+
+    *refusals*: by reason. *heard*: Unix seconds of Consul's last word, or of when the copy on the disk was made.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, consul: Asking, config: Config, policy: Policy, keys: Keys | None, control: Control, reactor: Any
+    ) -> None:
+        self.consul, self.control, self._reactor, self._config = consul, control, reactor, config
+        self.terms = Terms(policy.prefix, config.datacenter or "", policy.tenant, keys)
+        self.accepted = acceptance.State()
+        self.refusals: Counter[str] = Counter()
+        self.heard: float | None = None
+        self._store = PolicyStore(control.state.began.data)
+        self._from = "consul"
+        self._listing: KeyValues | None = None
+        self._index = self._before = 0
+        self._abort_keys: KeyValues = {}
+        self._lock = DeferredLock()
+        self._watch: Any = None
+        self._running: Deferred[None] | None = None
+        self._nap: Any = None
+        control.reloader.committed = self._files_changed
+
+    def restore(self) -> None:
+        """Serve the copy on the disk, judged again. Blocks; before the doors are open."""
+        state, kept = self.control.state, self._store.load()
+        self.accepted = acceptance.State(kept.mark)
+        if isinstance(kept.mark, Lost):
+            self._log.error("the highest revision that was accepted is not known: {why}", why=kept.mark.why)
+        self._note_aborts(kept.copy, keep_old=False)
+        plain = state.plain
+        if active_key(self.terms.prefix) in kept.copy:
+            self.heard, self._from = kept.at, "disk"
+            accepted, revision = acceptance.offer(self.accepted, kept.copy, self._terms_of(kept.copy), state.wall())
+            if revision is not None:
+                try:
+                    plain = run(self.control.reloader.laid(revision))
+                    accepted, state.revision = acceptance.take(accepted, revision), revision
+                except ConfigError as error:
+                    accepted = acceptance.refuse(accepted, Invalid(error.faults))
+            self._settle(accepted)
+        if state.revision is not None or state.aborts:
+            state.lay(plain, state.live)
+
+    def startService(self) -> None:
+        """Follow the KV."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self._running = Deferred.fromCoroutine(self._follow())
+        self._running.addErrback(self._failed)
+
+    def stopService(self) -> None:
+        """Leave it."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        if self._nap is not None and self._nap.active():
+            self._nap.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._running is not None:
+            self._running.cancel()
+
+    @property
+    def revision(self) -> int:
+        """The number of the revision that runs, 0 = none does."""
+        running = self.accepted.running
+        return 0 if running is None else running.number
+
+    def status(self) -> dict[str, Any]:
+        """What runs, what was refused, and how old that is."""
+        state, running, refused = self.control.state, self.accepted.running, self.accepted.refused
+        mark = self.accepted.mark
+        return {
+            "prefix": self.terms.prefix,
+            "revision": None if running is None else running.number,
+            "tenant": None if running is None else running.strategy.meta.tenant,
+            "signed_by": None if running is None else running.signed_by,
+            "digest": None if running is None else running.digest,
+            "from": self._from,
+            "age": None if self.heard is None else round(max(0.0, state.wall() - self.heard), 1),
+            "high_water": mark.revision if isinstance(mark, Mark) else None,
+            "refused": None if refused is None else {"reason": refused.reason, "text": str(refused)},
+            "aborted": sorted(map(to_text, state.aborts)),
+            "unfit": [str(fault) for fault in state.misfits],
+            "warnings": [] if running is None else list(running.warnings),
+        }
+
+    async def reset(self, number: int) -> dict[str, Any]:
+        """Let *number* be the highest that was accepted, and look again at what is there. Raises ControlError."""
+        await self._lock.acquire()
+        try:
+            before, accepted = self.accepted.mark, acceptance.reset(self.accepted, number)
+            try:
+                await self._keep(Mark(number, None), accepted.running)
+            except OSError as error:
+                raise ControlError(f"nothing is changed that cannot be kept: {error}") from None
+            self.accepted = accepted
+            if self._listing is not None:
+                await self._judge(self._listing)
+        finally:
+            self._lock.release()
+        told = before.revision if isinstance(before, Mark) else None
+        return {"before": {"high_water": told}, "after": {"high_water": number, "revision": self.revision or None}}
+
+    async def _follow(self) -> None:
+        if self._config.datacenter is None:
+            self.terms = evolve(self.terms, datacenter=await ask_datacenter(self.consul, self._reactor))
+        wait = min(HOLD, HOLD_PART * self._config.stale_after)
+        path = f"kv/{self.terms.prefix}"
+        self._watch = watch(self.consul, path, {"recurse": True}, wait=wait, clock=self._reactor, random=random.random)
+        self._watch.heard = self._hear
+        async for reply in self._watch:
+            try:
+                await self._take(listed(reply).values)
+            except CancelledError:
+                raise
+            except Exception:
+                self._log.failure("taking up what KV says")
+
+    def _failed(self, failure: Failure) -> None:
+        if not isinstance(failure.value, CancelledError):
+            self._log.failure("following the policies", failure)
+
+    def _hear(self, reply: Reply) -> None:
+        self._before, self._index = self._index, reply.index or 0
+        self.heard, self._from = self.control.state.wall(), "consul"
+
+    async def _take(self, listing: KeyValues) -> None:
+        await self._lock.acquire()
+        try:
+            self._listing = listing
+            # An abort that has vanished is over only if Consul is in a state to know: one that was restored, or shows
+            # us less than it did, has no higher index; and it has no revision that is active either.
+            knows = self._index > self._before and (not self.revision or active_key(self.terms.prefix) in listing)
+            if self._note_aborts(listing, keep_old=not knows):
+                state = self.control.state
+                state.serve(state.base, state.live)
+                await self._keep_aborts()
+            await self._judge(listing)
+        finally:
+            self._lock.release()
+
+    async def _judge(self, listing: KeyValues) -> None:
+        accepted, revision = acceptance.offer(self.accepted, listing, self.terms, self.control.state.wall())
+        if revision is not None:
+            mark = Mark(revision.number, revision.digest)
+            try:
+                await self.control.reloader.lay(revision, lambda: self._keep(mark, revision))
+                accepted = acceptance.take(accepted, revision)
+            except ConfigError as error:
+                accepted = acceptance.refuse(accepted, Invalid(error.faults))
+            except OSError as error:
+                accepted = acceptance.refuse(accepted, NotKept(revision.number, str(error)))
+        self._settle(accepted)
+        if revision is not None and accepted.running is revision:
+            await self.control.note("policy take", "policy", None, {"revision": revision.number}, "consul")
+
+    def _settle(self, accepted: acceptance.State) -> None:
+        """Go on with *accepted*; tell what is new in it."""
+        before, self.accepted = self.accepted, accepted
+        refused = accepted.refused
+        if accepted.running is not None and accepted.running is not before.running:
+            self._log.info("policy revision {number} is taken", number=accepted.running.number)
+            for warning in accepted.running.warnings:
+                self._log.warn("{warning}", warning=warning)
+        if refused is not None and str(refused) != str(before.refused):
+            self._refuse(refused)
+        if isinstance(refused, NotYetValid):
+            self._wake(refused.start - self.control.state.wall())
+
+    def _refuse(self, error: PolicyError) -> None:
+        if isinstance(error, Absent) and self.accepted.mark is None:
+            return  # nothing was ever published
+        self.refusals[error.reason] += 1
+        self._log.error("policy refused ({reason}): {error}", reason=error.reason, error=str(error))
+
+    def _wake(self, seconds: float) -> None:
+        if self._nap is not None and self._nap.active():
+            self._nap.cancel()
+        self._nap = self._reactor.callLater(min(max(0.0, seconds), _LONGEST_NAP), self._look_again)
+
+    def _look_again(self) -> None:
+        if self._listing is not None and self.running:
+            looking = Deferred.fromCoroutine(self._take(self._listing))
+            looking.addErrback(lambda failure: self._log.failure("looking at the policies again", failure))
+
+    def _files_changed(self) -> None:
+        """What did not fit the files before may do so now."""
+        if isinstance(self.accepted.refused, Invalid):
+            self._wake(0.0)
+
+    def _note_aborts(self, listing: KeyValues, *, keep_old: bool) -> bool:
+        """Have the aborts of *listing*, and with *keep_old* those that there were as well; whether they are others."""
+        state, prefix = self.control.state, self.terms.prefix
+        found, strange = read_aborts(listing, prefix)
+        for key in strange:
+            self._log.warn("{key} names no service", key=key)
+        aborts = {name: state.aborts.get(name) or Stay(actor=text, at=state.wall()) for name, text in found.items()}
+        keys = {key: value for key, value in listing.items() if key.startswith(f"{prefix}abort/")}
+        if keep_old:
+            aborts, keys = {**state.aborts, **aborts}, {**self._abort_keys, **keys}
+        changed = aborts.keys() != state.aborts.keys()
+        state.aborts, self._abort_keys = aborts, keys
+        return changed
+
+    async def _keep_aborts(self) -> None:
+        mark = self.accepted.mark
+        if isinstance(mark, Lost):
+            return  # the file is evidence until somebody resets the mark
+        try:
+            await self._keep(mark, self.accepted.running)
+        except OSError as error:
+            self._log.error("aborts are in force and cannot be kept: {error}", error=str(error))
+
+    async def _keep(self, mark: Mark | None, revision: Revision | None) -> None:
+        now, aborts = self.control.state.wall(), self._abort_keys
+        await self.control.changing.in_thread(lambda: self._store.keep(mark, revision, now, aborts))
+
+    def _terms_of(self, copy: KeyValues) -> Terms:
+        """The terms for *copy*. Where no datacenter is configured, and Consul cannot be asked, it is the one that was
+        compared with Consul's when the copy was made."""
+        if self._config.datacenter is not None:
+            return self.terms
+        try:
+            meta = read_candidate(copy, self.terms.prefix).body["meta"]
+        except PolicyError:
+            return self.terms
+        told = meta.get("datacenter") if isinstance(meta, Mapping) else None
+        return evolve(self.terms, datacenter=told if isinstance(told, str) else "")

@@ -1,0 +1,181 @@
+"""Publishing: policies written to Consul's KV, in one transaction each, over what was read and nothing else.
+
+A key that is written must not be there yet, and ``active`` must be as it was read: whoever was faster wins, and the
+other is told. A revision that this server would refuse is not published.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from graydns.config.canonical import canonical, parse
+from graydns.config.misfit import Misfits
+from graydns.model.errors import ControlError
+from graydns.model.name import to_text
+from graydns.sources.consul.feed import Asking
+from graydns.sources.policy import acceptance
+from graydns.sources.policy.acceptance import Revision, Terms
+from graydns.sources.policy.errors import NotYetValid, PolicyError
+from graydns.sources.policy.reading import (
+    KeyValues,
+    active_key,
+    folder_of,
+    read_active,
+    read_revision,
+    revisions,
+)
+from graydns.sources.policy.signing import BODY, SIGNATURE
+from txconsul import Reply
+from txconsul.errors import ConsulError, Refused
+
+#: Status of a transaction that did not find what it was to find.
+_CONFLICT = 409
+
+#: The last revisions that are listed.
+MOST_LISTED = 50
+
+
+@frozen
+class Rows:
+    """Keys of KV: what they hold, and the index of their last change."""
+
+    values: KeyValues = field(repr=False)
+    indexes: Mapping[str, int] = field(repr=False)
+
+
+def listed(reply: Reply) -> Rows:
+    """The rows in *reply* to a query with ``recurse``."""
+    rows = reply.json or []
+    values = {row["Key"]: base64.b64decode(row["Value"] or "") for row in rows}
+    return Rows(values, {row["Key"]: int(row["ModifyIndex"]) for row in rows})
+
+
+async def read_rows(consul: Asking, prefix: str) -> Rows:
+    """All below *prefix*, as the leader has it. Raises ControlError."""
+    return listed(await _ask(consul, "GET", f"kv/{prefix}", {"recurse": True}))
+
+
+def revision_of(text: str, terms: Terms) -> tuple[int, KeyValues]:
+    """The number and the keys of the revision that *text* is, as ``policy sign`` prints it. Raises ControlError."""
+    try:
+        body = parse(text.encode())[0]
+    except Misfits as error:
+        first = error.misfits[0]
+        raise ControlError(f"found {first.found}, expected {first.expected}") from None
+    known = (*BODY, SIGNATURE)
+    if not isinstance(body, Mapping) or not set(BODY) <= set(body) <= set(known):
+        raise ControlError(f"a revision has the keys {', '.join(BODY)}, and {SIGNATURE}")
+    number = body["meta"].get("revision") if isinstance(body["meta"], Mapping) else None
+    if not isinstance(number, int) or number < 1:
+        raise ControlError("meta has no revision, a number of 1 or above")
+    return number, {folder_of(terms.prefix, number) + name: canonical(value) for name, value in body.items()}
+
+
+def check(rows: KeyValues, number: int, state: acceptance.State, terms: Terms, now: float) -> Revision | None:
+    """Revision *number* of *rows*, if it would be taken once it is active; None if its time has not come yet.
+
+    Raises ControlError with the reason why not.
+    """
+    listing = {**rows, active_key(terms.prefix): str(number).encode()}
+    judged, revision = acceptance.offer(evolve(state, running=None), listing, terms, now)
+    if judged.refused is not None and not isinstance(judged.refused, NotYetValid):
+        raise ControlError(str(judged.refused))
+    return revision
+
+
+async def write(consul: Asking, prefix: str, number: int, entries: KeyValues, rows: Rows, *, activate: bool) -> None:
+    """Publish the new *entries* of revision *number*, and with *activate* let it count. Raises ControlError."""
+    operations = [_put(key, value, 0) for key, value in entries.items()]
+    if activate:
+        operations += _activation(prefix, number, rows)
+    await _transact(consul, operations)
+
+
+async def activate(consul: Asking, prefix: str, number: int, rows: Rows) -> None:
+    """Let revision *number* count, if it still is what was read. Raises ControlError."""
+    folder = folder_of(prefix, number)
+    same = [
+        {"KV": {"Verb": "check-index", "Key": key, "Index": index}}
+        for key, index in rows.indexes.items()
+        if key.startswith(folder)
+    ]
+    await _transact(consul, [*same, *_activation(prefix, number, rows)])
+
+
+async def put_abort(consul: Asking, prefix: str, name: bytes, text: str) -> None:
+    """Abort the service *name* on all nodes. Raises ControlError."""
+    await _ask(consul, "PUT", f"kv/{prefix}abort/{to_text(name)}", body=text)
+
+
+async def delete_abort(consul: Asking, prefix: str, name: bytes) -> None:
+    """End that. Raises ControlError."""
+    await _ask(consul, "DELETE", f"kv/{prefix}abort/{to_text(name)}")
+
+
+def rows_of(rows: KeyValues, running: int, terms: Terms, now: float) -> list[dict[str, Any]]:
+    """The last revisions in short, lowest first."""
+    return [_row(rows, number, running, terms, now) for number in revisions(rows, terms.prefix)[-MOST_LISTED:]]
+
+
+def content(rows: KeyValues, number: int | None, terms: Terms) -> dict[str, Any]:
+    """Revision *number*, None = the active one, as it can be pushed. Raises ControlError."""
+    try:
+        number = number or read_active(rows, terms.prefix)
+        if number not in revisions(rows, terms.prefix):
+            raise ControlError(f"there is no revision {number}; `policy list` shows those that there are")
+        candidate = read_revision(rows, terms.prefix, number)
+    except PolicyError as error:
+        raise ControlError(str(error)) from None
+    folder = folder_of(terms.prefix, number)
+    return {
+        key.removeprefix(folder): json.loads(value)
+        for key, value in sorted(candidate.entries.items())
+        if key.startswith(folder)
+    }
+
+
+def _row(rows: KeyValues, number: int, running: int, terms: Terms, now: float) -> dict[str, Any]:
+    active = rows.get(active_key(terms.prefix), b"").strip() == str(number).encode()
+    row: dict[str, Any] = {"revision": number, "active": active, "running": number == running, "state": "ok"}
+    row |= dict.fromkeys(("tenant", "signed_by", "author", "description"))
+    try:
+        revision = acceptance.judge(None, read_revision(rows, terms.prefix, number), terms, now)
+    except PolicyError as error:
+        return row | {"state": f"{error.reason}: {error}"}
+    meta = revision.strategy.meta
+    told = {"tenant": meta.tenant, "author": meta.author, "description": meta.description}
+    return row | told | {"signed_by": revision.signed_by}
+
+
+def _activation(prefix: str, number: int, rows: Rows) -> Iterator[dict[str, Any]]:
+    key = active_key(prefix)
+    yield _put(key, str(number).encode(), rows.indexes.get(key, 0))
+
+
+def _put(key: str, value: bytes, index: int) -> dict[str, Any]:
+    """Write *key* if its last change is *index*, 0 = if it is not there."""
+    coded = base64.b64encode(value).decode()
+    return {"KV": {"Verb": "cas", "Key": key, "Value": coded, "Index": index}}
+
+
+async def _transact(consul: Asking, operations: list[dict[str, Any]]) -> None:
+    try:
+        await consul.request("PUT", "txn", body=operations)
+    except Refused as error:
+        if error.reply.status == _CONFLICT:
+            raise ControlError("somebody else has changed the policies meanwhile, and nothing was written") from None
+        raise ControlError(f"Consul refused it: {error}") from None
+    except ConsulError as error:
+        raise ControlError(f"Consul did not confirm that it was written: {error}") from None
+
+
+async def _ask(consul: Asking, method: str, path: str, params: Any = None, body: str | None = None) -> Reply:
+    try:
+        return await consul.request(method, path, params, body)
+    except ConsulError as error:
+        raise ControlError(f"Consul: {error or type(error).__name__}") from None

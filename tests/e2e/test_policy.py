@@ -1,0 +1,387 @@
+"""Release policies from a real Consul's KV, signed, in the answers of a graydns."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dns.edns
+import dns.message
+import dns.query
+import pytest
+from attrs import define, field
+
+from graydns.config.strategy import moment_text
+from graydns.sources.policy.keys import new_private_key
+from graydns.sources.policy.signing import entries, sign
+from tests import consul
+from tests.conftest import TWISTD, answers
+from tests.consul import ConsulServer
+from tests.e2e.serving import write
+from tests.sources.policy.making import strategy
+from tools.process import Process, free_ports, start
+
+pytestmark = pytest.mark.timeout(120)
+
+GRAYDNSCTL = Path(sys.executable).parent / "graydnsctl"
+
+#: Seconds in which what has to happen within milliseconds must have happened on a machine however busy.
+AMPLE = 20.0
+
+#: Clients that are asked for: a share of them says what share gets the canary.
+CLIENTS = 60
+
+KEY = new_private_key()
+
+STABLE, CANARY = "192.0.2.10", "192.0.2.20"
+
+ZONE = """\
+    tenant_id: one
+    services:
+      api.a.test:
+        versions: {stable: {A: 192.0.2.10}, canary: {A: 192.0.2.20}}
+        default: stable
+    """
+
+
+@define
+class Site:
+    """A folder with a graydns's configuration, and the agent beside it."""
+
+    folder: Path
+    agent: ConsulServer
+    port: int
+    pages: int
+    process: Process | None = field(default=None)
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        process = start([*TWISTD, "graydns", "--config", "graydns.yaml"], self.folder)
+        try:
+            process.wait_until(lambda: answers(self.port))
+            yield
+        finally:
+            process.stop()
+
+    def canaries(self) -> int:
+        """How many of CLIENTS get the canary."""
+        return sum(self.ask(f"198.51.{number}.0") == [CANARY] for number in range(CLIENTS))
+
+    def ask(self, subnet: str) -> list[str]:
+        options: list[dns.edns.Option] = [dns.edns.ECSOption(subnet, 24)]
+        query = dns.message.make_query("api.a.test", "A", use_edns=0, options=options)
+        answer = dns.query.udp(query, "127.0.0.1", timeout=5, port=self.port)
+        return [str(rdata) for rrset in answer.answer for rdata in rrset]
+
+    def until(self, true: Callable[[], bool]) -> None:
+        end = time.monotonic() + AMPLE
+        while not true():
+            assert time.monotonic() < end, self.status()
+            time.sleep(0.05)
+
+    def ctl(self, *words: str, status: int = 0) -> Any:
+        """What graydnsctl gives, as JSON; the error where *status* is 1."""
+        done = subprocess.run(
+            [str(GRAYDNSCTL), "--json", *words], cwd=self.folder, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == status, (done.stdout, done.stderr)
+        told = json.loads(done.stdout)
+        return told["result"] if status == 0 else told["error"]
+
+    def status(self) -> Any:
+        return self.ctl("status")["policy"]
+
+    def refused(self, reason: str) -> bool:
+        """Whether what is active now is refused for *reason*."""
+        found = self.status()["refused"]
+        return found is not None and found["reason"] == reason
+
+    def metrics(self) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.pages}/metrics", timeout=5) as page:
+            text: str = page.read().decode()
+            return text
+
+    def file(self, number: int, canary: str, **parts: Any) -> str:
+        """A file that can be pushed."""
+        path = self.folder / f"policy{number}.json"
+        path.write_text(json.dumps(signed(number, canary, **parts)))
+        return str(path)
+
+    def put(self, keys: dict[str, bytes]) -> None:
+        """Write one key after the other."""
+        for key, value in keys.items():
+            self.agent.must("PUT", f"/v1/kv/{key}", value)
+
+    def activate(self, number: int) -> None:
+        self.put({"gray/strategy/active": str(number).encode()})
+
+
+def signed(number: int, canary: str, not_before: str | None = None, **parts: Any) -> dict[str, Any]:
+    """A signed revision that gives the canary a share."""
+    meta = {"not_before": not_before, "not_after": None, "tenant": "one"}
+    empty: dict[str, Any] = {"route": [], "weight": {}, "whitelist": {}}
+    said = {**empty, "percent": {"api.a.test": {"canary": canary}}, **parts}
+    return sign(strategy(number, meta=meta, **said), KEY, "k1")
+
+
+def beside(agent: ConsulServer, folder: Path, more: str = "") -> Site:
+    """A graydns's configuration that takes policies from *agent*, with *more* in its section."""
+    port, pages = free_ports(2)
+    public = base64.b64encode(KEY.public.octets).decode()
+    main = f"""\
+        listen: ["udp://127.0.0.1:{port}"]
+        zones: zones/
+        reload: {{refresh_interval_ms: 200}}
+        consul:
+          address: {agent.address}
+          stale_after: 5s
+          policy: {{keys: [{{id: k1, ed25519: "{public}"}}]}}
+          {more}
+        """
+    folder.mkdir()
+    config = write(folder, main, {"a.test": (ZONE, "")})
+    text = config.read_text().replace("admin: null", "admin: unix:admin.sock")
+    config.write_text(text.replace("http: null", f"http: tcp://127.0.0.1:{pages}"))
+    return Site(folder, agent, port, pages)
+
+
+@pytest.fixture
+def site(require_peer: Callable[[str], str], tmp_path: Path) -> Iterator[Site]:
+    """An agent, and a graydns beside it that is not started."""
+    with consul.agent(require_peer("consul"), tmp_path) as agent:
+        yield beside(agent, tmp_path / "graydns")
+
+
+@pytest.fixture
+def guarded(require_peer: Callable[[str], str], tmp_path: Path) -> Iterator[Site]:
+    """The same with an agent that denies everything without a token; the one of graydns is bound to ``reading``."""
+    with consul.agent(require_peer("consul"), tmp_path, **consul.ACL) as agent:
+        rights(agent, READ)
+        told = agent.must("PUT", "/v1/acl/token", {"Policies": [{"Name": "reading"}]})
+        yield beside(agent, tmp_path / "graydns", f"token: {told['SecretID']}")
+
+
+READ = 'key_prefix "gray/" { policy = "read" } agent_prefix "" { policy = "read" }'
+
+
+def rights(agent: ConsulServer, rules: str) -> None:
+    """Have the policy ``reading`` give these."""
+    status, found = agent.call("GET", "/v1/acl/policy/name/reading")
+    path = f"/v1/acl/policy/{found['ID']}" if status == 200 else "/v1/acl/policy"
+    known = {"ID": found["ID"]} if status == 200 else {}
+    agent.must("PUT", path, {**known, "Name": "reading", "Rules": rules})
+
+
+def test_a_pushed_revision_is_in_the_answers_and_a_forged_one_is_not(site: Site) -> None:
+    """Pushed, altered, lower, rolled back: what is refused leaves the running one, with its reason told."""
+    with site.serving():
+        assert site.canaries() == 0
+        done = site.ctl("policy", "push", site.file(7, "100"))
+        assert done["after"] == {"revision": 7}
+        assert site.canaries() == CLIENTS
+
+        forged = entries(signed(8, "50"))
+        forged["gray/strategy/8/percent"] = forged["gray/strategy/8/percent"].replace(b"50", b"51")
+        site.put(forged)
+        site.activate(8)
+        site.until(lambda: site.refused("bad-signature"))
+        assert site.status()["revision"] == 7
+        assert site.canaries() == CLIENTS
+        assert 'graydns_policy_refusals_total{reason="bad-signature"} 1.0' in site.metrics()
+        assert "graydns_policy_revision 7.0" in site.metrics()
+
+        site.put(entries(signed(3, "0")))
+        site.activate(3)
+        site.until(lambda: site.refused("lower"))
+        assert site.canaries() == CLIENTS
+        assert "lower than 7" in site.ctl("policy", "activate", "3", status=1)
+
+        site.ctl("policy", "high-water", "reset", "3")
+        site.until(lambda: site.status()["revision"] == 3)
+        assert site.canaries() == 0
+        actions = [line["action"] for line in site.ctl("audit", "tail")]
+        assert "policy.high-water:done" in actions
+        assert "policy take" in actions
+
+
+def test_a_restart_without_consul_serves_the_copy(site: Site) -> None:
+    """What was accepted counts after a restart, judged again; a copy that was altered does not."""
+    with site.serving():
+        site.ctl("policy", "push", site.file(7, "100"))
+    site.agent.kill()
+    with site.serving():
+        assert site.canaries() == CLIENTS
+        told = site.status()
+        assert (told["revision"], told["from"]) == (7, "disk")
+        assert told["age"] >= 0
+        site.agent.start()
+        site.agent.wait_ready()
+        site.until(lambda: bool(site.status()["from"] == "consul"))
+        site.ctl("policy", "push", site.file(8, "0"))
+        assert site.canaries() == 0
+        site.agent.kill()
+        site.agent.forget()  # it comes back with nothing of what it knew
+        site.agent.start()
+        site.agent.wait_ready()
+        site.until(lambda: site.refused("absent"))
+        assert site.status()["revision"] == 8
+    path = site.folder / "var/policy.json"
+    path.write_bytes(path.read_bytes().replace(b'"revision":8', b'"revision":2'))
+    with site.serving():
+        assert site.status()["revision"] is None
+        site.put(entries(signed(9, "100")))
+        site.activate(9)
+        site.until(lambda: site.refused("mark-lost"))
+        assert site.canaries() == 0
+
+
+def test_an_abort_in_kv_sends_all_to_the_default(site: Site) -> None:
+    """It needs no signature, holds over a restart without Consul and over live changes, and ends with revert."""
+    with site.serving():
+        site.ctl("policy", "push", site.file(7, "100"))
+        site.put({"gray/abort/api.a.test": b""})
+        site.until(lambda: site.canaries() == 0)
+        assert site.status()["aborted"] == ["api.a.test"]
+        assert "aborted on all nodes" in site.ctl("service", "percent", "api.a.test", "canary=5", status=1)
+    site.agent.kill()
+    with site.serving():
+        assert site.canaries() == 0
+        site.agent.start()
+        site.agent.wait_ready()
+        site.ctl("service", "revert", "api.a.test")
+        site.until(lambda: site.canaries() == CLIENTS)
+
+        done = site.ctl("service", "abort", "api.a.test")
+        assert done["nodes"] == "all"
+        assert site.canaries() == 0
+        assert site.agent.call("GET", "/v1/kv/gray/abort/api.a.test")[0] == 200
+        site.ctl("service", "revert", "api.a.test")
+        assert site.canaries() == CLIENTS
+        site.ctl("service", "abort", "api.a.test", "--local")
+        assert site.canaries() == 0
+        assert site.agent.call("GET", "/v1/kv/gray/abort/api.a.test")[0] == 404
+
+
+def test_half_a_revision_is_not_taken(site: Site) -> None:
+    """Whoever lets it count before it is whole changes nothing; once it is whole, it counts."""
+    with site.serving():
+        site.ctl("policy", "push", site.file(7, "100"))
+        site.activate(8)
+        site.until(lambda: site.refused("incomplete"))
+        assert site.canaries() == CLIENTS
+        site.put(entries(signed(8, "0")))
+        site.until(lambda: site.canaries() == 0)
+        assert site.status()["refused"] is None
+
+
+def test_layers(site: Site) -> None:
+    """The file, then KV over it, also after a reload, then what is changed live."""
+    config = site.folder / "zones/a.test/zone-config.yaml"
+    rule = {"name": "vip", "when": {"source": "10.2.0.0/16"}, "then": {"version": "canary"}}
+    with site.serving():
+        site.ctl("policy", "push", site.file(7, "0", route=[rule]))
+        assert site.ask("10.2.3.0") == [CANARY]
+        site.ctl("service", "percent", "api.a.test", "canary=100")
+        assert site.canaries() == CLIENTS
+        site.ctl("service", "revert", "api.a.test")
+        assert site.canaries() == 0
+        text = config.read_text().replace('config_version: "1"', 'config_version: "2"')
+        config.write_text(text + "    percent: {canary: 100}\n")
+        site.until(lambda: bool(site.ctl("zones")[0]["config_version"] == "2"))
+        assert site.canaries() == 0
+        assert site.ask("10.2.3.0") == [CANARY]
+        told = site.ctl("service", "show", "api.a.test")
+        assert (told["configured"]["percent"], told["policy"]["percent"]) != (None, None)
+
+
+def test_operators(site: Site) -> None:
+    """list, show, diff, activate, rollback; a number that is taken, and a revision that does not fit, are refused."""
+    key = site.folder / "k1.pem"
+    key.write_bytes(KEY.dump())
+    with site.serving():
+        site.ctl("policy", "push", site.file(7, "100"))
+        site.ctl("policy", "push", site.file(8, "0"), "--no-activate")
+        assert site.canaries() == CLIENTS
+        assert "already" in site.ctl("policy", "push", site.file(8, "1"), status=1)
+        site.ctl("policy", "activate", "8")
+        assert site.canaries() == 0
+        rows = site.ctl("policy", "list")
+        assert [(row["revision"], row["running"], row["state"]) for row in rows] == [(7, False, "ok"), (8, True, "ok")]
+        assert site.ctl("policy", "show") == signed(8, "0")
+        assert any(line.startswith("+") and "0" in line for line in site.ctl("policy", "diff", "7", "8"))
+        done = site.ctl("policy", "rollback", "7", "--key", str(key))
+        assert done["after"] == {"revision": 9}
+        assert site.canaries() == CLIENTS
+        unknown = site.file(10, "0", percent={"none.a.test": {"canary": "1"}})
+        assert "unknown service" in site.ctl("policy", "push", unknown, status=1)
+        assert site.status()["refused"] is None
+
+
+def test_what_does_not_fit_yet_is_taken_when_it_does(site: Site) -> None:
+    """A revision whose time is to come, and one whose version a file has later, count without being written again."""
+    config = site.folder / "zones/a.test/zone-config.yaml"
+    with site.serving():
+        soon = moment_text(int(time.time()) + 4)
+        assert "has not come" in site.ctl("policy", "push", site.file(7, "100", not_before=soon), status=1)
+        site.put(entries(signed(7, "100", not_before=soon)))
+        site.activate(7)
+        site.until(lambda: site.refused("not-yet-valid"))
+        site.until(lambda: bool(site.status()["revision"] == 7))
+        assert site.canaries() == CLIENTS
+
+        green = {"api.a.test": {"green": "100"}}
+        site.put(entries(signed(8, "0", percent=green)))
+        site.activate(8)
+        site.until(lambda: site.refused("invalid"))
+        text = config.read_text().replace('config_version: "1"', 'config_version: "2"')
+        config.write_text(text.replace("versions: {", "versions: {green: {A: 192.0.2.40}, "))
+        site.until(lambda: bool(site.status()["revision"] == 8))
+        assert site.ask("198.51.1.0") == ["192.0.2.40"]
+
+
+def test_a_large_policy_can_be_pushed(site: Site) -> None:
+    """As large as it may be; a larger one is refused before it is sent."""
+    clients = [f"client:{number:020}" for number in range(850)]
+    with site.serving():
+        site.ctl("policy", "push", site.file(7, "100", whitelist={"api.a.test": {"canary": clients}}))
+        assert site.canaries() == CLIENTS
+        larger = site.file(8, "100", whitelist={"api.a.test": {"canary": clients * 2}})
+        assert "can push" in site.ctl("policy", "push", larger, status=1)
+
+
+def test_a_token_that_loses_its_rights_takes_nothing_away(guarded: Site) -> None:
+    """All keys vanish from its sight at once, with no error: what ran goes on, and what was aborted stays so."""
+    site = guarded
+    with site.serving():
+        site.put({**entries(signed(7, "100")), "gray/strategy/active": b"7"})
+        site.until(lambda: site.canaries() == CLIENTS)
+        site.put({"gray/abort/api.a.test": b"anna"})
+        site.until(lambda: site.canaries() == 0)
+        rights(site.agent, 'agent_prefix "" { policy = "read" }')
+        site.until(lambda: site.refused("absent"))
+        assert (site.status()["revision"], site.status()["aborted"]) == (7, ["api.a.test"])
+        assert site.canaries() == 0
+        rights(site.agent, READ)
+        site.until(lambda: site.status()["refused"] is None)
+        site.agent.must("DELETE", "/v1/kv/gray/abort/api.a.test")
+        site.until(lambda: site.canaries() == CLIENTS)
+
+
+def test_two_nodes(site: Site) -> None:
+    """What is pushed and aborted on one holds on the other."""
+    other = beside(site.agent, site.folder.parent / "other")
+    with site.serving(), other.serving():
+        site.ctl("policy", "push", site.file(7, "100"))
+        other.until(lambda: other.canaries() == CLIENTS)
+        site.ctl("service", "abort", "api.a.test")
+        other.until(lambda: other.canaries() == 0)
+        other.ctl("service", "revert", "api.a.test")
+        site.until(lambda: site.canaries() == CLIENTS)
