@@ -18,6 +18,7 @@ from graydns.config.consul import Consul as Config
 from graydns.config.consul import ConsulTls
 from graydns.model.errors import ConfigError, Fault
 from graydns.sources.consul.feed import Feed
+from graydns.sources.consul.versions import Versions
 from txconsul import Consul
 from txconsul.errors import ConsulError
 
@@ -30,7 +31,8 @@ RETRY = 5.0
 
 class ConsulSource(Service):
     """*zone*: the domain, for Server; *feed*: what it waits for; *renamed*: gets the zone when Consul has said what its
-    datacenter is called, unless the configuration does. Of the catalog nothing is asked before a query does."""
+    datacenter is called, unless the configuration does; *versions*: for Server, too. Of the catalog nothing is asked
+    before a query does, but for what versions name."""
 
     _log = Logger()
 
@@ -39,13 +41,17 @@ class ConsulSource(Service):
         self.consul = _connection(config, reactor)
         guarded = config.token is not None or config.token_file is not None or "CONSUL_HTTP_TOKEN" in os.environ
         self.feed = Feed(self.consul, reactor, config.stale_after, lambda view: None, guarded)
+        self.versions = Versions(self.feed.service, reactor, config.only_passing)
+        self.feed.told = self.versions.hear
         self.zone = self._zone(config.datacenter or DATACENTER)
         self.renamed: Callable[[Zone], None] = lambda zone: None
         self._asking: Deferred[None] | None = None
 
     def startService(self) -> None:
-        """Ask for the datacenter, if it is not configured."""
+        """Watch what versions name; ask for the datacenter, if it is not configured."""
         super().startService()  # type: ignore[no-untyped-call]
+        self.versions.wanted = self.feed.pin
+        self.feed.pin(self.versions.names)
         if self._config.datacenter is None:
             self._asking = Deferred.fromCoroutine(self._ask_datacenter()).addErrback(self._failed)
 
@@ -54,6 +60,7 @@ class ConsulSource(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         if self._asking is not None:
             self._asking.cancel()
+        self.versions.stop()
         self.feed.stop()
         return self.consul.close()
 
