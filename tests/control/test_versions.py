@@ -125,7 +125,8 @@ async def test_it_is_told(scene: Scene) -> None:
     control = scene.running.control
     scene.tell(PASSING)
     shown = control.service_show("api.a.test")
-    assert shown["configured"]["versions"]["canary"]["consul"]["service"] == "api"
+    consul = shown["configured"]["versions"]["canary"]["consul"]
+    assert (consul["service"], consul["panic_threshold"]) == ("api", "50")
     assert shown["consul"]["canary"]["endpoints"] == ["192.0.2.20"]
     scene.tell(CRITICAL)
     shown = control.service_show("api.a.test")["consul"]["canary"]

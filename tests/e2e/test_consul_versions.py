@@ -103,11 +103,15 @@ def test_a_canary_empties_into_the_default_and_comes_back(agent: ConsulServer, p
         assert clients(port) == before  # half of the canary is as many as its threshold asks for
 
 
-def test_a_cold_start_without_consul(agent: ConsulServer, place: Place) -> None:
+def test_a_restart_without_consul(agent: ConsulServer, place: Place) -> None:
     """A default in the file answers, for canaries too; one from Consul is SERVFAIL with EDE 22, not a denial; both are
     as they should be once Consul is there."""
-    agent.kill()
+    register(agent, 20)
     port = place.port
+    with serving(place.config, port):
+        until(lambda: addresses(ask(port, "all.shop.test")) == {"192.0.2.20"})
+        before = clients(port)
+    agent.kill()
     with serving(place.config, port):
         for _ in range(2):
             assert set(clients(port)) == {frozenset(STABLE)}
@@ -118,4 +122,5 @@ def test_a_cold_start_without_consul(agent: ConsulServer, place: Place) -> None:
         agent.wait_ready()
         register(agent, 20)
         until(lambda: addresses(ask(port, "all.shop.test")) == {"192.0.2.20"})
-        assert {"192.0.2.20"} in clients(port)
+        agent.must("PUT", "/v1/agent/check/pass/c20")  # a check that was never refreshed has failed by now
+        until(lambda: clients(port) == before)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import define, evolve, field
 from twisted.internet.task import Clock
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
 from graydns.gray.health import PANIC
 from graydns.model.catalog import CRITICAL, ONE_EACH, PASSING, WARNING, Instance, ServiceView, Weights
@@ -133,6 +135,29 @@ def test_an_empty_canary_is_the_default_and_back(scene: Scene, tmp_path: Path) -
     assert scene.snapshot.routers["t-demo"].services[API].health["canary"].state == "gone"
     scene.tell(instance(20))
     assert scene.decision().cohort == before.cohort
+
+
+def test_a_change_of_state_is_logged(scene: Scene, tmp_path: Path) -> None:
+    """Once, with what clients get: a warning when a canary empties, a plain line when it is back."""
+    scene.begin(load(tmp_path, "{consul: {service: api}}"))
+    lines: list[tuple[str, str]] = []
+
+    def observe(event: LogEvent) -> None:
+        lines.append((event["log_level"].name, formatEvent(event)))
+
+    observer: Any = observe
+    globalLogPublisher.addObserver(observer)
+    try:
+        for status in (PASSING, PASSING, CRITICAL, CRITICAL, PASSING):
+            scene.tell(instance(20, status))
+    finally:
+        globalLogPublisher.removeObserver(observer)
+    head = "version canary of api.shop.test: "
+    assert lines == [
+        ("info", f"{head}1 of 1 instances of api healthy"),
+        ("warn", f"{head}0 of 1 instances of api healthy: its clients get stable"),
+        ("info", f"{head}1 of 1 instances of api healthy"),
+    ]
 
 
 def test_a_default_answers_with_all_it_has(scene: Scene, tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address
 
 from attrs import evolve, frozen
-from dns.rdatatype import CNAME
+from dns.rdatatype import AAAA, CNAME, A
 
 from graydns.gray.endpoints import MAX_MEMBERS, Member, Pool, identify, pool
 from graydns.gray.faults import Faults
 from graydns.gray.health import HEALTHY, UNKNOWN, Standings, VersionHealth
-from graydns.gray.records import read_records
+from graydns.gray.records import Wire, read_records
 from graydns.gray.service import CompiledService
 from graydns.model.catalog import CRITICAL, Instance
 from graydns.model.errors import Fault
@@ -80,12 +80,13 @@ def _is_same(one: Pool, other: Pool) -> bool:
 def _member(instance: Instance) -> Member | None:
     """The endpoint at *instance*; None if that has no address that can be told. One that does not pass has the share
     it would have."""
-    try:
-        mnemonic = "A" if ip_address(instance.host).version == 4 else "AAAA"
-    except ValueError:
-        mnemonic = "CNAME"
     sink: list[Fault] = []
-    records = read_records({mnemonic: (instance.host,)}, Faults(sink))
+    records: Wire
+    try:
+        address = ip_address(instance.host)
+        records = {A if address.version == 4 else AAAA: (address.packed,)}
+    except ValueError:
+        records = read_records({"CNAME": (instance.host,)}, Faults(sink))
     if sink:
         return None
     weight = instance.weights.passing if instance.status == CRITICAL else instance.weight

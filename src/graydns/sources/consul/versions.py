@@ -36,13 +36,12 @@ Place = tuple[str, bytes]
 
 @define(eq=False)
 class _Kept:
-    """What is kept of one version from one Snapshot to the next. *due*: when a standing changes by itself."""
+    """What is kept of one version from one Snapshot to the next."""
 
     source: FromConsul
     standings: Standings | None = None
     health: VersionHealth | None = None
     pool: Pool | None = None
-    due: float | None = None
 
 
 @define(eq=False)
@@ -50,7 +49,7 @@ class Versions:
     """*find*: what Consul last said of a service, None = nothing yet. *only_passing*: whether a warning is a failure.
 
     *changed*: is told which services are to be compiled anew. *wanted*: is told the services of Consul that versions
-    name whenever those have become others.
+    name whenever those have become others. *places*: the names, in wire form, of the services that have such versions.
     """
 
     find: Callable[[str], ServiceView | None] = field(repr=False)
@@ -58,8 +57,10 @@ class Versions:
     only_passing: bool = False
     changed: Callable[[Iterable[Place]], None] = field(init=False, default=lambda places: None, repr=False)
     wanted: Callable[[Iterable[str]], None] = field(init=False, default=lambda names: None, repr=False)
+    places: frozenset[bytes] = field(init=False, default=frozenset(), repr=False)
     _kept: dict[Place, dict[str, _Kept]] = field(init=False, factory=dict, repr=False)
     _naming: Mapping[str, list[Place]] = field(init=False, factory=dict, repr=False)
+    _due: dict[Place, float] = field(init=False, factory=dict, repr=False)
     _timer: Any = field(init=False, default=None, repr=False)
 
     _log = Logger()
@@ -68,11 +69,6 @@ class Versions:
     def names(self) -> frozenset[str]:
         """The services of Consul that versions name."""
         return frozenset(self._naming)
-
-    @property
-    def places(self) -> frozenset[bytes]:
-        """The names, in wire form, of the services that have such versions."""
-        return frozenset(name for _, name in self._kept)
 
     def fill(self, snapshot: Snapshot) -> Snapshot:
         """*snapshot*, whose services may be new, with the endpoints of their versions."""
@@ -86,6 +82,7 @@ class Versions:
                 kept[place][version] = old if old is not None and old.source == source else _Kept(source)
                 naming[source.service].append(place)
         names, self._kept, self._naming = self.names, kept, dict(naming)
+        self.places, self._due = frozenset(name for _, name in kept), {}
         if self.names != names:
             self.wanted(self.names)
         return self.renew(snapshot, kept)
@@ -98,6 +95,7 @@ class Versions:
             filled = self._filled(service, self._kept[tenant, name])
             if filled is not service:
                 changed[tenant][name] = filled
+            self._note_due((tenant, name))
         self._arm()
         if not changed:
             return snapshot
@@ -133,7 +131,6 @@ class Versions:
         if view is not None:
             told = {one.name: is_healthy(one, self.only_passing) for one in instances}
             kept.standings = stand(kept.standings or {}, told, source, self.clock.seconds())
-            kept.due = due(kept.standings, source)
         health = judge(source, kept.standings, default)
         self._note(service.name, version, kept, health)
         return Found(health, members_of(instances, kept.standings or {}, health))
@@ -146,21 +143,26 @@ class Versions:
         say = self._log.info if health.state == HEALTHY else self._log.warn
         say("version {version} of {service}: {health}", version=version, service=service, health=str(health))
 
+    def _note_due(self, place: Place) -> None:
+        """Note when an instance of the service at *place* has been healthy, or not, for long enough."""
+        ends = [due(one.standings or {}, one.source) for one in self._kept[place].values()]
+        end = min((end for end in ends if end is not None), default=None)
+        if end is None:
+            self._due.pop(place, None)
+        else:
+            self._due[place] = end
+
     def _arm(self) -> None:
-        """Wake when the next instance has been healthy, or not, for long enough."""
+        """Wake when the next of them has."""
         self.stop()
         self._timer = None
-        ends = [one.due for versions in self._kept.values() for one in versions.values() if one.due is not None]
-        if ends:
-            self._timer = self.clock.callLater(max(SOON, min(ends) - self.clock.seconds()), self._wake)
+        if self._due:
+            left = min(self._due.values()) - self.clock.seconds()
+            self._timer = self.clock.callLater(max(SOON, left), self._wake)
 
     def _wake(self) -> None:
         now = self.clock.seconds()
-        self._tell(
-            place
-            for place, versions in self._kept.items()
-            if any(one.due is not None and one.due <= now for one in versions.values())
-        )
+        self._tell(place for place, end in self._due.items() if end <= now)
         if self._timer is None or not self._timer.active():
             self._arm()
 
