@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from attrs import evolve
@@ -23,6 +24,7 @@ from graydns.resolve.learning import Learning, Nothing
 from graydns.resolve.pipeline import Stores, build_pipeline
 from graydns.snapshot.snapshot import Snapshot
 from graydns.snapshot.undertaker import Undertaker
+from graydns.sources.consul.versions import Place, Versions
 from graydns.sources.slices import in_slices
 
 #: What the hot tables may hold of the cache's size; their answers' bytes are mostly the cache's own.
@@ -34,6 +36,7 @@ class Server:
 
     *front*: for the doors. *stores*: what is remembered of upstreams. *tables*: the hot tables, by tenant of the asker.
     *quotas*: by tenant, of those that have one. *domain*: Consul's, what it is made of comes through *learning*.
+    *versions*: fills those that come from Consul.
     """
 
     _log = Logger()
@@ -46,11 +49,14 @@ class Server:
         cookie_secrets: tuple[bytes, ...],
         domain: Zone | None = None,
         learning: Learning | None = None,
+        versions: Versions | None = None,
     ) -> None:
         self.anomalies = AnomalyLog(time.monotonic)
         self._domain = domain
         self._learning = learning or Nothing()
-        self.snapshot = snapshot = self._with_domain(snapshot)
+        self.versions = versions or Versions(lambda name: None, reactor)
+        self.versions.changed = self.renew
+        self.snapshot = snapshot = self.versions.fill(self._with_domain(snapshot))
         self._reactor = reactor
         self._secrets = cookie_secrets
         self.tables: dict[str, HotTable] = {}
@@ -63,7 +69,7 @@ class Server:
 
     def swap(self, snapshot: Snapshot) -> None:
         """Serve *snapshot* from the next query on; those under way end with the one they began with."""
-        snapshot = self._with_domain(snapshot)
+        snapshot = self.versions.fill(self._with_domain(snapshot))
         before, peers = self.snapshot.config, self.front.serving.peers
         self.forget_hot()
         if _trusted(snapshot.config) != _trusted(before):
@@ -75,6 +81,21 @@ class Server:
             table.limit = self._hot_limit(tenant)
         self.front.serving = self._serving(snapshot, peers)
         self._undertaker.watch(snapshot)
+
+    def renew(self, places: Iterable[Place]) -> None:
+        """Compile the services at *places* anew from Consul, and forget their hot answers; all else stays as it is."""
+        before, places = self.snapshot, list(places)
+        snapshot = self.versions.renew(before, places)
+        if snapshot is before:
+            return
+        self.snapshot = snapshot
+        for table in self.tables.values():
+            for _, name in places:
+                table.forget_view(name)
+        self.front.serving = self._serving(snapshot, self.front.serving.peers)
+        for tenant, router in snapshot.routers.items():
+            if router is not before.routers[tenant]:
+                self._undertaker.follow(router)
 
     def use_domain(self, domain: Zone) -> None:
         """Answer Consul's domain by this zone from now on."""
@@ -104,7 +125,7 @@ class Server:
 
     def _serving(self, snapshot: Snapshot, peers: Peers) -> Serving:
         pipeline, quotas = build_pipeline(snapshot, self.stores), self._quotas_of(snapshot)
-        return Serving(pipeline, snapshot.plan, peers, quotas, self._learning.is_current)
+        return Serving(pipeline, snapshot.plan, peers, quotas, self._learning.is_current, self.versions.places)
 
     def _quotas_of(self, snapshot: Snapshot) -> dict[str, Quota]:
         """The quotas of the tenants that are isolated in ``compute`` and have one; what they have used goes on."""

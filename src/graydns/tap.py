@@ -160,6 +160,7 @@ def make_graydns(path: Path, reactor: Any) -> Graydns:
         cookie_secrets=secrets,
         domain=None if consul is None else consul.zone,
         learning=None if consul is None else consul.feed,
+        versions=None if consul is None else consul.versions,
     )
     if consul is not None:
         consul.feed.changed = server.forget_view

@@ -6,12 +6,42 @@ from pathlib import Path
 
 import pytest
 
-from graydns.model.policy import Endpoint, Service, Version
+from graydns.model.policy import Endpoint, FromConsul, Service, Version
 from tests.config.files import brief, faults_of_zone, service_zone, zone_of
 
 OWNER = b"\3api\4shop\4test\0"
 
 FAULTS = [
+    (
+        "default: v1\nversions: {v1: {consul: {tag: v2}}}\n",
+        "8:29 services.api.shop.test.versions.v1.consul: no key 'service'",
+        "'service', which is required",
+    ),
+    (
+        "default: v1\nversions: {v1: {consul: {service: api, id: x}}}\n",
+        "8:44 services.api.shop.test.versions.v1.consul.id: the unknown key 'id'",
+        "one of service, tag, meta",
+    ),
+    (
+        "default: v1\nversions: {v1: {consul: {service: api, meta: v2}}}\n",
+        "8:50 services.api.shop.test.versions.v1.consul.meta: 'v2'",
+        "what instances have registered",
+    ),
+    (
+        "default: v1\nversions: {v1: {consul: {service: api}, A: 192.0.2.1}}\n",
+        "8:45 services.api.shop.test.versions.v1.A: 'A' beside 'consul'",
+        "either records, or instances of Consul",
+    ),
+    (
+        "default: v1\nversions: {v1: {consul: {service: api}, rise: 3}}\n",
+        "8:51 services.api.shop.test.versions.v1.rise: '3'",
+        "a duration from 0s to 1d",
+    ),
+    (
+        "default: v1\nversions: {v1: {consul: {service: api}, panic_threshold: 50 %}}\n",
+        "8:62 services.api.shop.test.versions.v1.panic_threshold: '50 %'",
+        "a percentage from 0 to 100",
+    ),
     # Line 7 is the first of the service.
     (
         "versions: {v1: {A: 192.0.2.1}}\n",
@@ -251,3 +281,17 @@ def test_services_are_judged_one_by_one(tmp_path: Path) -> None:
         "  b.shop.test: {default: v1, versions: {v1: {A: 192.0.2.1}}, percent: {v8: 1}}\n"
     )
     assert [brief(fault).split(" ")[0] for fault in faults_of_zone(tmp_path, text)] == ["7:14", "9:10", "10:72"]
+
+
+def test_a_version_from_consul(tmp_path: Path) -> None:
+    """Instances by tag or metadata; its types are not known here, so that they need not be the same."""
+    text = """\
+default: v1
+versions:
+  v1: {A: 192.0.2.1, AAAA: "2001:db8::1"}
+  v2: {consul: {service: Api, tag: V2}, answers: 2}
+  v3: {consul: {service: api, meta: {version: v2}}, panic_threshold: 25, rise: 10s, fall: 500ms}
+"""
+    versions = zone_of(tmp_path, service_zone(text)).services[OWNER].versions
+    assert versions["v2"] == Version((), 2, FromConsul("api", "v2"))
+    assert versions["v3"] == Version((), None, FromConsul("api", "", {"version": "v2"}, 250_000, 10.0, 0.5))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from twisted.internet import reactor as default_reactor
 
+from graydns.model.catalog import ServiceView
 from graydns.model.errors import NotYetKnown, ResolveError
 from graydns.sources.consul.feed import Feed, View
 from tests import consul
@@ -112,6 +113,26 @@ async def test_what_nobody_asks_for_is_let_go(agent: ConsulServer) -> None:
         assert len(gone) == 4
         assert feed.service("idle") is None
         assert await learnt(feed, "idle") == ["192.0.2.1"]
+
+
+@on_reactor
+async def test_what_is_pinned_is_told_and_stays(agent: ConsulServer) -> None:
+    """It is watched without being asked for, each new view is told, and idleness does not end it until it is let go."""
+    told: list[ServiceView] = []
+    async with feeding(agent, []) as feed:
+        feed.told = told.append
+        feed.pin(["web", "other"])
+        await until(lambda: {view.name for view in told} == {"web", "other"})
+        await register(agent, "web", "192.0.2.1")
+        await until(lambda: addresses(feed, "web") == ["192.0.2.1"])
+        assert told[-1] is feed.service("web")
+        for _ in range(3):
+            feed._sweep()
+        assert feed.status["known"] == 2
+        feed.pin(["other"])
+        feed._sweep()
+        feed._sweep()
+        assert feed.status["known"] == 1
 
 
 @on_reactor

@@ -5,12 +5,13 @@ from __future__ import annotations
 from attrs import evolve
 
 from graydns.authority.rows import Node, Stored
-from graydns.authority.rrtype import CNAME, OWNED
+from graydns.authority.rrtype import ANY, CNAME, OWNED
 from graydns.authority.search import Cut, Exact, Place, Renamed, Wildcard, search
 from graydns.authority.step import NOERROR, NXDOMAIN, Asked, Step, negative, placed, records
 from graydns.authority.zone import Zone
 from graydns.model.answer import Ede
 from graydns.model.decision import Block, Decision, Kind
+from graydns.model.errors import ResolveError
 
 REFUSED = 5
 
@@ -21,11 +22,16 @@ BLOCKED, PROHIBITED, NOT_AUTHORITATIVE = Ede(15), Ede(18), Ede(20)
 
 
 def decided(zone: Zone | None, name: bytes, decision: Decision, asked: Asked) -> Step:
-    """The step for *name*, of which *decision* has been taken; *zone* is None for a name that is not ours."""
+    """The step for *name*, of which *decision* has been taken; *zone* is None for a name that is not ours.
+
+    Raises ResolveError for a version that Consul has not told yet: SERVFAIL and EDE 22, No Reachable Authority.
+    """
     match decision.kind:
         case Kind.BLOCK:
             return evolve(_blocked(zone, decision.block), origin=decision.origin or zone, why=decision.why)
-        case Kind.VERSION | Kind.RECORDS:
+        case Kind.UNKNOWN if asked.qtype in OWNED or asked.qtype == ANY:
+            raise ResolveError(f"{decision.why} is not known yet", ede=22)
+        case Kind.VERSION | Kind.RECORDS | Kind.UNKNOWN:
             return _given(zone, name, decision, asked)
         case Kind.PLAIN | Kind.UPSTREAM:
             if zone is None:

@@ -156,6 +156,7 @@ def check_service(service: Service, broken: Collection[str]) -> Iterator[Misfit]
     types = {
         name: frozenset(mnemonic for endpoint in version.endpoints for mnemonic in endpoint.records)
         for name, version in service.versions.items()
+        if version.consul is None
     }
     if not service.allow_uneven and len(set(types.values())) > 1 and "allow_uneven" not in broken:
         found = "; ".join(f"{name}: {', '.join(sorted(kinds))}" for name, kinds in types.items())

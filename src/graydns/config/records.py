@@ -10,9 +10,10 @@ import dns.rdatatype
 from attrs import field, frozen
 from dns.rdatatype import RdataType
 
+from graydns.config.fromconsul import read_from_consul
 from graydns.config.misfit import Gathering, Misfit, misfits, shown
 from graydns.config.scalar import Integer
-from graydns.model.policy import Endpoint, Version
+from graydns.model.policy import Endpoint, FromConsul, Version
 
 #: Types that hold a zone together (RFC 1034, 4034, 5155, 6672, 7344): no client may get a choice of these.
 STRUCTURE = frozenset(
@@ -134,19 +135,23 @@ VERSION_RECORDS = Records(STRUCTURE | BINDINGS)
 
 
 def read_version(value: object, _: object = None) -> Version:
-    """A version: records by type (the short form), or ``endpoints``; both with ``answers``."""
+    """A version: records by type (the short form), ``endpoints``, or ``consul``; all with ``answers``."""
     if not isinstance(value, dict):
-        raise misfits(value, "records by type, such as {A: [192.0.2.1]}, or {endpoints: […]}")
+        raise misfits(value, "records by type, such as {A: [192.0.2.1]}, {endpoints: […]} or {consul: {service: …}}")
     rest = {key: item for key, item in value.items() if key != "answers"}
     wrong = Gathering()
     answers: int | None = None
     endpoints: tuple[Endpoint, ...] = ()
+    consul: FromConsul | None = None
     with wrong.at():
-        endpoints = _read_listed(rest) if "endpoints" in rest else zipped(VERSION_RECORDS(rest))
+        if "consul" in rest:
+            consul = read_from_consul(rest)
+        else:
+            endpoints = _read_listed(rest) if "endpoints" in rest else zipped(VERSION_RECORDS(rest))
     if value.get("answers") is not None:
         with wrong.at("answers"):
             answers = read_answers(value["answers"])
-    version = Version(endpoints, answers)
+    version = Version(endpoints, answers, consul)
     wrong.extend(alias_misfits(version))
     wrong.close()
     return version

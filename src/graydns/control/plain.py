@@ -11,7 +11,7 @@ import attrs
 from graydns.config.document import Document
 from graydns.config.policy import percent, percents
 from graydns.model.name import to_text
-from graydns.model.policy import Rule, Service
+from graydns.model.policy import FromConsul, Rule, Service
 
 #: Rules that are shown; of a longer list the number is told.
 MOST_RULES = 200
@@ -25,6 +25,8 @@ def plain(value: object) -> Any:
         return to_text(value)
     if isinstance(value, Service):
         return service(value)
+    if isinstance(value, FromConsul):
+        return {**_fields(value), "panic_threshold": percent(value.panic_threshold)}
     if isinstance(value, Mapping):
         return {str(plain(key)): plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and len(value) > MOST_RULES and isinstance(value[0], Rule):
@@ -33,11 +35,15 @@ def plain(value: object) -> Any:
         return sorted(plain(item) for item in value)
     if isinstance(value, Sequence):
         return [plain(item) for item in value]
-    if type(value).__str__ is object.__str__ and attrs.has(kind := type(value)):
-        fields = attrs.fields(kind)
-        given = ((one.metadata.get("key", one.name), getattr(value, one.name)) for one in fields)
-        return {key: plain(item) for key, item in given if not isinstance(item, Document)}
+    if type(value).__str__ is object.__str__ and attrs.has(type(value)):
+        return _fields(value)
     return str(value)
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    fields = attrs.fields(type(value))
+    given = ((one.metadata.get("key", one.name), getattr(value, one.name)) for one in fields)
+    return {key: plain(item) for key, item in given if not isinstance(item, Document)}
 
 
 def service(value: Service) -> dict[str, Any]:

@@ -78,6 +78,7 @@ def show(state: State, name: str) -> dict[str, Any]:
         "gray_off": off,
         "unfit": state.unfit.get(found.name),
         "asked": asked(state, found),
+        "consul": from_consul(state, found),
         "served": _served(state, found),
     }
 
@@ -124,6 +125,22 @@ def _in_files(state: State, found: Found) -> Service:
     """What its file alone says."""
     there = find(state.plain, found.wire)
     return found.file if there is None else there[1]
+
+
+def from_consul(state: State, found: Found) -> dict[str, dict[str, Any]]:
+    """What became of the versions that come from Consul."""
+    compiled = state.server.snapshot.routers[found.tenant].services[found.wire]
+    return {
+        version: {
+            "state": one.state,
+            "healthy": one.healthy,
+            "instances": one.instances,
+            "emptied": one.is_emptied,
+            "endpoints": [] if one.is_emptied else [member.name for member in compiled.pools[version].members],
+            "why": str(one),
+        }
+        for version, one in compiled.health.items()
+    }
 
 
 def _served(state: State, found: Found) -> dict[str, Any] | None:

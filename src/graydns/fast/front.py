@@ -263,6 +263,8 @@ class Front:
         peer.hot.keep(*_key(query), entry, query.plan)
         if view is not None:
             peer.hot.tie(*_key(query), view)
+        if query.qname in self.serving.moving:
+            peer.hot.tie(*_key(query), query.qname)
 
     def _render(self, query: Query, peer: Peer, answer: Answer, decision: Decision | None) -> bytes:
         return self.settings.reply(query, peer, answer, decision, self.clock(), self.wall())

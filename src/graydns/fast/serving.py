@@ -27,8 +27,8 @@ class Serving:
     """The running Snapshot as the front sees it; replaced in one assignment.
 
     *plan*: (name, type, asker's tenant) to the Plan that applies. *quotas*: of the tenants that have one. *is_current*:
-    whether answers made of a view of Consul's catalog may be kept. A query keeps
-    the Serving it began with.
+    whether answers made of a view of Consul's catalog may be kept. *moving*: names, in wire form,
+    whose answers are forgotten by name when Consul says so. A query keeps the Serving it began with.
     """
 
     pipeline: Pipeline
@@ -36,3 +36,4 @@ class Serving:
     peers: Peers = field(repr=False)
     quotas: Mapping[str, Quota] = field(factory=dict, repr=False)
     is_current: Callable[[ServiceView | NodeView], bool] = field(default=lambda view: False, repr=False)
+    moving: frozenset[bytes] = field(default=frozenset(), repr=False)

@@ -41,7 +41,8 @@ class Member:
 class Pool:
     """A version with those of its endpoints that are in use; the ``origin`` of its answers.
 
-    *answers*: endpoints per answer. *key*: SipHash key of the purpose "endpoint".
+    *answers*: endpoints per answer. *key*: SipHash key of the purpose "endpoint". *known*: False = where its endpoints
+    come from has not told them yet.
     """
 
     service: str
@@ -49,6 +50,7 @@ class Pool:
     members: tuple[Member, ...]
     answers: int
     key: bytes = field(repr=False)
+    known: bool = True
     _winners: bytearray | array[int] = field(init=False, repr=False)
     _rotations: dict[int, Wire] = field(init=False, factory=dict, repr=False)
 

@@ -36,7 +36,8 @@ class Explanation:
     """Everything about one verdict.
 
     *decided_by*: the step that had the last word. *key*: what tells the client apart (*key_hex*: as bytes), None
-    where the name is no service. *ttl*: the cap in seconds, None = none. *scope*: the ECS scope of the answer.
+    where the name is no service. *versions*: what became of those from Consul. *ttl*: the cap in seconds, None = none.
+    *scope*: the ECS scope of the answer.
     *rules*: every rule of the tenant, best rank first.
     """
 
@@ -49,6 +50,7 @@ class Explanation:
     key_hex: str | None
     bucket: int | None
     split: str | None
+    versions: tuple[str, ...]
     whitelist: str | None
     decided_by: str
     verdict: str
@@ -77,6 +79,8 @@ class Explanation:
         if self.service is not None:
             yield f"  client key {self.key} ({self.key_hex}), bucket {self.bucket}"
             yield f"  split      {self.split}"
+        for version in self.versions:
+            yield f"  version    {version}"
         yield f"  ttl        {'as it is' if self.ttl is None else f'at most {self.ttl} s'}"
         private = ", private" if self.private else ""
         yield f"  scope      {self.scope}{private} (the name reads /{self.reach[0]} of IPv4, /{self.reach[1]} of IPv6)"
@@ -112,6 +116,7 @@ def explain_steps(scene: Scene, plan: Plan, rules: Iterable[CompiledRule]) -> Ge
         key_hex=None if key is None else key.hex(),
         bucket=None if service is None or key is None else bucket(hash64(service.cohort_key, key)),
         split=None if service is None else _show_split(service),
+        versions=() if service is None else tuple(f"{name}: {one}" for name, one in service.health.items()),
         whitelist=winner.entry if isinstance(winner, Listing) else None,
         decided_by=_show_winner(winner, service),
         verdict=decision.why,

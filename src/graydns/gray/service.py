@@ -11,6 +11,7 @@ from dns.rdatatype import CNAME
 from graydns.gray.conditions import NAMESPACES, read_network
 from graydns.gray.endpoints import MAX_MEMBERS, Member, Pool, identify, pool
 from graydns.gray.faults import Faults
+from graydns.gray.health import VersionHealth
 from graydns.gray.key import COHORT, ENDPOINT, KeyRecipe, hash_key, recipe
 from graydns.gray.records import read_records
 from graydns.gray.rules import MAX_TTL
@@ -36,7 +37,8 @@ class CompiledService:
     """A name under release control.
 
     *name*: text, part of every hash key. *listed*: the whitelist by identity; *networks*: the whitelist by
-    network. *cohort_key*: SipHash key of the purpose "cohort".
+    network. *cohort_key*, *endpoint_key*: SipHash keys of these purposes. *consul*: versions whose endpoints are in
+    Consul; *health*: what is known of those (``gray.filling``).
     """
 
     name: str
@@ -48,6 +50,9 @@ class CompiledService:
     networks: Mapping[Subnet, Listing] = field(repr=False)
     key: KeyRecipe
     cohort_key: bytes = field(repr=False)
+    endpoint_key: bytes = field(repr=False)
+    consul: Mapping[str, Version] = field(factory=dict, repr=False)
+    health: Mapping[str, VersionHealth] = field(factory=dict, repr=False)
 
 
 def compile_service(tenant: str, name: str, service: Service, faults: Faults) -> CompiledService:
@@ -59,7 +64,8 @@ def compile_service(tenant: str, name: str, service: Service, faults: Faults) ->
         version: _read_version(name, version, listed, endpoint_key, faults.under("versions", version))
         for version, listed in service.versions.items()
     }
-    if not service.allow_uneven and len({one.types for one in pools.values()}) > 1:
+    consul = {version: listed for version, listed in service.versions.items() if listed.consul is not None}
+    if not service.allow_uneven and len({one.types for name, one in pools.items() if name not in consul}) > 1:
         faults.add("versions with different record types", "the same types in each, or allow_uneven: true", "versions")
     listed, networks = _read_whitelist(service, faults.under("whitelist"))
     return CompiledService(
@@ -72,6 +78,8 @@ def compile_service(tenant: str, name: str, service: Service, faults: Faults) ->
         networks=networks,
         key=_read_key(service, faults),
         cohort_key=hash_key(tenant, name, salt, COHORT),
+        endpoint_key=endpoint_key,
+        consul=consul,
     )
 
 
@@ -100,6 +108,8 @@ def _read_key(service: Service, faults: Faults) -> KeyRecipe:
 
 
 def _read_version(service: str, name: str, version: Version, key: bytes, faults: Faults) -> Pool:
+    if version.consul is not None:
+        return Pool(service, name, (), 1, key, known=False)
     members: dict[bytes, Member] = {}
     for at, endpoint in enumerate(version.endpoints):
         member = _read_endpoint(endpoint, faults.under("endpoints", at))

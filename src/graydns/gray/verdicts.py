@@ -79,7 +79,7 @@ class Verdicts:
         endpoint = pool.members[first].name if pool.members else ""
         return Decision(
             Cohort(self.tenant, pool.service, pool.version, endpoint),
-            Kind.VERSION,
+            Kind.VERSION if pool.known else Kind.UNKNOWN,
             records=pool.records(first),
             ttl=ttl,
             ttl_cap=ttl,

@@ -33,6 +33,7 @@ class Kind(Enum):
 
     PLAIN = "plain"  # no rule and no service: zone data or the upstream of the longest suffix
     VERSION = "version"  # a version of a service
+    UNKNOWN = "unknown"  # a version of which nothing is known yet
     RECORDS = "records"  # records given by a rule
     BLOCK = "block"
     UPSTREAM = "upstream"  # the upstream group a rule names

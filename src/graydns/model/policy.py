@@ -68,11 +68,38 @@ class Endpoint:
 
 
 @frozen
+class FromConsul:
+    """Instances of a *service* of Consul's as the endpoints of a version.
+
+    *service*, *tag*: lowered; "" = whatever their tags. *meta*: what instances must have registered, all of it.
+    *panic_threshold*: millionths of them that have to be healthy. *rise*, *fall*: seconds for which an instance must
+    have been healthy, or not, before that counts.
+    """
+
+    service: str
+    tag: str = ""
+    meta: Mapping[str, str] = field(factory=dict)
+    panic_threshold: int = 500_000
+    rise: float = 0.0
+    fall: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """What is meant, for people."""
+        tests = [f"tag {self.tag}"] if self.tag else []
+        tests += [f"{key}={value}" for key, value in self.meta.items()]
+        return self.service + (f" ({', '.join(tests)})" if tests else "")
+
+
+@frozen
 class Version:
-    """A record set behind a service. *answers*: endpoints per answer, None = 1 if weights differ, else all."""
+    """A record set behind a service. *answers*: endpoints per answer, None = 1 if weights differ, else all. *consul*:
+    where the endpoints come from, if they are not written here.
+    """
 
     endpoints: tuple[Endpoint, ...]
     answers: int | None = None
+    consul: FromConsul | None = None
 
 
 @frozen

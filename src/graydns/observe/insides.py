@@ -67,6 +67,7 @@ class InsideMetrics:
         yield from self._control()
         yield from self._policies()
         yield from self._quotas()
+        yield from self._versions()
         yield from self._caches()
         yield from self._upstreams()
         yield from self._connections()
@@ -96,6 +97,22 @@ class InsideMetrics:
         text = "Queries refused, as their tenant had had all that it may."
         rows = (((tenant,), count) for tenant, count in refused.items())
         yield from counters("graydns_quota_refusals", text, ("tenant",), rows)
+
+    def _versions(self) -> Iterator[Metric]:
+        found = [
+            ((tenant, service.name, version), one)
+            for tenant, router in self.server.snapshot.routers.items()
+            for service in router.services.values()
+            for version, one in service.health.items()
+        ]
+        labels = ("tenant", "service", "version")
+        healthy: list[Row] = [(names, one.healthy) for names, one in found]
+        instances: list[Row] = [(names, one.instances) for names, one in found]
+        emptied: list[Row] = [(names, one.is_emptied) for names, one in found]
+        yield from gauges("graydns_version_healthy", "Healthy instances of a version in Consul.", labels, healthy)
+        yield from gauges("graydns_version_instances", "Instances of a version in Consul.", labels, instances)
+        text = "1 if the clients of a version from Consul get the default version."
+        yield from gauges("graydns_version_emptied", text, labels, emptied)
 
     def _caches(self) -> Iterator[Metric]:
         counts, usage = self.server.stores.answers.counts, self.server.stores.answers.stats()

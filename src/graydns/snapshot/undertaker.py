@@ -35,12 +35,16 @@ class Undertaker:
     def watch(self, snapshot: Snapshot) -> None:
         """Take care of what *snapshot* holds once it is gone."""
         for router in snapshot.routers.values():
-            self._hold(router, router.remains)
-            self._hold(router.scopes, partial(_policy, router))
+            self.follow(router)
         for zone in snapshot.zones:
             self._hold(zone, partial(_drop, zone.shards))
         for file in snapshot.zone_files:
             self._hold(file, partial(_drop_values, file.services))
+
+    def follow(self, router: Router) -> None:
+        """Take care of what *router* holds once it is gone."""
+        self._hold(router, router.remains)
+        self._hold(router.scopes, partial(_policy, router))
 
     def take(self, remains: Iterator[None]) -> None:
         """Go through *remains*, which drops something at every step, beside queries."""

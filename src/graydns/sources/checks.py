@@ -15,7 +15,8 @@ from graydns.config.misfit import Misfit
 from graydns.config.tenancy import foreign_names, same_rules, same_services, same_zone, unknown_versions
 from graydns.config.zone import ZoneFile
 from graydns.model.errors import Fault
-from graydns.model.policy import Rule
+from graydns.model.name import to_text
+from graydns.model.policy import Rule, Service
 from graydns.sources.packed import PackedRules, unpack
 from graydns.sources.reading import Reading, ZoneEntry
 from graydns.sources.zonechecks import check_services
@@ -71,6 +72,8 @@ class _Checks:
         for name, service in zone.services.items():
             conflicts = check_services(entry.zone, {name: service})
             self.add(zone, [Misfit(fault.path, fault.found, fault.expected) for fault in conflicts])
+            if self.config.consul is None:
+                self.add(zone, _without_consul(to_text(name), service))
             yield
 
     def tenants(self, zones: Sequence[ZoneFile]) -> Iterator[None]:
@@ -78,6 +81,14 @@ class _Checks:
         if found := placed(self.config.document, unknown_versions(self.config, zones)):
             self.faults[self.config.file] += found
         yield
+
+
+def _without_consul(name: str, service: Service) -> Iterator[Misfit]:
+    """Versions from a Consul of which the main file says nothing."""
+    for version, written in service.versions.items():
+        if written.consul is not None:
+            path = ("services", name, "versions", version, "consul")
+            yield Misfit(path, f"instances of {written.consul.text}", "a section 'consul' in graydns.yaml", True)
 
 
 def _repeats(rules: Sequence[Rule], taken: set[str]) -> Generator[None, None, bool]:

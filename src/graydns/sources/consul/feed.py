@@ -101,7 +101,7 @@ class Feed:
 
     *changed*: is told each view that is not current any more, or whose data have become stale. *stale_after*: seconds
     without a word from Consul after which they are. *guarded*: whether requests carry a token, which may lose its
-    rights.
+    rights. *told*: is told each new view of a service that is pinned.
     """
 
     consul: Asking = field(repr=False)
@@ -110,6 +110,8 @@ class Feed:
     changed: Callable[[View], None] = field(repr=False)
     guarded: bool = False
     most_watches: int = MOST_WATCHES
+    told: Callable[[ServiceView], None] = field(init=False, default=lambda view: None, repr=False)
+    _pinned: frozenset[_Key] = field(init=False, default=frozenset(), repr=False)
     _kept: dict[_Key, _Kept] = field(init=False, factory=dict, repr=False)
     _tasks: set[Deferred[None]] = field(init=False, factory=set, repr=False)
     _shared: list[Any] = field(init=False, factory=list, repr=False)
@@ -154,7 +156,7 @@ class Feed:
             "oldest": round(max(heard, default=0.0), 1),
         }
 
-    def told(self) -> list[Told]:
+    def remembered(self) -> list[Told]:
         """Everything that is there, to be kept for :meth:`recall`."""
         return [Told(kept.view, kept.index) for kept in self._kept.values() if kept.view and _is_there(kept.view)]
 
@@ -164,6 +166,16 @@ class Feed:
             kept = self._begin(NotYetKnown(*_key_of(view)), view)
             kept.view, kept.index = view, index
             kept.seen, kept.stale = self.clock.seconds() - age, age > self.stale_after
+            if isinstance(view, ServiceView):
+                self.told(view)
+
+    def pin(self, names: Iterable[str]) -> None:
+        """Watch these services from now on, and never let them go, whether anybody asks or not; no others that were
+        pinned before."""
+        self._pinned = frozenset(("service", name) for name in names)
+        for kind, name in self._pinned:
+            if (kind, name) not in self._kept:
+                self._begin(NotYetKnown(kind, name))
 
     async def learn(self, missing: NotYetKnown) -> None:
         """Wait until what is *missing* is known. Raises ResolveError if Consul does not say it in time."""
@@ -203,7 +215,7 @@ class Feed:
         return kept.view
 
     def _begin(self, missing: NotYetKnown, view: View | None = None) -> _Kept:
-        if len(self._kept) >= MOST_KNOWN:
+        if len(self._kept) >= MOST_KNOWN and (missing.kind, missing.name) not in self._pinned:
             raise ResolveError("too many names of Consul's are asked for", ede=_NO_REACHABLE_AUTHORITY)
         part = "health/service" if missing.kind == "service" else "catalog/node"
         kept = _Kept((missing.kind, missing.name), f"{part}/{quote(missing.name, safe='')}", view)
@@ -262,6 +274,8 @@ class Feed:
         kept.view = view
         if before is not None and before is not view:
             self.changed(before)
+        if before is not view and kept.key in self._pinned and isinstance(view, ServiceView):
+            self.told(view)
         waiting, kept.waiting = kept.waiting, []
         for told in waiting:
             told.callback(None)
@@ -338,7 +352,7 @@ class Feed:
             if kept.stale or kept.view is None or kept.waiting:
                 continue
             self.changed(kept.view)
-            if not kept.asked:
+            if not kept.asked and kept.key not in self._pinned:
                 del self._kept[kept.key]
                 if kept.watch is not None:
                     kept.watch.cancel()

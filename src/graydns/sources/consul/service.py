@@ -20,6 +20,7 @@ from graydns.config.consul import ANY, SERVICE_TTL, ConsulTls
 from graydns.config.consul import Consul as Config
 from graydns.model.errors import ConfigError, Fault
 from graydns.sources.consul.feed import Asking, Feed, Told
+from graydns.sources.consul.versions import Versions
 from txconsul import Consul
 from txconsul.errors import ConsulError
 
@@ -47,13 +48,16 @@ class Shelf(Protocol):
 
 class ConsulSource(Service):
     """*zone*: the domain, for Server; *feed*: what it waits for; *renamed*: gets the zone when Consul has said what its
-    datacenter is called, unless the configuration does. Of the catalog nothing is asked before a query does."""
+    datacenter is called, unless the configuration does; *versions*: for Server, too. Of the catalog nothing is asked
+    before a query does, but for what versions name."""
 
     def __init__(self, config: Config, reactor: Any, shelf: Shelf) -> None:
         self._config, self._reactor, self._shelf = config, reactor, shelf
         self.consul = _connection(config, reactor)
         guarded = config.token is not None or config.token_file is not None or "CONSUL_HTTP_TOKEN" in os.environ
         self.feed = Feed(self.consul, reactor, config.stale_after, lambda view: None, guarded)
+        self.versions = Versions(self.feed.service, reactor, config.only_passing)
+        self.feed.told = self.versions.hear
         self.zone = self._zone(config.datacenter or DATACENTER)
         self.renamed: Callable[[Zone], None] = lambda zone: None
         self._asking: Deferred[None] | None = None
@@ -61,11 +65,13 @@ class ConsulSource(Service):
         self._keeping.clock = reactor
 
     def startService(self) -> None:
-        """Know what was known, and ask for the datacenter if it is not configured."""
+        """Know what was known, watch what versions name; ask for the datacenter if it is not configured."""
         super().startService()  # type: ignore[no-untyped-call]
         told, at = self._shelf.load()
         self.feed.recall(told, max(0.0, time.time() - at))
         self._keeping.start(KEEPING, now=False)
+        self.versions.wanted = self.feed.pin
+        self.feed.pin(self.versions.names)
         if self._config.datacenter is None:
             self._asking = Deferred.fromCoroutine(self._ask_datacenter()).addErrback(self._failed)
 
@@ -76,6 +82,7 @@ class ConsulSource(Service):
             self._asking.cancel()
         if self._keeping.running:
             self._keeping.stop()
+        self.versions.stop()
         self.feed.stop()
         return self._keep().addBoth(lambda _: self.consul.close())
 
@@ -83,7 +90,7 @@ class ConsulSource(Service):
         if not self.feed.fresh:
             return succeed(None)
         self.feed.fresh = False
-        keeping: Deferred[None] = deferToThread(self._shelf.save, self.feed.told(), time.time())
+        keeping: Deferred[None] = deferToThread(self._shelf.save, self.feed.remembered(), time.time())
         return keeping.addErrback(self._not_kept)
 
     def _not_kept(self, failure: Failure) -> None:

@@ -1,0 +1,126 @@
+"""Versions of a service from Consul: a canary that comes, empties and comes back, and Consul away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dns.edns
+import dns.message
+import dns.rcode
+import pytest
+from attrs import frozen
+
+from tests import consul
+from tests.consul import ConsulServer
+from tests.e2e.serving import serving, write
+from tests.e2e.test_consul import addresses, ask, until
+from tools.process import free_ports
+
+STABLE = {"192.0.2.10"}
+
+ZONE = """\
+tenant_id: t-demo
+services:
+  api.shop.test:
+    versions:
+      stable: {A: 192.0.2.10}
+      canary: {consul: {service: api, tag: v2}}
+    default: stable
+    percent: {canary: 50}
+  all.shop.test:
+    versions:
+      stable: {consul: {service: api, meta: {kind: api}}, answers: 100}
+      next: {A: 192.0.2.99}
+    default: stable
+"""
+
+
+@frozen
+class Place:
+    """Where a graydns is, and its configuration."""
+
+    config: Path
+    port: int
+
+
+@pytest.fixture
+def agent(require_peer: Callable[[str], str], tmp_path: Path) -> Iterator[ConsulServer]:
+    """An agent for one test."""
+    with consul.agent(require_peer("consul"), tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def place(agent: ConsulServer, tmp_path: Path) -> Place:
+    """A configuration with that agent; nothing serves it yet."""
+    (port,) = free_ports(1)
+    folder = tmp_path / "graydns"
+    folder.mkdir()
+    main = f"""\
+        listen: ["udp://127.0.0.1:{port}"]
+        consul: {{address: {agent.address}}}
+        """
+    return Place(write(folder, main, {"shop.test": (ZONE, "")}), port)
+
+
+def register(agent: ConsulServer, number: int) -> None:
+    """Have an instance of ``api`` with the tag v2 and a check of its own."""
+    check = {"CheckID": f"c{number}", "TTL": "1h", "Status": "passing"}
+    body = {
+        "Name": "api",
+        "ID": f"api{number}",
+        "Address": f"192.0.2.{number}",
+        "Tags": ["v2"],
+        "Meta": {"kind": "api"},
+        "Check": check,
+    }
+    agent.must("PUT", "/v1/agent/service/register", body)
+
+
+def clients(port: int, name: str = "api.shop.test") -> list[frozenset[str]]:
+    """What forty clients get."""
+    return [frozenset(addresses(ask(port, name, subnet=f"198.51.{number}.0"))) for number in range(40)]
+
+
+def test_a_canary_empties_into_the_default_and_comes_back(agent: ConsulServer, place: Place) -> None:
+    """Its only instance fails: everybody gets the default; it passes again: the same clients get it as before."""
+    register(agent, 20)
+    port = place.port
+    with serving(place.config, port):
+        until(lambda: {"192.0.2.20"} in clients(port))
+        before = clients(port)
+        assert 5 < before.count(frozenset(STABLE)) < 35
+        agent.must("PUT", "/v1/agent/check/fail/c20")
+        until(lambda: set(clients(port)) == {frozenset(STABLE)})
+        assert addresses(ask(port, "all.shop.test")) == {"192.0.2.20"}  # a default has nobody to hand its clients to
+        agent.must("PUT", "/v1/agent/check/pass/c20")
+        until(lambda: clients(port) == before)
+        register(agent, 21)
+        until(lambda: addresses(ask(port, "all.shop.test")) == {"192.0.2.20", "192.0.2.21"})
+        agent.must("PUT", "/v1/agent/check/fail/c21")
+        until(lambda: addresses(ask(port, "all.shop.test")) == {"192.0.2.20"})
+        assert clients(port) == before  # half of the canary is as many as its threshold asks for
+
+
+def test_a_restart_without_consul(agent: ConsulServer, place: Place) -> None:
+    """A default in the file answers, for canaries too; one from Consul is SERVFAIL with EDE 22, not a denial; both are
+    as they should be once Consul is there."""
+    register(agent, 20)
+    port = place.port
+    with serving(place.config, port):
+        until(lambda: addresses(ask(port, "all.shop.test")) == {"192.0.2.20"})
+        before = clients(port)
+    agent.kill()
+    with serving(place.config, port):
+        for _ in range(2):
+            assert set(clients(port)) == {frozenset(STABLE)}
+            answer = ask(port, "all.shop.test")
+            assert answer.rcode() == dns.rcode.SERVFAIL
+            assert [option.code for option in answer.options if isinstance(option, dns.edns.EDEOption)] == [22]
+        agent.start()
+        agent.wait_ready()
+        register(agent, 20)
+        until(lambda: addresses(ask(port, "all.shop.test")) == {"192.0.2.20"})
+        agent.must("PUT", "/v1/agent/check/pass/c20")  # a check that was never refreshed has failed by now
+        until(lambda: clients(port) == before)
