@@ -57,6 +57,12 @@ def test_a_mark_alone(store: PolicyStore) -> None:
     assert store.load() == Kept(Mark(3, None), {}, int(NOW))
 
 
+def test_aborts_before_any_revision(store: PolicyStore) -> None:
+    """Services can be aborted where nothing was ever accepted; then there is no mark."""
+    store.keep(None, None, NOW, {"gray/abort/api.a.test": b"anna"})
+    assert store.load() == Kept(None, {"gray/abort/api.a.test": b"anna"}, int(NOW))
+
+
 def test_keys_are_checked_again(store: PolicyStore) -> None:
     """A copy whose key is not configured any more, or which was never signed, is not taken."""
     kept = store.load()

@@ -17,7 +17,7 @@ from graydns.listen.door import DoorLimits
 from graydns.listen.service import Doors
 from graydns.model.decision import Cohort, Decision, Kind
 from graydns.observe.families import PIECE, render
-from graydns.observe.insides import MOST_TENANTS
+from graydns.observe.insides import MOST_TENANTS, PolicyFigures
 from graydns.observe.observatory import Observatory
 from graydns.server import Server
 from tests.observe.watching import ROOT, ask, demo, wire
@@ -33,7 +33,9 @@ def server(tmp_path: Path) -> Server:
 def observatory(server: Server) -> Observatory:
     """What observes it."""
     doors = Doors([], server.front, DoorLimits(), Clock())  # type: ignore[arg-type]  # nothing is opened
-    return Observatory(server, doors, Clock(), http=None, reloads=lambda: {"ok": 3, "refused": 1})
+    figures = PolicyFigures(7, {"lower": 2})
+    reloads = {"ok": 3, "refused": 1}
+    return Observatory(server, doors, Clock(), http=None, reloads=lambda: reloads, policies=lambda: figures)
 
 
 def text(registry: CollectorRegistry) -> str:

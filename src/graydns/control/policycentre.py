@@ -66,6 +66,7 @@ class PolicyCentre(Service):
         self._listing: KeyValues | None = None
         self._index = self._before = 0
         self._abort_keys: KeyValues = {}
+        self._unkept = False
         self._lock = DeferredLock()
         self._watch: Any = None
         self._running: Deferred[None] | None = None
@@ -159,12 +160,7 @@ class PolicyCentre(Service):
         self._watch = watch(self.consul, path, {"recurse": True}, wait=wait, clock=self._reactor, random=random.random)
         self._watch.heard = self._hear
         async for reply in self._watch:
-            try:
-                await self._take(listed(reply).values)
-            except CancelledError:
-                raise
-            except Exception:
-                self._log.failure("taking up what KV says")
+            self._take(listed(reply).values)
 
     def _failed(self, failure: Failure) -> None:
         if not isinstance(failure.value, CancelledError):
@@ -174,18 +170,31 @@ class PolicyCentre(Service):
         self._before, self._index = self._index, reply.index or 0
         self.heard, self._from = self.control.state.wall(), "consul"
 
-    async def _take(self, listing: KeyValues) -> None:
+    def _take(self, listing: KeyValues) -> None:
+        """Take up *listing*: its aborts now, whatever else goes on, and its revision as soon as that can be."""
+        self._listing = listing
+        # An abort that has vanished is over only if Consul is in a state to know: one that was restored, or shows us
+        # less than it did, has no higher index; and it has no revision that is active either.
+        knows = self._index > self._before and (not self.revision or active_key(self.terms.prefix) in listing)
+        if self._note_aborts(listing, keep_old=not knows):
+            state = self.control.state
+            state.serve(state.base, state.live)
+            self._unkept = True
+        self._begin()
+
+    def _begin(self) -> None:
+        looking = Deferred.fromCoroutine(self._look())
+        looking.addErrback(lambda failure: self._log.failure("taking up what KV says", failure))
+
+    async def _look(self) -> None:
+        """Keep the aborts if they are others, and judge what was listed last."""
         await self._lock.acquire()
         try:
-            self._listing = listing
-            # An abort that has vanished is over only if Consul is in a state to know: one that was restored, or shows
-            # us less than it did, has no higher index; and it has no revision that is active either.
-            knows = self._index > self._before and (not self.revision or active_key(self.terms.prefix) in listing)
-            if self._note_aborts(listing, keep_old=not knows):
-                state = self.control.state
-                state.serve(state.base, state.live)
+            if self._unkept:
+                self._unkept = False
                 await self._keep_aborts()
-            await self._judge(listing)
+            if self._listing is not None:
+                await self._judge(self._listing)
         finally:
             self._lock.release()
 
@@ -229,9 +238,8 @@ class PolicyCentre(Service):
         self._nap = self._reactor.callLater(min(max(0.0, seconds), _LONGEST_NAP), self._look_again)
 
     def _look_again(self) -> None:
-        if self._listing is not None and self.running:
-            looking = Deferred.fromCoroutine(self._take(self._listing))
-            looking.addErrback(lambda failure: self._log.failure("looking at the policies again", failure))
+        if self.running:
+            self._begin()
 
     def _files_changed(self) -> None:
         """What did not fit the files before may do so now."""

@@ -122,8 +122,9 @@ class PolicyDesk:
             raise ControlError(str(error)) from None
 
     async def _done(self, number: int, activate: bool) -> Table:
-        before = self.centre.revision
-        done: Table = {"before": {"revision": before or None}, "after": {"revision": number}, "activated": activate}
+        before = self.centre.revision or None
+        after = number if activate else before
+        done: Table = {"published": number, "before": {"revision": before}, "after": {"revision": after}}
         if activate and not await self._until(lambda: self.centre.revision == number):
             done["warning"] = "it is published, and does not run here yet; see status"
         return done
