@@ -135,3 +135,16 @@ async def test_it_is_told(scene: Scene) -> None:
     assert "canary: 0 of 1 instances of api healthy: its clients get stable" in str(told)
     assert scene.running.ask("lost.a.test") == ["SERVFAIL"]
     assert scene.running.ask("lost.a.test", "TXT") == ["NOERROR"]
+
+
+@in_reactor
+async def test_another_consul_waits_for_a_restart(scene: Scene) -> None:
+    """What runs keeps its connection, and what is known from it; `status` says so."""
+    running = scene.running
+    scene.tell(PASSING)
+    before = running.canaries()
+    running.site.write_main('consul: {address: "http://127.0.0.1:9"}\n')
+    write(running.site, "2", 50)
+    assert (await running.control.reload("ann"))["restart"] == ["consul"]
+    assert running.control.status()["restart"] == ["consul"]
+    assert running.canaries() == before

@@ -104,14 +104,18 @@ def test_a_canary_empties_into_the_default_and_comes_back(agent: ConsulServer, p
 
 
 def test_a_restart_without_consul(agent: ConsulServer, place: Place) -> None:
-    """A default in the file answers, for canaries too; one from Consul is SERVFAIL with EDE 22, not a denial; both are
-    as they should be once Consul is there."""
+    """What was known is answered, the same to the same clients; with nothing known a default in the file answers for
+    canaries too, and one from Consul is SERVFAIL with EDE 22, not a denial; all is well once Consul is there."""
     register(agent, 20)
     port = place.port
     with serving(place.config, port):
         until(lambda: addresses(ask(port, "all.shop.test")) == {"192.0.2.20"})
         before = clients(port)
     agent.kill()
+    with serving(place.config, port):
+        until(lambda: addresses(ask(port, "all.shop.test")) == {"192.0.2.20"})
+        assert clients(port) == before
+    (place.config.parent / "var" / "catalog.json").unlink()
     with serving(place.config, port):
         for _ in range(2):
             assert set(clients(port)) == {frozenset(STABLE)}
