@@ -231,3 +231,24 @@ def test_nothing_leads_to_a_slot_that_was_replaced() -> None:
         assert asked is not None
         assert asked.fork is table.get(0, key)
         assert asked.entry is None
+
+
+def test_what_was_made_of_a_view_goes_with_it() -> None:
+    """Slots, and what was asked for with the same octets; other questions stay as they are, and the estimate right."""
+    for count in (1, 200):  # few are looked for one by one, many go with all that was asked
+        table, view = HotTable(1 << 22), object()
+        other, kept = entry("other.test")
+        table.keep(0, other, kept, OnePlan())  # type: ignore[arg-type]
+        assert recognise(table, other) is not None
+        before = table.size if count == 1 else table.size - table._asked_size
+        for number in range(count):
+            key, made = entry(f"n{number}.test")
+            table.keep(0, key, made, OnePlan())  # type: ignore[arg-type]
+            table.tie(0, key, view)
+            assert recognise(table, key) is not None
+        table.forget_view(view)
+        assert table.size == before
+        for number in range(count):
+            assert recognise(table, entry(f"n{number}.test")[0]) is None
+        assert table.get(0, other) is kept
+        table.forget_view(view)

@@ -33,6 +33,9 @@ ASKED = 320
 #: Questions that are forgotten together with the view of a catalog; past that, all of them are.
 MOST_TIED = 4096
 
+#: Questions that are looked for one by one when they are to be forgotten; past that, all that was asked is.
+MOST_UNASKED = 50
+
 
 def _empty() -> tuple[dict[bytes, Slot], ...]:
     return {}, {}, {}, {}
@@ -134,12 +137,17 @@ class HotTable:
 
     def forget_view(self, view: object) -> None:
         """Forget all that was made of *view*."""
-        for flags, key in self._views.pop(view, ()):
+        keys = self._views.pop(view, set())
+        for flags, key in keys:
             if (slot := self.young[flags].pop(key, None)) is not None:
                 self._young_size -= self._cost(key, slot)
             elif (slot := self._old[flags].pop(key, None)) is not None:
                 self._old_size -= self._cost(key, slot)
-        self.asked, self._asked_size = _unasked(), 0
+        if len(keys) > MOST_UNASKED:
+            self.asked, self._asked_size = _unasked(), 0
+            return
+        for _, key in keys:
+            self._unask(key)
 
     def forks(self) -> Iterator[tuple[bytes, Fork]]:
         """The Forks, with name, type and class of their questions."""
@@ -186,6 +194,13 @@ class HotTable:
             self.asked, self._asked_size = _unasked(), 0
         self.young[flags][key] = slot
         self._young_size += cost
+
+    def _unask(self, question: bytes) -> None:
+        """Forget where *question* led, with whatever header it was asked."""
+        for asked in self.asked:
+            for header in HEADERS:
+                if (found := asked.pop(header + question, None)) is not None:
+                    self._asked_size -= ASKED + 12 + len(question) + len(found.start)
 
     def _replace(self, flags: int, key: bytes, slot: Slot) -> None:
         """Put *slot* where another one was, to which nothing may lead any more."""
