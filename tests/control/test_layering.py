@@ -11,13 +11,13 @@ from attrs import evolve
 from graydns.control.layering import with_routes, with_shares
 from graydns.control.live import Live, Override, Percent
 from graydns.control.overrides import apply
-from graydns.gray.steps import run
 from graydns.model.errors import ConfigError
 from graydns.model.name import from_text
 from graydns.snapshot.compile import Inputs, compile_steps
 from graydns.snapshot.snapshot import Snapshot
 from graydns.sources.files import read
 from graydns.sources.policy.acceptance import Revision, State, offer
+from graydns.steps import run
 from tests.control.running import Site
 from tests.sources.policy.making import NOW, TERMS, published, strategy
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from graydns.authority.zone import run
 from graydns.gray.geo import NOWHERE, Place
 from graydns.model.errors import ConfigError
 from graydns.snapshot.compile import compile_steps
 from graydns.sources.files import read
+from graydns.steps import run
 from tests.control.running import Site
 
 

@@ -9,7 +9,7 @@ from weakref import ref
 
 import pytest
 
-from graydns.authority.zone import Zones, run
+from graydns.authority.zone import Zones
 from graydns.config.document import Document
 from graydns.config.main import Config
 from graydns.gray.compile import ZonePolicy, compile_router
@@ -19,6 +19,7 @@ from graydns.model.policy import Endpoint, Rule, Service, Then, Version, When
 from graydns.model.query import DEFAULT_TENANT
 from graydns.snapshot.snapshot import Snapshot
 from graydns.snapshot.undertaker import Undertaker
+from graydns.steps import run
 from graydns.upstream.table import ForwardTable
 
 ZONE, API = from_text("a.test"), from_text("api.a.test")

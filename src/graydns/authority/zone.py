@@ -7,7 +7,7 @@ non-terminals, RFC 4592 section 2.2.2) have an empty row, so that "does it exist
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 from attrs import evolve, field, frozen
 
@@ -27,8 +27,6 @@ STEP = 500
 #: million names in a tenth of a second, during which no query would be answered.
 _PER_SHARD = 4096
 _MOST_SHARDS = 4096
-
-T = TypeVar("T")
 
 Shards = tuple[dict[bytes, bytes], ...]
 
@@ -122,16 +120,6 @@ def build(
     if SOA not in apex or NS not in apex:
         raise ValueError("a zone needs an SOA and an NS at its apex")
     return Zone(origin, apex, shards).with_services(services)
-
-
-def run(steps: Generator[None, None, T]) -> T:
-    """Run *steps* to their end at once."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: T = end.value
-            return result
 
 
 @frozen(eq=False)

@@ -9,7 +9,6 @@ from typing import Any
 from attrs import evolve
 from twisted.internet.threads import deferToThread
 
-from graydns.authority.zone import run
 from graydns.config.misfit import Misfit
 from graydns.control.changes import changes
 from graydns.control.changing import Changing
@@ -27,6 +26,7 @@ from graydns.sources.again import Again, InThread
 from graydns.sources.checks import placed
 from graydns.sources.files import examined
 from graydns.sources.reading import Reading
+from graydns.steps import run
 
 FOLDER = "history"
 

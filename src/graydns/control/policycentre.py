@@ -23,7 +23,6 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from graydns.authority.zone import run
 from graydns.config.consul import Consul as Config
 from graydns.config.consul import PolicyCentre as Policy
 from graydns.control.control import Control
@@ -39,6 +38,7 @@ from graydns.sources.policy.acceptance import Lost, Mark, Revision, Terms
 from graydns.sources.policy.errors import Absent, Invalid, NotKept, NotYetValid, PolicyError
 from graydns.sources.policy.keys import Keys
 from graydns.sources.policy.reading import KeyValues, active_key, read_aborts, read_candidate
+from graydns.steps import run
 from txconsul import Reply, watch
 
 #: Seconds at most until a revision is looked at again whose time has not come, however the wall clock is set meanwhile.

@@ -19,10 +19,10 @@ from graydns.gray.router import Router
 from graydns.gray.rules import CompiledRule, compile_rule
 from graydns.gray.scopes import Scopes
 from graydns.gray.service import CompiledService, compile_service
-from graydns.gray.steps import run
 from graydns.model.errors import ConfigError, Fault
 from graydns.model.name import is_within, to_text
 from graydns.model.policy import Rule, Service
+from graydns.steps import run
 
 #: Regular expressions a tenant may have: RE2 keeps their states in memory.
 MAX_REGEXES = 1_000

@@ -11,10 +11,10 @@ from graydns.gray.plan import Plan
 from graydns.gray.rules import CompiledRule
 from graydns.gray.scene import Scene, show_network, show_type
 from graydns.gray.service import CompiledService, Listing
-from graydns.gray.steps import run
 from graydns.model.decision import Decision
 from graydns.model.name import to_text
 from graydns.model.query import Subnet
+from graydns.steps import run
 
 #: Plain data: what JSON can say.
 Plain = dict[str, object]

@@ -19,9 +19,9 @@ from graydns.gray.rules import CompiledRule
 from graydns.gray.scene import Scene
 from graydns.gray.scopes import Scopes
 from graydns.gray.service import CompiledService
-from graydns.gray.steps import run
 from graydns.model.decision import Decision
 from graydns.model.query import Query
+from graydns.steps import run
 
 #: Plans remembered at most: this many, and a few for each service and rule.
 PLANS = 1_000

@@ -9,7 +9,6 @@ from pathlib import Path
 import maxminddb
 from attrs import evolve
 
-from graydns.authority.zone import run
 from graydns.config.document import Document
 from graydns.config.main import Config
 from graydns.config.misfit import Misfit
@@ -22,6 +21,7 @@ from graydns.sources.checks import check as cross_check
 from graydns.sources.checks import placed
 from graydns.sources.examine import Job, TooLarge, examine
 from graydns.sources.reading import RESOLV_CONF, Reading, absorb, stamps
+from graydns.steps import run
 
 
 def load_snapshot(path: Path, number: int = 1) -> tuple[Snapshot, tuple[str, ...]]:

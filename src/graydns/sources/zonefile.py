@@ -17,11 +17,12 @@ from typing import BinaryIO
 
 from attrs import frozen
 
-from graydns.authority.zone import Zone, build, run
+from graydns.authority.zone import Zone, build
 from graydns.model.errors import ConfigError, Fault
 from graydns.model.name import to_text
 from graydns.sources.parsed import Parsed, parse, read
 from graydns.sources.zonechild import command
+from graydns.steps import run
 
 #: Octets from which a file is read in a child process, whose memory goes back to the system at its end.
 LARGE = 1 << 20

@@ -14,12 +14,13 @@ from graydns.authority.rrtype import AAAA, ANY, CNAME, IN, NS, SOA, SRV, TXT, A
 from graydns.authority.search import search
 from graydns.authority.step import NOERROR, NXDOMAIN, Asked, Step, negative, placed, records
 from graydns.authority.verdict import NOT_AUTHORITATIVE, REFUSED
-from graydns.authority.zone import Zone, build, run
+from graydns.authority.zone import Zone, build
 from graydns.model.answer import ADDITIONAL, Ede
 from graydns.model.catalog import Catalog, Choice, Selection, ServiceView
 from graydns.model.decision import Decision
 from graydns.model.errors import NotYetKnown
 from graydns.model.name import is_within
+from graydns.steps import run
 from graydns.wire.body import RRset
 
 #: RFC 8914 section 4.22.
