@@ -11,8 +11,9 @@ from graydns.fast.entry import AD, OPT, RA, RD, Asked, Entry, Fork
 from graydns.fast.hot import ASKED, OVERHEAD, SEEN, HotTable
 from graydns.fast.shape import read_shape
 from graydns.model import name
-from graydns.model.answer import ANSWER, Answer, Security
+from graydns.model.answer import ANSWER, Answer
 from graydns.model.decision import Cohort, Decision
+from graydns.model.proof import Security
 from graydns.model.query import Client, Query
 from graydns.wire.body import RRset, build
 

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graydns.model import name as names
-from graydns.model.answer import ADDITIONAL, ANSWER, AUTHORITY, Answer, Ede, Security
+from graydns.model.answer import ADDITIONAL, ANSWER, AUTHORITY, Answer, Ede
+from graydns.model.proof import Security
 from graydns.model.query import Query
 from graydns.wire import body, edns
 from graydns.wire.body import RRset

@@ -12,8 +12,9 @@ from typing import final
 from graydns.fast.quota import Quota
 from graydns.fast.tally import Group, Tally
 from graydns.gray.plan import Plan
-from graydns.model.answer import Answer, Security
+from graydns.model.answer import Answer
 from graydns.model.decision import Decision
+from graydns.model.proof import Security
 from graydns.model.query import Query
 from graydns.wire.body import aged
 

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import NamedTuple
 
 from attrs import frozen
 
+from graydns.model.proof import Proof, Security
+
 ANSWER, AUTHORITY, ADDITIONAL = 0, 1, 2
-
-
-class Security(Enum):
-    """RFC 4035 section 4.3."""
-
-    SECURE = "secure"
-    INSECURE = "insecure"
-    BOGUS = "bogus"
-    INDETERMINATE = "indeterminate"
 
 
 class Span(NamedTuple):
@@ -53,7 +45,7 @@ class Answer:
     scope), None = that of the Decision. *origin*: the immutable object it was made from; a store refuses an
     answer whose origin is not current. *forwarded*: it came from an upstream, so only clients that may
     forward get it. *shareable*: whether the other clients of the cohort may get it too (a chain that ran through
-    another gray name may not be shared). *why*: for people.
+    another gray name may not be shared). *why*: for people. *proof*: what the validator found, None where none looked.
     """
 
     rcode: int = 0
@@ -69,6 +61,7 @@ class Answer:
     forwarded: bool = False
     shareable: bool = True
     why: str = ""
+    proof: Proof | None = None
 
     def counts(self) -> tuple[int, int, int]:
         """ANCOUNT, NSCOUNT, ARCOUNT of the whole body."""

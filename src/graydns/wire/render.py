@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graydns.model.answer import Answer, Ede, Security
+from graydns.model.answer import Answer, Ede
+from graydns.model.proof import Security
 from graydns.model.query import Query
 from graydns.wire import edns
 from graydns.wire.body import aged

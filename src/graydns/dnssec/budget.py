@@ -1,0 +1,58 @@
+"""Budget: how much work one answer may cause (KeyTrap: CVE-2023-50387; NSEC3 floods: CVE-2023-50868)."""
+
+from __future__ import annotations
+
+from attrs import define, field, frozen
+
+from graydns.model.errors import GraydnsError
+
+
+class Exceeded(GraydnsError):
+    """An answer needs more work than it may cause. It is bogus then: to call it insecure would be a downgrade."""
+
+
+@frozen
+class Limits:
+    """What one answer may cost.
+
+    *signatures*: signatures tried for the answer itself, and all that fail anywhere. Those that vouch for a zone's keys
+    are bounded by *queries*, and done once for a zone. *same_tag_keys*: keys of one tag and algorithm in a zone.
+    *nsec3_hashes*: names hashed. *queries*: for DS and DNSKEY.
+    """
+
+    signatures: int = 16
+    same_tag_keys: int = 4
+    nsec3_hashes: int = 64
+    queries: int = 32
+
+
+@define
+class Budget:
+    """What is left for one answer. Every method raises Exceeded when nothing is."""
+
+    limits: Limits
+    _signatures: int = field(init=False, default=0)
+    _hashes: int = field(init=False, default=0)
+    _queries: int = field(init=False, default=0)
+
+    def spend_signature(self) -> None:
+        """One signature is going to be tried."""
+        self._signatures += 1
+        if self._signatures > self.limits.signatures:
+            raise Exceeded(f"more than {self.limits.signatures} signatures to try")
+
+    def return_signature(self) -> None:
+        """The signature tried last was good, and vouches for a zone's keys."""
+        self._signatures -= 1
+
+    def spend_hash(self) -> None:
+        """One name is going to be hashed (RFC 5155 section 5)."""
+        self._hashes += 1
+        if self._hashes > self.limits.nsec3_hashes:
+            raise Exceeded(f"more than {self.limits.nsec3_hashes} names to hash")
+
+    def spend_query(self) -> None:
+        """One query is going to be sent."""
+        self._queries += 1
+        if self._queries > self.limits.queries:
+            raise Exceeded(f"more than {self.limits.queries} queries to send")

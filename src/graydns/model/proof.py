@@ -1,0 +1,57 @@
+"""Proof: what the validator found out about an answer, for its client (RFC 8914) and for an auditor."""
+
+from __future__ import annotations
+
+from enum import Enum, IntEnum
+
+from attrs import frozen
+
+
+class Security(Enum):
+    """RFC 4035 section 4.3."""
+
+    SECURE = "secure"
+    INSECURE = "insecure"
+    BOGUS = "bogus"
+    INDETERMINATE = "indeterminate"
+
+
+class EdeCode(IntEnum):
+    """Why an answer is not secure, as an info code of RFC 8914 section 4."""
+
+    UNSUPPORTED_ALGORITHM = 1
+    UNSUPPORTED_DIGEST = 2
+    INDETERMINATE = 5
+    BOGUS = 6
+    EXPIRED = 7
+    NOT_YET_VALID = 8
+    DNSKEY_MISSING = 9
+    RRSIGS_MISSING = 10
+    NO_ZONE_KEY = 11
+    NSEC_MISSING = 12
+    ITERATIONS = 27
+
+
+@frozen
+class Signer:
+    """The signature that vouches for an answer, or, where one fails, that does not.
+
+    *zone*: wire form, lowered. *tag*: of the key (RFC 4034 appendix B). *ttl*: seconds, of the RRSIG. *expiration*:
+    Unix seconds.
+    """
+
+    zone: bytes
+    tag: int
+    algorithm: int
+    ttl: int
+    expiration: int
+
+
+@frozen
+class Proof:
+    """*signer*: None where no signature was involved. *reason* and *ede*: where the answer is not secure."""
+
+    security: Security
+    signer: Signer | None = None
+    reason: str = ""
+    ede: EdeCode | None = None
