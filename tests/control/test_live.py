@@ -17,7 +17,8 @@ from graydns.control.control import Observers
 from graydns.control.state import Served
 from graydns.model.errors import ControlError
 from graydns.observe.audit import AuditLog, Bounds
-from tests.control.running import Running, Site, at_once, finished, in_reactor, run
+from tests.control.running import Running, Site, at_once, in_reactor, run
+from tests.coroutines import finished
 from tests.listen.running import until
 
 T = TypeVar("T")
