@@ -6,11 +6,11 @@ from typing import Any
 
 import dns.rcode
 
-from graydns.control.asking import read_question
+from graydns.control.asking import read_name, read_question
 from graydns.gray.scene import show_network
 from graydns.model.decision import Cohort
 from graydns.model.errors import ControlError
-from graydns.model.name import from_text, to_text
+from graydns.model.name import to_text
 from graydns.server import Server
 from graydns.upstream.group import UpstreamGroup
 
@@ -51,10 +51,7 @@ def look_up(server: Server, name: str, rdtype: str) -> list[dict[str, Any]]:
 
 def flush(server: Server, name: str | None, cohort: str | None, tenant: str | None) -> int:
     """Forget answers, and failures; the number of answers. *cohort*: its parts joined by ``/``. Raises ControlError."""
-    try:
-        qname = None if name is None else from_text(name)
-    except ValueError as error:
-        raise ControlError(str(error)) from None
+    qname = None if name is None else read_name(name)
     parts = None if cohort is None else cohort.split("/")
     if parts is not None and not 1 <= len(parts) <= 4:
         raise ControlError("a cohort is TENANT/SERVICE/OUTCOME/ENDPOINT")
