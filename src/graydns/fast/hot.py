@@ -205,7 +205,7 @@ class HotTable:
     def _replace(self, flags: int, key: bytes, slot: Slot) -> None:
         """Put *slot* where another one was, to which nothing may lead any more."""
         self.young[flags][key] = slot
-        self.asked, self._asked_size = _unasked(), 0
+        self._unask(key)
 
     @staticmethod
     def _cost(key: bytes, slot: Slot) -> int:

@@ -128,7 +128,7 @@ def _route(snapshot: Snapshot, stores: Stores, staged: Callable[[Resolver], Reso
 def _forwarding(snapshot: Snapshot, stores: Stores, staged: Callable[[Resolver], Resolver]) -> Resolver:
     config: Config = snapshot.config
     choose = snapshot.forward.choose
-    keys = Keys(choose, partial(partition_of, snapshot))
+    keys = Keys(choose, lambda query: partition_of(snapshot, query.client.tenant))
     stale = config.cache.stale
     links: tuple[Link, ...] = (
         partial(
@@ -159,8 +159,7 @@ def _after(link: Link, staged: Callable[[Resolver], Resolver]) -> Link:
     return lambda below: staged(link(below))
 
 
-def partition_of(snapshot: Snapshot, query: Query) -> str:
-    """Whose memory a forwarded answer takes, and with whom it is waited for: the asker's tenant's, if that is isolated
-    in storage or network, else everybody's."""
-    tenant = query.client.tenant
+def partition_of(snapshot: Snapshot, tenant: str) -> str:
+    """Whose memory a forwarded answer for an asker of *tenant* takes, and with whom it is waited for: his tenant's, if
+    that is isolated in storage or network, else everybody's."""
     return tenant if snapshot.isolation(tenant) & {STORAGE, NETWORK} else DEFAULT_TENANT
