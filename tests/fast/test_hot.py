@@ -250,6 +250,17 @@ def test_other_questions_stay_when_a_slot_is_replaced() -> None:
     assert table._asked_size == size
 
 
+def test_the_estimate_of_a_table_follows_what_is_replaced() -> None:
+    """An entry that becomes a fork and an entry again leaves nothing behind in the books when it goes."""
+    table, view = HotTable(1 << 20), object()
+    key, kept = entry()
+    for plan in (OnePlan(), ForkPlan(), ForkPlan(), OnePlan()):
+        table.keep(0, key, kept, plan)  # type: ignore[arg-type]
+    table.tie(0, key, view)
+    table.forget_view(view)
+    assert table.size == 0
+
+
 def test_what_was_made_of_a_view_goes_with_it() -> None:
     """Slots, and what was asked for with the same octets; other questions stay as they are, and the estimate right."""
     for count in (1, 200):  # few are looked for one by one, many go with all that was asked
