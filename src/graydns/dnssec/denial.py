@@ -101,7 +101,7 @@ class Denial:
         return self._ask(qname, lambda evidence: _nxdomain(evidence, qname))
 
     def no_closer(self, qname: bytes, encloser: bytes) -> Outcome:
-        """That ``*.encloser`` is the closest match for *qname* (RFC 4035 section 5.3.4, RFC 5155 section 8.8)."""
+        """That nothing is closer to *qname* than ``*.encloser``, which the zone has (RFC 4035 section 5.3.4)."""
         closer = next((name for name in suffixes(qname) if name != ROOT and parent(name) == encloser), None)
         if closer is None:
             return _unproven(f"{to_text(encloser)} is not above {to_text(qname)}")
