@@ -20,9 +20,8 @@ import dns.message
 
 from benchmarks.reload import TWISTD
 from benchmarks.usage import resident_bytes
-from tests import consul
-from tests.consul import ConsulServer
-from tools import peers
+from tools import consul, peers
+from tools.consul import ConsulServer
 from tools.process import free_ports, start
 
 MAIN = """\

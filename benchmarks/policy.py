@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import argparse
 import base64
-import json
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +24,8 @@ from graydns.config.strategy import Strategy
 from graydns.sources.policy.keys import PrivateKey, new_private_key
 from graydns.sources.policy.reading import active_key
 from graydns.sources.policy.signing import entries, sign
+from tools import consul
+from tools.consul import ConsulServer
 from tools.peers import find
 from tools.process import free_ports, start
 
@@ -36,42 +35,9 @@ admin: null
 http: null
 forward: {{}}
 consul:
-  address: http://127.0.0.1:{http}
+  address: {address}
   policy: {{keys: [{{id: k1, ed25519: "{key}"}}]}}
 """
-
-#: Seconds until an agent is there.
-PATIENCE = 30.0
-
-
-@contextmanager
-def agent(folder: Path) -> Iterator[int]:
-    """The port of an agent that keeps nothing."""
-    http, dns, rpc, serf = free_ports(4)
-    ports = {"http": http, "dns": dns, "server": rpc, "serf_lan": serf, "serf_wan": -1, "grpc": -1}
-    config = {"bind_addr": "127.0.0.1", "ports": ports, "disable_update_check": True}
-    (folder / "consul.json").write_text(json.dumps(config))
-    process = start([find("consul"), "agent", "-dev", "-config-file", str(folder / "consul.json")], folder)
-
-    def leads() -> bool:
-        try:
-            return bool(call(http, "GET", "status/leader"))
-        except OSError:
-            return False
-
-    try:
-        process.wait_until(leads, PATIENCE)
-        yield http
-    finally:
-        process.stop()
-
-
-def call(port: int, method: str, path: str, body: Any = None) -> Any:
-    """What the agent answers."""
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/{path}", data, method=method)
-    with urllib.request.urlopen(request, timeout=5) as response:
-        return json.loads(response.read())
 
 
 def revision(number: int, percent: int, key: PrivateKey) -> list[dict[str, Any]]:
@@ -89,7 +55,7 @@ def revision(number: int, percent: int, key: PrivateKey) -> list[dict[str, Any]]
     ]
 
 
-def measured(http: int, watcher: Watcher, key: PrivateKey, rounds: int) -> Iterator[str]:
+def measured(agent: ConsulServer, watcher: Watcher, key: PrivateKey, rounds: int) -> Iterator[str]:
     """Lines of a report."""
     whole: list[float] = []
     after: list[float] = []
@@ -100,7 +66,7 @@ def measured(http: int, watcher: Watcher, key: PrivateKey, rounds: int) -> Itera
 
         def publish(transaction: list[dict[str, Any]] = transaction) -> None:
             nonlocal confirmed
-            call(http, "PUT", "txn", transaction)
+            agent.must("PUT", "/v1/txn", transaction)
             confirmed = time.monotonic()
 
         seconds = watcher.change(expected, publish)
@@ -124,16 +90,16 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="graydns-policy-") as name:
         folder, (port,), key = Path(name), free_ports(1), new_private_key()
-        with agent(folder) as http:
+        with consul.agent(find("consul"), folder) as agent:
             public = base64.b64encode(key.public.octets).decode()
-            (folder / "graydns.yaml").write_text(MAIN.format(port=port, http=http, key=public))
+            (folder / "graydns.yaml").write_text(MAIN.format(port=port, address=agent.address, key=public))
             write(folder, 2, 1)
             process = start([*TWISTD, "graydns"], folder)
             try:
                 process.wait_until(partial(answering, port), 60)
                 watcher = Watcher(port)
                 try:
-                    for line in measured(http, watcher, key, options.changes):
+                    for line in measured(agent, watcher, key, options.changes):
                         print(line, flush=True)
                 finally:
                     watcher.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import dns.exception
@@ -12,7 +13,8 @@ import dns.message
 import dns.query
 import pytest
 
-from tools import peers
+from tools import consul, peers
+from tools.consul import ConsulServer
 from tools.process import Process, free_ports, start
 
 
@@ -82,6 +84,33 @@ def answers(port: int, host: str = "127.0.0.1") -> bool:
     except (dns.exception.DNSException, OSError):
         return False
     return True
+
+
+@pytest.fixture
+def start_agent(require_peer: Callable[[str], str], tmp_path: Path) -> Iterator[Callable[..., ConsulServer]]:
+    """A function: more keys of its configuration -> a Consul agent, which ends with the test."""
+    program = require_peer("consul")
+    with ExitStack() as stack:
+        yield lambda **more: stack.enter_context(consul.agent(program, tmp_path, **more))
+
+
+@pytest.fixture
+def agent(start_agent: Callable[..., ConsulServer]) -> ConsulServer:
+    """A Consul agent for one test."""
+    return start_agent()
+
+
+@pytest.fixture
+def guarded_agent(start_agent: Callable[..., ConsulServer]) -> ConsulServer:
+    """A Consul agent for one test that denies everything without a token."""
+    return start_agent(**consul.ACL)
+
+
+@pytest.fixture
+def three_servers(require_peer: Callable[[str], str], tmp_path: Path) -> Iterator[Sequence[ConsulServer]]:
+    """A Consul cluster for one test."""
+    with consul.cluster(require_peer("consul"), tmp_path) as servers:
+        yield servers
 
 
 @pytest.fixture(autouse=True)

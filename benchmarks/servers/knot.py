@@ -7,33 +7,12 @@ from typing import ClassVar
 
 from attrs import frozen
 
-from benchmarks.servers.server import HOST, Server, World
+from benchmarks.servers.server import Server, World
 from tools import peers
+from tools.knot import knot_configuration
 
-_CONFIGURATION = """\
-server:
-    rundir: "{folder}"
-    listen: {host}@{port}
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-database:
-    storage: "{folder}"
-log:
-  - target: stderr
-    any: warning
-template:
-  - id: default
-    zonefile-sync: -1
-    zonefile-load: whole
-    journal-content: none
-zone:
-"""
-
-_ZONE = """\
-  - domain: {zone}
-    file: "{file}"
-"""
+#: It reads a zone once and writes nothing.
+_KEYS = {"zonefile-sync": "-1", "zonefile-load": "whole", "journal-content": "none"}
 
 
 @frozen
@@ -43,7 +22,5 @@ class Knot(Server):
     speaks_tls: ClassVar[bool] = False
 
     def prepare(self, folder: Path, port: int, tls_port: int, world: World) -> list[str]:
-        text = _CONFIGURATION.format(folder=folder, host=HOST, port=port)
-        text += "".join(_ZONE.format(zone=zone, file=file) for zone, file in world.zones.items())
-        (folder / "knot.conf").write_text(text)
+        (folder / "knot.conf").write_text(knot_configuration(folder, port, world.zones, _KEYS))
         return [peers.find(self.program), "--config", str(folder / "knot.conf")]

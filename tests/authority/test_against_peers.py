@@ -18,7 +18,7 @@ from graydns.model.name import from_text
 from graydns.sources.zonefile import load
 from graydns.wire.view import view
 from tests.authority.asking import everything_plain, make_query
-from tests.knot import knot_configuration
+from tools.knot import knot_configuration
 from tools.process import Process
 
 ZONE = Path(__file__).parent / "peer.test.zone"
@@ -52,7 +52,7 @@ Shown = tuple[int, bool, frozenset[str], frozenset[str], frozenset[str]]
 
 def knot(program: str, folder: Path, port: int) -> list[str]:
     path = folder / "knot.conf"
-    path.write_text(knot_configuration(folder, port, "peer.test", ZONE))
+    path.write_text(knot_configuration(folder, port, {"peer.test": ZONE}))
     return [program, "-c", str(path)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -17,6 +17,7 @@ from graydns.control.opening import open_control
 from graydns.model.query import Query
 from graydns.server import Server
 from graydns.sources.files import compile_reading, read
+from tests.coroutines import finished
 
 T = TypeVar("T")
 
@@ -111,16 +112,6 @@ class Running:
         """How many of *count* clients get the canary."""
         subnets = (f"172.16.{number}.0" for number in range(count))
         return sum(self.ask(subnet=subnet) == ["192.0.2.20"] for subnet in subnets)
-
-
-def finished(running: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that waits for nothing."""
-    try:
-        running.send(None)
-    except StopIteration as end:
-        result: T = end.value
-        return result
-    raise AssertionError("it waits for something")
 
 
 def run(site: Site, reactor: Any, **options: Any) -> Running:

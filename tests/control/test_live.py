@@ -17,7 +17,8 @@ from graydns.control.control import Observers
 from graydns.control.state import Served
 from graydns.model.errors import ControlError
 from graydns.observe.audit import AuditLog, Bounds
-from tests.control.running import Running, Site, at_once, finished, in_reactor, run
+from tests.control.running import Running, Site, at_once, in_reactor, run
+from tests.coroutines import finished
 from tests.listen.running import until
 
 T = TypeVar("T")
@@ -202,8 +203,8 @@ def test_the_end_of_a_change_is_written_down(site: Site, clock: Clock) -> None:
     assert [ended[key]["percent"] for key in ("before", "after")] == [{"canary": "100"}, {"canary": "0"}]
 
 
-def test_what_was_served_is_counted_anew_when_others_get_it(running: Running) -> None:
-    """However that came about; a change of another service, or none, leaves the count."""
+def counting(running: Running) -> list[Set[tuple[str, str]]]:
+    """The services that are counted anew from now on, change by change."""
     anew: list[Set[tuple[str, str]]] = []
 
     class Counting:
@@ -214,6 +215,30 @@ def test_what_was_served_is_counted_anew_when_others_get_it(running: Running) ->
             anew.append(services)
 
     running.control.state.shares = Counting()
+    return anew
+
+
+@in_reactor
+async def test_what_was_served_is_counted_anew_when_clients_are_told_apart_otherwise(running: Running) -> None:
+    """By ``client_key`` or ``client_prefix``; another TTL leaves the count."""
+    anew, text = counting(running), running.site.file().read_text()
+    api, line = {("one", "api.a.test")}, "    default: stable\n"
+    steps: tuple[tuple[str, list[object]], ...] = (
+        ("ttl: 7s", []),
+        ("ttl: 7s, client_key: [source]", [api]),
+        ("ttl: 8s, client_key: [source]", [api]),
+        ("ttl: 8s, client_key: [source], client_prefix: {ipv4: 24}", [api, api]),
+    )
+    for version, (keys, expected) in enumerate(steps, 2):
+        more = "".join(f"    {key}\n" for key in keys.split(", "))
+        running.site.file().write_text(text.replace('"1"', f'"{version}"').replace(line, line + more))
+        assert (await running.control.reload("me"))["changed"]
+        assert anew == expected
+
+
+def test_what_was_served_is_counted_anew_when_others_get_it(running: Running) -> None:
+    """However that came about; a change of another service, or none, leaves the count."""
+    anew = counting(running)
     control, api = running.control, {("one", "api.a.test")}
     finished(control.service_percent("api.a.test", {"canary": "50"}, "me"))
     finished(control.service_percent("api.a.test", {"canary": "50"}, "me"))

@@ -10,7 +10,7 @@ import pytest
 from attrs import frozen
 
 from tests.conftest import TWISTD, answers
-from tests.knot import knot_configuration
+from tools.knot import knot_configuration
 from tools.process import Process, free_ports, start
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +61,7 @@ def upstream(require_peer: Callable[[str], str], tmp_path_factory: pytest.TempPa
     folder = tmp_path_factory.mktemp("knot")
     (port,) = free_ports(1)
     (folder / "ext.zone").write_text(UPSTREAM_ZONE)
-    (folder / "knot.conf").write_text(knot_configuration(folder, port, "ext.test", folder / "ext.zone"))
+    (folder / "knot.conf").write_text(knot_configuration(folder, port, {"ext.test": folder / "ext.zone"}))
     process = start([knotd, "-c", str(folder / "knot.conf")], folder)
     try:
         process.wait_until(lambda: answers(port))

@@ -12,9 +12,8 @@ import dns.query
 import dns.rcode
 import pytest
 
-from tests import consul
-from tests.consul import ConsulServer
 from tests.e2e.serving import serving, write
+from tools.consul import ConsulServer
 from tools.process import free_ports
 
 #: Seconds in which what has to happen within milliseconds must have happened on a machine however busy.
@@ -22,10 +21,9 @@ AMPLE = 20.0
 
 
 @pytest.fixture
-def agent(require_peer: Callable[[str], str], tmp_path: Path) -> Iterator[ConsulServer]:
+def agent(start_agent: Callable[..., ConsulServer]) -> ConsulServer:
     """An agent for one test, in a datacenter that has a name of its own."""
-    with consul.agent(require_peer("consul"), tmp_path, datacenter="lab") as server:
-        yield server
+    return start_agent(datacenter="lab")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dns.edns
@@ -11,10 +10,9 @@ import dns.rcode
 import pytest
 from attrs import frozen
 
-from tests import consul
-from tests.consul import ConsulServer
 from tests.e2e.serving import serving, write
 from tests.e2e.test_consul import addresses, ask, until
+from tools.consul import ConsulServer
 from tools.process import free_ports
 
 STABLE = {"192.0.2.10"}
@@ -42,13 +40,6 @@ class Place:
 
     config: Path
     port: int
-
-
-@pytest.fixture
-def agent(require_peer: Callable[[str], str], tmp_path: Path) -> Iterator[ConsulServer]:
-    """An agent for one test."""
-    with consul.agent(require_peer("consul"), tmp_path) as server:
-        yield server
 
 
 @pytest.fixture

@@ -22,11 +22,10 @@ from attrs import define, field
 from graydns.config.strategy import moment_text
 from graydns.sources.policy.keys import new_private_key
 from graydns.sources.policy.signing import entries, sign
-from tests import consul
 from tests.conftest import TWISTD, answers
-from tests.consul import ConsulServer
 from tests.e2e.serving import write
 from tests.sources.policy.making import strategy
+from tools.consul import ConsulServer
 from tools.process import Process, free_ports, start
 
 pytestmark = pytest.mark.timeout(120)
@@ -154,19 +153,17 @@ def beside(agent: ConsulServer, folder: Path, more: str = "") -> Site:
 
 
 @pytest.fixture
-def site(require_peer: Callable[[str], str], tmp_path: Path) -> Iterator[Site]:
-    """An agent, and a graydns beside it that is not started."""
-    with consul.agent(require_peer("consul"), tmp_path) as agent:
-        yield beside(agent, tmp_path / "graydns")
+def site(agent: ConsulServer, tmp_path: Path) -> Site:
+    """A graydns beside an agent; it is not started."""
+    return beside(agent, tmp_path / "graydns")
 
 
 @pytest.fixture
-def guarded(require_peer: Callable[[str], str], tmp_path: Path) -> Iterator[Site]:
+def guarded(guarded_agent: ConsulServer, tmp_path: Path) -> Site:
     """The same with an agent that denies everything without a token; the one of graydns is bound to ``reading``."""
-    with consul.agent(require_peer("consul"), tmp_path, **consul.ACL) as agent:
-        rights(agent, READ)
-        told = agent.must("PUT", "/v1/acl/token", {"Policies": [{"Name": "reading"}]})
-        yield beside(agent, tmp_path / "graydns", f"token: {told['SecretID']}")
+    rights(guarded_agent, READ)
+    told = guarded_agent.must("PUT", "/v1/acl/token", {"Policies": [{"Name": "reading"}]})
+    return beside(guarded_agent, tmp_path / "graydns", f"token: {told['SecretID']}")
 
 
 READ = 'key_prefix "gray/" { policy = "read" } agent_prefix "" { policy = "read" }'

@@ -234,6 +234,33 @@ def test_nothing_leads_to_a_slot_that_was_replaced() -> None:
         assert asked.entry is None
 
 
+def test_other_questions_stay_when_a_slot_is_replaced() -> None:
+    """Of what was asked, only what led to that slot is forgotten, with whatever header, and the estimate is right."""
+    table = HotTable(1 << 20)
+    other, theirs = entry("other.test")
+    table.keep(0, other, theirs, OnePlan())  # type: ignore[arg-type]
+    asked = recognise(table, other)
+    size = table._asked_size
+    key, kept = entry()
+    table.keep(0, key, kept, OnePlan())  # type: ignore[arg-type]
+    for recursion in (0, RA):
+        assert recognise(table, key, recursion) is not None
+    table.keep(0, key, kept, ForkPlan())  # type: ignore[arg-type]
+    assert [found for known in table.asked for found in known.values()] == [asked]
+    assert table._asked_size == size
+
+
+def test_the_estimate_of_a_table_follows_what_is_replaced() -> None:
+    """An entry that becomes a fork and an entry again leaves nothing behind in the books when it goes."""
+    table, view = HotTable(1 << 20), object()
+    key, kept = entry()
+    for plan in (OnePlan(), ForkPlan(), ForkPlan(), OnePlan()):
+        table.keep(0, key, kept, plan)  # type: ignore[arg-type]
+    table.tie(0, key, view)
+    table.forget_view(view)
+    assert table.size == 0
+
+
 def test_what_was_made_of_a_view_goes_with_it() -> None:
     """Slots, and what was asked for with the same octets; other questions stay as they are, and the estimate right."""
     for count in (1, 200):  # few are looked for one by one, many go with all that was asked

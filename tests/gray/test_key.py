@@ -141,6 +141,17 @@ def test_without_any_source_there_is_no_key() -> None:
     assert recipe(("identity", "subnet"), {}).read(client()) == NO_KEY
 
 
+def test_recipes_are_equal_that_tell_clients_apart_alike() -> None:
+    """Whatever is written of what is not read, or as it would be without."""
+    assert recipe(ALL, {}) == recipe(ALL, {})
+    assert recipe(("source", "subnet"), {}) == recipe(("source",), {})
+    assert recipe(("subnet",), {"ipv4": 24}) == recipe(("subnet",), {})
+    assert recipe(("identity",), {"ipv4": 8}) == recipe(("identity",), {})
+    assert recipe(("subnet", "source"), {"ipv6": 48}) != recipe(("subnet", "source"), {})
+    assert recipe(("source",), {"ipv4": 24}) != recipe(("source",), {})
+    assert recipe(("identity", "subnet"), {}) != recipe(("subnet", "identity"), {})
+
+
 @pytest.mark.parametrize(
     ("sources", "reaches"),
     [(ALL, (24, 56)), (("source", "subnet"), (0, 0)), (("identity",), (0, 0)), (("subnet",), (24, 56))],

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 
 from graydns.observe.leaving import DRAIN, Leaving
-from tests.listen.running import Running, on_reactor, running, turn, until
+from tests.listen.running import DatagramClient, Running, StreamClient, on_reactor, running, turn, until
 from tests.listen.tiny import question, reply_to
 
 
@@ -17,6 +19,18 @@ def leaving(opened: Running, delay: float = 0.0) -> tuple[Leaving, list[str]]:
     told: list[str] = []
     service = Leaving(opened.doors, lambda: told.append("leaving"), lambda: delay, opened.doors._reactor)
     return service, told
+
+
+@asynccontextmanager
+async def pending() -> AsyncIterator[tuple[Running, StreamClient, DatagramClient]]:
+    """Doors, and two who wait: for ``miss1`` over TCP, for ``miss2`` over UDP."""
+    async with running("tcp", "udp") as opened:
+        stream, datagrams = await opened.tcp(), await opened.udp(1)
+        stream.send(question("miss1", 1))
+        datagrams.send(question("miss2", 2))
+        await until(lambda: len(opened.front.waiting) == 2)
+        yield opened, stream, datagrams
+        await datagrams.close()
 
 
 async def ended(opened: Running, stopping: Deferred[Any], step: float = 0.02) -> None:
@@ -29,11 +43,7 @@ async def ended(opened: Running, stopping: Deferred[Any], step: float = 0.02) ->
 @on_reactor
 async def test_what_is_pending_is_answered() -> None:
     """Queries in the pipeline get their answers over UDP and TCP, then the connection is closed cleanly."""
-    async with running("tcp", "udp") as opened:
-        stream, datagrams = await opened.tcp(), await opened.udp(1)
-        stream.send(question("miss1", 1))
-        datagrams.send(question("miss2", 2))
-        await until(lambda: len(opened.front.waiting) == 2)
+    async with pending() as (opened, stream, datagrams):
         service, told = leaving(opened)
         stopping = service.stopService()
         assert told == ["leaving"]
@@ -46,17 +56,12 @@ async def test_what_is_pending_is_answered() -> None:
         await stream.closed()
         await ended(opened, stopping)
         assert opened.front.cancelled == []
-        await datagrams.close()
 
 
 @on_reactor
 async def test_what_takes_too_long_is_given_up() -> None:
     """A query that nobody answers does not keep the server."""
-    async with running("tcp", "udp") as opened:
-        stream, datagrams = await opened.tcp(), await opened.udp(1)
-        stream.send(question("miss1", 1))
-        datagrams.send(question("miss2", 2))
-        await until(lambda: len(opened.front.waiting) == 2)
+    async with pending() as (opened, stream, _):
         service, _ = leaving(opened)
         began = opened.clock.seconds()
         await ended(opened, service.stopService())
@@ -64,7 +69,6 @@ async def test_what_takes_too_long_is_given_up() -> None:
         await opened.doors.stopService()
         await stream.closed()
         assert sorted(opened.front.cancelled) == [b"miss1", b"miss2"]
-        await datagrams.close()
 
 
 @on_reactor

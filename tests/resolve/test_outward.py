@@ -16,6 +16,7 @@ from graydns.snapshot.snapshot import Snapshot
 from graydns.sources.files import load_snapshot
 from graydns.wire.body import RRset, build
 from graydns.wire.view import rrsets
+from tests.coroutines import finished
 
 MAIN = """\
 admin: null
@@ -87,13 +88,8 @@ def resolve(snapshot: Snapshot, qname: str, answer: Answer, client: Client, qtyp
     question = wire + qtype.to_bytes(2, "big") + b"\0\1"
     query = Query(1, b"", question, wire, qtype, 1, client, recursion_desired=True, edns=Edns(1232))
     query = query._replace(plan=plan, decision=plan.decide(client))
-    running = Outward(Saying(answer), learning=Nothing(), snapshot=snapshot, clock=lambda: 100.0).resolve(query)
-    try:
-        running.send(None)
-    except StopIteration as end:
-        made: Answer = end.value
-        return query, made
-    pytest.fail("waits")
+    outward = Outward(Saying(answer), learning=Nothing(), snapshot=snapshot, clock=lambda: 100.0)
+    return query, finished(outward.resolve(query))
 
 
 def client(subnet: str | None = None, identity: str | None = None) -> Client:

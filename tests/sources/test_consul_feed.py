@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,29 +12,14 @@ from twisted.internet import reactor as default_reactor
 from graydns.model.catalog import ServiceView
 from graydns.model.errors import NotYetKnown, ResolveError
 from graydns.sources.consul.feed import Feed, View
-from tests import consul
-from tests.consul import ConsulServer
 from tests.txconsul.running import consul_at, in_thread, on_reactor, until
+from tools.consul import ConsulServer
 
 pytestmark = pytest.mark.timeout(90)
 
 reactor: Any = default_reactor
 
 READ = 'service_prefix "" { policy = "read" } node_prefix "" { policy = "read" }'
-
-
-@pytest.fixture
-def agent(require_peer: Callable[[str], str], tmp_path: Path) -> Iterator[ConsulServer]:
-    """An agent for one test."""
-    with consul.agent(require_peer("consul"), tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-def guarded_agent(require_peer: Callable[[str], str], tmp_path: Path) -> Iterator[ConsulServer]:
-    """An agent that denies everything without a token."""
-    with consul.agent(require_peer("consul"), tmp_path, **consul.ACL) as server:
-        yield server
 
 
 @asynccontextmanager

@@ -1,14 +1,13 @@
-"""Consul agents: one that a module's tests share, and ones that a test may ruin."""
+"""Consul agents that a package's tests share; tests may ruin those of their own (tests/conftest.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests import consul
-from tests.consul import ConsulServer
+from tools import consul
+from tools.consul import ConsulServer
 
 RequirePeer = Callable[[str], str]
 
@@ -20,22 +19,8 @@ def shared_agent(require_peer: RequirePeer, tmp_path_factory: pytest.TempPathFac
         yield server
 
 
-@pytest.fixture
-def own_agent(require_peer: RequirePeer, tmp_path: Path) -> Iterator[ConsulServer]:
-    """An agent for one test."""
-    with consul.agent(require_peer("consul"), tmp_path) as server:
-        yield server
-
-
 @pytest.fixture(scope="package")
 def acl_agent(require_peer: RequirePeer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsulServer]:
     """An agent that denies everything without a token."""
     with consul.agent(require_peer("consul"), tmp_path_factory.mktemp("acl"), **consul.ACL) as server:
         yield server
-
-
-@pytest.fixture
-def three_servers(require_peer: RequirePeer, tmp_path: Path) -> Iterator[Sequence[ConsulServer]]:
-    """A cluster for one test."""
-    with consul.cluster(require_peer("consul"), tmp_path) as servers:
-        yield servers

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.consul import MASTER, ConsulServer
 from tests.txconsul.running import consul_at, following, in_thread, on_reactor, until
+from tools.consul import MASTER, ConsulServer
 from txconsul.errors import Denied, Refused
 
 pytestmark = pytest.mark.timeout(60)

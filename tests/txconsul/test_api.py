@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
-from tests.consul import ConsulServer
 from tests.txconsul.running import consul_at, http, on_reactor, responding, until
+from tools.consul import ConsulServer
 from txconsul.errors import Failing, Garbled, NotFound, Refused, TimedOut
 
 pytestmark = pytest.mark.timeout(60)

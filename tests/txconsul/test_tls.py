@@ -9,9 +9,9 @@ import pytest
 from attrs import frozen
 from cryptography.x509 import DNSName
 
-from tests import consul
 from tests.listen.certificates import Issued, issue
 from tests.txconsul.running import consul_at, on_reactor
+from tools import consul
 from tools.process import free_ports
 from txconsul.errors import Unreachable
 from txconsul.tls import policy_of

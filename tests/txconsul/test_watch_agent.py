@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from twisted.internet.defer import gatherResults
 
-from tests.consul import ConsulServer
 from tests.txconsul.running import connections, consul_at, following, in_thread, on_reactor, turn, until
+from tools.consul import ConsulServer
 from txconsul.consul import HELD, POOL
 from txconsul.errors import Crowded, TimedOut, Unreachable
 
@@ -77,37 +77,37 @@ async def test_the_end_of_a_burst_is_seen(shared_agent: ConsulServer) -> None:
 
 
 @on_reactor
-async def test_an_agent_that_comes_back_empty(own_agent: ConsulServer) -> None:
+async def test_an_agent_that_comes_back_empty(agent: ConsulServer) -> None:
     """Its indexes begin again, far below the one that was held; what it has is seen at once, and what comes then."""
-    async with consul_at(own_agent.address) as consul:
+    async with consul_at(agent.address) as consul:
         for number in range(40):
             await consul.request("PUT", "kv/before", body=str(number))
         async with following(consul, "kv/key", {"raw": True}) as key:
             await consul.request("PUT", "kv/key", body="old")
             await until(lambda: key.replies[-1].body == b"old")
             await key.until_held()
-            await in_thread(own_agent.kill)
+            await in_thread(agent.kill)
             await until(lambda: not key.watch.healthy)
             assert any(isinstance(error, Unreachable) for error in key.errors)
-            own_agent.forget()
-            own_agent.start()
+            agent.forget()
+            agent.start()
             await until(lambda: key.replies[-1].status == 404)
-            await in_thread(own_agent.wait_ready)
+            await in_thread(agent.wait_ready)
             await consul.request("PUT", "kv/key", body="new")
             await until(lambda: key.replies[-1].body == b"new")
 
 
 @on_reactor
-async def test_an_agent_that_comes_back_with_its_data(own_agent: ConsulServer) -> None:
+async def test_an_agent_that_comes_back_with_its_data(agent: ConsulServer) -> None:
     """There is nothing to tell, and the next change is seen."""
-    async with consul_at(own_agent.address) as consul, following(consul, "kv/key", {"raw": True}) as key:
+    async with consul_at(agent.address) as consul, following(consul, "kv/key", {"raw": True}) as key:
         await consul.request("PUT", "kv/key", body="old")
         await until(lambda: key.replies[-1].body == b"old")
         told = len(key.replies)
-        await in_thread(own_agent.kill)
+        await in_thread(agent.kill)
         await until(lambda: not key.watch.healthy)
-        own_agent.start()
-        await in_thread(own_agent.wait_ready)
+        agent.start()
+        await in_thread(agent.wait_ready)
         await key.until_held()
         assert [reply.status for reply in key.replies[told:]] in ([], [404, 200])
         await consul.request("PUT", "kv/key", body="new")
@@ -115,25 +115,25 @@ async def test_an_agent_that_comes_back_with_its_data(own_agent: ConsulServer) -
 
 
 @on_reactor
-async def test_a_frozen_agent_is_noticed_and_followed_again(own_agent: ConsulServer) -> None:
+async def test_a_frozen_agent_is_noticed_and_followed_again(agent: ConsulServer) -> None:
     """Connections are taken and nothing is said: only a time limit tells."""
     async with (
-        consul_at(own_agent.address, timeout=0.5) as consul,
+        consul_at(agent.address, timeout=0.5) as consul,
         following(consul, "kv/key", {"raw": True}, wait=0.5) as key,
     ):
         await key.until_replies(1)
-        own_agent.freeze()
+        agent.freeze()
         await until(lambda: any(isinstance(error, TimedOut) for error in key.errors))
-        own_agent.thaw()
+        agent.thaw()
         await until(lambda: key.watch.healthy)
         await consul.request("PUT", "kv/key", body="new")
         await until(lambda: key.replies[-1].body == b"new")
 
 
 @on_reactor
-async def test_a_restored_snapshot_is_seen_before_the_wait_is_over(own_agent: ConsulServer) -> None:
+async def test_a_restored_snapshot_is_seen_before_the_wait_is_over(agent: ConsulServer) -> None:
     """Consul wakes the query with its old index; going on from that would sleep out the wait."""
-    async with consul_at(own_agent.address) as consul:
+    async with consul_at(agent.address) as consul:
         await consul.request("PUT", "kv/key", body="old")
         snapshot = await consul.api.snapshot.save()
         for number in range(40):
@@ -166,10 +166,10 @@ async def test_cancelled_watches_close_their_connections(shared_agent: ConsulSer
 
 
 @on_reactor
-async def test_an_agents_limit_of_connections_is_never_reached(own_agent: ConsulServer) -> None:
+async def test_an_agents_limit_of_connections_is_never_reached(agent: ConsulServer) -> None:
     """As many held queries as may be, and as many requests as anybody likes: 184 connections at most, none refused."""
     most = 0
-    async with consul_at(own_agent.address, timeout=30.0) as consul:
+    async with consul_at(agent.address, timeout=30.0) as consul:
         held = [consul.request("GET", "kv/held", {"recurse": True, "index": 10**9}, wait=60.0) for _ in range(HELD)]
         for each in held:
             each.addErrback(lambda _: None)
@@ -177,7 +177,7 @@ async def test_an_agents_limit_of_connections_is_never_reached(own_agent: Consul
             await consul.request("GET", "kv/held", {"index": 1}, wait=60.0)
         under_way = gatherResults([consul.request("GET", "catalog/nodes") for _ in range(1000)])
         while not under_way.called:
-            most = max(most, connections(own_agent.http))
+            most = max(most, connections(agent.http))
             await turn()
         assert len(await under_way) == 1000
         for each in held:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pytest
 from twisted.internet.task import deferLater
 
-from tests.consul import ConsulServer, leader_of
 from tests.txconsul.running import consul_at, following, in_thread, on_reactor, reactor, until
+from tools.consul import ConsulServer, leader_of
 from txconsul import Consul
 from txconsul.errors import ConsulError, NoLeader
 

@@ -13,9 +13,9 @@ from dns.rdatatype import RdataType
 
 from graydns.upstream.server import Server
 from tests.conftest import answers
-from tests.knot import knot_configuration
 from tests.upstream.asked import AAAA, CNAME, MX, NS, SOA, TXT, A, make_query, show
 from tests.upstream.scripted import everything_open, group_of, make_client, nothing_else_open, on_reactor
+from tools.knot import knot_configuration
 from tools.process import Process
 
 ZONE = """\
@@ -36,13 +36,9 @@ www.new A 192.0.2.90
 big TXT {}
 """.format(" ".join(f'"{"x" * 200}{number:04}"' for number in range(20)))
 
-SIGNED = """\
-    dnssec-signing: on
-    zonefile-load: difference
-    zonefile-sync: -1
-"""
+SIGNED = {"dnssec-signing": "on", "zonefile-load": "difference", "zonefile-sync": "-1"}
 
-KNOT = knot_configuration("{folder}", "{port}", "ext.test", "{folder}/ext.zone", SIGNED)
+KNOT = knot_configuration("{folder}", "{port}", {"ext.test": "{folder}/ext.zone"}, SIGNED)
 
 UNBOUND = """\
 server:

@@ -10,13 +10,15 @@ import attrs
 from attrs import evolve
 
 from graydns.config.address import UnixSocket
+from graydns.config.dnssec import Dnssec
 from graydns.config.document import Document
-from graydns.config.file import read_document, reason, resolve_inside
+from graydns.config.file import read_document, read_regular, reason, resolve_inside
 from graydns.config.main import Config, Settings
-from graydns.config.misfit import Misfit
+from graydns.config.misfit import Misfit, shown
 from graydns.config.schema import typed
 from graydns.config.tenancy import tenancy_faults
 from graydns.config.zone import ZoneFile, ZoneSettings
+from graydns.model.anchor import read_anchor
 from graydns.model.errors import ConfigError, Fault
 
 __all__ = ["Config", "ZoneFile", "load", "load_zone", "load_zones"]
@@ -28,6 +30,7 @@ def load(path: Path) -> Config:
     """The main file at *path*; raises ConfigError with every fault in it."""
     document = read_document(path)
     settings = anchored(typed(document, Settings), path.absolute().parent)
+    settings = evolve(settings, dnssec=with_anchors(settings.dnssec, document))
     values = {attribute.name: getattr(settings, attribute.name) for attribute in attrs.fields(Settings)}
     return Config(file=path.absolute(), document=document, **values)
 
@@ -48,7 +51,32 @@ def anchored(settings: Settings, folder: Path) -> Settings:
         zones=settings.zones and folder / settings.zones,
         geo=settings.geo and folder / settings.geo,
         consul=settings.consul and settings.consul.anchored(folder),
+        dnssec=settings.dnssec.anchored(folder),
     )
+
+
+def with_anchors(dnssec: Dnssec, document: Document) -> Dnssec:
+    """*dnssec* with the trust anchors that its file has. Raises ConfigError with every fault of that file."""
+    path = dnssec.trust_anchor_file
+    if path is None:
+        return dnssec
+    try:
+        lines = read_regular(path).decode("ascii", "backslashreplace").splitlines()
+    except (OSError, ValueError) as error:
+        misfit = Misfit(("dnssec", "trust_anchor_file"), f"{str(path)!r} ({reason(error)})", "a readable file")
+        raise ConfigError(document.locate_all((misfit,))) from None
+    anchors, faults = [], []
+    for number, line in enumerate(lines, 1):
+        if text := line.split(";", 1)[0].strip():
+            try:
+                anchors.append(read_anchor(text))
+            except ValueError as error:
+                faults.append(Fault((), shown(text), f"a DS or DNSKEY record: {error}", str(path), number))
+    if not anchors and not faults:
+        faults.append(Fault((), "no record", "at least one DS or DNSKEY record", str(path)))
+    if faults:
+        raise ConfigError(faults)
+    return evolve(dnssec, trust_anchors=(*dnssec.trust_anchors, *anchors))
 
 
 def load_zone(path: Path) -> ZoneFile:

@@ -23,6 +23,7 @@ from graydns.config.address import (
     read_server,
 )
 from graydns.config.consul import Consul
+from graydns.config.dnssec import Dnssec
 from graydns.config.document import Document
 from graydns.config.scalar import Duration, Identifier, Integer, Size, TenantName, Text, Ttl, read_boolean
 from graydns.model.name import ROOT
@@ -162,6 +163,7 @@ class Settings:
     )
     tenants: Mapping[Annotated[str, TenantName()], Tenant] = field(factory=dict)
     consul: Consul | None = None
+    dnssec: Dnssec = field(factory=Dnssec)
 
 
 @frozen(kw_only=True)

@@ -19,6 +19,7 @@ from graydns.config.consul import (
     check_tls,
 )
 from graydns.config.converter import new_converter, register
+from graydns.config.dnssec import Dnssec, DnssecLimits, NegativeTrustAnchor, check_dnssec
 from graydns.config.document import Document
 from graydns.config.main import Cache, Limits, Reload, Settings, Stale, Tenant, Tls, Trust, Upstream
 from graydns.config.main_check import check_settings
@@ -36,12 +37,13 @@ def converter() -> Converter:
     """The converter for all files, inner classes first; made when the first file is read."""
     made = new_converter()
     register_policy(made)
-    for cls in (Tls, Reload, Trust, Limits, Stale, Cache, Upstream, Tenant, Source):
+    for cls in (Tls, Reload, Trust, Limits, Stale, Cache, Upstream, Tenant, Source, NegativeTrustAnchor, DnssecLimits):
         register(made, cls)
     register(made, ConsulTls, check_tls)
     register(made, PolicyKey, check_key)
     register(made, PolicyCentre, check_policy)
     register(made, Consul, check_consul)
+    register(made, Dnssec, check_dnssec)
     register(made, Settings, check_settings)
     register(made, ZoneSettings, check_zone)
     register_strategy(made)

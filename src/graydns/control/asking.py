@@ -64,10 +64,18 @@ def explain_steps(
     return {**plain(evolve(explanation, rules=()).to_data()), "rules": rules}
 
 
+def read_name(name: str) -> bytes:
+    """A name in wire form. Raises ControlError."""
+    try:
+        return from_text(name)
+    except ValueError as error:
+        raise ControlError(str(error)) from None
+
+
 def read_question(name: str, rdtype: str) -> tuple[bytes, int]:
     """A name in wire form and a type. Raises ControlError."""
     try:
-        return from_text(name), int(dns.rdatatype.from_text(rdtype))
+        return read_name(name), int(dns.rdatatype.from_text(rdtype))
     except ValueError as error:
         raise ControlError(str(error)) from None
     except dns.exception.DNSException:

@@ -6,12 +6,14 @@ from typing import Any
 
 import dns.rcode
 
-from graydns.control.asking import read_question
+from graydns.control.asking import read_name, read_question
 from graydns.gray.scene import show_network
 from graydns.model.decision import Cohort
 from graydns.model.errors import ControlError
-from graydns.model.name import from_text, to_text
+from graydns.model.name import to_text
+from graydns.resolve.pipeline import partition_of
 from graydns.server import Server
+from graydns.snapshot.snapshot import Snapshot
 from graydns.upstream.group import UpstreamGroup
 
 
@@ -50,11 +52,11 @@ def look_up(server: Server, name: str, rdtype: str) -> list[dict[str, Any]]:
 
 
 def flush(server: Server, name: str | None, cohort: str | None, tenant: str | None) -> int:
-    """Forget answers, and failures; the number of answers. *cohort*: its parts joined by ``/``. Raises ControlError."""
-    try:
-        qname = None if name is None else from_text(name)
-    except ValueError as error:
-        raise ControlError(str(error)) from None
+    """Forget answers, and failures; the number of answers. *cohort*: its parts joined by ``/``. *tenant*: one with a
+    cache of its own, None = all. Raises ControlError."""
+    if tenant is not None:
+        _check_own(server.snapshot, tenant)
+    qname = None if name is None else read_name(name)
     parts = None if cohort is None else cohort.split("/")
     if parts is not None and not 1 <= len(parts) <= 4:
         raise ControlError("a cohort is TENANT/SERVICE/OUTCOME/ENDPOINT")
@@ -62,6 +64,17 @@ def flush(server: Server, name: str | None, cohort: str | None, tenant: str | No
     server.stores.failures.flush(qname, tenant)
     server.forget_hot()
     return gone
+
+
+def _check_own(snapshot: Snapshot, tenant: str) -> None:
+    """Raise ControlError unless *tenant* has a cache of its own."""
+    if tenant not in snapshot.routers:
+        raise ControlError(f"there is no tenant {tenant}")
+    if (partition := partition_of(snapshot, tenant)) != tenant:
+        raise ControlError(
+            f"the tenant {tenant} shares the cache of {partition}, being isolated neither in storage nor in network; "
+            f"--tenant {partition} flushes that of all who share it"
+        )
 
 
 def upstreams(server: Server) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
+from graydns.control.asking import read_name
 from graydns.control.live import Live, Override, Stay
 from graydns.control.overrides import find, is_off, override_service
 from graydns.control.plain import moment, plain, service, shares
@@ -28,10 +29,7 @@ class Found:
 
 def look_up(state: State, name: str) -> Found:
     """The service called *name*. Raises ControlError."""
-    try:
-        wire = from_text(name)
-    except ValueError as error:
-        raise ControlError(str(error)) from None
+    wire = read_name(name)
     if (found := find(state.base, wire)) is None:
         raise ControlError(f"there is no service {to_text(wire)}")
     return Found(to_text(wire), wire, *found)

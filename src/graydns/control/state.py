@@ -140,4 +140,4 @@ def _moved(before: Snapshot, after: Snapshot) -> Iterator[tuple[str, str]]:
 
 def _clients(service: CompiledService) -> object:
     """What tells which clients get which version, rules aside."""
-    return service.split, service.listed, service.networks, service.cohort_key
+    return service.split, service.listed, service.networks, service.cohort_key, service.key

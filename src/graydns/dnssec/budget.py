@@ -41,9 +41,9 @@ class Budget:
         if self._signatures > self.limits.signatures:
             raise Exceeded(f"more than {self.limits.signatures} signatures to try")
 
-    def return_signature(self) -> None:
-        """The signature tried last was good, and vouches for a zone's keys."""
-        self._signatures -= 1
+    def return_signature(self, number: int = 1) -> None:
+        """So many of those that were tried were good, and vouch for what a zone is."""
+        self._signatures -= number
 
     def spend_hash(self) -> None:
         """One name is going to be hashed (RFC 5155 section 5)."""

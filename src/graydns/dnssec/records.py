@@ -2,7 +2,32 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterable
 from typing import NamedTuple
+
+import dns.exception
+import dns.rdata
+from dns.rdataclass import RdataClass
+from dns.rdatatype import RdataType
+
+from graydns.wire.header import LONGEST_NAME, START
+from graydns.wire.walk import Malformed, Names, records
+
+RRSIG = 46
+
+#: Types whose rdata is one name; those and the others of _LOWERED may be compressed (RFC 3597 section 4).
+_ONE_NAME = frozenset((2, 5, 12, 39))  # NS, CNAME, PTR, DNAME
+
+#: Other types whose names are lowered (RFC 4034 section 6.2) and that are still in use: SOA, MX, RP, AFSDB, RT, PX,
+#: SRV, NAPTR, KX. Every other type is signed as it is, NSEC included (RFC 6840 section 5.1).
+_LOWERED = frozenset((6, 15, 17, 18, 21, 26, 33, 35, 36))
+
+#: Of an RRSIG, up to the signer's name.
+_FIXED = struct.Struct("!HBBIIIH")
+
+#: A TTL with the highest bit set counts as 0 (RFC 2181 section 8).
+_LARGEST_TTL = 0x7FFFFFFF
 
 
 class Signature(NamedTuple):
@@ -28,8 +53,8 @@ class Signature(NamedTuple):
 class RRset(NamedTuple):
     """Records of one owner and type.
 
-    *section*: as in ``model.answer``. *owner*: wire form, lowered. *ttl*: seconds, as received. *rdatas*: canonical
-    (RFC 4034 section 6.2, RFC 6840 section 5.1), sorted, none twice.
+    *section*: as in ``model.answer``. *owner*: wire form, lowered. *ttl*: seconds, as received, the lowest. *rdatas*:
+    canonical (RFC 4034 section 6.2, RFC 6840 section 5.1), sorted, none twice.
     """
 
     section: int
@@ -39,3 +64,85 @@ class RRset(NamedTuple):
     ttl: int
     rdatas: tuple[bytes, ...]
     signatures: tuple[Signature, ...] = ()
+
+
+def read(
+    qname: bytes, question_size: int, body: bytes, counts: tuple[int, int, int], qtype: int = 0
+) -> tuple[RRset, ...]:
+    """The RRsets of a *body* that follows a question of *question_size* octets for *qname*, in order of appearance.
+
+    A signature goes to the RRset of its section, owner and class that it covers, and nowhere without one. Where *qtype*
+    is RRSIG, those of the answer section are an RRset too, which nothing signs. *counts*: as in the header of the
+    message. Raises Malformed.
+    """
+    message = b"".join((bytes(START), qname, bytes(question_size - len(qname)), body))
+    names: Names | None = None
+    found: dict[tuple[int, bytes, int, int], tuple[list[bytes], list[int]]] = {}
+    signatures: dict[tuple[int, bytes, int, int], list[Signature]] = {}
+    for section, owner, rdtype, rdclass, ttl, _, at, end, _ in records(message, START + question_size, counts):
+        if ttl > _LARGEST_TTL:
+            ttl = 0
+        if rdtype == RRSIG:
+            signature = _signature(message, at, end, ttl)
+            signatures.setdefault((section, owner, signature.covered, rdclass), []).append(signature)
+            if qtype != RRSIG or section:
+                continue
+            rdata = signature.signed + signature.octets
+        elif rdtype in _ONE_NAME:
+            names = names or Names(message)
+            rdata, past = names.read(at)
+            if past != end:
+                raise Malformed("rdata goes on after its name")
+        elif rdtype in _LOWERED:
+            rdata = _lowered(message, rdclass, rdtype, at, end)
+        else:
+            rdata = message[at:end]
+        key = (section, owner, rdtype, rdclass)
+        if key in found:
+            rdatas, ttls = found[key]
+            rdatas.append(rdata)
+            ttls.append(ttl)
+        else:
+            found[key] = [rdata], [ttl]
+    return tuple(
+        [
+            RRset(*key, min(ttls), _sorted(rdatas), tuple(signatures.get(key, ())))
+            for key, (rdatas, ttls) in found.items()
+        ]
+    )
+
+
+def find(rrsets: Iterable[RRset], owner: bytes, rdtype: int) -> RRset | None:
+    """The first RRset of *owner* and *rdtype*."""
+    for rrset in rrsets:
+        if rrset.rdtype == rdtype and rrset.owner == owner:
+            return rrset
+    return None
+
+
+def _sorted(rdatas: list[bytes]) -> tuple[bytes, ...]:
+    return tuple(rdatas) if len(rdatas) == 1 else tuple(sorted(set(rdatas)))
+
+
+def _signature(message: bytes, at: int, end: int, ttl: int) -> Signature:
+    """The RRSIG whose rdata is ``message[at:end]``. Its signer is never compressed (RFC 4034 section 3.1.7)."""
+    name = past = at + _FIXED.size
+    try:
+        while 0 < (length := message[past]) < 64:
+            past += length + 1
+        past += 1
+    except IndexError:
+        raise Malformed("an RRSIG goes past the end") from None
+    if length or past > end or past - name > LONGEST_NAME:
+        raise Malformed("the signer of an RRSIG is no name")
+    signer = message[name:past].lower()
+    covered, algorithm, labels, original_ttl, expiration, inception, tag = _FIXED.unpack_from(message, at)
+    octets, signed = message[past:end], message[at:name] + signer
+    return Signature(covered, algorithm, labels, original_ttl, expiration, inception, tag, signer, octets, signed, ttl)
+
+
+def _lowered(message: bytes, rdclass: int, rdtype: int, at: int, end: int) -> bytes:
+    try:
+        return dns.rdata.from_wire(RdataClass(rdclass), RdataType(rdtype), message, at, end - at).to_digestable()
+    except dns.exception.DNSException as error:
+        raise Malformed(f"rdata of type {rdtype}: {error}") from None

@@ -28,7 +28,7 @@ from graydns.fast.shape import HEAD, REMEMBERED, SUBNET, Shape, read_shape, read
 from graydns.fast.sketch import key_of, see, subnet_key
 from graydns.gray.plan import Plan
 from graydns.model.answer import Answer
-from graydns.model.catalog import NodeView, ServiceView
+from graydns.model.catalog import View
 from graydns.model.decision import Decision
 from graydns.model.errors import Unanswerable
 from graydns.model.observe import Anomalies, Trace, Tracer
@@ -254,17 +254,18 @@ class Front:
             return
         if len(answer.body) > LARGEST:
             return
-        view = answer.origin if isinstance(answer.origin, (ServiceView, NodeView)) else None
+        view = answer.origin if isinstance(answer.origin, View) else None
         if view is not None and not self.serving.is_current(view):
             return
         tally = self.ledger.tallies.of(answer.rcode, query.decision, query.client.tenant)
         quota = self.serving.quotas.get(query.decision.cohort.tenant)
         entry = Entry(query, answer, query.decision, tally, quota)
-        peer.hot.keep(*_key(query), entry, query.plan)
+        key = _key(query)
+        peer.hot.keep(*key, entry, query.plan)
         if view is not None:
-            peer.hot.tie(*_key(query), view)
+            peer.hot.tie(*key, view)
         if query.qname in self.serving.moving:
-            peer.hot.tie(*_key(query), query.qname)
+            peer.hot.tie(*key, query.qname)
 
     def _render(self, query: Query, peer: Peer, answer: Answer, decision: Decision | None) -> bytes:
         return self.settings.reply(query, peer, answer, decision, self.clock(), self.wall())

@@ -111,6 +111,7 @@ class HotTable:
             if slot is None:
                 self._insert(flags, key, entry, self._cost(key, entry))
             elif isinstance(slot, Entry) and slot.guarded and entry.guarded:
+                self._young_size += len(entry.body) - len(slot.body)
                 slot.become(entry)  # cached answers come anew all the time
             else:
                 self._replace(flags, key, entry)
@@ -204,8 +205,9 @@ class HotTable:
 
     def _replace(self, flags: int, key: bytes, slot: Slot) -> None:
         """Put *slot* where another one was, to which nothing may lead any more."""
+        self._young_size += self._cost(key, slot) - self._cost(key, self.young[flags][key])
         self.young[flags][key] = slot
-        self.asked, self._asked_size = _unasked(), 0
+        self._unask(key)
 
     @staticmethod
     def _cost(key: bytes, slot: Slot) -> int:

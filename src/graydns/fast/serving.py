@@ -11,7 +11,7 @@ from graydns.fast.peer import Peers
 from graydns.fast.quota import Quota
 from graydns.gray.plan import Plan
 from graydns.model.answer import Answer
-from graydns.model.catalog import NodeView, ServiceView
+from graydns.model.catalog import View
 from graydns.model.query import Query
 
 
@@ -35,5 +35,5 @@ class Serving:
     plan: Callable[[bytes, int, str], Plan]
     peers: Peers = field(repr=False)
     quotas: Mapping[str, Quota] = field(factory=dict, repr=False)
-    is_current: Callable[[ServiceView | NodeView], bool] = field(default=lambda view: False, repr=False)
+    is_current: Callable[[View], bool] = field(default=lambda view: False, repr=False)
     moving: frozenset[bytes] = field(default=frozenset(), repr=False)

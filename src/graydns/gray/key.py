@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 
-from attrs import frozen
+from attrs import field, frozen
 from siphash24 import siphash24
 
 from graydns.model.query import Client
@@ -64,11 +64,13 @@ def threshold(first: int) -> int:
 class KeyRecipe:
     """How a service tells its clients apart.
 
-    *read*: the client's key. *reach4*, *reach6*: the longest prefix of the client subnet that it reads, 0 = none.
-    *addressed*: whether it may be an address of any kind. *total*: whether every client has one.
+    *made_of*: its sources, each with the bits of an address that it reads by family; equal for recipes that tell
+    clients apart alike. *read*: the client's key. *reach4*, *reach6*: the longest prefix of the client subnet that it
+    reads, 0 = none. *addressed*: whether it may be an address of any kind. *total*: whether every client has one.
     """
 
-    read: Read
+    made_of: tuple[tuple[str, frozenset[tuple[str, int]]], ...]
+    read: Read = field(eq=False, repr=False)
     reach4: int
     reach6: int
     addressed: bool
@@ -78,7 +80,7 @@ class KeyRecipe:
 def recipe(sources: Sequence[str], prefix: Mapping[str, int]) -> KeyRecipe:
     """Compile ``client_key`` (*sources*, first present wins) and ``client_prefix`` (*prefix*: bits by family)."""
     used = list(sources[: sources.index("source") + 1] if "source" in sources else sources)
-    subnet_bits = {**SUBNET_BITS, **prefix}
+    subnet_bits, source_bits = {**SUBNET_BITS, **prefix}, {**SOURCE_BITS, **prefix}
     read: Read = _nobody
     for source in reversed(used):
         if source == "identity":
@@ -86,9 +88,11 @@ def recipe(sources: Sequence[str], prefix: Mapping[str, int]) -> KeyRecipe:
         elif source == "subnet":
             read = _subnet_or(read, subnet_bits)
         else:
-            read = _source({**SOURCE_BITS, **prefix})
+            read = _source(source_bits)
     reads_subnet = "subnet" in used
+    bits: Mapping[str, Mapping[str, int]] = {"subnet": subnet_bits, "source": source_bits}
     return KeyRecipe(
+        made_of=tuple((source, frozenset(bits.get(source, {}).items())) for source in used),
         read=read,
         reach4=subnet_bits["ipv4"] if reads_subnet else 0,
         reach6=subnet_bits["ipv6"] if reads_subnet else 0,

@@ -123,6 +123,10 @@ class NodeView:
     meta: Mapping[str, str] = field(factory=dict)
 
 
+#: What answers of the catalog are made of.
+View = ServiceView | NodeView
+
+
 class Catalog(Protocol):
     """What is known; names come lowered. None = not known yet: whoever asks has to wait until a watch has told it."""
 

@@ -21,6 +21,8 @@ from collections.abc import Sequence
 
 from attrs import field, frozen
 
+from graydns.model.proof import Proof
+
 #: Where in a file's tree a value stands: mapping keys and list indexes, outermost first.
 Path = tuple[str | int, ...]
 
@@ -102,11 +104,15 @@ class NotYetKnown(GraydnsError):
 
 @frozen
 class ResolveError(GraydnsError):
-    """A link cannot answer; becomes *rcode* with the EDE (*ede*, *text*) (RFC 8914)."""
+    """A link cannot answer; becomes *rcode* with the EDE (*ede*, *text*) (RFC 8914).
+
+    *proof*: what the validator found, if it is because of that.
+    """
 
     text: str = "internal failure"
     rcode: int = field(default=2, kw_only=True)
     ede: int = field(default=0, kw_only=True)
+    proof: Proof | None = field(default=None, kw_only=True)
 
     def __str__(self) -> str:
         return self.text

@@ -49,9 +49,11 @@ class Signer:
 
 @frozen
 class Proof:
-    """*signer*: None where no signature was involved. *reason* and *ede*: where the answer is not secure."""
+    """*signer*: None where no signature was involved. *reason* and *ede*: where the answer is not secure. *until*: Unix
+    seconds at which the first of the signatures that it rests on expires, None without any."""
 
     security: Security
     signer: Signer | None = None
     reason: str = ""
     ede: EdeCode | None = None
+    until: int | None = None

@@ -9,7 +9,7 @@ from attrs import evolve, field, frozen
 from graydns.authority.found import Found
 from graydns.authority.lookup import lookup
 from graydns.model.answer import Answer, Ede
-from graydns.model.catalog import NodeView, ServiceView
+from graydns.model.catalog import View
 from graydns.model.decision import Decision
 from graydns.model.errors import NotYetKnown, ResolveError
 from graydns.model.query import Query
@@ -52,7 +52,7 @@ class Authority:
         if found.chase is not None and self._may_complete(query, found.chase):
             found = await self._completed(found, query, found.chase)
         answer = found.answer()
-        if isinstance(answer.origin, (ServiceView, NodeView)) and self.learning.is_stale(answer.origin):
+        if isinstance(answer.origin, View) and self.learning.is_stale(answer.origin):
             return evolve(answer, edes=(*answer.edes, _STALE), shareable=False)
         return answer
 

@@ -16,7 +16,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from graydns.model.answer import Answer, Ede
-from graydns.model.errors import ResolveError, UpstreamError
+from graydns.model.errors import Overloaded, ResolveError
 from graydns.model.query import Query
 from graydns.resolve.key import Key
 from graydns.resolve.link import Resolver
@@ -125,10 +125,10 @@ class Cache:
         """The new answer, kept; None if there is none, and then *entry* stays. Raises nothing."""
         try:
             return self.store.keep(key, await self.below.resolve(query), self.clock())
-        except UpstreamError:
-            entry.retry_at = self.clock() + RECHECK
-        except (ResolveError, CancelledError):
+        except (Overloaded, CancelledError):
             pass  # no more than that this was no moment for it
+        except ResolveError:
+            entry.retry_at = self.clock() + RECHECK
         except Exception:
             _log.failure("refresh of {qname!r} type {qtype}", qname=query.qname, qtype=query.qtype)
         return None

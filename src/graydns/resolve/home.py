@@ -10,6 +10,7 @@ from attrs import evolve
 from graydns.authority.lookup import lookup
 from graydns.model.answer import ANSWER, Answer
 from graydns.model.decision import Decision
+from graydns.model.proof import Security
 from graydns.model.query import Query
 from graydns.snapshot.snapshot import Snapshot
 from graydns.wire.body import RRset, aged, build
@@ -57,6 +58,8 @@ def _completed(snapshot: Snapshot, query: Query, answer: Answer, chain: list[RRs
         ttl=min(rrset.ttl for rrset in whole),
         stored=None,
         scope=max(scope, answer.scope or 0),
+        security=Security.INDETERMINATE,
+        proof=None,
         edes=(*answer.edes, *home.edes),
         shareable=False,
         why=f"{answer.why} → {home.why}",

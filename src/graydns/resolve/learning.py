@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from graydns.model.catalog import NodeView, ServiceView
+from graydns.model.catalog import View
 from graydns.model.errors import NotYetKnown
 
 
@@ -14,10 +14,10 @@ class Learning(Protocol):
     async def learn(self, missing: NotYetKnown) -> None:
         """Wait until what is *missing* is known. Raises ResolveError if that takes too long."""
 
-    def is_current(self, view: ServiceView | NodeView) -> bool:
+    def is_current(self, view: View) -> bool:
         """Whether answers made of *view* may be remembered."""
 
-    def is_stale(self, view: ServiceView | NodeView) -> bool:
+    def is_stale(self, view: View) -> bool:
         """Whether nothing has been heard of *view* for too long."""
 
 
@@ -28,10 +28,10 @@ class Nothing:
         """Nothing has to be learnt."""
         raise missing
 
-    def is_current(self, view: ServiceView | NodeView) -> bool:
+    def is_current(self, view: View) -> bool:
         """There is none."""
         return False
 
-    def is_stale(self, view: ServiceView | NodeView) -> bool:
+    def is_stale(self, view: View) -> bool:
         """There is none."""
         return False

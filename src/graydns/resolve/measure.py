@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from graydns.model.answer import Answer, Ede
 from graydns.model.errors import ResolveError
 from graydns.model.observe import QueryObserver
+from graydns.model.proof import Security
 from graydns.model.query import Query
 from graydns.resolve.link import Resolver
 
@@ -40,7 +41,7 @@ class Measure:
         except CancelledError:
             raise
         except ResolveError as error:
-            answer = Answer(rcode=error.rcode, edes=(Ede(error.ede, error.text),), why=error.text, shareable=False)
+            answer = failed(error)
         except Exception:
             # A bug met by one query must not cost another client anything, and must not stay unseen.
             _log.failure("no answer for {qname!r} type {qtype}", qname=query.qname, qtype=query.qtype)
@@ -48,3 +49,11 @@ class Measure:
         for observer in self.observers:
             observer.answered(query, answer, self.clock() - began)
         return answer
+
+
+def failed(error: ResolveError) -> Answer:
+    """What the client of *error* gets."""
+    edes, security = (Ede(error.ede, error.text),), Security.INDETERMINATE
+    if error.proof is not None:
+        security = error.proof.security
+    return Answer(rcode=error.rcode, edes=edes, why=error.text, shareable=False, security=security, proof=error.proof)

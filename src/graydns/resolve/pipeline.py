@@ -4,7 +4,7 @@
 
     Measure → Route ─┬─ ours      → Authority ── a chain that leads out of our zones ─┐
                      └─ not ours  → Outward ◄────────────────────────────────────────┘
-                                     Cache → Limit → Coalesce → (validation) → Raw cache → Coalesce → Forward
+                                     Cache → Limit → Coalesce → Validate → Raw cache → Coalesce → Forward
 
 A new pipeline is built for each Snapshot; its Stores outlive it. It has all links a second time, each under a Stage,
 for the few queries that are traced.
@@ -20,6 +20,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from graydns.config.main import Config
+from graydns.dnssec.zones import Zones
 from graydns.model.answer import Answer
 from graydns.model.observe import Anomalies, QueryObserver
 from graydns.model.query import DEFAULT_TENANT, Query
@@ -38,6 +39,8 @@ from graydns.resolve.rawcache import RawCache
 from graydns.resolve.route import Route
 from graydns.resolve.stage import Stage
 from graydns.resolve.store import Store
+from graydns.resolve.validate import Validate
+from graydns.resolve.validation import Validation
 from graydns.snapshot.snapshot import Snapshot
 from graydns.upstream.client import UpstreamClient
 from graydns.upstream.group import UpstreamGroup
@@ -72,10 +75,12 @@ class Stores:
     _own_clients: dict[str, UpstreamClient] = field(init=False, factory=dict, repr=False)
     failures: Failures = field(init=False, factory=Failures)
     inflight: Inflight = field(init=False, factory=Inflight)
+    validation: Validation = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.answers = Store(self.limit, self._is_current)
         self.client = self._make_client()
+        self.validation = Validation(self.reactor)
 
     def clients(self, snapshot: Snapshot) -> TenantClients:
         """Who asks upstreams: a client of its own for each tenant that is isolated in network, one for all others."""
@@ -128,7 +133,7 @@ def _route(snapshot: Snapshot, stores: Stores, staged: Callable[[Resolver], Reso
 def _forwarding(snapshot: Snapshot, stores: Stores, staged: Callable[[Resolver], Resolver]) -> Resolver:
     config: Config = snapshot.config
     choose = snapshot.forward.choose
-    keys = Keys(choose, partial(partition_of, snapshot))
+    keys = Keys(choose, lambda query: partition_of(snapshot, query.client.tenant))
     stale = config.cache.stale
     links: tuple[Link, ...] = (
         partial(
@@ -147,6 +152,7 @@ def _forwarding(snapshot: Snapshot, stores: Stores, staged: Callable[[Resolver],
             most_per_source=config.limits.max_inflight_per_source,
         ),
         partial(Coalesce, key=keys.of_cohort),
+        *_validation(snapshot, stores, keys),
         partial(RawCache, key=keys.raw, store=stores.answers, failures=stores.failures, clock=time.monotonic),
         partial(Coalesce, key=keys.raw),
     )
@@ -155,12 +161,36 @@ def _forwarding(snapshot: Snapshot, stores: Stores, staged: Callable[[Resolver],
     )
 
 
+def _validation(snapshot: Snapshot, stores: Stores, keys: Keys) -> tuple[Link, ...]:
+    """The validator, if answers are to be validated."""
+    dnssec, validation = snapshot.config.dnssec, stores.validation
+    if not validation.rest_on((dnssec, snapshot.forward.by_suffix, snapshot.forward.by_name)):
+        stores.answers.flush()
+    if not dnssec.validate:
+        return ()
+
+    def zones(query: Query) -> Zones:
+        upstream = None if query.decision is None else query.decision.upstream
+        return validation.zones(keys.raw(query).partition, upstream or "")
+
+    link: Link = partial(
+        Validate,
+        policy=validation.policy(dnssec),
+        zones=zones,
+        key=keys.of_cohort,
+        failures=validation.bogus,
+        forget=lambda query: stores.answers.forget(keys.raw(query)),
+        workers=validation.workers,
+        clock=time.monotonic,
+    )
+    return (link,)
+
+
 def _after(link: Link, staged: Callable[[Resolver], Resolver]) -> Link:
     return lambda below: staged(link(below))
 
 
-def partition_of(snapshot: Snapshot, query: Query) -> str:
-    """Whose memory a forwarded answer takes, and with whom it is waited for: the asker's tenant's, if that is isolated
-    in storage or network, else everybody's."""
-    tenant = query.client.tenant
+def partition_of(snapshot: Snapshot, tenant: str) -> str:
+    """Whose memory a forwarded answer for an asker of *tenant* takes, and with whom it is waited for: his tenant's, if
+    that is isolated in storage or network, else everybody's."""
     return tenant if snapshot.isolation(tenant) & {STORAGE, NETWORK} else DEFAULT_TENANT

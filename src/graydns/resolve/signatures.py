@@ -16,10 +16,14 @@ _EXPIRATION = struct.Struct("!8xI")
 
 
 def signed_for(query: Query, answer: Answer, wall: float) -> float | None:
-    """Seconds from *wall* (Unix time) until the first RRSIG in *answer* expires; None without one, negative if it has.
+    """Seconds from *wall* (Unix time) until the first RRSIG that *answer* has, or was validated by, expires.
+
+    None without one, negative if it has expired.
 
     Expirations are serial numbers: the moment meant is the one nearest to now (RFC 4034 section 3.1.5).
     """
+    if answer.proof is not None and answer.proof.until is not None:
+        return answer.proof.until - wall
     if not query.dnssec_ok and query.qtype not in (RRSIG, ANY):
         return None
     message = bytes(HEADER.size) + query.question + answer.body

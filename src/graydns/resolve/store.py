@@ -132,6 +132,13 @@ class Store:
                 self.counts["evicted"] += 1
         return answer
 
+    def forget(self, key: Key) -> None:
+        """Forget what a query of *key* would find."""
+        partition = self._partitions.get(key.partition)
+        place = key if key.subnet is None else self._longest(key, key.subnet)
+        if partition is not None and place in partition.entries:
+            self._remove(partition, place)
+
     def look_up(self, name: bytes, qtype: int) -> Iterator[tuple[Key, Entry]]:
         """All that is kept for *name* (wire form) and *qtype*, for people: goes through everything."""
         for partition in self._partitions.values():

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from attrs import field, frozen
 
-from graydns.authority.zone import Living, Zones
+from graydns.authority.zone import Living, Zone, Zones
 from graydns.config.load import ZoneFile
 from graydns.config.main import Config
 from graydns.gray.instances import lay_under
@@ -62,8 +62,8 @@ class Snapshot:
         """The Plan for a question, from the Router that has it; for a name that Consul's catalog has instances for,
         with one of them for each client that the Router leaves to the zone."""
         zone = self.zones.find(qname)
-        tenant = asker if zone is None else self.owners[zone.origin]
-        plan = (self.routers.get(tenant) or self.routers[DEFAULT_TENANT]).plan(qname, qtype)
+        tenant, router = self._decider(zone, asker)
+        plan = router.plan(qname, qtype)
         return plan if zone is None or zone.living is None else self._living(zone.living, plan, qname, tenant)
 
     def _living(self, living: Living, plan: Plan, qname: bytes, tenant: str) -> Plan:
@@ -82,6 +82,9 @@ class Snapshot:
 
     def router(self, qname: bytes, asker: str) -> Router:
         """Who decides for a name: the tenant whose zone holds *qname*, else the *asker*'s tenant."""
-        zone = self.zones.find(qname)
+        return self._decider(self.zones.find(qname), asker)[1]
+
+    def _decider(self, zone: Zone | None, asker: str) -> tuple[str, Router]:
+        """The tenant of *zone*, None = of the *asker*, and its Router."""
         tenant = asker if zone is None else self.owners[zone.origin]
-        return self.routers.get(tenant) or self.routers[DEFAULT_TENANT]
+        return tenant, self.routers.get(tenant) or self.routers[DEFAULT_TENANT]

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from graydns.model.name import suffixes
+from graydns.model.name import parent, suffixes
 from graydns.model.query import Query
 from graydns.upstream.group import UpstreamGroup
+
+DS = 43
 
 
 @frozen(eq=False)
@@ -29,4 +31,5 @@ class ForwardTable:
         decision = query.decision
         if decision is not None and decision.upstream is not None:
             return self.by_name.get(decision.upstream)
-        return self.find(query.qname)
+        # What a zone's parent says of it is asked where the parent is known (RFC 4035 section 3.1.4.1).
+        return self.find(parent(query.qname) if query.qtype == DS else query.qname)

@@ -1,4 +1,4 @@
-"""Real Consul agents for tests, on free ports of 127.0.0.1: one alone, or three servers."""
+"""Real Consul agents for tests and measurements, on free ports of 127.0.0.1: one alone, or three servers."""
 
 from __future__ import annotations
 

@@ -1,0 +1,247 @@
+"""Chain: from a trust anchor down to the zone of a name, one delegation after the other (RFC 4035 section 5).
+
+::
+
+    anchor ─► DNSKEY of its zone
+                 │  each label on the way to the name:  DS there?
+                 ├─ signed DS ─────────────► DNSKEY of the child, and on from there
+                 ├─ proven: no delegation ─► on with the same zone
+                 ├─ proven: unsigned ──────► insecure from there down
+                 └─ neither ───────────────► bogus from there down
+
+What is found out of a zone holds for all names in it and is remembered, so most walks have no step at all. The walk
+asks for DS and DNSKEY only, each of a zone above or at the one it has reached: it can never wait for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Protocol, TypeVar
+
+from attrs import evolve, frozen
+
+from graydns.dnssec import delegation
+from graydns.dnssec.anchors import Anchors, Negatives
+from graydns.dnssec.budget import Budget
+from graydns.dnssec.delegation import Unsupported, trust_keys
+from graydns.dnssec.denial import CutKind, Denial, Kind
+from graydns.dnssec.records import RRset, read
+from graydns.dnssec.signature import Failed, Settings, Verified, cost, signer_of, verify
+from graydns.dnssec.steps import Step
+from graydns.dnssec.zones import Zone, Zones
+from graydns.model.answer import ANSWER, AUTHORITY, Answer
+from graydns.model.errors import UpstreamError
+from graydns.model.name import ROOT, suffixes, to_text
+from graydns.model.proof import EdeCode, Security, Signer
+from graydns.wire.header import QUESTION
+
+T = TypeVar("T")
+
+CNAME, SOA, DS, NSEC, DNSKEY, NSEC3 = 5, 6, 43, 47, 48, 50
+
+DENIALS = (NSEC, NSEC3)
+
+#: Seconds of work from which it is not done where it would keep other queries waiting.
+LONG = 0.002
+
+#: Signatures of a zone's keys up to which they are tried at once.
+FEW = 4
+
+#: Seconds for which a trust anchor's keys are taken to hold, unless their TTL is shorter.
+LONGEST = 86_400.0
+
+
+class Source(Protocol):
+    """Where the validator gets what it needs."""
+
+    async def ask(self, name: bytes, rdtype: int) -> Answer:
+        """The records, with their signatures and unvalidated (DO and CD). Raises UpstreamError."""
+
+    def forget(self, name: bytes, rdtype: int) -> None:
+        """What was given for this question is bogus: the next time it is to be asked for anew."""
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """What *work* gives or raises, done where it keeps nobody waiting. Raises Overloaded."""
+
+
+@frozen
+class Proofs:
+    """The proofs of non-existence in an answer that a zone vouches for. *failed*: why another one is none."""
+
+    denial: Denial
+    verified: Mapping[RRset, Verified]
+    failed: Failed | None
+
+    @property
+    def signer(self) -> Signer | None:
+        """Who vouches for them."""
+        return next((found.signer for found in self.verified.values()), None)
+
+
+@frozen
+class Walk:
+    """All that the validation of one answer has at hand.
+
+    *now*: Unix seconds for signatures; *clock*: monotonic seconds for TTLs. *steps*: takes what was found, None =
+    nobody wants to know.
+    """
+
+    source: Source
+    settings: Settings
+    anchors: Anchors
+    negatives: Negatives
+    zones: Zones
+    budget: Budget
+    now: int
+    clock: float
+    steps: list[Step] | None = None
+
+    async def zone_of(self, name: bytes) -> Zone:
+        """The deepest zone known, or to be found, at or above *name*. Raises Exceeded, UpstreamError, Overloaded."""
+        negative = self.negatives.covering(name, self.now)
+        way: list[bytes] = []
+        for suffix in suffixes(name):
+            if negative is not None and suffix == negative.name:
+                return self._insecure(suffix, DS, f"negative trust anchor at {to_text(suffix)}", None, self.clock)
+            if (zone := self.zones.find(suffix, self.clock)) is not None:
+                break
+            if (anchor := self.anchors.by_zone.get(suffix)) is not None:
+                zone = self._keep(suffix, await self._with_keys(suffix, anchor.ds, self.clock + LONGEST))
+                break
+            way.append(suffix)
+        else:
+            reason = f"no trust anchor at or above {to_text(name)}"
+            return Zone(ROOT, Security.INDETERMINATE, reason=reason)
+        for child in reversed(way):
+            if zone.security is not Security.SECURE:
+                break
+            zone, ended = await self._step(zone, child)
+            if ended:
+                break
+        return zone
+
+    async def verify(self, rrset: RRset, zone: Zone) -> Verified | Failed:
+        """Whether the keys of *zone*, a secure one, vouch for *rrset*. Raises Exceeded, Overloaded."""
+        assert zone.keys is not None
+        work = partial(verify, rrset, zone.keys, self.now, self.budget, self.settings)
+        if cost(rrset, zone.keys) < LONG:
+            return work()
+        return await self.source.run(work)
+
+    async def proofs(self, zone: Zone, rrsets: Iterable[RRset]) -> Proofs:
+        """The proofs of non-existence among *rrsets*. Raises as :meth:`verify`."""
+        verified: dict[RRset, Verified] = {}
+        failed = None
+        for rrset in rrsets:
+            if rrset.rdtype in DENIALS and rrset.section == AUTHORITY:
+                found = await self.verify(rrset, zone)
+                if isinstance(found, Failed):
+                    failed = failed or found
+                else:
+                    verified[rrset] = found
+        return Proofs(Denial(zone.name, tuple(verified), self.budget), verified, failed)
+
+    async def proven(self, denial: Denial, proof: Callable[[], T]) -> T:
+        """What *proof*, a question to *denial*, gives."""
+        return proof() if denial.seconds() < LONG else await self.source.run(proof)
+
+    def moment(self, expiration: int) -> int:
+        """The Unix seconds that *expiration*, a serial number, means: the nearest to now (RFC 4034 section 3.1.5)."""
+        return self.now + (expiration - self.now + 0x80000000) % 0x100000000 - 0x80000000
+
+    def note(self, name: bytes, rdtype: int, security: Security, text: str, signer: Signer | None = None) -> None:
+        """Tell whoever wants to know."""
+        if self.steps is not None:
+            self.steps.append(Step(name, rdtype, security, text, signer))
+
+    def _keep(self, name: bytes, zone: Zone) -> Zone:
+        return self.zones.keep(name, zone, self.clock)
+
+    async def _step(self, zone: Zone, child: bytes) -> tuple[Zone, bool]:
+        """The zone that *child* belongs to, whose parent is in *zone*; and whether there is nothing below it."""
+        answer = await self._ask(child, DS)
+        rrsets = read_answer(child, answer)
+        expires = min(zone.expires, _expires(answer))
+        for rrset in rrsets:
+            if rrset.section == ANSWER and rrset.owner == child and rrset.rdtype in (DS, CNAME):
+                return self._keep(child, await self._positive(zone, rrset, rrsets, expires)), False
+        proofs = await self.proofs(zone, rrsets)
+        self.budget.return_signature(len(proofs.verified))
+        cut = await self.proven(proofs.denial, partial(proofs.denial.cut, child))
+        if cut.kind in (CutKind.DELEGATION, CutKind.INSECURE):
+            found = self._insecure(child, DS, cut.reason, cut.ede, expires)
+        elif cut.kind is CutKind.UNPROVEN:
+            text = f"no proof that {to_text(child)} has no DS: {cut.reason}"
+            failed = proofs.failed or Failed(EdeCode.NSEC_MISSING, text)
+            found = self._bogus(child, DS, failed)
+        else:
+            self.note(child, DS, Security.SECURE, cut.reason, proofs.signer)
+            found = evolve(zone, expires=expires)
+        return self._keep(child, found), cut.kind is CutKind.NO_NAME
+
+    async def _positive(self, zone: Zone, rrset: RRset, rrsets: Sequence[RRset], expires: float) -> Zone:
+        """The zone of a name that has a DS or CNAME *rrset*."""
+        found = await self.verify(rrset, zone)
+        if isinstance(found, Failed):
+            return self._bogus(rrset.owner, rrset.rdtype, found)
+        if found.wildcard is not None and not await self._is_expanded(zone, rrset, found.wildcard, rrsets):
+            text = f"no proof that {to_text(rrset.owner)} comes from a wildcard"
+            return self._bogus(rrset.owner, rrset.rdtype, Failed(EdeCode.NSEC_MISSING, text, found.signer))
+        self.budget.return_signature()
+        expires = min(expires, self.clock + found.lifetime)
+        self.note(rrset.owner, rrset.rdtype, Security.SECURE, "signed", found.signer)
+        if rrset.rdtype == CNAME:
+            return evolve(zone, expires=expires)
+        return await self._with_keys(rrset.owner, tuple(map(delegation.DS.read, rrset.rdatas)), expires)
+
+    async def _is_expanded(self, zone: Zone, rrset: RRset, encloser: bytes, rrsets: Sequence[RRset]) -> bool:
+        """Whether *rrset*, signed for a wildcard at *encloser*, may stand for its owner: if it is an alias, and no name
+        is closer. A wildcard holds no delegation."""
+        proofs = await self.proofs(zone, rrsets)
+        self.budget.return_signature(len(proofs.verified))
+        outcome = await self.proven(proofs.denial, partial(proofs.denial.no_closer, rrset.owner, encloser))
+        return rrset.rdtype == CNAME and outcome.kind is Kind.PROVEN
+
+    async def _with_keys(self, name: bytes, ds: Sequence[delegation.DS], expires: float) -> Zone:
+        """The zone *name*, whose keys are those that *ds* vouches for."""
+        answer = await self._ask(name, DNSKEY)
+        expires = min(expires, _expires(answer))
+        rrset = next((each for each in read_answer(name, answer) if (each.owner, each.rdtype) == (name, DNSKEY)), None)
+        if rrset is None:
+            return self._bogus(name, DNSKEY, Failed(EdeCode.DNSKEY_MISSING, f"no DNSKEY of {to_text(name)}"))
+        work = partial(trust_keys, name, ds, rrset, self.now, self.budget, self.settings)
+        found = work() if len(rrset.signatures) <= FEW else await self.source.run(work)
+        if isinstance(found, Unsupported):
+            return self._insecure(name, DNSKEY, found.reason, found.ede, expires)
+        if isinstance(found, Failed):
+            return self._bogus(name, DNSKEY, found)
+        signer = None if found.signature is None else signer_of(found.signature)
+        self.note(name, DNSKEY, Security.SECURE, f"{len(found.keys)} keys, vouched for", signer)
+        return Zone(name, Security.SECURE, found, expires=min(expires, self.clock + found.lifetime))
+
+    async def _ask(self, name: bytes, rdtype: int) -> Answer:
+        self.budget.spend_query()
+        try:
+            return await self.source.ask(name, rdtype)
+        except UpstreamError as error:
+            self.note(name, rdtype, Security.INDETERMINATE, str(error))
+            raise
+
+    def _insecure(self, name: bytes, rdtype: int, reason: str, ede: EdeCode | None, expires: float) -> Zone:
+        self.note(name, rdtype, Security.INSECURE, reason)
+        return Zone(name, Security.INSECURE, reason=reason, ede=ede, expires=expires)
+
+    def _bogus(self, name: bytes, rdtype: int, failed: Failed) -> Zone:
+        self.source.forget(name, rdtype)
+        self.note(name, rdtype, Security.BOGUS, failed.reason, failed.signer)
+        return Zone(name, Security.BOGUS, reason=failed.reason, ede=failed.ede, signer=failed.signer)
+
+
+def read_answer(qname: bytes, answer: Answer) -> tuple[RRset, ...]:
+    """The RRsets in *answer* to a question for *qname*."""
+    return read(qname, len(qname) + QUESTION.size, answer.body, answer.counts())
+
+
+def _expires(answer: Answer) -> float:
+    return (answer.stored or 0.0) + answer.ttl

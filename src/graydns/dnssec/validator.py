@@ -1,0 +1,211 @@
+"""Validator: what an upstream's answer is worth (RFC 4035 section 5, RFC 5155 section 8, RFC 6840).
+
+::
+
+    answer ─┬─ each RRset of the answer section: its zone, its signature; from a wildcard: no closer name
+            └─ no records of the type where the chain ends: the zone of that name, the proof that it is so
+    the whole is worth as much as the least of its parts
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+
+from attrs import define, evolve, field, frozen
+from dns.rdatatype import RdataType
+
+from graydns.dnssec.budget import Exceeded
+from graydns.dnssec.chain import CNAME, DENIALS, DS, SOA, Proofs, Walk, read_answer
+from graydns.dnssec.denial import Kind, Outcome
+from graydns.dnssec.records import RRset
+from graydns.dnssec.signature import Failed, Verified
+from graydns.dnssec.zones import Zone
+from graydns.model.answer import ANSWER, AUTHORITY, Answer
+from graydns.model.name import is_within, parent, to_text
+from graydns.model.proof import EdeCode, Proof, Security
+
+DNAME, RRSIG, ANY = 39, 46, 255
+NXDOMAIN = 3
+
+#: Signers that are claimed for one RRset and whose zones are looked for, before the zone of the RRset itself is.
+MOST_SIGNERS = 2
+
+#: The least of these is what an answer is worth.
+_WORTH = {Security.BOGUS: 0, Security.INDETERMINATE: 1, Security.INSECURE: 2, Security.SECURE: 3}
+
+#: Section, owner, type.
+Place = tuple[int, bytes, int]
+
+
+@frozen
+class Verdict:
+    """What an answer is worth, and why.
+
+    *rrsets*: all of it. *lifetimes*: of those that signatures vouch for the seconds for which they may be kept.
+    """
+
+    proof: Proof
+    rrsets: tuple[RRset, ...]
+    lifetimes: Mapping[Place, int]
+
+
+async def validate(walk: Walk, qname: bytes, qtype: int, answer: Answer) -> Verdict:
+    """The Verdict on *answer* to a question for *qname* and *qtype*. Raises UpstreamError, Overloaded."""
+    rrsets = read_answer(qname, answer)
+    judge = _Judge(walk, qtype, answer.rcode, rrsets)
+    try:
+        await judge.judge(qname)
+    except Exceeded as error:
+        judge.take(Proof(Security.BOGUS, reason=str(error), ede=EdeCode.BOGUS))
+    return Verdict(judge.proof, rrsets, judge.lifetimes)
+
+
+@define(eq=False)
+class _Judge:
+    """Judges one answer. *proof*: what has been found of it so far."""
+
+    _walk: Walk
+    _qtype: int
+    _rcode: int
+    _rrsets: tuple[RRset, ...]
+    proof: Proof = field(init=False, default=Proof(Security.SECURE))
+    lifetimes: dict[Place, int] = field(init=False, factory=dict)
+    _proofs: dict[bytes, Proofs] = field(init=False, factory=dict)
+
+    async def judge(self, qname: bytes) -> None:
+        """All of it, or until some of it is bogus. Raises Exceeded and what asking raises."""
+        answers = {(each.owner, each.rdtype): each for each in self._rrsets if each.section == ANSWER}
+        for rrset in answers.values():
+            if rrset.rdtype == CNAME and not rrset.signatures and _is_synthesised(rrset, answers):
+                continue  # as good as its DNAME (RFC 6672 section 5.3.1)
+            await self._judge_rrset(rrset)
+            if self.proof.security is Security.BOGUS:
+                return
+        name, seen = qname, {qname}
+        while (name, self._qtype) not in answers and (alias := answers.get((name, CNAME))) is not None:
+            name = alias.rdatas[0]
+            if name in seen:
+                break
+            seen.add(name)
+        if (name, self._qtype) not in answers and not (self._qtype == ANY and any(o == name for o, _ in answers)):
+            await self._judge_absence(name)
+
+    def take(self, proof: Proof) -> None:
+        """Another part is worth *proof*."""
+        until = min((each.until for each in (self.proof, proof) if each.until is not None), default=None)
+        least = proof if _WORTH[proof.security] <= _WORTH[self.proof.security] else self.proof
+        self.proof = evolve(least, until=until)
+
+    async def _judge_rrset(self, rrset: RRset) -> None:
+        owner, rdtype = rrset.owner, rrset.rdtype
+        if rdtype == RRSIG:
+            self.take(Proof(Security.INSECURE, reason="signatures themselves are not signed"))
+            return
+        inside = parent(owner) if rdtype == DS else owner  # RFC 4035 section 3.1.4.1: DS belongs to the parent
+        signers = _signers((rrset,), inside)
+        failed: Failed | None = None
+        tried: set[bytes] = set()
+        for signer in (*signers[:MOST_SIGNERS], None):
+            zone = await self._walk.zone_of(signer or inside)
+            if zone.security is not Security.SECURE:
+                self._take_zone(zone)
+                return
+            if zone.name in (set(signers) if signer is None else {signer}) - tried:
+                tried.add(zone.name)
+                found = await self._walk.verify(rrset, zone)
+                if isinstance(found, Verified):
+                    await self._accept(rrset, zone, found)
+                    return
+                failed = failed or found
+        text = f"{to_text(owner)} {RdataType.to_text(rdtype)} is not signed, though its zone {to_text(zone.name)} is"
+        self._blame(failed or Failed(EdeCode.RRSIGS_MISSING, text), owner, rdtype)
+
+    async def _accept(self, rrset: RRset, zone: Zone, found: Verified) -> None:
+        """*zone* signed *rrset*; as a wildcard's it stands for the name only if there is none closer."""
+        if found.wildcard is not None:
+            proofs = await self._proofs_of(zone)
+            question = partial(proofs.denial.no_closer, rrset.owner, found.wildcard)
+            if not self._take_outcome(
+                await self._walk.proven(proofs.denial, question), proofs, rrset.owner, rrset.rdtype
+            ):
+                return
+        self._count(rrset, found)
+        self._walk.note(rrset.owner, rrset.rdtype, Security.SECURE, "signed", found.signer)
+        self.take(Proof(Security.SECURE, found.signer, until=self._walk.moment(found.signature.expiration)))
+
+    async def _judge_absence(self, name: bytes) -> None:
+        """There is nothing of the type at *name*."""
+        inside = parent(name) if self._qtype == DS else name
+        denials = [each for each in self._rrsets if each.section == AUTHORITY and each.rdtype in (SOA, *DENIALS)]
+        signers = _signers(denials, inside)
+        for signer in (*signers[:MOST_SIGNERS], None):
+            zone = await self._walk.zone_of(signer or inside)
+            if zone.security is not Security.SECURE:
+                self._take_zone(zone)
+                return
+            if signer in (None, zone.name):
+                await self._deny(zone, name)
+                return
+
+    async def _deny(self, zone: Zone, name: bytes) -> None:
+        """Whether *zone* proves what the answer says of *name*."""
+        proofs = await self._proofs_of(zone)
+        denial = proofs.denial
+        question = (
+            partial(denial.nxdomain, name) if self._rcode == NXDOMAIN else partial(denial.nodata, name, self._qtype)
+        )
+        if not self._take_outcome(await self._walk.proven(denial, question), proofs, name, self._qtype):
+            return
+        for rrset in self._rrsets:
+            if rrset.section == AUTHORITY and rrset.rdtype == SOA:
+                found = await self._walk.verify(rrset, zone)
+                if isinstance(found, Failed):
+                    self._blame(found, rrset.owner, SOA)
+                    return
+                self._count(rrset, found)
+        self._walk.note(name, self._qtype, Security.SECURE, "proven not to exist", proofs.signer)
+
+    async def _proofs_of(self, zone: Zone) -> Proofs:
+        if (proofs := self._proofs.get(zone.name)) is None:
+            proofs = self._proofs[zone.name] = await self._walk.proofs(zone, self._rrsets)
+        return proofs
+
+    def _take_outcome(self, outcome: Outcome, proofs: Proofs, name: bytes, rdtype: int) -> bool:
+        """Take what the *proofs* came to; whether it is a proof."""
+        if outcome.kind is Kind.UNPROVEN:
+            failed = proofs.failed or Failed(EdeCode.NSEC_MISSING, outcome.reason)
+            self._blame(failed, name, rdtype)
+            return False
+        for rrset, found in proofs.verified.items():
+            self._count(rrset, found)
+            until = self._walk.moment(found.signature.expiration)
+            self.take(Proof(Security.SECURE, found.signer, until=until))
+        if outcome.kind is Kind.INSECURE:
+            self._walk.note(name, rdtype, Security.INSECURE, outcome.reason)
+            self.take(Proof(Security.INSECURE, reason=outcome.reason, ede=outcome.ede))
+        return True
+
+    def _take_zone(self, zone: Zone) -> None:
+        self.take(Proof(zone.security, zone.signer, zone.reason, zone.ede))
+
+    def _blame(self, failed: Failed, name: bytes, rdtype: int) -> None:
+        self._walk.note(name, rdtype, Security.BOGUS, failed.reason, failed.signer)
+        self.take(Proof(Security.BOGUS, failed.signer, failed.reason, failed.ede))
+
+    def _count(self, rrset: RRset, found: Verified) -> None:
+        self.lifetimes[rrset.section, rrset.owner, rrset.rdtype] = found.lifetime
+
+
+def _is_synthesised(alias: RRset, answers: Mapping[tuple[bytes, int], RRset]) -> bool:
+    """Whether *alias* is what a DNAME above it makes of its owner."""
+    for (owner, rdtype), rrset in answers.items():
+        if rdtype == DNAME and owner != alias.owner and is_within(alias.owner, owner):
+            return alias.rdatas == (alias.owner[: -len(owner)] + rrset.rdatas[0],)
+    return False
+
+
+def _signers(rrsets: Iterable[RRset], inside: bytes) -> list[bytes]:
+    """The zones that are said to have signed *rrsets* and hold the name *inside*, the deepest first."""
+    signers = {signature.signer for rrset in rrsets for signature in rrset.signatures}
+    return sorted((signer for signer in signers if is_within(inside, signer)), key=len, reverse=True)

@@ -1,0 +1,78 @@
+"""What is known of zones: whether they are signed, by which keys, and for how long that holds."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from attrs import define, evolve, field, frozen
+
+from graydns.dnssec.keys import KeySet
+from graydns.model.name import suffixes
+from graydns.model.proof import EdeCode, Security, Signer
+
+#: Seconds after which a zone that is bogus is looked at again, first and at most (RFC 9520 section 3.2).
+FIRST_WAIT, LONGEST_WAIT = 5.0, 300.0
+
+#: Zones remembered at once; each takes some 3 KiB.
+MOST = 4096
+
+
+@frozen(eq=False)
+class Zone:
+    """A zone and what it is worth. *keys*: where it is SECURE, else None. *reason*, *ede*, *signer*: where it is not.
+
+    *expires*: monotonic seconds.
+    """
+
+    name: bytes
+    security: Security
+    keys: KeySet | None = field(default=None, repr=False)
+    reason: str = ""
+    ede: EdeCode | None = None
+    signer: Signer | None = None
+    expires: float = 0.0
+
+
+@define(eq=False)
+class Zones:
+    """The zones that names belong to, the least recently used going first."""
+
+    _known: OrderedDict[bytes, Zone] = field(init=False, factory=OrderedDict, repr=False)
+    _waits: dict[bytes, float] = field(init=False, factory=dict, repr=False)
+
+    def find(self, name: bytes, now: float) -> Zone | None:
+        """The zone that *name* belongs to, if that is known *now* (monotonic seconds)."""
+        zone = self._known.get(name)
+        if zone is None:
+            return None
+        if now >= zone.expires:
+            del self._known[name]
+            return None
+        self._known.move_to_end(name)
+        return zone
+
+    def keep(self, name: bytes, zone: Zone, now: float) -> Zone:
+        """Remember that *name* belongs to *zone*; one that is bogus for longer each time it is found so."""
+        if len(self._waits) > MOST:
+            self._waits.clear()
+        if zone.security is Security.BOGUS:
+            wait = self._waits[name] = min(2 * self._waits.get(name, FIRST_WAIT / 2), LONGEST_WAIT)
+            zone = evolve(zone, expires=now + wait)
+        else:
+            self._waits.pop(name, None)
+        self._known[name] = zone
+        self._known.move_to_end(name)
+        if len(self._known) > MOST:
+            gone, _ = self._known.popitem(last=False)
+            self._waits.pop(gone, None)
+        return zone
+
+    def forget(self, name: bytes | None = None) -> None:
+        """Forget all at or below *name*, None = everything."""
+        if name is None:
+            self._known.clear()
+            self._waits.clear()
+            return
+        for known in [known for known in self._known if name in suffixes(known)]:
+            del self._known[known]
+            self._waits.pop(known, None)

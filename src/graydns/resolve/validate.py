@@ -1,0 +1,138 @@
+"""Validate: every forwarded answer is secure, provably insecure, or refused (RFC 4035 section 4).
+
+It asks only what is below it, and there for signed and unvalidated data: what it makes of them is its own opinion.
+Whoever sets CD wants his own and gets what is below (RFC 4035 section 3.2.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from attrs import evolve, field, frozen
+from dns.rdatatype import RdataType
+
+from graydns.dnssec.anchors import Anchors, Negatives
+from graydns.dnssec.budget import Budget
+from graydns.dnssec.chain import Walk
+from graydns.dnssec.signature import Settings
+from graydns.dnssec.steps import Step
+from graydns.dnssec.validator import Verdict, validate
+from graydns.dnssec.zones import Zones
+from graydns.model.answer import Answer
+from graydns.model.errors import ResolveError, UpstreamError
+from graydns.model.name import to_text
+from graydns.model.proof import EdeCode, Proof, Security
+from graydns.model.query import Edns, Query
+from graydns.resolve.failures import Failures
+from graydns.resolve.key import Key
+from graydns.resolve.link import Resolver
+from graydns.resolve.validated import validated
+from graydns.resolve.workers import Workers
+from graydns.wire.edns import DEFAULT_PAYLOAD
+from graydns.wire.header import QUESTION
+
+T = TypeVar("T")
+
+IN = 1
+
+#: What the upstream is asked with: DO.
+_SIGNED = Edns(DEFAULT_PAYLOAD, dnssec_ok=True)
+
+
+@frozen
+class Policy:
+    """What is believed. *negatives*: as they are now; *wall*: Unix seconds of signatures, fixed for forensics."""
+
+    settings: Settings
+    anchors: Anchors
+    negatives: Callable[[], Negatives] = field(repr=False)
+    wall: Callable[[], float] = field(repr=False)
+
+
+@frozen
+class Validate:
+    """Ask *below* and judge what it says.
+
+    *zones*: what is known of zones in the part of the memory that a query may use. *key*: the question of a client, and
+    *failures* what came of it lately. *forget*: have the next asking of this question be a new one. *clock*: monotonic.
+    """
+
+    below: Resolver
+    policy: Policy = field(kw_only=True)
+    zones: Callable[[Query], Zones] = field(kw_only=True, repr=False)
+    key: Callable[[Query], Key] = field(kw_only=True, repr=False)
+    failures: Failures = field(kw_only=True, repr=False)
+    forget: Callable[[Query], None] = field(kw_only=True, repr=False)
+    workers: Workers = field(kw_only=True, repr=False)
+    clock: Callable[[], float] = field(kw_only=True, repr=False)
+
+    async def resolve(self, query: Query) -> Answer:
+        """The answer with its Proof. Raises ResolveError where it is bogus or its chain could not be asked for."""
+        if query.checking_disabled or query.qclass != IN:
+            return await self.below.resolve(query)
+        key = self.key(query)
+        if (failure := self.failures.find(key, self.clock())) is not None:
+            raise failure
+        asked = query._replace(edns=_SIGNED, checking_disabled=True)
+        answer = await self.below.resolve(asked)
+        verdict = await self.judge(asked, answer, self.zones(query))
+        if verdict.proof.security is not Security.BOGUS:
+            return validated(query, answer, verdict)
+        self.forget(asked)
+        bogus = refusal(verdict.proof)
+        self.failures.add(key, bogus, self.clock())
+        raise bogus
+
+    async def judge(self, asked: Query, answer: Answer, zones: Zones, steps: list[Step] | None = None) -> Verdict:
+        """The Verdict on *answer* to *asked*; what leads to it is noted in *steps*. Raises ResolveError."""
+        policy = self.policy
+        now = int(policy.wall())
+        walk = Walk(
+            source=_Below(self, asked),
+            settings=policy.settings,
+            anchors=policy.anchors,
+            negatives=policy.negatives(),
+            zones=zones,
+            budget=Budget(policy.settings.limits),
+            now=now,
+            clock=self.clock(),
+            steps=steps,
+        )
+        try:
+            return await validate(walk, asked.qname, asked.qtype, answer)
+        except UpstreamError as error:
+            raise evolve(error, proof=Proof(Security.INDETERMINATE, reason=error.text)) from None
+
+
+def refusal(proof: Proof) -> ResolveError:
+    """What the client of a bogus answer is told."""
+    return ResolveError(proof.reason, ede=proof.ede or EdeCode.BOGUS, proof=proof)
+
+
+@frozen
+class _Below:
+    """The Source of what is needed to judge the answer to *query*: the same upstreams, told nothing of the client."""
+
+    link: Validate
+    query: Query
+
+    async def ask(self, name: bytes, rdtype: int) -> Answer:
+        """See ``Source``."""
+        try:
+            return await self.link.below.resolve(self._question(name, rdtype))
+        except UpstreamError as error:
+            raise evolve(error, text=f"{to_text(name)} {RdataType.to_text(rdtype)}: {error.text}") from None
+
+    def forget(self, name: bytes, rdtype: int) -> None:
+        """See ``Source``."""
+        self.link.forget(self._question(name, rdtype))
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """See ``Source``."""
+        return await self.link.workers.run(work)
+
+    def _question(self, name: bytes, rdtype: int) -> Query:
+        client = self.query.client._replace(subnet=None, tags=(), identity=None)
+        question = name + QUESTION.pack(rdtype, IN)
+        return self.query._replace(id=0, wire=b"", question=question, qname=name, qtype=rdtype, client=client, tsig=0)

@@ -1,0 +1,78 @@
+"""From an upstream's answer and the Verdict on it to what a client of the validator gets (RFC 4035 section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import evolve
+
+from graydns.dnssec.records import RRset
+from graydns.dnssec.validator import Verdict
+from graydns.model.answer import AUTHORITY, Answer, Ede, Span
+from graydns.model.proof import Security
+from graydns.model.query import Query
+from graydns.wire import body as wire
+from graydns.wire.header import ANY
+
+RRSIG, NSEC, NSEC3 = 46, 47, 50
+
+#: What those get only who ask for DNSSEC records, or for the very type.
+_PROOFS = (RRSIG, NSEC, NSEC3)
+
+
+def validated(query: Query, answer: Answer, verdict: Verdict) -> Answer:
+    """*answer*, which is not bogus, with the records that *query* is to get, for as long as their signatures hold."""
+    with_proofs = query.dnssec_ok or query.qtype in (RRSIG, ANY)
+    kept = [each for each in verdict.rrsets if with_proofs or each.rdtype not in _PROOFS or each.rdtype == query.qtype]
+    if verdict.proof.security is Security.SECURE:
+        # What else was in the authority section nobody vouches for, and all that is given must be authentic.
+        kept = [each for each in kept if each.section != AUTHORITY or _place(each) in verdict.lifetimes]
+    ttls = [min(each.ttl, verdict.lifetimes.get(_place(each), each.ttl)) for each in kept]
+    body, spans = answer.body, answer.spans
+    if any(ttl != each.ttl for ttl, each in zip(ttls, kept, strict=True)):
+        body, spans = _built(query, kept, ttls, with_proofs)
+    elif with_proofs and len(kept) == len(verdict.rrsets):
+        pass  # all of it
+    elif not with_proofs and _come_first(query, answer, len(kept)):
+        spans = spans[: len(kept)]
+        body = body[: spans[-1].end] if spans else b""
+    else:
+        body, spans = _built(query, kept, ttls, with_proofs)
+    proof = verdict.proof
+    return evolve(
+        answer,
+        body=body,
+        spans=spans,
+        ttl=min([answer.ttl, *ttls]),
+        security=proof.security,
+        proof=proof,
+        edes=answer.edes if proof.ede is None else (*answer.edes, Ede(proof.ede, proof.reason)),
+    )
+
+
+def _place(rrset: RRset) -> tuple[int, bytes, int]:
+    return rrset.section, rrset.owner, rrset.rdtype
+
+
+def _type(body: bytes, span: Span) -> int:
+    """The type of the records in *span*: it stands before the class, which stands before the TTL."""
+    return int.from_bytes(body[span.ttls[0] - 4 : span.ttls[0] - 2], "big")
+
+
+def _come_first(query: Query, answer: Answer, number: int) -> bool:
+    """Whether the first *number* RRsets of *answer* are those that are no proofs."""
+    types = [_type(answer.body, span) for span in answer.spans[:number]]
+    return all(rdtype not in _PROOFS or rdtype == query.qtype for rdtype in types)
+
+
+def _built(
+    query: Query, rrsets: Sequence[RRset], ttls: Sequence[int], with_proofs: bool
+) -> tuple[bytes, tuple[Span, ...]]:
+    """The body of *rrsets* in their canonical form, which nobody can tell from another, and its spans."""
+    sets = []
+    for rrset, ttl in zip(rrsets, ttls, strict=True):
+        sets.append(wire.RRset(rrset.section, rrset.owner, rrset.rdtype, rrset.rdclass, ttl, rrset.rdatas))
+        if with_proofs and rrset.signatures:
+            signatures = tuple(each.signed + each.octets for each in rrset.signatures)
+            sets.append(wire.RRset(rrset.section, rrset.owner, RRSIG, rrset.rdclass, ttl, signatures))
+    return wire.build(query.qname, sets)

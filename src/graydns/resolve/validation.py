@@ -1,0 +1,72 @@
+"""Validation: what the validator believes and remembers, beyond one Snapshot."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any
+
+from attrs import Factory, define, field
+
+from graydns.config.dnssec import Dnssec
+from graydns.dnssec.algorithms import Algorithms
+from graydns.dnssec.anchors import ROOT_ANCHORS, Anchors, Negative, Negatives
+from graydns.dnssec.budget import Limits
+from graydns.dnssec.signature import Settings
+from graydns.dnssec.zones import Zones
+from graydns.resolve.failures import Failures
+from graydns.resolve.validate import Policy
+from graydns.resolve.workers import Workers
+
+
+@define(eq=False)
+class Validation:
+    """*bogus*: questions whose answers lately were. *negatives*: trust anchors that an operator set, beside those
+    that are configured. *reactor*: IReactorThreads.
+    """
+
+    _reactor: Any = field(repr=False)
+    negatives: tuple[Negative, ...] = ()
+    bogus: Failures = field(init=False, factory=lambda: Failures(growth=2.0))
+    workers: Workers = field(init=False, default=Factory(lambda self: Workers(self._reactor), takes_self=True))
+    _zones: dict[tuple[str, str], Zones] = field(init=False, factory=dict, repr=False)
+    _basis: object = field(init=False, default=None, repr=False)
+
+    def zones(self, partition: str, upstream: str) -> Zones:
+        """What is known of zones in a *partition* of the memory, from the *upstream* that a rule names, else ""."""
+        return self._zones.setdefault((partition, upstream), Zones())
+
+    def rest_on(self, basis: object) -> bool:
+        """Whether what is remembered still holds now that all that it rests on is *basis*; it is forgotten if not."""
+        same = self._basis in (None, basis)
+        self._basis = basis
+        if not same:
+            self.forget()
+        return same
+
+    def forget(self, name: bytes | None = None) -> None:
+        """Forget what is known of zones at or below *name* (wire form), None = all, and every failure."""
+        for zones in self._zones.values():
+            zones.forget(name)
+        self.bogus.flush()
+
+    def policy(self, dnssec: Dnssec) -> Policy:
+        """What is believed by *dnssec*."""
+        limits, fixed = dnssec.limits, dnssec.validation_time
+        return Policy(
+            settings=Settings(
+                Algorithms.of(dnssec.algorithms),
+                int(dnssec.skew),
+                Limits(limits.signatures, limits.same_tag_keys, limits.nsec3_hashes, limits.queries),
+            ),
+            anchors=Anchors.of(dnssec.trust_anchors or ROOT_ANCHORS),
+            negatives=partial(self._negatives, tuple(Negative(*each) for each in _configured(dnssec))),
+            wall=time.time if fixed is None else partial(float, fixed),
+        )
+
+    def _negatives(self, configured: tuple[Negative, ...]) -> Negatives:
+        return Negatives((*configured, *self.negatives))
+
+
+def _configured(dnssec: Dnssec) -> list[tuple[bytes, float | None]]:
+    return [(each.name, each.until) for each in dnssec.negative_trust_anchors]

@@ -1,0 +1,41 @@
+"""Workers: threads for work that is too long to be done between two queries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from attrs import define, field
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+
+from graydns.model.errors import Overloaded
+
+T = TypeVar("T")
+
+#: Threads, and pieces of work that may wait for one.
+THREADS, MOST = 2, 64
+
+
+@define(eq=False)
+class Workers:
+    """A bounded queue in front of a few threads, which start with the first piece of work, and end with the reactor."""
+
+    _reactor: Any = field(repr=False)
+    _pool: ThreadPool | None = field(init=False, default=None, repr=False)
+    waiting: int = field(init=False, default=0)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """What *work*, done in a thread, gives or raises. Raises Overloaded where too much waits already."""
+        if self.waiting >= MOST:
+            raise Overloaded("too many signatures wait to be checked")
+        if self._pool is None:
+            self._pool = ThreadPool(0, THREADS, "graydns-workers")
+            self._pool.start()
+            self._reactor.addSystemEventTrigger("during", "shutdown", self._pool.stop)
+        self.waiting += 1
+        try:
+            found: T = await deferToThreadPool(self._reactor, self._pool, work)
+            return found
+        finally:
+            self.waiting -= 1
