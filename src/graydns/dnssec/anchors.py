@@ -11,6 +11,7 @@ from dns.rdataclass import IN
 from dns.rdatatype import RdataType
 
 from graydns.dnssec.delegation import DS
+from graydns.dnssec.keys import REVOKE, ZONE
 from graydns.model.name import from_text, suffixes, to_text
 
 #: The keys of the root, of 2017 and 2024, as IANA publishes them (https://data.iana.org/root-anchors/root-anchors.xml).
@@ -92,4 +93,7 @@ def _record(line: str) -> tuple[bytes, DS]:
         raise ValueError(f"not a trust anchor: {to_text(zone)}: {error}") from error
     if rdtype == RdataType.DS:
         return zone, DS.read(rdata)
+    flags = int.from_bytes(rdata[:2])
+    if not flags & ZONE or flags & REVOKE:
+        raise ValueError(f"not a trust anchor: {to_text(zone)}: flags {flags} are not those of a zone's key in use")
     return zone, DS.of_key(zone, rdata)
