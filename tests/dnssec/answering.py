@@ -72,7 +72,7 @@ def answer(
 
 @define(eq=False)
 class Upstream:
-    """Implements ``Source`` with what it was told. *asked*: every question; *forgotten*: of those, the ones to ask anew."""
+    """Implements ``Source`` with what it was told. *asked*: every question; *forgotten*: what is to come anew."""
 
     answers: dict[tuple[bytes, int], Answer] = field(factory=dict)
     asked: list[str] = field(factory=list)
