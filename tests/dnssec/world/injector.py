@@ -18,6 +18,7 @@ from attrs import define, field
 from dns.name import Name, root
 from dns.rdatatype import DNSKEY, DS
 
+from tests.dnssec.world.editing import render
 from tests.dnssec.world.faults import Fault, Scope
 from tools.signed.zone import Zone
 
@@ -61,7 +62,7 @@ class Injector:
         if fault.scope != scopes.get(question.rdtype, "data"):
             return octets
         fault.apply(reply, zone)
-        return reply.to_wire(max_size=65535)
+        return render(reply)
 
     def _spoiler(self, name: Name) -> tuple[Zone, Fault] | None:
         while name not in self.zones:
