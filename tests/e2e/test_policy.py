@@ -181,13 +181,21 @@ def test_what_does_not_fit_yet_is_taken_when_it_does(site: Site) -> None:
 
 
 def test_a_large_policy_can_be_pushed(site: Site) -> None:
-    """As large as it may be; a larger one is refused before it is sent."""
-    clients = [f"client:{number:020}" for number in range(850)]
+    """As large as Consul takes; a larger one is refused with its size, and one past any bound before it is sent."""
+    clients = [f"client:{number:020}" for number in range(20_000)]
+
+    def file(number: int, count: int) -> str:
+        return site.file(number, "100", whitelist={"api.a.test": {"canary": clients[:count]}})
+
     with site.serving():
-        site.ctl("policy", "push", site.file(7, "100", whitelist={"api.a.test": {"canary": clients}}))
+        site.ctl("policy", "push", file(7, 12_900))  # 387,000 octets, and as many as that in base64: 516,000
         assert site.canaries() == CLIENTS
-        larger = site.file(8, "100", whitelist={"api.a.test": {"canary": clients * 2}})
-        assert "can push" in site.ctl("policy", "push", larger, status=1)
+        refusal = site.ctl("policy", "push", file(8, 13_100), status=1)
+        assert "too large for a transaction, and nothing was written" in refusal
+        assert "can push" in site.ctl("policy", "push", file(8, 18_000), status=1)
+        assert site.agent.must("GET", "/v1/kv/gray/strategy/active?raw") == 7
+        site.ctl("policy", "push", site.file(8, "0"))
+        assert site.canaries() == 0
 
 
 def test_a_token_that_loses_its_rights_takes_nothing_away(guarded: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +166,30 @@ def test_gray_off_without_consul(pair: tuple[Site, Site]) -> None:
         assert "Consul" in one.ctl("service", "percent", API, "canary=1", status=1)
         one.ctl("gray", "on")
         assert one.canaries() == CLIENTS
+
+
+def test_old_revisions_leave_kv(agent: ConsulServer, tmp_path: Path) -> None:
+    """Of those before the active one as many stay as are kept; one above it that lies there stays."""
+    site = beside(agent, tmp_path / "graydns", policy="{unsigned: true, keep: 2}")
+
+    def file(number: int) -> str:
+        path = site.folder / f"{number}.json"
+        meta = {"format": "graydns-policy-1", "prefix": "gray/", "datacenter": "dc1", "tenant": "one"}
+        path.write_text(json.dumps({"meta": {**meta, "revision": number}, "percent": {API: {"canary": number}}}))
+        return str(path)
+
+    def numbers() -> list[int]:
+        return [row["revision"] for row in site.ctl("policy", "list")]
+
+    with site.serving():
+        site.ctl("policy", "push", file(1))
+        site.ctl("policy", "push", file(9), "--no-activate")
+        assert "pruned" not in site.ctl("policy", "push", file(2))["after"]
+        assert site.ctl("policy", "push", file(3))["after"] == {"revision": 3, "pruned": [1]}
+        assert numbers() == [2, 3, 9]
+        site.ctl("policy", "activate", "9")
+        assert numbers() == [2, 3, 9]
+        done = site.ctl("service", "percent", API, "canary=100")
+        assert (done["after"]["revision"], done["after"]["pruned"]) == (10, [2, 3])
+        site.ctl("policy", "rollback", "9")
+        assert numbers() == [10, 11]

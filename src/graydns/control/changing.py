@@ -71,9 +71,10 @@ class Changing:
         """Undo ``off``: for *tenant*, or for all, however they were switched off."""
         live, key = self.state.live, tenant or ALL
         if not live.gray_off or (tenant is not None and key not in live.gray_off):
-            if self.state.is_off(key):
-                everybody = "for all tenants" if ALL in self.state.gray_off else "on all nodes"
-                raise ControlError(f"gray is off {everybody}")
+            if tenant in self.state.off or (tenant is None and self.state.off):
+                raise ControlError("gray is off on all nodes; `gray on` without --local ends that")
+            if ALL in self.state.gray_off:
+                raise ControlError("gray is off for all tenants")
             raise ControlError("gray is not off")
         rest = {} if tenant is None else {other: stay for other, stay in live.gray_off.items() if other != key}
         return await self._switch(evolve(live, gray_off=rest))
