@@ -83,7 +83,7 @@ def test_an_abort_in_kv_sends_all_to_the_default(site: Site) -> None:
         site.put({"gray/abort/api.a.test": b""})
         site.until(lambda: site.canaries() == 0)
         assert site.status()["aborted"] == ["api.a.test"]
-        assert "aborted on all nodes" in site.ctl("service", "percent", "api.a.test", "canary=5", status=1)
+        assert "aborted on all nodes" in site.ctl("service", "percent", "api.a.test", "canary=5", "--local", status=1)
     site.agent.kill()
     with site.serving():
         assert site.canaries() == 0

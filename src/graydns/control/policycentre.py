@@ -44,6 +44,9 @@ from txconsul import Reply, watch
 #: Seconds at most until a revision is looked at again whose time has not come, however the wall clock is set meanwhile.
 _LONGEST_NAP = 60.0
 
+#: Octets of KV from which on judging what is there takes more than a few milliseconds, or may.
+_LARGE = 32 << 10
+
 
 class PolicyCentre(Service):
     """Takes revisions for *control*. *keys*: None = they need no signature.
@@ -202,7 +205,7 @@ class PolicyCentre(Service):
             self._lock.release()
 
     async def _judge(self, listing: KeyValues) -> None:
-        accepted, revision = acceptance.offer(self.accepted, listing, self.terms, self.control.state.wall())
+        accepted, revision = await self._offer(listing)
         if revision is not None:
             mark = Mark(revision.number, revision.digest)
             try:
@@ -215,6 +218,13 @@ class PolicyCentre(Service):
         self._settle(accepted)
         if revision is not None and accepted.running is revision:
             await self.control.note("policy take", "policy", None, {"revision": revision.number}, "consul")
+
+    async def _offer(self, listing: KeyValues) -> tuple[acceptance.State, Revision | None]:
+        """As acceptance.offer; in a thread where it takes so long that answers would be held up."""
+        offered = self.accepted, listing, self.terms, self.control.state.wall()
+        if sum(map(len, listing.values())) < _LARGE:
+            return acceptance.offer(*offered)
+        return await self.control.changing.in_thread(lambda: acceptance.offer(*offered))
 
     def _settle(self, accepted: acceptance.State) -> None:
         """Go on with *accepted*; tell what is new in it."""
