@@ -12,7 +12,8 @@ from twisted.internet import reactor as default_reactor
 
 from graydns.model.catalog import ServiceView
 from graydns.model.errors import NotYetKnown, ResolveError
-from graydns.sources.consul.feed import Feed, View
+from graydns.sources.consul.feed import Feed
+from graydns.sources.consul.kept import View
 from tests import consul
 from tests.consul import ConsulServer
 from tests.txconsul.running import consul_at, in_thread, on_reactor, until
@@ -91,7 +92,7 @@ async def test_past_the_bound_services_share_watches(agent: ConsulServer) -> Non
         for name in names:
             await register(agent, name, "192.0.2.1")
             assert await learnt(feed, name) == ["192.0.2.1"]
-        assert (feed.status["known"], feed.status["watches"]) == (5, 2)
+        assert (feed.figures().known, feed.figures().watches, feed.figures().shared) == (5, 2, 3)
         for name in names:
             await register(agent, name, "192.0.2.2")
         await until(lambda: all(addresses(feed, name) == ["192.0.2.2"] for name in names))
@@ -106,10 +107,10 @@ async def test_what_nobody_asks_for_is_let_go(agent: ConsulServer) -> None:
             await register(agent, name, "192.0.2.1")
             await learnt(feed, name)
         feed._sweep()
-        assert feed.status["known"] == 2
+        assert feed.figures().known == 2
         feed.service("busy")
         feed._sweep()
-        assert feed.status["known"] == 1
+        assert feed.figures().known == 1
         assert len(gone) == 4
         assert feed.service("idle") is None
         assert await learnt(feed, "idle") == ["192.0.2.1"]
@@ -128,11 +129,11 @@ async def test_what_is_pinned_is_told_and_stays(agent: ConsulServer) -> None:
         assert told[-1] is feed.service("web")
         for _ in range(3):
             feed._sweep()
-        assert feed.status["known"] == 2
+        assert feed.figures().known == 2
         feed.pin(["other"])
         feed._sweep()
         feed._sweep()
-        assert feed.status["known"] == 1
+        assert feed.figures().known == 1
 
 
 @on_reactor

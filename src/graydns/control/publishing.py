@@ -17,7 +17,6 @@ from graydns.config.canonical import canonical, parse
 from graydns.config.misfit import Misfits
 from graydns.model.errors import ControlError
 from graydns.model.name import to_text
-from graydns.sources.consul.feed import Asking
 from graydns.sources.policy import acceptance
 from graydns.sources.policy.acceptance import Revision, Terms
 from graydns.sources.policy.errors import NotYetValid, PolicyError
@@ -30,7 +29,7 @@ from graydns.sources.policy.reading import (
     revisions,
 )
 from graydns.sources.policy.signing import BODY, SIGNATURE
-from txconsul import Reply
+from txconsul import Consul, Reply
 from txconsul.errors import ConsulError, Refused
 
 #: Status of a transaction that did not find what it was to find.
@@ -55,7 +54,7 @@ def listed(reply: Reply) -> Rows:
     return Rows(values, {row["Key"]: int(row["ModifyIndex"]) for row in rows})
 
 
-async def read_rows(consul: Asking, prefix: str) -> Rows:
+async def read_rows(consul: Consul, prefix: str) -> Rows:
     """All below *prefix*, as the leader has it. Raises ControlError."""
     return listed(await _ask(consul, "GET", f"kv/{prefix}", {"recurse": True}))
 
@@ -88,7 +87,7 @@ def check(rows: KeyValues, number: int, state: acceptance.State, terms: Terms, n
     return revision
 
 
-async def write(consul: Asking, prefix: str, number: int, entries: KeyValues, rows: Rows, *, activate: bool) -> None:
+async def write(consul: Consul, prefix: str, number: int, entries: KeyValues, rows: Rows, *, activate: bool) -> None:
     """Publish the new *entries* of revision *number*, and with *activate* let it count. Raises ControlError."""
     operations = [_put(key, value, 0) for key, value in entries.items()]
     if activate:
@@ -96,7 +95,7 @@ async def write(consul: Asking, prefix: str, number: int, entries: KeyValues, ro
     await _transact(consul, operations)
 
 
-async def activate(consul: Asking, prefix: str, number: int, rows: Rows) -> None:
+async def activate(consul: Consul, prefix: str, number: int, rows: Rows) -> None:
     """Let revision *number* count, if it still is what was read. Raises ControlError."""
     folder = folder_of(prefix, number)
     same = [
@@ -107,12 +106,12 @@ async def activate(consul: Asking, prefix: str, number: int, rows: Rows) -> None
     await _transact(consul, [*same, *_activation(prefix, number, rows)])
 
 
-async def put_abort(consul: Asking, prefix: str, name: bytes, text: str) -> None:
+async def put_abort(consul: Consul, prefix: str, name: bytes, text: str) -> None:
     """Abort the service *name* on all nodes. Raises ControlError."""
     await _ask(consul, "PUT", f"kv/{prefix}abort/{to_text(name)}", body=text)
 
 
-async def delete_abort(consul: Asking, prefix: str, name: bytes) -> None:
+async def delete_abort(consul: Consul, prefix: str, name: bytes) -> None:
     """End that. Raises ControlError."""
     await _ask(consul, "DELETE", f"kv/{prefix}abort/{to_text(name)}")
 
@@ -163,7 +162,7 @@ def _put(key: str, value: bytes, index: int) -> dict[str, Any]:
     return {"KV": {"Verb": "cas", "Key": key, "Value": coded, "Index": index}}
 
 
-async def _transact(consul: Asking, operations: list[dict[str, Any]]) -> None:
+async def _transact(consul: Consul, operations: list[dict[str, Any]]) -> None:
     try:
         await consul.request("PUT", "txn", body=operations)
     except Refused as error:
@@ -174,7 +173,7 @@ async def _transact(consul: Asking, operations: list[dict[str, Any]]) -> None:
         raise ControlError(f"Consul did not confirm that it was written: {error}") from None
 
 
-async def _ask(consul: Asking, method: str, path: str, params: Any = None, body: str | None = None) -> Reply:
+async def _ask(consul: Consul, method: str, path: str, params: Any = None, body: str | None = None) -> Reply:
     try:
         return await consul.request(method, path, params, body)
     except ConsulError as error:
