@@ -11,7 +11,7 @@ What Consul said last is kept while it says nothing. What vanishes is believed o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
 from attrs import define, field
@@ -198,8 +198,8 @@ class Feed:
             self._shared.add(kept)
         return kept
 
-    def _watch(self, path: str) -> Watch:
-        made = begin_watch(self.consul, path, stale_after=self.stale_after, clock=self.clock)
+    def _watch(self, path: str, params: Mapping[str, str] | None = None) -> Watch:
+        made = begin_watch(self.consul, path, params, stale_after=self.stale_after, clock=self.clock)
         made.failed = self._failed
         return made
 

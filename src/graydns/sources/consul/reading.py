@@ -106,10 +106,11 @@ def _string(value: object, what: str) -> str:
     """*value*, one object for all strings alike: a name is told again with each instance."""
     if not isinstance(value, str):
         raise Unreadable(f"{what}: found {_short(value)}, expected text")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise Unreadable(f"{what}: found {_short(value)}, expected Unicode text") from None
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise Unreadable(f"{what}: found {_short(value)}, expected Unicode text") from None
     return intern(value)
 
 

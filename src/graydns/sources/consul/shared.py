@@ -4,6 +4,8 @@
 
     health/state/any, catalog/nodes ── whose checks, which nodes ──► these are not settled any more ──┐
     catalog/services ── something was registered or removed ───────► none is ────────────────────────┴► asked anew
+
+Of the checks only those are listed that do not pass: they are few, and one that comes or goes changes the list.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
 
 from graydns.model.catalog import ServiceView
 from graydns.sources.consul.kept import Kept, Key
@@ -28,6 +30,9 @@ ROUND = 0.25
 ABREAST = 16
 
 SERVICES, CHECKS, NODES = "catalog/services", "health/state/any", "catalog/nodes"
+
+#: The watches, and what goes with their requests.
+WATCHES: Mapping[str, Mapping[str, str]] = {SERVICES: {}, CHECKS: {"filter": "Status != passing"}, NODES: {}}
 
 #: A number by service or node that is another one when what was told of it is.
 Digest = Mapping[Key, int]
@@ -46,13 +51,13 @@ class _One:
 
 @define(eq=False)
 class Shared:
-    """*begin*: a watch of a path. *ask*: asks for one service or node; whether Consul can be reached. *run*: starts
-    work that ends by itself. *contact*: when the data of a reply were confirmed, *confirm*: takes that for one of the
-    members. All in seconds of *clock*.
+    """*begin*: a watch of a path, with parameters. *ask*: asks for one service or node; whether Consul can be reached.
+    *run*: starts work that ends by itself. *contact*: when the data of a reply were confirmed, *confirm*: takes that
+    for one of the members. All in seconds of *clock*.
     """
 
     clock: Clock = field(repr=False)
-    begin: Callable[[str], Watch] = field(repr=False)
+    begin: Callable[[str, Mapping[str, str]], Watch] = field(repr=False)
     ask: Callable[[Kept], Coroutine[Deferred[Any], Any, bool]] = field(repr=False)
     run: Callable[[Coroutine[Deferred[Any], Any, None]], None] = field(repr=False)
     contact: Callable[[Reply], float] = field(repr=False)
@@ -61,13 +66,13 @@ class Shared:
     _watches: dict[str, _One] = field(init=False, factory=dict, repr=False)
     _timer: Any = field(init=False, default=None, repr=False)
     _rests_until: float = field(init=False, default=0.0, repr=False)
-    _going: bool = field(init=False, default=False, repr=False)
+    _abreast: int = field(init=False, default=0, repr=False)
 
     def add(self, kept: Kept) -> None:
         """Ask for *kept* soon, and again whenever it may have changed."""
         self.members[kept.key] = kept
-        for path in () if self._watches else (SERVICES, CHECKS, NODES):
-            self._follow(path)
+        for path, params in () if self._watches else WATCHES.items():
+            self._follow(path, params)
         self.see_to()
 
     def drop(self, kept: Kept) -> None:
@@ -76,7 +81,7 @@ class Shared:
 
     def see_to(self) -> None:
         """Begin a round soon if anything has to be asked."""
-        if self._timer is None and not self._going and any(self._unsettled()):
+        if self._timer is None and not self._abreast and any(self._unsettled()):
             wait = max(0.0, self._rests_until - self.clock.seconds())
             self._timer = self.clock.callLater(wait, self._begin_round)
 
@@ -101,8 +106,8 @@ class Shared:
         for one in self._watches.values():
             one.watch.cancel()
 
-    def _follow(self, path: str) -> None:
-        one = self._watches[path] = _One(self.begin(path))
+    def _follow(self, path: str, params: Mapping[str, str]) -> None:
+        one = self._watches[path] = _One(self.begin(path, params))
         failed = one.watch.failed
 
         def lost(error: ConsulError) -> None:
@@ -142,23 +147,24 @@ class Shared:
                 kept.settled = False
 
     def _begin_round(self) -> None:
-        self._timer, self._going = None, True
-        self.run(self._round())
+        self._timer, self._abreast = None, ABREAST
+        left, began = iter(list(self._unsettled())), self.clock.seconds()
+        for _ in range(ABREAST):
+            self.run(self._go_through(left, began))
 
-    async def _round(self) -> None:
-        began, left = self.clock.seconds(), iter(list(self._unsettled()))
+    async def _go_through(self, left: Iterator[Kept], began: float) -> None:
+        """Ask for what is *left*; if Consul cannot be reached, another second may do better."""
+        reached = True
         try:
-            await gatherResults([Deferred.fromCoroutine(self._go_through(left)) for _ in range(ABREAST)])
+            while reached and (kept := next(left, None)) is not None:
+                reached = kept.settled or await self.ask_now(kept)
         finally:
-            now = self.clock.seconds()
-            self._going, self._rests_until = False, now + max(ROUND, now - began)
-        if any(kept.settled for kept in self.members.values()):
-            self.see_to()  # else it is for the next second to try again
-
-    async def _go_through(self, left: Iterator[Kept]) -> None:
-        for kept in left:
-            if not kept.settled and not await self.ask_now(kept):
-                return
+            self._abreast -= 1
+            if not self._abreast:
+                now = self.clock.seconds()
+                self._rests_until = now + max(ROUND, now - began)
+        if reached:
+            self.see_to()
 
 
 async def _exhaust(watch: Watch) -> None:

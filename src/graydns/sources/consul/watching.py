@@ -14,7 +14,7 @@ HOLD, HOLD_PART = 30.0, 0.4
 
 
 def begin_watch(
-    consul: Consul, path: str, params: Mapping[str, bool] | None = None, *, stale_after: float, clock: Clock
+    consul: Consul, path: str, params: Mapping[str, str | bool] | None = None, *, stale_after: float, clock: Clock
 ) -> Watch:
     """A watch of *path* that hears of Consul well within *stale_after* seconds."""
     wait = min(HOLD, HOLD_PART * stale_after)
