@@ -14,9 +14,9 @@ pytestmark = pytest.mark.timeout(90)
 
 
 def is_settled(feed: Feed) -> bool:
-    """Whether everything was asked for since the last change."""
-    members = feed._shared.members.values()
-    return all(kept.settled and not kept.asking for kept in members) and feed.figures().age < 0.1
+    """Whether every shared watch has spoken, and everything was asked for since."""
+    watches, members = feed._shared._watches.values(), feed._shared.members.values()
+    return all(one.index for one in watches) and all(kept.settled and not kept.asking for kept in members)
 
 
 @on_reactor
