@@ -20,7 +20,7 @@ from pathlib import Path
 import dns.message
 
 from benchmarks.reload import TWISTD
-from benchmarks.usage import resident_bytes
+from benchmarks.usage import cpu_seconds, resident_bytes
 from tests import consul
 from tests.consul import ConsulServer
 from tools import peers
@@ -91,7 +91,7 @@ def main() -> None:
                 client = Client(port)
                 process.wait_until(client.is_answered)
                 changes(agent, client, options.changes)
-                catalog(agent, client, options.services, lambda: resident_bytes(process.pid))
+                catalog(agent, client, options.services, process.pid)
             finally:
                 process.stop()
 
@@ -124,20 +124,28 @@ def shown(agent: ConsulServer) -> str:
     return str(next(check["Status"] for check in entry["Checks"] if check["CheckID"] == "service:web-0"))
 
 
-def catalog(agent: ConsulServer, client: Client, services: int, memory: Callable[[], int]) -> None:
+def catalog(agent: ConsulServer, client: Client, services: int, pid: int) -> None:
     """Learn so many services, each by one query; the first ones have watches of their own."""
+    said = f"{services} services of {INSTANCES} instances"
+
+    def one_by_one() -> None:
+        for number in range(services):
+            assert client.count(f"a{number}.service.consul") == INSTANCES
+
+    def abreast() -> None:
+        client.ask([f"b{number}.service.consul" for number in range(services)])
+
+    def took(what: str, work: Callable[[], None]) -> None:
+        memory, cpu, began = resident_bytes(pid), cpu_seconds(pid), time.monotonic()
+        work()
+        seconds, cpu = time.monotonic() - began, cpu_seconds(pid) - cpu
+        more = (resident_bytes(pid) - memory) / 2**20
+        print(f"{said}, {what}: {seconds:.1f} s, {cpu:.1f} s of CPU time in graydns, {more:.1f} MiB more")
+
     for kind in "ab":
         fill(agent, kind, services)
-    before, began = memory(), time.monotonic()
-    for number in range(services):
-        assert client.count(f"a{number}.service.consul") == INSTANCES
-    said = f"{services} services of {INSTANCES} instances"
-    print(f"{said} asked for one after the other: {time.monotonic() - began:.1f} s")
-    print(f"memory: {(memory() - before) / 2**20:.1f} MiB more")
-    before, began = memory(), time.monotonic()
-    client.ask([f"b{number}.service.consul" for number in range(services)])
-    print(f"{said} more, {ABREAST} at once: {time.monotonic() - began:.1f} s")
-    print(f"memory: {(memory() - before) / 2**20:.1f} MiB more")
+    took("one after the other", one_by_one)
+    took(f"{ABREAST} at once", abreast)
     past_the_bound(agent, client, f"b{services - 1}")
 
 

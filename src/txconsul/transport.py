@@ -100,8 +100,7 @@ class Transport:
 
     def _headers(self, token: str | None) -> Headers:
         token = token or self.token.current()
-        # The agent is next door: gzip costs both ends more time than the octets do. It goes by the first header, before
-        # the one that treq adds.
+        # The agent is next door, where gzip is of no use. It goes by the first such header, not the one that treq adds.
         plain = {"Accept-Encoding": ["identity"]}
         return Headers({"X-Consul-Token": [token], **plain} if token else plain)
 
