@@ -16,6 +16,7 @@ from graydns.fast.tally import MOST, OTHER
 from graydns.listen.door import DoorLimits
 from graydns.listen.service import Doors
 from graydns.model.decision import Cohort, Decision, Kind
+from graydns.observe.auditing import AuditFigures
 from graydns.observe.families import PIECE, render
 from graydns.observe.insides import MOST_TENANTS, PolicyFigures
 from graydns.observe.observatory import Observatory
@@ -35,7 +36,16 @@ def observatory(server: Server) -> Observatory:
     doors = Doors([], server.front, DoorLimits(), Clock())  # type: ignore[arg-type]  # nothing is opened
     figures = PolicyFigures(7, {"lower": 2})
     reloads = {"ok": 3, "refused": 1}
-    return Observatory(server, doors, Clock(), http=None, reloads=lambda: reloads, policies=lambda: figures)
+    audit = AuditFigures(40, {"disk": 1, "queue": 2}, 3, 4)
+    return Observatory(
+        server,
+        doors,
+        Clock(),
+        http=None,
+        reloads=lambda: reloads,
+        audit=lambda: audit,
+        policies=lambda: figures,
+    )
 
 
 def text(registry: CollectorRegistry) -> str:

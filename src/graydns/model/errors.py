@@ -18,8 +18,12 @@ NXDOMAIN and NODATA are Answers, never exceptions.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from graydns.model.proof import Proof
 
 #: Where in a file's tree a value stands: mapping keys and list indexes, outermost first.
 Path = tuple[str | int, ...]
@@ -102,11 +106,12 @@ class NotYetKnown(GraydnsError):
 
 @frozen
 class ResolveError(GraydnsError):
-    """A link cannot answer; becomes *rcode* with the EDE (*ede*, *text*) (RFC 8914)."""
+    """A link cannot answer; becomes *rcode* with the EDE (*ede*, *text*) (RFC 8914). *proof*: the answer's."""
 
     text: str = "internal failure"
     rcode: int = field(default=2, kw_only=True)
     ede: int = field(default=0, kw_only=True)
+    proof: Proof | None = field(default=None, kw_only=True)
 
     def __str__(self) -> str:
         return self.text

@@ -40,11 +40,13 @@ class Measure:
         except CancelledError:
             raise
         except ResolveError as error:
-            answer = Answer(rcode=error.rcode, edes=(Ede(error.ede, error.text),), why=error.text, shareable=False)
+            edes = (Ede(error.ede, error.text),)
+            answer = Answer(rcode=error.rcode, edes=edes, why=error.text, shareable=False, proof=error.proof)
         except Exception:
             # A bug met by one query must not cost another client anything, and must not stay unseen.
             _log.failure("no answer for {qname!r} type {qtype}", qname=query.qname, qtype=query.qtype)
             answer = Answer(rcode=SERVFAIL, edes=(Ede(0, "internal failure"),), why="internal", shareable=False)
         for observer in self.observers:
-            observer.answered(query, answer, self.clock() - began)
+            if (waited := observer.answered(query, answer, self.clock() - began)) is not None:
+                await waited
         return answer

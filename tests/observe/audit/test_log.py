@@ -10,12 +10,22 @@ from typing import Any
 
 import pytest
 
-from graydns.observe.audit import NOTHING, AuditLog, Bounds
+from graydns.observe.audit.log import AuditLog, Bounds
+from graydns.observe.audit.seal import NOTHING, Head, Seal
+
+NOW = 1_700_000_000.0
+
+KEY = Seal(b"k" * 32)
 
 
 def open_log(folder: Path, size: int = 16 << 20, keep: int = 5) -> AuditLog:
     """A log in *folder*, at one moment."""
-    return AuditLog(folder / "audit.log", lambda: 1_700_000_000.0, lambda: Bounds(size, keep))
+    return AuditLog(folder / "audit.log", KEY, lambda: NOW, lambda: Bounds(size, keep), folder / "head")
+
+
+def verdict(found: dict[str, Any]) -> dict[str, Any]:
+    """As far as most tests look at it."""
+    return {key: found[key] for key in ("first", "lines", "ok", "first_bad")}
 
 
 def write(log: AuditLog, count: int, **fields: Any) -> None:
@@ -29,6 +39,9 @@ def test_lines_are_read_as_written(tmp_path: Path) -> None:
     """A line tells who did what to what, from where, when, and what was there before."""
     log = open_log(tmp_path)
     write(log, 1)
+    line = log.tail(5)[0]
+    assert KEY.holds(NOTHING, (tmp_path / "audit.log").read_bytes()[:-1])
+    assert log.head == Head(1, line["hmac"])
     assert log.tail(5) == [
         {
             "number": 1,
@@ -41,6 +54,7 @@ def test_lines_are_read_as_written(tmp_path: Path) -> None:
             "before": {"canary": 0},
             "after": {"canary": 1},
             "previous": NOTHING,
+            "hmac": line["hmac"],
         }
     ]
     assert (tmp_path / "audit.log").stat().st_mode & 0o777 == 0o600
@@ -54,13 +68,13 @@ def test_the_chain_goes_on_after_a_restart(tmp_path: Path) -> None:
         log.close()
     log = open_log(tmp_path)
     assert [record["number"] for record in log.tail(100)] == [1, 2, 3, 4, 5, 6]
-    assert log.verify() == {"first": 1, "lines": 6, "ok": True, "first_bad": None}
+    assert verdict(log.verify()) == {"first": 1, "lines": 6, "ok": True, "first_bad": None}
 
 
 @pytest.mark.parametrize(
     ("change", "first_bad"),
     [
-        (lambda lines: [*lines[:3], lines[3].replace(b"uid:0", b"uid:1"), *lines[4:]], 5),
+        (lambda lines: [*lines[:3], lines[3].replace(b"uid:0", b"uid:1"), *lines[4:]], 4),
         (lambda lines: [*lines[:3], *lines[4:]], 4),
         (lambda lines: [lines[1], lines[0], *lines[2:]], 1),
         (lambda lines: [*lines[:5], b"not JSON\n", *lines[5:]], 6),
@@ -68,7 +82,7 @@ def test_the_chain_goes_on_after_a_restart(tmp_path: Path) -> None:
     ],
 )
 def test_changes_show(tmp_path: Path, change: Any, first_bad: int) -> None:
-    """A line altered, taken out, moved, put in or repeated breaks the chain there, or just after."""
+    """A line altered, taken out, moved, put in or repeated breaks the chain there."""
     log = open_log(tmp_path)
     write(log, 10)
     path = tmp_path / "audit.log"
@@ -84,7 +98,7 @@ def test_a_torn_line_never_counted(tmp_path: Path) -> None:
         file.write(b'{"number": 4, "act')
     log = open_log(tmp_path)
     write(log, 1)
-    assert log.verify() == {"first": 1, "lines": 4, "ok": True, "first_bad": None}
+    assert verdict(log.verify()) == {"first": 1, "lines": 4, "ok": True, "first_bad": None}
 
 
 def test_a_full_disk_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +116,7 @@ def test_a_full_disk_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.undo()
     write(log, 1)
     assert log.failures == 2
-    assert log.verify() == {"first": 1, "lines": 2, "ok": True, "first_bad": None}
+    assert verdict(log.verify()) == {"first": 1, "lines": 2, "ok": True, "first_bad": None}
 
 
 def test_tenants_see_their_lines_only(tmp_path: Path) -> None:
@@ -141,11 +155,11 @@ def test_threads_take_turns(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert log.verify() == {"first": 1, "lines": 100, "ok": True, "first_bad": None}
+    assert verdict(log.verify()) == {"first": 1, "lines": 100, "ok": True, "first_bad": None}
 
 
 #: Octets that three lines of ``write`` fill, and four do not fit into.
-THREE = 800
+THREE = 1150
 
 
 def names(folder: Path) -> list[str]:
@@ -163,7 +177,7 @@ def test_full_files_are_put_aside(tmp_path: Path) -> None:
     assert all((tmp_path / name).stat().st_mode & 0o777 == 0o600 for name in names(tmp_path))
     assert [record["number"] for record in log.tail(5)] == [4, 5, 6, 7, 8]
     assert [record["number"] for record in log.tail(100)] == [1, 2, 3, 4, 5, 6, 7, 8]
-    assert log.verify() == {"first": 1, "lines": 8, "ok": True, "first_bad": None}
+    assert verdict(log.verify()) == {"first": 1, "lines": 8, "ok": True, "first_bad": None}
 
 
 def test_old_files_go(tmp_path: Path) -> None:
@@ -171,10 +185,10 @@ def test_old_files_go(tmp_path: Path) -> None:
     log = open_log(tmp_path, THREE, keep=2)
     write(log, 14)
     assert names(tmp_path) == ["audit.log", "audit.log.0000000007", "audit.log.0000000010"]
-    assert log.verify() == {"first": 7, "lines": 8, "ok": True, "first_bad": None}
+    assert verdict(log.verify()) == {"first": 7, "lines": 8, "ok": True, "first_bad": None}
     assert log.tail(100)[0]["number"] == 7
     log = open_log(tmp_path, THREE, keep=1)
-    assert log.verify() == {"first": 10, "lines": 5, "ok": True, "first_bad": None}
+    assert verdict(log.verify()) == {"first": 10, "lines": 5, "ok": True, "first_bad": None}
 
 
 @pytest.mark.parametrize(
@@ -189,7 +203,7 @@ def test_a_file_that_is_gone_shows_where_it_was(tmp_path: Path, gone: str, found
     log = open_log(tmp_path, THREE)
     write(log, 8)
     (tmp_path / gone).unlink()
-    assert log.verify() == found
+    assert verdict(log.verify()) == found
 
 
 def test_all_old_files_cannot_go_unseen(tmp_path: Path) -> None:
@@ -197,16 +211,16 @@ def test_all_old_files_cannot_go_unseen(tmp_path: Path) -> None:
     log = open_log(tmp_path, THREE)
     write(log, 5)
     (tmp_path / "audit.log.0000000001").unlink()
-    assert log.verify() == {"first": 1, "lines": 2, "ok": False, "first_bad": 1}
+    assert verdict(log.verify()) == {"first": 1, "lines": 2, "ok": False, "first_bad": 1}
 
 
 def test_changes_in_old_files_show(tmp_path: Path) -> None:
-    """A line altered in a full file is told by its number, or that of the line after it."""
+    """A line altered in a full file is told by its number."""
     log = open_log(tmp_path, THREE)
     write(log, 8)
     path = tmp_path / "audit.log.0000000004"
     path.write_bytes(path.read_bytes().replace(b'"uid:0"', b'"uid:1"'))
-    assert log.verify()["first_bad"] == 5
+    assert log.verify()["first_bad"] == 4
 
 
 class Crash(BaseException):
@@ -260,7 +274,7 @@ def test_where_no_new_file_can_be_made_the_change_is_refused(tmp_path: Path, mon
     assert names(tmp_path) == ["audit.log"]
     assert log.failures == 1
     write(log, 1)
-    assert log.verify() == {"first": 1, "lines": 4, "ok": True, "first_bad": None}
+    assert verdict(log.verify()) == {"first": 1, "lines": 4, "ok": True, "first_bad": None}
 
 
 def test_reading_while_files_turn(tmp_path: Path) -> None:
