@@ -385,3 +385,26 @@ def test_two_nodes(site: Site) -> None:
         other.until(lambda: other.canaries() == 0)
         other.ctl("service", "revert", "api.a.test")
         site.until(lambda: site.canaries() == CLIENTS)
+
+
+def test_the_head_of_the_audit_log_is_in_kv(site: Site) -> None:
+    """Below the prefix of policies, where it disturbs none; a log that was cut off meanwhile says so."""
+    with site.serving():
+        site.ctl("policy", "push", site.file(7, "100"))
+    log, head = site.folder / "var/audit.log", site.folder / "var/audit.head"
+
+    def kept() -> Any:
+        rows = site.agent.must("GET", "/v1/kv/gray/audit/?recurse") or []
+        return [json.loads(base64.b64decode(row["Value"])) for row in rows]
+
+    with site.serving():
+        site.until(lambda: site.agent.call("GET", "/v1/kv/gray/audit/?recurse")[0] == 200)
+        assert kept()[0]["number"] > 0
+        assert kept()[0]["hmac"].encode() in log.read_bytes()
+        assert site.status()["revision"] == 7
+        assert site.ctl("audit", "verify")["ok"]
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(lines[:1]))
+    head.unlink()
+    with site.serving():
+        site.until(lambda: b'"lost":' in log.read_bytes())

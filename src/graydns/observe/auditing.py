@@ -71,7 +71,7 @@ class Auditing(Service):
         self._hourly.start(HOUR)
 
     def stopService(self) -> Deferred[None]:
-        """Write what is left, and publish that."""
+        """Write what is left, and publish that on this machine."""
         super().stopService()  # type: ignore[no-untyped-call]
         if self._hourly.running:
             self._hourly.stop()
@@ -80,6 +80,8 @@ class Auditing(Service):
     async def _end(self) -> None:
         if self._writer is not None:
             await self._in_thread(self._writer.stop)
+        # Elsewhere at the next start: connections end now, too.
+        self.publish = None
         await self._publish()
 
     async def _publish(self) -> None:
