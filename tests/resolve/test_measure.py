@@ -74,4 +74,4 @@ def test_an_asker_who_leaves_waits_no_more() -> None:
     assert room.called
     left: list[Failure] = []
     done.addErrback(left.append)
-    assert left[0].check(CancelledError)
+    assert isinstance(left[0].value, CancelledError)

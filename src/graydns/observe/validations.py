@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
@@ -27,6 +28,9 @@ from graydns.observe.render import show_rcode, show_type
 
 #: Characters of a reason that are written.
 _LONGEST = 500
+
+#: Names in which nothing is to be escaped.
+_PLAIN = re.compile(rb"[a-z0-9_.-]+")
 
 _quoted = json.dumps
 _random = random.Random()
@@ -126,6 +130,10 @@ def _expiration(at: int) -> str:
 
 @lru_cache(4096)
 def _name(qname: bytes) -> str:
+    labels = tuple(name.labels(qname))[:-1]
+    text = b".".join(labels)
+    if _PLAIN.fullmatch(text) and text.count(b".") == len(labels) - 1:
+        return f'"{text.decode()}"'  # a tenth of what follows
     return _quoted(name.to_text(qname))
 
 
