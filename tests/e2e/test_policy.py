@@ -329,7 +329,7 @@ def test_what_does_not_fit_yet_is_taken_when_it_does(site: Site) -> None:
     """A revision whose time is to come, and one whose version a file has later, count without being written again."""
     config = site.folder / "zones/a.test/zone-config.yaml"
     with site.serving():
-        soon = moment_text(int(time.time()) + 4)
+        soon = moment_text(int(time.time()) + 12)
         assert "has not come" in site.ctl("policy", "push", site.file(7, "100", not_before=soon), status=1)
         site.put(entries(signed(7, "100", not_before=soon)))
         site.activate(7)
