@@ -82,6 +82,18 @@ def test_a_full_queue_leaves_a_line(tmp_path: Path) -> None:
     assert writer.log.verify()["dropped"] == 4
 
 
+def test_an_item_of_which_no_line_can_be_made(tmp_path: Path) -> None:
+    """It is told in its place, and the others are written."""
+    writer = open_writer(tmp_path)
+    writer.form = lambda item: b'"item":%d' % (6 // item)
+    for number in (1, 0, 2):
+        writer.queue.put(number)
+    writer.start()
+    writer.stop()
+    assert [line.get("item", line.get("where")) for line in lines(tmp_path)] == [6, "failure", 3]
+    assert (writer.written, writer.lost) == (2, 1)
+
+
 def test_a_full_disk_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines are dropped and counted, those that were dropped before too; then it goes on."""
     writer = open_writer(tmp_path, most=2)

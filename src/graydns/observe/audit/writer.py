@@ -92,9 +92,16 @@ class AuditWriter(Generic[Item]):
             if isinstance(item, Dropped):
                 lines.append(self._dropped(item.count, "queue"))
                 dropped += item.count
-            else:
+                continue
+            count += 1
+            try:
                 lines.append(self.form(item))
-                count += 1
+            except Exception:
+                # A bug met by one line must not cost the others anything, and must not stay unseen.
+                self._log.failure("no audit line can be made of an answer")
+                count -= 1
+                self.lost += 1
+                lines.append(self._dropped(1, "failure"))
         try:
             self.log.append(lines)
         except OSError as error:
