@@ -28,7 +28,6 @@ from graydns.admin.service import AdminService
 from graydns.config.address import Door as ConfiguredDoor
 from graydns.config.main import Config
 from graydns.control.control import Control, Observers
-from graydns.control.halting import Halting
 from graydns.control.opening import open_control
 from graydns.fast.cookies import load_secrets
 from graydns.listen.context import TlsContext
@@ -239,6 +238,7 @@ def _policy_centre(config: Config, consul: ConsulSource | None, control: Control
     """What takes policies from Consul's KV; the copy on the disk is in force when this returns."""
     if consul is None or config.consul is None or (policy := config.consul.policy) is None:
         return None
+    from graydns.control.halting import Halting
     from graydns.control.policycentre import PolicyCentre
     from graydns.control.policydesk import PolicyDesk
     from graydns.sources.policy.keys import load_keys
