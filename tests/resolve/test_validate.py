@@ -194,6 +194,15 @@ class TestWhatClientsGet:
             assert got.ttl == 60
             assert {each.ttl for each in shown(query, got).answer} == {60}
 
+    def test_an_answer_that_was_kept_for_a_while_lasts_as_long_as_its_signatures(self) -> None:
+        """Not shorter: what is left of them counts from now, TTLs from when the answer came."""
+        linked, record = Linked(), rrset(WWW)
+        told = answer("www.shop.test.", [record, SHOP.signed(record, expiration=NOW + 60)])
+        linked.below.upstream.answers[from_text("www.shop.test."), 1] = told
+        linked.clock.advance(200)
+        got = linked.ask(asked("www.shop.test"))
+        assert (got.stored, got.ttl) == (0.0, 260)
+
     def test_bogus(self) -> None:
         """SERVFAIL, with an EDE that says what is wrong, and nothing else."""
         linked = Linked()

@@ -42,12 +42,13 @@ Place = tuple[int, bytes, int]
 class Verdict:
     """What an answer is worth, and why.
 
-    *rrsets*: all of it. *lifetimes*: of those that signatures vouch for the seconds for which they may be kept.
+    *rrsets*: all of it. *ttls*: of those that signatures vouch for, the seconds since the answer came for which they
+    may be kept, unless ``proof.until`` comes first (RFC 4035 section 5.3.3).
     """
 
     proof: Proof
     rrsets: tuple[RRset, ...]
-    lifetimes: Mapping[Place, int]
+    ttls: Mapping[Place, int]
 
 
 async def validate(walk: Walk, qname: bytes, qtype: int, answer: Answer) -> Verdict:
@@ -58,7 +59,7 @@ async def validate(walk: Walk, qname: bytes, qtype: int, answer: Answer) -> Verd
         await judge.judge(qname)
     except Exceeded as error:
         judge.take(Proof(Security.BOGUS, reason=str(error), ede=EdeCode.BOGUS))
-    return Verdict(judge.proof, rrsets, judge.lifetimes)
+    return Verdict(judge.proof, rrsets, judge.ttls)
 
 
 @define(eq=False)
@@ -70,7 +71,7 @@ class _Judge:
     _rcode: int
     _rrsets: tuple[RRset, ...]
     proof: Proof = field(init=False, default=Proof(Security.SECURE))
-    lifetimes: dict[Place, int] = field(init=False, factory=dict)
+    ttls: dict[Place, int] = field(init=False, factory=dict)
     _proofs: dict[bytes, Proofs] = field(init=False, factory=dict)
 
     async def judge(self, qname: bytes) -> None:
@@ -203,7 +204,7 @@ class _Judge:
         self.take(Proof(Security.BOGUS, failed.signer, failed.reason, failed.ede))
 
     def _count(self, rrset: RRset, found: Verified) -> None:
-        self.lifetimes[rrset.section, rrset.owner, rrset.rdtype] = found.lifetime
+        self.ttls[rrset.section, rrset.owner, rrset.rdtype] = min(rrset.ttl, found.signature.original_ttl)
 
 
 def _is_synthesised(alias: RRset, answers: Mapping[tuple[bytes, int], RRset]) -> bool:

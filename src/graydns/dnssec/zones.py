@@ -13,8 +13,8 @@ from graydns.model.proof import EdeCode, Security, Signer
 #: Seconds after which a zone that is bogus is looked at again, first and at most (RFC 9520 section 3.2).
 FIRST_WAIT, LONGEST_WAIT = 5.0, 300.0
 
-#: Zones remembered at once; each takes some 3 KiB.
-MOST = 4096
+#: Names remembered at once; one of a signed zone takes some 3 KiB, others a tenth of that.
+MOST = 10_000
 
 
 @frozen(eq=False)

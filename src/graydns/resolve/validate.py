@@ -78,11 +78,18 @@ class Validate:
         answer = await self.below.resolve(asked)
         verdict = await self.judge(asked, answer, self.zones(query))
         if verdict.proof.security is not Security.BOGUS:
-            return validated(query, answer, verdict)
+            return validated(query, answer, verdict, self._lasts(answer, verdict.proof))
         self.forget(asked)
         bogus = refusal(verdict.proof)
         self.failures.add(key, bogus, self.clock())
         raise bogus
+
+    def _lasts(self, answer: Answer, proof: Proof) -> int | None:
+        """Seconds since *answer* came until the first of the signatures that it rests on expires."""
+        if proof.until is None:
+            return None
+        age = 0.0 if answer.stored is None else self.clock() - answer.stored
+        return max(0, int(proof.until - self.policy.wall() + age))
 
     async def judge(self, asked: Query, answer: Answer, zones: Zones, steps: list[Step] | None = None) -> Verdict:
         """The Verdict on *answer* to *asked*; what leads to it is noted in *steps*. Raises ResolveError."""
