@@ -75,6 +75,8 @@ def opinion(delv: str, anchors: Path, port: int, question: Question) -> bool | s
     command += ["-t", dns.rdatatype.to_text(question.rdtype)]
     said = subprocess.run(command, capture_output=True, text=True, timeout=30)
     everything = said.stdout + said.stderr
+    if "resolution failed" in everything and "ncache" not in everything:
+        return "no answer"
     if "unsigned answer" in everything:
         return False
     return True if "fully validated" in everything else "no answer"
