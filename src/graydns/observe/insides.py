@@ -19,6 +19,7 @@ from graydns.observe.anomalies import AnomalyLog
 from graydns.observe.families import Row, counters, gauges
 from graydns.resolve.pipeline import Stores
 from graydns.snapshot.snapshot import Snapshot
+from graydns.sources.consul.figures import FeedFigures
 
 #: Tenants whose refusals have a series of their own, as the configuration names them; all further ones are OTHER.
 MOST_TENANTS = 1000
@@ -48,7 +49,7 @@ class PolicyFigures:
 @frozen(eq=False)
 class InsideMetrics:
     """A prometheus-client collector. *ready*: see ``observe.http``. *began*: Unix seconds. *policies*: of the policy
-    centre, None = there is none.
+    centre, *catalog*: of what is followed in Consul; None = there is none.
     """
 
     server: Observed = field(repr=False)
@@ -58,6 +59,7 @@ class InsideMetrics:
     ready: Callable[[], bool] = field(repr=False)
     began: float
     policies: Callable[[], PolicyFigures | None] = field(default=lambda: None, repr=False)
+    catalog: Callable[[], FeedFigures | None] = field(default=lambda: None, repr=False)
 
     def collect(self) -> Iterator[Metric]:
         """Read all counters."""
@@ -66,6 +68,7 @@ class InsideMetrics:
         yield from gauges("graydns_ready", "1 if /ready says so.", (), [((), self.ready())])
         yield from self._control()
         yield from self._policies()
+        yield from self._catalog()
         yield from self._quotas()
         yield from self._versions()
         yield from self._caches()
@@ -89,6 +92,21 @@ class InsideMetrics:
         yield from gauges("graydns_policy_revision", text, (), [((), figures.revision)])
         refusals = (((reason,), count) for reason, count in sorted(figures.refusals.items()))
         yield from counters("graydns_policy_refusals", "Policy revisions refused, by reason.", ("reason",), refusals)
+
+    def _catalog(self) -> Iterator[Metric]:
+        if (figures := self.catalog()) is None:
+            return
+        for name, text, number in (
+            ("known", "Services and nodes of Consul's that are known.", figures.known),
+            ("watches", "Those with a watch of their own.", figures.watches),
+            ("shared", "Those without.", figures.shared),
+            ("age_seconds", "Time since Consul confirmed what waits longest for that.", figures.age),
+            ("stale", "Services and nodes that have waited too long.", figures.stale),
+            ("doubted", "Those that have vanished in a way that is not believed.", figures.doubted),
+        ):
+            yield from gauges(f"graydns_consul_{name}", text, (), [((), number)])
+        text = "Requests of watches, and for what has none, that failed."
+        yield from counters("graydns_consul_errors", text, (), [((), figures.errors)])
 
     def _quotas(self) -> Iterator[Metric]:
         refused: Counter[str] = Counter()

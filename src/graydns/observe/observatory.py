@@ -33,6 +33,7 @@ from graydns.observe.latency import Latency
 from graydns.observe.systemd import Notifier, Watchdog, notifier_of
 from graydns.observe.trace import TraceBook
 from graydns.observe.why import WhyBook
+from graydns.sources.consul.figures import FeedFigures
 from graydns.sources.slices import in_slices
 
 #: Seconds of a window in which queries and clients of a version are counted (``fast.tally``).
@@ -47,8 +48,8 @@ class Observatory(MultiService):
     """Observes *server* and its *doors*. Started after them and stopped before.
 
     *http*: where the pages are served, None = nowhere. *reloads*: how many there were, by ``ok`` and ``refused``.
-    *audit*: whose failures are counted. *policies*: see ``InsideMetrics``. *notifier*: None = what the environment
-    says.
+    *audit*: whose failures are counted. *policies*, *catalog*: see ``InsideMetrics``. *notifier*: None = what the
+    environment says.
 
     For the administration: *why*, *traces*, and *shares*, what was served lately (``control.Observers``).
     """
@@ -65,6 +66,7 @@ class Observatory(MultiService):
         reloads: Callable[[], Mapping[str, int]] = _no_reloads,
         audit: AuditLog | None = None,
         policies: Callable[[], PolicyFigures | None] = lambda: None,
+        catalog: Callable[[], FeedFigures | None] = lambda: None,
         notifier: Notifier | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -87,6 +89,7 @@ class Observatory(MultiService):
             ready=self.ready,
             began=server.front.wall(),
             policies=policies,
+            catalog=catalog,
         )
         self.registry = CollectorRegistry()
         self.registry.register(AnswerMetrics(server.front.ledger, self.latency, doors))
