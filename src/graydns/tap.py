@@ -13,10 +13,10 @@ from __future__ import annotations
 import gc
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
+from socket import gethostname
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from twisted.application.service import Service
@@ -38,7 +38,7 @@ from graydns.listen.limits import fit_connections, raise_open_files
 from graydns.listen.service import Doors
 from graydns.model.errors import ConfigError, Fault
 from graydns.model.query import TLS
-from graydns.observe.audit import AuditLog, Bounds
+from graydns.observe.auditing import open_auditing
 from graydns.observe.insides import PolicyFigures
 from graydns.observe.leaving import Leaving
 from graydns.observe.loglevel import LeastLevel
@@ -174,7 +174,7 @@ def make_graydns(path: Path, reactor: Any) -> Graydns:
         tls_handshake=config.limits.tls_handshake,
     )
     doors = Doors(tuple(_doors(config)), server.front, limits, reactor, tls)
-    audit, level = _audit(server), LeastLevel()
+    auditing, level = open_auditing(lambda: server.snapshot.config, server.stores.observers, reactor), LeastLevel()
 
     def reloads() -> dict[str, int]:
         counts = control.state.counts
@@ -189,7 +189,7 @@ def make_graydns(path: Path, reactor: Any) -> Graydns:
         reactor,
         http=config.http,
         reloads=reloads,
-        audit=audit,
+        audit=auditing.figures,
         policies=policies,
         catalog=lambda: None if consul is None else consul.feed.figures(),
     )
@@ -200,7 +200,7 @@ def make_graydns(path: Path, reactor: Any) -> Graydns:
         observers=Observers(
             why=observatory.why,
             traces=observatory.traces,
-            audit=audit,
+            audit=auditing.log,
             level=level,
             doors=lambda: doors.listening,
             ready=observatory.ready,
@@ -213,11 +213,15 @@ def make_graydns(path: Path, reactor: Any) -> Graydns:
     if consul is not None:
         control.catalog = consul.feed
         consul.setServiceParent(graydns)  # type: ignore[no-untyped-call]
+    auditing.setServiceParent(graydns)  # type: ignore[no-untyped-call]
     if centre is not None:
+        from graydns.observe.audit.kv import KvHead
+
+        auditing.publish = KvHead(centre.consul, centre.terms.prefix, config.limits.nsid or gethostname()).publish
         centre.setServiceParent(graydns)  # type: ignore[no-untyped-call]
     if config.admin is not None:
         users = config.data / "users.json"
-        AdminService(config.admin, control, audit, reactor, users=users, tls=tls).setServiceParent(graydns)  # type: ignore[no-untyped-call]
+        AdminService(config.admin, control, auditing.log, reactor, users=users, tls=tls).setServiceParent(graydns)  # type: ignore[no-untyped-call]
     return graydns
 
 
@@ -253,21 +257,6 @@ def _doors(config: Config) -> Iterator[Door]:
     for name, tenant in config.tenants.items():
         for door in tenant.listen:
             yield Door(door.transport, door.host, door.port, name)
-
-
-def _audit(server: Server) -> AuditLog:
-    config = server.snapshot.config
-    path = config.data / "audit.log"
-
-    def bounds() -> Bounds:
-        now = server.snapshot.config.admin_audit
-        return Bounds(now.max_size, now.keep)
-
-    try:
-        return AuditLog(path, time.time, bounds)
-    except OSError as error:
-        fault = Fault(("data",), f"{path} ({error.strerror})", "a file that graydns may write to")
-        raise ConfigError([config.document.locate(fault)]) from error
 
 
 def give_up(error: ConfigError) -> NoReturn:

@@ -16,6 +16,7 @@ from graydns.fast.tally import MOST, OTHER
 from graydns.listen.door import DoorLimits
 from graydns.listen.service import Doors
 from graydns.model.decision import Cohort, Decision, Kind
+from graydns.observe.auditing import AuditFigures
 from graydns.observe.families import PIECE, render
 from graydns.observe.insides import MOST_TENANTS, PolicyFigures
 from graydns.observe.observatory import Observatory
@@ -37,12 +38,14 @@ def observatory(server: Server) -> Observatory:
     figures = PolicyFigures(7, {"lower": 2})
     feed = FeedFigures(known=9, watches=5, shared=4, age=1.5, stale=3, doubted=1, errors=2, last_error="500")
     reloads = {"ok": 3, "refused": 1}
+    audit = AuditFigures(40, {"disk": 1, "queue": 2}, 3, 4)
     return Observatory(
         server,
         doors,
         Clock(),
         http=None,
         reloads=lambda: reloads,
+        audit=lambda: audit,
         policies=lambda: figures,
         catalog=lambda: feed,
     )

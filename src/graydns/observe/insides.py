@@ -16,6 +16,7 @@ from graydns.fast.quota import Quota
 from graydns.fast.tally import OTHER
 from graydns.listen.service import Doors
 from graydns.observe.anomalies import AnomalyLog
+from graydns.observe.auditing import AuditFigures
 from graydns.observe.families import Row, counters, gauges
 from graydns.resolve.pipeline import Stores
 from graydns.snapshot.snapshot import Snapshot
@@ -49,17 +50,17 @@ class PolicyFigures:
 @frozen(eq=False)
 class InsideMetrics:
     """A prometheus-client collector. *ready*: see ``observe.http``. *began*: Unix seconds. *policies*: of the policy
-    centre, *catalog*: of what is followed in Consul; None = there is none.
+    centre, *catalog*: of what is followed in Consul; None = there is none. *audit*: of the audit log.
     """
 
     server: Observed = field(repr=False)
     doors: Doors = field(repr=False)
     reloads: Callable[[], Mapping[str, int]] = field(repr=False)
-    audit_failures: Callable[[], int] = field(repr=False)
     ready: Callable[[], bool] = field(repr=False)
     began: float
     policies: Callable[[], PolicyFigures | None] = field(default=lambda: None, repr=False)
     catalog: Callable[[], FeedFigures | None] = field(default=lambda: None, repr=False)
+    audit: Callable[[], AuditFigures] | None = field(default=None, repr=False)
 
     def collect(self) -> Iterator[Metric]:
         """Read all counters."""
@@ -67,6 +68,7 @@ class InsideMetrics:
         yield from gauges("graydns_start_time_seconds", "When this server started.", (), [((), self.began)])
         yield from gauges("graydns_ready", "1 if /ready says so.", (), [((), self.ready())])
         yield from self._control()
+        yield from self._audit()
         yield from self._policies()
         yield from self._catalog()
         yield from self._quotas()
@@ -80,10 +82,21 @@ class InsideMetrics:
     def _control(self) -> Iterator[Metric]:
         number = self.server.snapshot.number
         results = (((result,), count) for result, count in sorted(self.reloads().items()))
-        failed = self.audit_failures()
         yield from gauges("graydns_snapshot_number", "The snapshot that is served.", (), [((), number)])
         yield from counters("graydns_reloads", "Reloads, by result.", ("result",), results)
-        yield from counters("graydns_audit_failures", "Audit lines that could not be written.", (), [((), failed)])
+
+    def _audit(self) -> Iterator[Metric]:
+        if self.audit is None:
+            return
+        found = self.audit()
+        text = "Changes that could not be written to the audit log."
+        yield from counters("graydns_audit_failures", text, (), [((), found.failures)])
+        yield from counters("graydns_audit_lines", "Audit lines of answers.", (), [((), found.lines)])
+        dropped = (((reason,), count) for reason, count in sorted(found.dropped.items()))
+        text = "Audit lines of answers that were dropped, by reason."
+        yield from counters("graydns_audit_dropped", text, ("reason",), dropped)
+        text = "Audit lines that wait to be written now."
+        yield from gauges("graydns_audit_queue", text, (), [((), found.queued)])
 
     def _policies(self) -> Iterator[Metric]:
         if (figures := self.policies()) is None:
