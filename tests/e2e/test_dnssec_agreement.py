@@ -24,7 +24,7 @@ from tools.signed.served import serving
 NOW = calendar.timegm((2026, 11, 22, 12, 0, 0))
 
 #: Questions for each zone of the hierarchy, and for each zone with a fault.
-EACH, EACH_FAULTY = 40, 25
+EACH, EACH_FAULTY = 30, 22
 
 
 @pytest.fixture(scope="module")

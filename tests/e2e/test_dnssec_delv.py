@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tests.e2e.test_dnssec_agreement import configuration
 from tools.process import free_ports
 from tools.signed.hierarchy import BAD, GOOD, INSECURE, TOPS, build
 from tools.signed.served import serving
+from tools.signed.spec import Nsec
 
 #: delv differs here: a revoked key counts, a SHA-1 digest beside a better one too; trust anchors are the root's only.
 NOT_ASKED = {"revoked.test.", "right-sha1.test.", "corp."}
@@ -26,7 +28,9 @@ NOT_ASKED = {"revoked.test.", "right-sha1.test.", "corp."}
 #: Types that delv asks other questions for, or answers in another form.
 NOT_COMPARED = {dns.rdatatype.ANY, dns.rdatatype.RRSIG}
 
+#: Zones that are there, and those asked: delv calls a name secure that does not exist but for opt-out (RFC 5155 9.2).
 SPECS = [each for each in (*TOPS, *GOOD, *INSECURE, *BAD) if each.name not in NOT_ASKED]
+ASKED = [each for each in SPECS if isinstance(each.denial, Nsec) or not each.denial.opt_out]
 
 
 @pytest.mark.timeout(240)
@@ -38,7 +42,7 @@ def test_graydns_and_delv_agree(require_peer: Callable[[str], str], tmp_path: Pa
         (tmp_path / name).mkdir()
     zones = build(SPECS, now)
     anchors = [line for zone in zones for line in zone.anchors()]
-    asked = [each for each in questions(SPECS, 4) if each.rdtype not in NOT_COMPARED and "CD" not in each.flags]
+    asked = [each for each in questions(ASKED, 3) if each.rdtype not in NOT_COMPARED and "CD" not in each.flags]
     asked = [Question(each.name, each.rdtype, frozenset({"DO"})) for each in asked]
     with ExitStack() as held:
         upstream = held.enter_context(serving(zones, tmp_path / "world"))
@@ -48,9 +52,15 @@ def test_graydns_and_delv_agree(require_peer: Callable[[str], str], tmp_path: Pa
         file = tmp_path / "anchors.conf"
         file.write_text("".join(as_delv_has_it(line) for line in anchors))
         ours = [("no answer" if each.rcode == "SERVFAIL" else each.ad) for each in ask_all(port, asked)]
-        theirs = [opinion(delv, file, upstream.port, each) for each in asked]
-    assert len(asked) > 150
-    assert [each for each in zip(map(str, asked), ours, theirs, strict=True) if each[1] != each[2]] == []
+        several = held.enter_context(ThreadPoolExecutor(4))
+        theirs = list(several.map(lambda each: opinion(delv, file, upstream.port, each), asked))
+    assert len(asked) > 120
+    wrong = [
+        f"{each[0]}: delv {each[2]}, graydns {each[1]}"
+        for each in zip(asked, ours, theirs, strict=True)
+        if each[1] != each[2]
+    ]
+    assert wrong == [], "\n".join(wrong)
 
 
 def as_delv_has_it(line: str) -> str:
@@ -65,6 +75,8 @@ def opinion(delv: str, anchors: Path, port: int, question: Question) -> bool | s
     command += ["-t", dns.rdatatype.to_text(question.rdtype)]
     said = subprocess.run(command, capture_output=True, text=True, timeout=30)
     everything = said.stdout + said.stderr
-    if "resolution failed" in everything and "negative response" not in everything:
-        return "ncache" in everything or "no answer"
-    return "unsigned answer" not in everything and "fully validated" in everything
+    if "resolution failed" in everything and "ncache" not in everything:
+        return "no answer"
+    if "unsigned answer" in everything:
+        return False
+    return True if "fully validated" in everything else "no answer"

@@ -11,11 +11,14 @@ from dns.rdatatype import RdataType
 
 from tests.dnssec.world.asking import Question
 from tests.dnssec.world.faults import FAULTS, Fault
+from tests.dnssec.world.faults_of_denial import strip_denial
 from tests.dnssec.world.faults_of_keys import add_key
 from tools.signed.content import BRIEF_NAMES, NAMES
 from tools.signed.spec import Nsec, Nsec3, Spec, Use
 
-assert FAULTS["add-key"].apply is add_key  # what registers itself has been imported
+# What registers itself has been imported.
+assert FAULTS["add-key"].apply is add_key
+assert FAULTS["strip-denial"].apply is strip_denial
 
 _TYPES = ("A", "AAAA", "TXT", "MX", "SOA", "NS", "DS", "DNSKEY", "CNAME", "SRV", "HTTPS", "CAA", "NSEC", "RRSIG", "ANY")
 
