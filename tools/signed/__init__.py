@@ -1,0 +1,1 @@
+"""A signed hierarchy of zones, from the root down, with what validation must accept and what it must refuse."""
