@@ -19,7 +19,7 @@ def rrset(line: str) -> RRset:
     """The RRset that *line*, "OWNER TYPE RDATA", is."""
     owner, rdtype, rdata = line.split(maxsplit=2)
     record = dns.rdata.from_text(dns.rdataclass.IN, rdtype, rdata)
-    return RRset(AUTHORITY, from_text(owner), int(record.rdtype), 1, 3600, (record.to_wire(),))
+    return RRset(AUTHORITY, from_text(owner), int(record.rdtype), 1, 3600, (record.to_wire() or b"",))
 
 
 def denial(zone: str, lines: Iterable[str | RRset], limits: Limits | None = None) -> Denial:

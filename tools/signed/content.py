@@ -46,6 +46,28 @@ under\\.dot A 192.0.2.95
 \\000nul A 192.0.2.94
 """ + "".join(f'big TXT "{number:04} {"x" * 180}"\n' for number in range(30))
 
+#: The least that every fault can be tried with.
+BRIEF = """\
+$TTL 300
+@ SOA ns hostmaster 1 3600 600 86400 60
+@ NS ns
+@ MX 10 www
+@ A 192.0.2.1
+ns A 127.0.0.1
+www A 192.0.2.80
+www A 192.0.2.81
+www TXT "www"
+alias CNAME www
+gone CNAME nowhere
+out CNAME www.{other}
+outgone CNAME nowhere.{other}
+away DNAME {other}
+*.wild A 192.0.2.99
+exists.wild A 192.0.2.98
+*.wildalias CNAME www
+a.b.ent A 192.0.2.96
+"""
+
 #: Names to ask for, most of which exist; {other} as above. An empty one is the apex.
 NAMES = (
     *("", "www", "mail", "mixed", "alias", "twice", "toapex", "gone", "loop", "out", "outtwice", "outgone", "outwild"),
@@ -54,4 +76,10 @@ NAMES = (
     *("*.wild", "x.wildalias", "x.wildout", "*.wildout", "ent", "b.ent", "a.b.ent", "x.ent", "x.b.ent", "x.a.b.ent"),
     *("_853._tcp", "_tcp", "https", "caa", "under\\.dot", "\\000nul", "nul", "nowhere", "x.nowhere", "zzz", "aaa"),
     *("big", "x.www", "wWw", "cut", "www.cut", "kid", "www.kid", "nowhere.kid", "x.wild.kid", "www.sub.cut"),
+)
+
+#: Names to ask for in zones with BRIEF content.
+BRIEF_NAMES = (
+    *("", "www", "alias", "gone", "out", "outgone", "away", "www.away", "nowhere.away", "wild", "x.wild", "y.x.wild"),
+    *("exists.wild", "y.exists.wild", "*.wild", "x.wildalias", "ent", "b.ent", "a.b.ent", "x.ent", "nowhere", "x.www"),
 )

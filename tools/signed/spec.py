@@ -81,6 +81,7 @@ class Spec:
     *keys*: none makes an unsigned zone. *tamper*: what becomes of each signature over data. *more*: records besides
     the usual ones, in zone-file syntax. *anchored*: resolvers are given its keys as trust anchor, by this record type.
     *forged*: so many keys with the tag of those that sign data, and so many signatures by them on each RRset.
+    *is_brief*: it has few of the usual records.
     """
 
     name: str
@@ -93,3 +94,4 @@ class Spec:
     more: str = ""
     anchored: str = ""
     forged: int = 0
+    is_brief: bool = False

@@ -20,7 +20,7 @@ from dns.rdatatype import DNSKEY, DS, NS, NSEC, RRSIG, RdataType
 from dns.rdtypes.ANY import DNSKEY as KEYS
 from dns.rdtypes.ANY import RRSIG as SIGNATURES
 
-from tools.signed.content import RECORDS
+from tools.signed.content import BRIEF, RECORDS
 from tools.signed.denial import nsec3_chain, nsec3_parameters, nsec_chain
 from tools.signed.keys import Key, forge_key, make_key
 from tools.signed.spec import Nsec, Spec, Use, Window
@@ -50,7 +50,7 @@ class Zone:
         self.origin = from_text(self.spec.name)
         self.keys = tuple((use, self._key(use)) for use in self.spec.keys)
         self.nodes = defaultdict(dict)
-        text = RECORDS.format(self.spec.name, other=self.other) + self.spec.more
+        text = (BRIEF if self.spec.is_brief else RECORDS).format(self.spec.name, other=self.other) + self.spec.more
         for name, rdataset in dns.zone.from_text(text, self.origin, relativize=False).iterate_rdatasets():
             self.nodes[name][rdataset.rdtype] = rdataset
         for child in self.children:

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 from attrs import field, frozen
 from dns.rdatatype import RdataType
 
-from graydns.dnssec.bitmap import CNAME, DS, NS, NXNAME, SOA, Bitmap
+from graydns.dnssec.bitmap import CNAME, DS, NS, NXNAME, Bitmap
 from graydns.dnssec.budget import Budget
 from graydns.dnssec.evidence import Evidence
 from graydns.dnssec.nsec import NsecEvidence
@@ -39,7 +39,7 @@ class Kind(Enum):
 
 
 class Outcome(NamedTuple):
-    """*reason*: for people. *ede*: where it is not PROVEN."""
+    """*reason*: for people; it leaves out the name asked for where it is PROVEN. *ede*: where there is one."""
 
     kind: Kind
     reason: str
@@ -61,7 +61,7 @@ class CutKind(Enum):
 
 
 class Cut(NamedTuple):
-    """*reason*: for people. *ede*: where it is INSECURE or UNPROVEN, and there is one."""
+    """*reason* and *ede*: as those of an Outcome."""
 
     kind: CutKind
     reason: str
@@ -94,6 +94,8 @@ class Denial:
 
     def nodata(self, qname: bytes, qtype: int) -> Outcome:
         """That there are no *qtype* records for *qname*, though it or a wildcard for it exists."""
+        if qtype == DS and qname == self.zone != ROOT:
+            return self._has_no_say()
         return self._ask(qname, lambda evidence: self._nodata(evidence, qname, qtype))
 
     def nxdomain(self, qname: bytes) -> Outcome:
@@ -109,7 +111,7 @@ class Denial:
 
     def cut(self, name: bytes) -> Cut:
         """What is at *name*, below the apex of the zone, for which there is no DS."""
-        found = self._ask(name, lambda evidence: self._cut(evidence, name))
+        found = self._has_no_say() if name == self.zone else self._ask(name, lambda evidence: _cut(evidence, name))
         return found if isinstance(found, Cut) else Cut(_CUTS[found.kind], found.reason, found.ede)
 
     def seconds(self) -> float:
@@ -120,7 +122,7 @@ class Denial:
         """What *judge* makes of the first evidence that is enough."""
         if not is_within(name, self.zone):
             return _unproven(f"{to_text(name)} is not in {to_text(self.zone)}")
-        found: T | Outcome = _unproven(f"no NSEC or NSEC3 of {to_text(self.zone)}")
+        found: T | Outcome | None = None
         too_dear = self._nsec3 is not None and self._nsec3.is_too_dear
         for evidence in (self._nsec, None if too_dear else self._nsec3):
             if evidence is not None:
@@ -130,7 +132,11 @@ class Denial:
         if too_dear:
             text = f"NSEC3 of {to_text(self.zone)} with more than {MOST_ITERATIONS} iterations"
             return Outcome(Kind.INSECURE, text, EdeCode.ITERATIONS)
-        return found
+        return found or _unproven(f"no NSEC or NSEC3 of {to_text(self.zone)}")
+
+    def _has_no_say(self) -> Outcome:
+        """What comes of asking the zone about its own DS: only its parent knows (RFC 4035 section 5.2)."""
+        return _unproven(f"the zone {to_text(self.zone)} has no say about its own DS")
 
     def _nodata(self, evidence: Evidence, qname: bytes, qtype: int) -> Outcome:
         types = evidence.types_at(qname)
@@ -153,28 +159,25 @@ class Denial:
         for present in (rdtype, CNAME):
             if types.has(present):
                 return _unproven(f"{to_text(name)} is said to have {_type_text(present)}")
-        if rdtype == DS:
-            # Both zones have the name; only the parent knows of DS (RFC 4035 section 5.2). The root has no parent.
-            if name != ROOT and (name == self.zone or types.has(SOA)):
-                return _unproven(f"the zone {to_text(name)} has no say about its own DS")
-        elif types.has(NS) and name != self.zone:  # RFC 6840 section 4.1
+        if name != self.zone and types.has(NS) and rdtype != DS:  # RFC 6840 section 4.1
             return _unproven(f"{to_text(self.zone)} has no say about what is at its delegation {to_text(name)}")
-        return Outcome(Kind.PROVEN, f"{to_text(name)} has no {_type_text(rdtype)}")
+        return Outcome(Kind.PROVEN, "no such data")
 
-    def _cut(self, evidence: Evidence, name: bytes) -> Cut | Outcome:
-        types = evidence.types_at(name)
-        if types is not None:
-            if name == self.zone or types.has(SOA):
-                return _unproven(f"the zone {to_text(name)} has no say about its own DS")
-            if types.has(DS):
-                return _unproven(f"{to_text(name)} is said to have DS")
-            if types.has(NS):
-                return Cut(CutKind.DELEGATION, f"{to_text(name)} is delegated without DS")
-            return Cut(CutKind.NO_CUT, f"{to_text(name)} is no delegation")
-        absence = evidence.absence(name)
-        if absence is None:
-            return _unproven(f"no proof that {to_text(name)} has no DS")
-        return _opted_out(name) if absence.gap.opt_out else Cut(CutKind.NO_NAME, f"{to_text(name)} does not exist")
+
+def _cut(evidence: Evidence, name: bytes) -> Cut | Outcome:
+    types = evidence.types_at(name)
+    if types is not None:
+        if types.has(DS):
+            return _unproven(f"{to_text(name)} is said to have DS")
+        return (
+            Cut(CutKind.DELEGATION, "a delegation without DS")
+            if types.has(NS)
+            else Cut(CutKind.NO_CUT, "no delegation")
+        )
+    absence = evidence.absence(name)
+    if absence is None:
+        return _unproven(f"no proof that {to_text(name)} has no DS")
+    return _opted_out(name) if absence.gap.opt_out else Cut(CutKind.NO_NAME, "no such name")
 
 
 def _nxdomain(evidence: Evidence, qname: bytes) -> Outcome:
@@ -190,14 +193,14 @@ def _nxdomain(evidence: Evidence, qname: bytes) -> Outcome:
             return _unproven(f"no proof that {to_text(wildcard)} does not exist")
         if absence.gap.opt_out:
             return _opted_out(qname)
-    return Outcome(Kind.PROVEN, f"{to_text(qname)} does not exist")
+    return Outcome(Kind.PROVEN, "no such name")
 
 
 def _no_closer(evidence: Evidence, closer: bytes) -> Outcome:
     gap = evidence.gap(closer)
     if gap is None:
         return _unproven(f"no proof that {to_text(closer)} does not exist")
-    return _opted_out(closer) if gap.opt_out else Outcome(Kind.PROVEN, f"{to_text(closer)} does not exist")
+    return _opted_out(closer) if gap.opt_out else Outcome(Kind.PROVEN, "no such name")
 
 
 def _opted_out(name: bytes) -> Outcome:

@@ -1,0 +1,185 @@
+"""NSEC: records that are none, and chains that are signed as they are asked for."""
+
+from __future__ import annotations
+
+import pytest
+from dns.rdatatype import ANY, DS, NS, A
+
+from graydns.dnssec.denial import CutKind, Kind
+from graydns.dnssec.records import Signature
+from graydns.model.name import from_text as name
+from graydns.model.proof import EdeCode
+from tests.dnssec.denials import denial, rrset
+
+APEX = "example. NSEC b.example. NS SOA RRSIG NSEC DNSKEY"
+
+
+def test_nothing_proves_nothing() -> None:
+    nothing = denial("example.", [])
+    for found in (nothing.nodata(name("a.example."), A), nothing.nxdomain(name("a.example."))):
+        assert (found.kind, found.ede) == (Kind.UNPROVEN, EdeCode.NSEC_MISSING)
+        assert found.reason == "no NSEC or NSEC3 of example"
+    assert nothing.cut(name("a.example.")).kind is CutKind.UNPROVEN
+    assert nothing.no_closer(name("a.example."), name("example.")).kind is Kind.UNPROVEN
+    assert nothing.seconds() == 0.0
+
+
+def test_a_zone_says_nothing_about_names_of_others() -> None:
+    apex = denial("example.", ["example. NSEC example. NS SOA RRSIG NSEC"])
+    assert apex.nxdomain(name("a.example.")).kind is Kind.PROVEN
+    for other in ("a.test.", "test.", ".", "aexample."):
+        assert apex.nxdomain(name(other)).kind is Kind.UNPROVEN
+        assert apex.nodata(name(other), A).kind is Kind.UNPROVEN
+        assert apex.cut(name(other)).kind is CutKind.UNPROVEN
+        assert apex.no_closer(name(other), name(".")).kind is Kind.UNPROVEN
+
+
+@pytest.mark.parametrize("encloser", ["b.example.", "a.example.", "test."])
+def test_an_encloser_is_above_the_name(encloser: str) -> None:
+    apex = denial("example.", ["example. NSEC example. NS SOA RRSIG NSEC"])
+    assert apex.no_closer(name("a.example."), name("example.")).kind is Kind.PROVEN
+    assert apex.no_closer(name("a.example."), name(encloser)).kind is Kind.UNPROVEN
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a.test. NSEC c.example. A RRSIG NSEC",  # owner out of the zone
+        "a.example. NSEC c.test. A RRSIG NSEC",  # next out of it
+        "a.example. NSEC test. A RRSIG NSEC",
+        "c.example. NSEC a.example. A RRSIG NSEC",  # goes round, but not to the apex
+        "c.example. NSEC c.example. A RRSIG NSEC",
+        "a.example. NSEC b.example. A RRSIG NSEC",  # the ends are not covered
+        "b.example. NSEC c.example. A RRSIG NSEC",
+    ],
+)
+def test_these_do_not_deny_b(line: str) -> None:
+    apex = "example. NSEC a.example. NS SOA RRSIG NSEC"
+    assert denial("example.", [apex, "a.example. NSEC c.example. A RRSIG NSEC"]).nxdomain(name("b.example.")).kind is (
+        Kind.PROVEN
+    )
+    assert denial("example.", [apex, line]).nxdomain(name("b.example.")).kind is Kind.UNPROVEN
+
+
+def test_the_last_record_goes_round_to_the_apex() -> None:
+    last = "b.example. NSEC example. A RRSIG NSEC"
+    assert denial("example.", [APEX, last]).nxdomain(name("z.example.")).kind is Kind.PROVEN
+    assert denial("example.", [APEX, last]).nxdomain(name("b.example.")).kind is Kind.UNPROVEN
+
+
+def test_next_is_compared_without_regard_to_case() -> None:
+    """NSEC is signed with the case of its next name as it is (RFC 6840 section 5.1)."""
+    found = denial("example.", ["example. NSEC B.EXAMPLE. NS SOA RRSIG NSEC"])
+    assert found.nxdomain(name("a.example.")).kind is Kind.PROVEN
+    assert found.nxdomain(name("b.example.")).kind is Kind.UNPROVEN
+
+
+@pytest.mark.parametrize(
+    "rdata", [b"", b"\x01", b"\x01b\x07example\x00\x00", b"\x01b\x07example\x00\x00\x21\x01", b"\xc0\x0c"]
+)
+def test_rdata_that_nobody_can_read_is_no_record(rdata: bytes) -> None:
+    broken = rrset(APEX)._replace(rdatas=(rdata,))
+    assert denial("example.", [broken]).nxdomain(name("a.example.")).kind is Kind.UNPROVEN
+
+
+def test_a_name_has_one_nsec() -> None:
+    two = rrset(APEX)._replace(rdatas=rrset(APEX).rdatas + rrset("example. NSEC z.example. NS SOA").rdatas)
+    assert denial("example.", [two]).nxdomain(name("a.example.")).kind is Kind.UNPROVEN
+
+
+@pytest.mark.parametrize(
+    ("line", "labels", "counts"),
+    [
+        ("a.example. NSEC c.example. A RRSIG NSEC", 2, True),
+        ("a.example. NSEC c.example. A RRSIG NSEC", 1, False),
+        ("*.example. NSEC c.example. A RRSIG NSEC", 1, True),
+        ("*.example. NSEC c.example. A RRSIG NSEC", 0, False),
+    ],
+)
+def test_the_nsec_of_a_wildcard_is_none_of_the_names_it_stands_for(line: str, labels: int, counts: bool) -> None:
+    """Else an answer to NSEC for any name would be a proof about that name's neighbours."""
+    signature = Signature(47, 13, labels, 3600, 0, 0, 1, name("example."), b"", b"", 3600)
+    found = denial("example.", [rrset(line)._replace(signatures=(signature,)), "example. NSEC *.example. NS SOA"])
+    assert (found.no_closer(name("b.example."), name("example.")).kind is Kind.PROVEN) is counts
+
+
+@pytest.mark.parametrize("types", ["NS", "NS DS", "DNAME", "DNAME A"])
+def test_below_a_delegation_or_dname_the_parent_has_no_say(types: str) -> None:
+    """RFC 6840 section 4.1."""
+    found = denial("example.", [APEX, f"b.example. NSEC example. {types} RRSIG NSEC"])
+    below = name("x.b.example.")
+    assert found.nxdomain(below).kind is Kind.UNPROVEN
+    assert found.nodata(below, A).kind is Kind.UNPROVEN
+    assert found.nodata(below, DS).kind is Kind.UNPROVEN
+    assert found.cut(below).kind is CutKind.UNPROVEN
+    assert found.no_closer(below, name("example.")).kind is Kind.UNPROVEN
+    assert found.no_closer(below, name("b.example.")).kind is Kind.UNPROVEN
+    assert found.nxdomain(name("c.example.")).kind is Kind.PROVEN
+
+
+def test_the_apex_of_a_zone_is_no_delegation() -> None:
+    apex = denial("example.", ["example. NSEC example. NS SOA RRSIG NSEC"])
+    assert apex.nodata(name("example."), A).kind is Kind.PROVEN
+    assert apex.nodata(name("example."), NS).kind is Kind.UNPROVEN
+    assert apex.nxdomain(name("x.y.example.")).kind is Kind.PROVEN
+
+
+def test_a_cname_answers_every_type() -> None:
+    found = denial("example.", ["b.example. NSEC example. CNAME RRSIG NSEC"])
+    for rdtype in (A, DS, ANY):
+        assert found.nodata(name("b.example."), rdtype).kind is Kind.UNPROVEN
+    assert found.cut(name("b.example.")).kind is CutKind.NO_CUT
+
+
+def test_the_root_has_no_ds() -> None:
+    """And no parent that could say so."""
+    root = denial(".", [". NSEC com. NS SOA RRSIG NSEC DNSKEY"])
+    assert root.nodata(name("."), DS).kind is Kind.PROVEN
+    assert root.nodata(name("."), NS).kind is Kind.UNPROVEN
+    assert root.nxdomain(name("a.")).kind is Kind.PROVEN
+    assert root.cut(name("a.")).kind is CutKind.NO_NAME
+
+
+def test_a_zone_of_one_name() -> None:
+    one = denial("example.", ["example. NSEC example. NS SOA RRSIG NSEC"])
+    assert one.nxdomain(name("a.example.")).kind is Kind.PROVEN
+    assert one.nxdomain(name("example.")).kind is Kind.UNPROVEN
+
+
+def test_a_wildcard_that_is_an_empty_non_terminal_exists() -> None:
+    """So a name below its parent has no data, but is not absent (RFC 4592 section 4.9)."""
+    found = denial("example.", ["example. NSEC a.*.example. NS SOA", "a.*.example. NSEC example. A"])
+    assert found.nxdomain(name("b.example.")).kind is Kind.UNPROVEN
+    assert found.nodata(name("b.example."), A).kind is Kind.PROVEN
+
+
+def test_minimally_covering_records() -> None:
+    """RFC 4470: made for the question, ending just before and after the name."""
+    lines = ["a\\255.example. NSEC b\\000.example. RRSIG NSEC", ")\\255.example. NSEC \\+.example. RRSIG NSEC"]
+    found = denial("example.", lines)
+    assert found.nxdomain(name("b.example.")).kind is Kind.PROVEN
+    assert found.nodata(name("b.example."), A).kind is Kind.UNPROVEN
+    assert denial("example.", lines[:1]).nxdomain(name("b.example.")).kind is Kind.UNPROVEN
+
+
+def test_compact_denial() -> None:
+    """RFC 9824: an NSEC for the very name, be it there or not."""
+    there = denial("example.", ["b.example. NSEC \\000.b.example. A RRSIG NSEC"])
+    assert there.nodata(name("b.example."), DS).kind is Kind.PROVEN
+    assert there.nodata(name("b.example."), A).kind is Kind.UNPROVEN
+    assert there.nxdomain(name("b.example.")).kind is Kind.UNPROVEN
+    assert there.cut(name("b.example.")).kind is CutKind.NO_CUT
+    gone = denial("example.", ["b.example. NSEC \\000.b.example. RRSIG NSEC TYPE128"])
+    assert gone.nodata(name("b.example."), A).kind is Kind.PROVEN
+    assert gone.nodata(name("b.example."), ANY).kind is Kind.PROVEN
+    assert gone.nxdomain(name("b.example.")).kind is Kind.PROVEN
+    assert gone.nxdomain(name("c.example.")).kind is Kind.UNPROVEN
+
+
+def test_no_data_of_any_type() -> None:
+    found = denial(
+        "example.", ["b.example. NSEC c.example. TYPE65280 RRSIG NSEC", "c.example. NSEC example. RRSIG NSEC"]
+    )
+    assert found.nodata(name("b.example."), ANY).kind is Kind.UNPROVEN
+    assert found.nodata(name("b.example."), 65280).reason == "b.example is said to have TYPE65280"
+    assert found.nodata(name("c.example."), ANY).kind is Kind.PROVEN
