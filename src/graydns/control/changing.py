@@ -16,6 +16,7 @@ from graydns.control.plain import moment
 from graydns.control.services import Found, effective, look_up, override_of
 from graydns.control.state import State
 from graydns.model.errors import ControlError
+from graydns.model.name import to_text
 from graydns.sources.again import InThread
 
 #: The longest that a change may be meant to last, in seconds.
@@ -37,7 +38,7 @@ class Changing:
         found, override = self._open(name, value)
         if override.percent is not None:
             value = {**override.percent.value, **value}
-        change = Percent(value=value, **self._stay(actor, seconds))
+        change = Percent(value=value, **self.stay(actor, seconds))
         return await self._change(found, evolve(override, percent=change, weights=None))
 
     async def weights(self, name: str, weights: Mapping[str, int], actor: str, seconds: float | None) -> dict[str, Any]:
@@ -46,7 +47,7 @@ class Changing:
         found, override = self._open(name, value)
         if override.weights is not None:
             value = {**override.weights.value, **value}
-        change = Weights(value=value, **self._stay(actor, seconds))
+        change = Weights(value=value, **self.stay(actor, seconds))
         return await self._change(found, evolve(override, weights=change, percent=None))
 
     async def whitelist(
@@ -66,14 +67,14 @@ class Changing:
             add=tuple(entry for entry in wanted if entry not in listed),
             remove=tuple(entry for entry in listed if entry not in wanted),
         )
-        change = Whitelist(value={**before, version: fresh}, **self._stay(actor, seconds))
+        change = Whitelist(value={**before, version: fresh}, **self.stay(actor, seconds))
         return await self._change(found, evolve(override, whitelist=change))
 
     async def abort(self, name: str, actor: str) -> dict[str, Any]:
         """Give everybody the default version."""
         found = look_up(self.state, name)
         override = override_of(self.state.live, found)
-        return await self._change(found, evolve(override, abort=Stay(**self._stay(actor, None))))
+        return await self._change(found, evolve(override, abort=Stay(**self.stay(actor, None))))
 
     async def put_back(self, name: str, before: Override) -> None:
         """Have a service changed as *before*, its abort being in force for all nodes."""
@@ -84,7 +85,7 @@ class Changing:
         live = self.state.live
         text = name.lower().removesuffix(".")
         if text in self.state.unfit and text in live.services:
-            await self._keep(live.with_service(text, Override()))
+            await self.keep(live.with_service(text, Override()))
             return {"service": text, "before": None, "after": None}
         found = look_up(self.state, name)
         if found.name not in live.services:
@@ -96,7 +97,7 @@ class Changing:
         live = self.state.live
         if tenant is not None and tenant not in self.state.base.routers:
             raise ControlError(f"there is no tenant {tenant}")
-        stay = Stay(**self._stay(actor, None))
+        stay = Stay(**self.stay(actor, None))
         return await self._switch(evolve(live, gray_off={**live.gray_off, tenant or ALL: stay}))
 
     async def on(self, tenant: str | None, actor: str) -> dict[str, Any]:
@@ -112,17 +113,28 @@ class Changing:
         """End what is over; what changes, as for the audit log. A full disk does not keep it from ending."""
         live = self.state.live
         left = live.at(self.state.wall())
+        if left == live:
+            return []
         before = {
             name: self._in_effect(name)
             for name, override in live.services.items()
             if left.services.get(name) != override
         }
-        if not before:
-            return []
         self.state.serve(self.state.base, left)
         ended = [
-            {"target": name, "tenant": tenant, "before": shown, "after": self._in_effect(name)[1]}
+            {
+                "action": "service expire",
+                "target": name,
+                "tenant": tenant,
+                "before": shown,
+                "after": self._in_effect(name)[1],
+            }
             for name, (tenant, shown) in before.items()
+        ]
+        ended += [
+            {"action": "nta expire", "target": to_text(name), "before": {"until": moment(anchor.until)}, "after": None}
+            for name, anchor in live.negative_trust_anchors.items()
+            if name not in left.negative_trust_anchors
         ]
         await self.in_thread(lambda: self.state.keeper.write(left, self.state.base))
         return ended
@@ -157,7 +169,7 @@ class Changing:
             raise ControlError(f"{found.name}: {fault}")
         before = effective(state, found, state.live)
         live = state.live.with_service(found.name, evolve(override, tenant=found.tenant))
-        await self._keep(live)
+        await self.keep(live)
         stays = override.fields().values()
         until = min((stay.until for stay in stays if stay.until is not None), default=None)
         return {
@@ -170,10 +182,10 @@ class Changing:
 
     async def _switch(self, live: Live) -> dict[str, Any]:
         before = sorted(self.state.live.gray_off)
-        await self._keep(live)
+        await self.keep(live)
         return {"before": {"gray_off": before}, "after": {"gray_off": sorted(live.gray_off)}}
 
-    async def _keep(self, live: Live) -> None:
+    async def keep(self, live: Live) -> None:
         """Write *live* down, then serve it. Raises ControlError, and then nothing has changed."""
         state = self.state
         try:
@@ -182,7 +194,8 @@ class Changing:
             raise ControlError(f"nothing is changed that cannot be kept: {error}") from None
         state.serve(state.base, live)
 
-    def _stay(self, actor: str, seconds: float | None) -> dict[str, Any]:
+    def stay(self, actor: str, seconds: float | None) -> dict[str, Any]:
+        """Who changes something, and until when."""
         if seconds is not None and not 0 < seconds <= MOST_SECONDS:
             raise ControlError(f"a change lasts for more than 0 and at most {MOST_SECONDS} seconds")
         now = self.state.wall()
