@@ -171,7 +171,7 @@ class Walk:
         self.budget.return_signature(len(proofs.verified))
         cut = await self.proven(proofs.denial, partial(proofs.denial.cut, child))
         if cut.kind in (CutKind.DELEGATION, CutKind.INSECURE):
-            found = self._insecure(child, DS, cut.reason, cut.ede, expires)
+            found = self._insecure(child, DS, f"{to_text(child)}: {cut.reason}", cut.ede, expires)
         elif cut.kind is CutKind.UNPROVEN:
             text = f"no proof that {to_text(child)} has no DS: {cut.reason}"
             failed = proofs.failed or Failed(EdeCode.NSEC_MISSING, text)
@@ -241,9 +241,9 @@ class Walk:
         return Zone(name, Security.BOGUS, reason=failed.reason, ede=failed.ede, signer=failed.signer)
 
 
-def read_answer(qname: bytes, answer: Answer) -> tuple[RRset, ...]:
-    """The RRsets in *answer* to a question for *qname*."""
-    return read(qname, len(qname) + QUESTION.size, answer.body, answer.counts())
+def read_answer(qname: bytes, answer: Answer, qtype: int = 0) -> tuple[RRset, ...]:
+    """The RRsets in *answer* to a question for *qname*; RRSIGs are one only where *qtype* is theirs."""
+    return read(qname, len(qname) + QUESTION.size, answer.body, answer.counts(), qtype)
 
 
 def _expires(answer: Answer) -> float:

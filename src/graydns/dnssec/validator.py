@@ -52,7 +52,7 @@ class Verdict:
 
 async def validate(walk: Walk, qname: bytes, qtype: int, answer: Answer) -> Verdict:
     """The Verdict on *answer* to a question for *qname* and *qtype*. Raises UpstreamError, Overloaded."""
-    rrsets = read_answer(qname, answer)
+    rrsets = read_answer(qname, answer, qtype)
     judge = _Judge(walk, qtype, answer.rcode, rrsets)
     try:
         await judge.judge(qname)
@@ -103,23 +103,28 @@ class _Judge:
             self.take(Proof(Security.INSECURE, reason="signatures themselves are not signed"))
             return
         inside = parent(owner) if rdtype == DS else owner  # RFC 4035 section 3.1.4.1: DS belongs to the parent
-        signers = _signers((rrset,), inside)
         failed: Failed | None = None
-        tried: set[bytes] = set()
-        for signer in (*signers[:MOST_SIGNERS], None):
-            zone = await self._walk.zone_of(signer or inside)
+        for signer in _signers((rrset,), inside)[:MOST_SIGNERS]:
+            zone = await self._walk.zone_of(signer)
             if zone.security is not Security.SECURE:
                 self._take_zone(zone)
                 return
-            if zone.name in (set(signers) if signer is None else {signer}) - tried:
-                tried.add(zone.name)
+            if zone.name == signer:
                 found = await self._walk.verify(rrset, zone)
                 if isinstance(found, Verified):
                     await self._accept(rrset, zone, found)
                     return
                 failed = failed or found
-        text = f"{to_text(owner)} {RdataType.to_text(rdtype)} is not signed, though its zone {to_text(zone.name)} is"
-        self._blame(failed or Failed(EdeCode.RRSIGS_MISSING, text), owner, rdtype)
+        if failed is None:
+            zone = await self._walk.zone_of(inside)
+            if zone.security is not Security.SECURE:
+                self._take_zone(zone)
+                return
+            text = (
+                f"{to_text(owner)} {RdataType.to_text(rdtype)} is not signed, though its zone {to_text(zone.name)} is"
+            )
+            failed = Failed(EdeCode.RRSIGS_MISSING, text)
+        self._blame(failed, owner, rdtype)
 
     async def _accept(self, rrset: RRset, zone: Zone, found: Verified) -> None:
         """*zone* signed *rrset*; as a wildcard's it stands for the name only if there is none closer."""
