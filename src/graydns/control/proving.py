@@ -38,6 +38,8 @@ async def explain(server: Server, name: str, rdtype: str, tenant: str | None, cd
     group = _upstream(server.snapshot, asked)
     steps: list[Step] = []
     proof, records = await _judge(validate, asked, steps, cd)
+    if proof.security is not Security.SECURE and all(step.security is not proof.security for step in steps):
+        steps.append(Step(asked.qname, asked.qtype, proof.security, proof.reason, proof.signer))
     told = {
         "name": to_text(asked.qname),
         "type": dns.rdatatype.to_text(dns.rdatatype.RdataType.make(asked.qtype)),
