@@ -28,6 +28,7 @@ from graydns.admin.service import AdminService
 from graydns.config.address import Door as ConfiguredDoor
 from graydns.config.main import Config
 from graydns.control.control import Control, Observers
+from graydns.control.halting import Halting
 from graydns.control.opening import open_control
 from graydns.control.policycentre import PolicyCentre
 from graydns.control.policydesk import PolicyDesk
@@ -217,7 +218,7 @@ def _policy_centre(config: Config, consul: ConsulSource | None, control: Control
     keys = None if policy.unsigned else load_keys(policy, str(config.file))
     centre = PolicyCentre(consul.consul, config.consul, policy, keys, control, reactor)
     centre.restore()
-    control.policies = PolicyDesk(centre)
+    control.policies, control.halting = PolicyDesk(centre), Halting(centre)
     return centre
 
 

@@ -49,6 +49,8 @@ COMMANDS: dict[str, tuple[str, dict[str, Any], bool]] = {
     "service_whitelist": (OPERATOR, SHOP | {"version": "canary", "add": ["client:x"], "remove": []}, True),
     "service_abort": (OPERATOR, SHOP, True),
     "service_revert": (OPERATOR, SHOP, True),
+    "policy_draft": (OPERATOR, SHOP | {"percent": {"canary": "50"}}, False),
+    "policy_part": (OPERATOR, {"parts": ["{"], "first": True}, False),
     "policy_push": (OPERATOR, {"parts": ["{", "}"]}, False),
     "policy_activate": (OPERATOR, {"revision": 8}, False),
     "gray_off": (OPERATOR, {}, True),

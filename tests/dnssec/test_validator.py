@@ -379,6 +379,12 @@ def test_signatures_that_are_asked_for_are_nobodys_word() -> None:
     assert judge(world(), "www.shop.test.", "RRSIG", told).proof.security is Security.INSECURE
 
 
+def test_all_types_of_an_alias() -> None:
+    """Whoever asks for ANY is told of the alias, and not where it leads (RFC 8482)."""
+    alias = signed(SHOP, "www.shop.test. CNAME www.other.test.")
+    assert judge(world(), "www.shop.test.", "ANY", answer("www.shop.test.", alias)).proof.security is Security.SECURE
+
+
 def test_all_types_are_each_looked_at() -> None:
     both = signed(SHOP, "www.shop.test. A 192.0.2.1", "www.shop.test. AAAA 2001:db8::1")
     assert judge(world(), "www.shop.test.", "ANY", answer("www.shop.test.", both)).proof.security is Security.SECURE

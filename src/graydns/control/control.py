@@ -10,11 +10,12 @@ from attrs import Factory, define, field, frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
-from graydns.control import asking, caches, proving, services
+from graydns.control import asking, caches, proving, services, shifts
 from graydns.control.changing import Changing
 from graydns.control.negatives import NegativeAnchors
 from graydns.control.plain import moment, plain
 from graydns.control.reloader import Pinned, Refused, Reloader
+from graydns.control.shifts import Shift
 from graydns.control.state import State
 from graydns.model.errors import ControlError
 from graydns.model.name import to_text
@@ -72,8 +73,17 @@ class Policies(Protocol):
     async def show(self, revision: int | None) -> Table:
         """One revision, None = the active one."""
 
-    async def push(self, text: str, activate: bool) -> Table:
-        """Publish a revision, and with *activate* let it count."""
+    async def push(self, text: str, activate: bool, base: int | None = None) -> Table:
+        """Publish a revision, and with *activate* let it count; with *base* only while that one is active, 0 = none."""
+
+    async def change(self, name: str, shift: Shift, actor: str, seconds: float | None) -> Table:
+        """Change a service on all nodes, by a new revision."""
+
+    async def clear(self, name: str, actor: str) -> Table:
+        """Have the policy say nothing of a service, by a new revision."""
+
+    async def draft(self, name: str, shift: Shift | None, actor: str) -> Table:
+        """The revision that the one or the other would publish (*shift* None: clear), to be signed elsewhere."""
 
     async def activate(self, number: int) -> Table:
         """Let a revision count that is there."""
@@ -81,11 +91,21 @@ class Policies(Protocol):
     async def reset(self, number: int) -> Table:
         """Let *number* be the highest revision that was accepted here."""
 
+
+class Halting(Protocol):
+    """Keys in Consul's KV that need no signature (``control.halting``); every method raises ControlError."""
+
     async def abort(self, name: str, actor: str) -> Table:
         """Send everybody to the default version, on all nodes."""
 
     async def revert(self, name: str, actor: str) -> Table:
         """End that, and what was changed live here."""
+
+    async def off(self, tenant: str | None, actor: str) -> Table:
+        """Send all services, or those of *tenant*, to their defaults, on all nodes."""
+
+    async def on(self, tenant: str | None, actor: str) -> Table:
+        """End that, here too."""
 
 
 @frozen
@@ -116,6 +136,7 @@ class Control:
     )
     #: None: there is no policy centre.
     policies: Policies | None = field(init=False, default=None, repr=False)
+    halting: Halting | None = field(init=False, default=None, repr=False)
     _running: Deferred[None] | None = field(init=False, default=None, repr=False)
     _wake: Any = field(init=False, default=None, repr=False)
     _log: Logger = field(init=False, factory=Logger, repr=False)
@@ -150,7 +171,7 @@ class Control:
             "doors": [str(door) for door in self.observers.doors()],
             "zones": len(snapshot.zone_files),
             "services": sum(len(file.services) for file in snapshot.zone_files),
-            "gray_off": sorted(live.gray_off),
+            "gray_off": state.gray_off,
             "policy": None if self.policies is None else self.policies.status(),
             "pinned": None if live.pin is None else live.pin.number,
             "drift": drift,
@@ -268,16 +289,16 @@ class Control:
         return await self.reloader.rollback(number, actor)
 
     async def service_percent(
-        self, name: str, percent: Mapping[str, str], actor: str, seconds: float | None = None
+        self, name: str, percent: Mapping[str, str], actor: str, seconds: float | None = None, local: bool = False
     ) -> Table:
         """Give versions shares of the clients, for *seconds* or until reverted."""
-        return await self.alone(lambda: self.changing.percent(name, percent, actor, seconds))
+        return await self._change(name, shifts.percent(percent), actor, seconds, local)
 
     async def service_weights(
-        self, name: str, weights: Mapping[str, int], actor: str, seconds: float | None = None
+        self, name: str, weights: Mapping[str, int], actor: str, seconds: float | None = None, local: bool = False
     ) -> Table:
         """Give versions shares in proportion."""
-        return await self.alone(lambda: self.changing.weights(name, weights, actor, seconds))
+        return await self._change(name, shifts.weights(weights), actor, seconds, local)
 
     async def service_whitelist(
         self,
@@ -287,21 +308,27 @@ class Control:
         remove: Sequence[str],
         actor: str,
         seconds: float | None = None,
+        local: bool = False,
     ) -> Table:
         """Change who always gets *version*."""
-        return await self.alone(lambda: self.changing.whitelist(name, version, add, remove, actor, seconds))
+        return await self._change(name, shifts.whitelist(version, add, remove), actor, seconds, local)
 
     async def service_abort(self, name: str, actor: str, local: bool = False) -> Table:
         """Send everybody to the default version; on all nodes where there is a policy centre, unless *local*."""
-        if self.policies is not None and not local:
-            return await self.policies.abort(name, actor)
-        return await self.alone(lambda: self.changing.abort(name, actor))
+        if self.halting is not None and not local:
+            return await self.halting.abort(name, actor)
+        return await self._here(lambda: self.changing.abort(name, actor))
 
-    async def service_revert(self, name: str, actor: str, local: bool = False) -> Table:
-        """Drop what was changed live, the file and the policy count again; an abort on all nodes too unless *local*."""
-        if self.policies is not None and not local:
-            return await self.policies.revert(name, actor)
-        return await self.alone(lambda: self.changing.revert(name, actor))
+    async def service_revert(self, name: str, actor: str, local: bool = False, policy: bool = False) -> Table:
+        """Drop what was changed live, the file and the policy count again; an abort on all nodes too unless *local*.
+
+        *policy*: what the policy says of it instead, on all nodes.
+        """
+        if policy:
+            return await self._policies().clear(name, actor)
+        if self.halting is not None and not local:
+            return await self.halting.revert(name, actor)
+        return await self._here(lambda: self.changing.revert(name, actor))
 
     async def policy_list(self) -> list[Table]:
         """The last revisions that KV has."""
@@ -311,9 +338,28 @@ class Control:
         """One revision, None = the active one, as it can be pushed."""
         return await self._policies().show(revision)
 
-    async def policy_push(self, text: str, actor: str, activate: bool = True) -> Table:
-        """Publish a revision, and with *activate* let it count."""
-        return await self._policies().push(text, activate)
+    async def policy_draft(
+        self,
+        name: str,
+        actor: str,
+        percent: Mapping[str, str] | None = None,
+        weights: Mapping[str, int] | None = None,
+        whitelist: Mapping[str, Sequence[str]] | None = None,
+        version: str = "",
+    ) -> Table:
+        """The next revision with a service changed, or without it if no change is given; not signed, not published."""
+        shift = None
+        if percent is not None:
+            shift = shifts.percent(percent)
+        elif weights is not None:
+            shift = shifts.weights(weights)
+        elif whitelist is not None:
+            shift = shifts.whitelist(version, whitelist.get("add", ()), whitelist.get("remove", ()))
+        return await self._policies().draft(name, shift, actor)
+
+    async def policy_push(self, text: str, actor: str, activate: bool = True, base: int | None = None) -> Table:
+        """Publish a revision, and with *activate* let it count; with *base* only while that one is active."""
+        return await self._policies().push(text, activate, base)
 
     async def policy_activate(self, revision: int, actor: str) -> Table:
         """Let a revision count that is there."""
@@ -323,13 +369,17 @@ class Control:
         """Let *revision* be the highest that was accepted here."""
         return await self._policies().reset(revision)
 
-    async def gray_off(self, tenant: str | None, actor: str) -> Table:
-        """Send all services, or those of *tenant*, to their defaults."""
-        return await self.alone(lambda: self.changing.off(tenant, actor))
+    async def gray_off(self, tenant: str | None, actor: str, local: bool = False) -> Table:
+        """Send all services, or those of *tenant*, to their defaults; on all nodes as an abort is."""
+        if self.halting is not None and not local:
+            return await self.halting.off(tenant, actor)
+        return await self._here(lambda: self.changing.off(tenant, actor))
 
-    async def gray_on(self, tenant: str | None, actor: str) -> Table:
+    async def gray_on(self, tenant: str | None, actor: str, local: bool = False) -> Table:
         """Undo :meth:`gray_off`."""
-        return await self.alone(lambda: self.changing.on(tenant, actor))
+        if self.halting is not None and not local:
+            return await self.halting.on(tenant, actor)
+        return await self._here(lambda: self.changing.on(tenant, actor))
 
     async def cache_flush(
         self, name: str | None = None, cohort: str | None = None, tenant: str | None = None, *, actor: str
@@ -401,6 +451,16 @@ class Control:
         if self.state.live.at(self.state.wall()) != self.state.live:
             for ended in await self.alone(self.changing.expire):
                 await self.note(origin="time", **ended)
+
+    async def _change(self, name: str, shift: Shift, actor: str, seconds: float | None, local: bool) -> Table:
+        if self.policies is not None and not local:
+            return await self.policies.change(name, shift, actor, seconds)
+        return await self._here(lambda: self.changing.change(name, shift, actor, seconds))
+
+    async def _here(self, change: Callable[[], Awaitable[Table]]) -> Table:
+        """A live change of this node only, which is said where there are others to follow."""
+        done = await self.alone(change)
+        return done if self.policies is None else {**done, "nodes": "this one"}
 
     async def alone(self, change: Callable[[], Awaitable[T]]) -> T:
         """One live change after the other."""

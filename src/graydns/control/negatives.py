@@ -64,7 +64,7 @@ class NegativeAnchors:
             raise ControlError("nothing is validated here: dnssec.validate is false")
         if not 0 < seconds <= MOST_DAYS * 86_400:
             raise ControlError(f"a negative trust anchor lasts for more than 0 seconds and at most {MOST_DAYS} days")
-        anchor = NegativeAnchor(reason=_read_reason(reason), **self.changing.stay(actor, seconds))
+        anchor = NegativeAnchor(reason=_read_reason(reason), **self.changing.staying(actor, seconds))
         live = self.state.live
         before = live.negative_trust_anchors.get(wire)
         anchors = {**live.negative_trust_anchors, wire: anchor}

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 from attrs import field, frozen
 from dns.rdatatype import RdataType
 
-from graydns.dnssec.bitmap import CNAME, DS, NS, NXNAME, Bitmap
+from graydns.dnssec.bitmap import CNAME, DS, NS, NSEC, NXNAME, RRSIG, Bitmap
 from graydns.dnssec.budget import Budget
 from graydns.dnssec.evidence import Evidence
 from graydns.dnssec.nsec import NsecEvidence
@@ -156,7 +156,8 @@ class Denial:
 
     def _lacks(self, types: Bitmap, name: bytes, rdtype: int) -> Outcome:
         """That *name*, at which there are *types*, has no *rdtype*."""
-        for present in (rdtype, CNAME):
+        # The NSEC and RRSIG of an alias are beside it, so whoever asks for those is not sent on (RFC 4034 section 4).
+        for present in (rdtype,) if rdtype in (NSEC, RRSIG) else (rdtype, CNAME):
             if types.has(present):
                 return _unproven(f"{to_text(name)} is said to have {_type_text(present)}")
         if name != self.zone and types.has(NS) and rdtype != DS:  # RFC 6840 section 4.1

@@ -83,13 +83,17 @@ class _Judge:
             if self.proof.security is Security.BOGUS:
                 return
         name, seen = qname, {qname}
-        while (name, self._qtype) not in answers and (alias := answers.get((name, CNAME))) is not None:
+        while not self._is_there(name, answers) and (alias := answers.get((name, CNAME))) is not None:
             name = alias.rdatas[0]
             if name in seen:
                 break
             seen.add(name)
-        if (name, self._qtype) not in answers and not (self._qtype == ANY and any(o == name for o, _ in answers)):
+        if not self._is_there(name, answers):
             await self._judge_absence(name)
+
+    def _is_there(self, name: bytes, answers: Mapping[tuple[bytes, int], RRset]) -> bool:
+        """Whether *answers* have what was asked for at *name*; for ANY whatever they have is (RFC 8482)."""
+        return (name, self._qtype) in answers or (self._qtype == ANY and any(owner == name for owner, _ in answers))
 
     def take(self, proof: Proof) -> None:
         """Another part is worth *proof*."""

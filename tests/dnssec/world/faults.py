@@ -258,14 +258,14 @@ def strip_denial(reply: Message, zone: Zone) -> None:
 
 @fault(denial=True)
 def strip_first_denial(reply: Message, zone: Zone) -> None:
-    for first in denials(reply, zone)[:1]:
-        remove(reply, zone, lambda each: each.name == first.name and covered(each) in DENIALS)
+    names = [each.name for each in denials(reply, zone)[:1]]
+    remove(reply, zone, lambda each: each.name in names and covered(each) in DENIALS)
 
 
 @fault(denial=True)
 def strip_last_denial(reply: Message, zone: Zone) -> None:
-    for last in denials(reply, zone)[-1:]:
-        remove(reply, zone, lambda each: each.name == last.name and covered(each) in DENIALS)
+    names = [each.name for each in denials(reply, zone)[-1:]]
+    remove(reply, zone, lambda each: each.name in names and covered(each) in DENIALS)
 
 
 @fault(denial=True)
@@ -278,7 +278,7 @@ def other_denies(reply: Message, zone: Zone) -> None:
     """The proof is of another name: which, depends on the question's."""
     kind = NSEC if owners(zone, NSEC) else NSEC3
     names = sorted(owners(zone, kind))
-    _deny_with(reply, zone, zone.rrset(names[crc32(reply.question[0].name.to_wire()) % len(names)], kind))
+    _deny_with(reply, zone, zone.rrset(names[crc32(reply.question[0].name.to_digestable()) % len(names)], kind))
 
 
 @fault(denial=True)
