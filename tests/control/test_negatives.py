@@ -16,7 +16,8 @@ from graydns.model.answer import Answer
 from graydns.model.errors import ConfigError, ControlError, ResolveError
 from graydns.model.name import from_text
 from graydns.model.proof import Proof, Security
-from graydns.observe.audit import AuditLog, Bounds
+from graydns.observe.audit.log import AuditLog, Bounds
+from graydns.observe.audit.seal import Seal
 from graydns.resolve.key import Key
 from tests.control.running import Running, Site, at_once, run
 from tests.coroutines import finished
@@ -150,7 +151,13 @@ def test_what_rests_on_it_is_forgotten(validating: Running, change: Callable[[Ru
 def test_it_ends_by_itself(site: Site, clock: Clock, restart: bool) -> None:
     """After its time, over a restart too, with a line in the audit log; what it made insecure is served no more."""
     write(site)
-    audit = AuditLog(site.folder / "audit.log", clock.seconds, lambda: Bounds(1 << 20, 5))
+    audit = AuditLog(
+        site.folder / "audit.log",
+        Seal(bytes(32)),
+        clock.seconds,
+        lambda: Bounds(1 << 20, 5),
+        site.folder / "audit.head",
+    )
     running = begin(site, clock, Observers(audit=audit))
     running.control.start()
     add(running, seconds=7200)

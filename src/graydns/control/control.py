@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Protocol, TypeVar
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, asdict, define, field, frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from graydns.control import asking, caches, proving, services, shifts
 from graydns.control.changing import Changing
@@ -19,6 +20,7 @@ from graydns.control.shifts import Shift
 from graydns.control.state import State
 from graydns.model.errors import ControlError
 from graydns.model.name import to_text
+from graydns.sources.consul.figures import FeedFigures
 from graydns.sources.slices import in_slices
 from graydns.sources.watch import pause
 
@@ -108,6 +110,13 @@ class Halting(Protocol):
         """End that, here too."""
 
 
+class Catalog(Protocol):
+    """What is followed in Consul (``sources.consul.feed``)."""
+
+    def figures(self) -> FeedFigures:
+        """How much of it, and how old that is."""
+
+
 @frozen
 class Observers:
     """What observes the server, for operators to ask; None = it is not there. *level*: sets the least level logged."""
@@ -137,6 +146,8 @@ class Control:
     #: None: there is no policy centre.
     policies: Policies | None = field(init=False, default=None, repr=False)
     halting: Halting | None = field(init=False, default=None, repr=False)
+    #: None: there is no Consul.
+    catalog: Catalog | None = field(init=False, default=None, repr=False)
     _running: Deferred[None] | None = field(init=False, default=None, repr=False)
     _wake: Any = field(init=False, default=None, repr=False)
     _log: Logger = field(init=False, factory=Logger, repr=False)
@@ -144,7 +155,7 @@ class Control:
     def start(self) -> None:
         """Look at the files from now on, and end what is to end."""
         self._running = Deferred.fromCoroutine(self._watch())
-        self._running.addErrback(lambda _: None)
+        self._running.addErrback(self._ended)
         self._arm()
 
     def stop(self) -> None:
@@ -172,6 +183,7 @@ class Control:
             "zones": len(snapshot.zone_files),
             "services": sum(len(file.services) for file in snapshot.zone_files),
             "gray_off": state.gray_off,
+            "consul": None if self.catalog is None else _rounded(self.catalog.figures()),
             "policy": None if self.policies is None else self.policies.status(),
             "pinned": None if live.pin is None else live.pin.number,
             "drift": drift,
@@ -415,6 +427,10 @@ class Control:
             interval = self.state.served.config.reload.refresh_interval_ms / 1000
             await pause(self.reactor, max(0.0, began + interval - self.reactor.seconds()))
 
+    def _ended(self, failure: Failure) -> None:
+        if not isinstance(failure.value, CancelledError):
+            self._log.failure("the files are not looked at any more", failure)
+
     async def look(self) -> None:
         """Take files up if any has changed."""
         if await self.reloader.is_stale():
@@ -493,6 +509,10 @@ class Control:
         state = self.state
         data = [warning for entry in state.served.zones.values() for warning in entry.loaded.warnings]
         return (*state.notes, *data, *state.server.snapshot.warnings)
+
+
+def _rounded(figures: FeedFigures) -> Table:
+    return {**asdict(figures), "age": round(figures.age, 1)}
 
 
 def _present(part: T | None, otherwise: str) -> T:

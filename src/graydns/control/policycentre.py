@@ -12,7 +12,6 @@ A refused revision changes nothing: its reason is in the log, in ``status`` and 
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -31,15 +30,15 @@ from graydns.control.policystore import PolicyStore
 from graydns.control.publishing import listed
 from graydns.model.errors import ConfigError, ControlError
 from graydns.model.name import to_text
-from graydns.sources.consul.feed import HOLD, HOLD_PART, Asking
 from graydns.sources.consul.service import ask_datacenter
+from graydns.sources.consul.watching import begin_watch
 from graydns.sources.policy import acceptance
 from graydns.sources.policy.acceptance import Lost, Mark, Revision, Terms
 from graydns.sources.policy.errors import Absent, Invalid, NotKept, NotYetValid, PolicyError
 from graydns.sources.policy.keys import Keys
 from graydns.sources.policy.reading import KeyValues, active_key, read_candidate
 from graydns.steps import run
-from txconsul import Reply, watch
+from txconsul import Consul, Reply
 
 #: Seconds at most until a revision is looked at again whose time has not come, however the wall clock is set meanwhile.
 _LONGEST_NAP = 60.0
@@ -58,7 +57,7 @@ class PolicyCentre(Service):
     _log = Logger()
 
     def __init__(
-        self, consul: Asking, config: Config, policy: Policy, keys: Keys | None, control: Control, reactor: Any
+        self, consul: Consul, config: Config, policy: Policy, keys: Keys | None, control: Control, reactor: Any
     ) -> None:
         self.consul, self.control, self._reactor, self._config = consul, control, reactor, config
         self.terms = Terms(policy.prefix, config.datacenter or "", policy.tenant, keys)
@@ -161,9 +160,8 @@ class PolicyCentre(Service):
     async def _follow(self) -> None:
         if self._config.datacenter is None:
             self.terms = evolve(self.terms, datacenter=await ask_datacenter(self.consul, self._reactor))
-        wait = min(HOLD, HOLD_PART * self._config.stale_after)
-        path = f"kv/{self.terms.prefix}"
-        self._watch = watch(self.consul, path, {"recurse": True}, wait=wait, clock=self._reactor, random=random.random)
+        path, silence = f"kv/{self.terms.prefix}", self._config.stale_after
+        self._watch = begin_watch(self.consul, path, {"recurse": True}, stale_after=silence, clock=self._reactor)
         self._watch.heard = self._hear
         async for reply in self._watch:
             self._take(listed(reply).values)

@@ -12,8 +12,8 @@ from typing import Any
 from attrs import frozen
 
 from graydns.control.publishing import Rows, transact
-from graydns.sources.consul.feed import Asking
 from graydns.sources.policy.reading import KeyValues, active_key, folder_of, revisions
+from txconsul import Consul
 
 #: Revisions that go at most at once: the first push after years of them is not to wait for all.
 MOST = 100
@@ -41,7 +41,7 @@ def old(listing: KeyValues, prefix: str, bound: Bound) -> tuple[int, ...]:
     return tuple(number for number in found[: -bound.keep] if number not in bound.kept)[:MOST]
 
 
-async def prune(consul: Asking, prefix: str, rows: Rows, bound: Bound) -> tuple[int, ...]:
+async def prune(consul: Consul, prefix: str, rows: Rows, bound: Bound) -> tuple[int, ...]:
     """Take out the revisions that are to go; which those were. Raises ControlError, and then some may be left."""
     gone = old(rows.values, prefix, bound)
     unchanged = {"KV": {"Verb": "check-index", "Key": active_key(prefix), "Index": bound.index}}

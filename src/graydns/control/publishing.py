@@ -16,7 +16,6 @@ from attrs import evolve, field, frozen
 from graydns.config.canonical import canonical, parse
 from graydns.config.misfit import Misfits
 from graydns.model.errors import ControlError
-from graydns.sources.consul.feed import Asking
 from graydns.sources.policy import acceptance
 from graydns.sources.policy.acceptance import Revision, Terms
 from graydns.sources.policy.errors import Absent, NotYetValid, PolicyError
@@ -29,7 +28,7 @@ from graydns.sources.policy.reading import (
     revisions,
 )
 from graydns.sources.policy.signing import BODY, SIGNATURE
-from txconsul import Reply
+from txconsul import Consul, Reply
 from txconsul.errors import ConsulError, Refused
 
 #: Status of a transaction that did not find what it was to find.
@@ -58,7 +57,7 @@ def listed(reply: Reply) -> Rows:
     return Rows(values, {row["Key"]: int(row["ModifyIndex"]) for row in rows})
 
 
-async def read_rows(consul: Asking, prefix: str) -> Rows:
+async def read_rows(consul: Consul, prefix: str) -> Rows:
     """All below *prefix*, as the leader has it. Raises ControlError."""
     return listed(await _ask(consul, "GET", f"kv/{prefix}", {"recurse": True}))
 
@@ -109,7 +108,7 @@ def check_base(rows: KeyValues, base: int, terms: Terms) -> None:
         raise ControlError(f"{told}, and not {expected}; nothing was written (see `status`)")
 
 
-async def write(consul: Asking, prefix: str, number: int, entries: KeyValues, rows: Rows, *, activate: bool) -> int:
+async def write(consul: Consul, prefix: str, number: int, entries: KeyValues, rows: Rows, *, activate: bool) -> int:
     """Publish the new *entries* of revision *number*, and with *activate* let it count. The index of the last change of
     ``active`` after that, 0 = it is not there. Raises ControlError.
     """
@@ -122,7 +121,7 @@ async def write(consul: Asking, prefix: str, number: int, entries: KeyValues, ro
     return indexes.get(key, rows.indexes.get(key, 0))
 
 
-async def activate(consul: Asking, prefix: str, number: int, rows: Rows) -> None:
+async def activate(consul: Consul, prefix: str, number: int, rows: Rows) -> None:
     """Let revision *number* count, if it still is what was read. Raises ControlError."""
     folder = folder_of(prefix, number)
     same = [
@@ -133,12 +132,12 @@ async def activate(consul: Asking, prefix: str, number: int, rows: Rows) -> None
     await transact(consul, [*same, *_activation(prefix, number, rows)])
 
 
-async def put(consul: Asking, key: str, text: str) -> None:
+async def put(consul: Consul, key: str, text: str) -> None:
     """Have *key*, whatever was there. Raises ControlError."""
     await _ask(consul, "PUT", f"kv/{key}", body=text)
 
 
-async def remove(consul: Asking, key: str) -> None:
+async def remove(consul: Consul, key: str) -> None:
     """Have *key* no more. Raises ControlError."""
     await _ask(consul, "DELETE", f"kv/{key}")
 
@@ -189,7 +188,7 @@ def _put(key: str, value: bytes, index: int) -> dict[str, Any]:
     return {"KV": {"Verb": "cas", "Key": key, "Value": coded, "Index": index}}
 
 
-async def transact(consul: Asking, operations: list[dict[str, Any]]) -> Reply:
+async def transact(consul: Consul, operations: list[dict[str, Any]]) -> Reply:
     """Do them all, or none. Raises ControlError."""
     body = json.dumps(operations, separators=(",", ":")).encode()
     try:
@@ -207,7 +206,7 @@ async def transact(consul: Asking, operations: list[dict[str, Any]]) -> Reply:
         raise ControlError(f"Consul did not confirm that it was written: {error}") from None
 
 
-async def _ask(consul: Asking, method: str, path: str, params: Any = None, body: str | None = None) -> Reply:
+async def _ask(consul: Consul, method: str, path: str, params: Any = None, body: str | None = None) -> Reply:
     try:
         return await consul.request(method, path, params, body)
     except ConsulError as error:

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 import click
 
 from graydns.ctl.asking import explain, trace, why
+from graydns.ctl.audit import audit
 from graydns.ctl.changing import cache, gray, history, reload
 from graydns.ctl.check import check
 from graydns.ctl.dnssec import dnssec, nta
 from graydns.ctl.init import init
-from graydns.ctl.looking import audit, config, log, status, upstreams, whoami, zones
+from graydns.ctl.looking import config, log, status, upstreams, whoami, zones
 from graydns.ctl.passwd import passwd
 from graydns.ctl.policies import policy
 from graydns.ctl.service import service

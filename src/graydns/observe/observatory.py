@@ -25,7 +25,7 @@ from graydns.fast.tally import MOST
 from graydns.listen.service import Doors
 from graydns.model.errors import ConfigError, Fault
 from graydns.observe.answers import AnswerMetrics
-from graydns.observe.audit import AuditLog
+from graydns.observe.auditing import AuditFigures
 from graydns.observe.housekeeping import prune, turn_window
 from graydns.observe.http import HttpFactory
 from graydns.observe.insides import InsideMetrics, Observed, PolicyFigures
@@ -34,6 +34,7 @@ from graydns.observe.security import SecurityCounts, SecurityMetrics
 from graydns.observe.systemd import Notifier, Watchdog, notifier_of
 from graydns.observe.trace import TraceBook
 from graydns.observe.why import WhyBook
+from graydns.sources.consul.figures import FeedFigures
 from graydns.sources.slices import in_slices
 
 #: Seconds of a window in which queries and clients of a version are counted (``fast.tally``).
@@ -48,8 +49,7 @@ class Observatory(MultiService):
     """Observes *server* and its *doors*. Started after them and stopped before.
 
     *http*: where the pages are served, None = nowhere. *reloads*: how many there were, by ``ok`` and ``refused``.
-    *audit*: whose failures are counted. *policies*: see ``InsideMetrics``. *notifier*: None = what the environment
-    says.
+    *audit*, *policies*, *catalog*: see ``InsideMetrics``. *notifier*: None = what the environment says.
 
     For the administration: *why*, *traces*, and *shares*, what was served lately (``control.Observers``).
     """
@@ -64,8 +64,9 @@ class Observatory(MultiService):
         *,
         http: Door | None,
         reloads: Callable[[], Mapping[str, int]] = _no_reloads,
-        audit: AuditLog | None = None,
+        audit: Callable[[], AuditFigures] | None = None,
         policies: Callable[[], PolicyFigures | None] = lambda: None,
+        catalog: Callable[[], FeedFigures | None] = lambda: None,
         notifier: Notifier | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -86,10 +87,11 @@ class Observatory(MultiService):
             server=server,
             doors=doors,
             reloads=reloads,
-            audit_failures=lambda: 0 if audit is None else audit.failures,
+            audit=audit,
             ready=self.ready,
             began=server.front.wall(),
             policies=policies,
+            catalog=catalog,
         )
         self.registry = CollectorRegistry()
         self.registry.register(AnswerMetrics(server.front.ledger, self.latency, doors))
