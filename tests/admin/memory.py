@@ -185,6 +185,22 @@ class MemoryControl:
         self.calls.append(("flush", name, cohort, tenant))
         return {"before": {"entries": 3}, "after": {"entries": 0}}
 
+    def nta_list(self) -> list[dict[str, Any]]:
+        return [{"name": "broken.test", "source": "config", "until": None, "actor": None, "at": None, "reason": None}]
+
+    async def nta_add(self, name: str, seconds: float, reason: str, actor: str) -> dict[str, Any]:
+        return {"before": None, "after": {"until": seconds, "reason": reason}, "name": name}
+
+    async def nta_remove(self, name: str, actor: str) -> dict[str, Any]:
+        return {"before": {"until": None, "reason": ""}, "after": None, "name": name}
+
+    async def dnssec_explain(
+        self, name: str, rdtype: str, tenant: str | None = None, cd: bool = False
+    ) -> dict[str, Any]:
+        step = {"step": 1, "name": name, "type": "DS", "security": "bogus", "text": "bad\x1b[31m", "key_tag": 7}
+        told = {"name": name, "type": rdtype, "tenant": tenant, "steps": [step], "security": "bogus", "failed": 1}
+        return told | ({"records": ["x.test. 300 IN A 192.0.2.1"]} if cd else {})
+
     def upstreams(self) -> list[dict[str, Any]]:
         return [{"name": "default", "server": "udp://192.0.2.53:53", "state": "up"}]
 

@@ -17,7 +17,19 @@ from graydns.dnssec.signature import Failed, Settings, Verified, cost, moment, s
 from graydns.model.name import from_text, is_within
 from graydns.model.proof import EdeCode, Signer
 from graydns.wire.walk import Malformed
-from tests.dnssec.signing import ALL, EXPIRATION, NOW, Zone, body_of, budget, message, one, private_key, rrsets
+from tests.dnssec.signing import (
+    ALL,
+    EXPIRATION,
+    INCEPTION,
+    NOW,
+    Zone,
+    body_of,
+    budget,
+    message,
+    one,
+    private_key,
+    rrsets,
+)
 
 ZONE = Zone()
 EXAMPLE = from_text("example.")
@@ -62,7 +74,7 @@ def test_what_is_told() -> None:
     assert found.key.octets == ZONE.octets
     assert found.wildcard is None
     assert found.lifetime == 300
-    assert found.signer == Signer(EXAMPLE, found.key.tag, 13, 300, EXPIRATION)
+    assert found.signer == Signer(EXAMPLE, found.key.tag, 13, 300, EXPIRATION, INCEPTION)
 
 
 NAMES = st.lists(

@@ -357,7 +357,7 @@ def test_every_step_is_told_to_whoever_wants_to_know() -> None:
     judge(world(), "www.shop.test.", "A", answer("www.shop.test.", signed(SHOP, WWW)), steps=steps)
     assert [(step.name, step.rdtype, step.security) for step in steps] == [
         (from_text(name), rdtype, Security.SECURE)
-        for name, rdtype in ((".", 48), ("test.", 43), ("test.", 48), ("shop.test.", 43), ("shop.test.", 48))
+        for name, rdtype in ((".", 43), (".", 48), ("test.", 43), ("test.", 48), ("shop.test.", 43), ("shop.test.", 48))
     ] + [(from_text("www.shop.test."), 1, Security.SECURE)]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import dns.message
 import dns.rdatatype
 import pytest
@@ -64,6 +66,7 @@ class Linked:
             failures=Failures(growth=2.0),
             forget=self.below.forgotten.append,
             workers=Workers(None),
+            asked=Counter(),
             clock=self.clock.seconds,
         )
 

@@ -135,6 +135,18 @@ class Control(Protocol):
     ) -> Table:
         """Forget cached answers."""
 
+    def nta_list(self) -> list[Table]:
+        """The negative trust anchors."""
+
+    async def nta_add(self, name: str, seconds: float, reason: str, actor: str) -> Table:
+        """Let *name* and all below it count as unsigned for *seconds*."""
+
+    async def nta_remove(self, name: str, actor: str) -> Table:
+        """Undo :meth:`nta_add`."""
+
+    async def dnssec_explain(self, name: str, rdtype: str, tenant: str | None = None, cd: bool = False) -> Table:
+        """What an upstream's answer to a question is worth, step by step; with *cd* also what it is."""
+
     def upstreams(self) -> list[Table]:
         """Every upstream server and its state."""
 

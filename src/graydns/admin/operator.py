@@ -106,6 +106,16 @@ class Operator(Viewer):
         """Forget cached answers."""
         return await self.control.cache_flush(name, cohort, tenant, actor=self.identity.actor)
 
+    @remote(OPERATOR, Scope.WHOLE, action="nta.add", target="name")
+    async def perspective_nta_add(self, name: str, seconds: float, reason: str = "") -> Plain:
+        """A name and all below it count as unsigned for a while."""
+        return await self.control.nta_add(name, seconds, reason, self.identity.actor)
+
+    @remote(OPERATOR, Scope.WHOLE, action="nta.remove", target="name")
+    async def perspective_nta_remove(self, name: str) -> Plain:
+        """Its signatures count again."""
+        return await self.control.nta_remove(name, self.identity.actor)
+
     @remote(OPERATOR, Scope.NAME, action="trace.watch", target="name")
     async def perspective_trace_watch(self, name: str, on: bool) -> Plain:
         """Begin or end watching a name; which others are watched is for those who see all tenants."""

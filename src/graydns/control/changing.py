@@ -13,6 +13,7 @@ from graydns.control.services import Found, effective, look_up, override_of
 from graydns.control.shifts import Shift
 from graydns.control.state import State
 from graydns.model.errors import ControlError
+from graydns.model.name import to_text
 from graydns.sources.again import InThread
 
 #: The longest that a change may be meant to last, in seconds.
@@ -47,7 +48,7 @@ class Changing:
         live = self.state.live
         text = name.lower().removesuffix(".")
         if text in self.state.unfit and text in live.services:
-            await self._keep(live.with_service(text, Override()))
+            await self.keep(live.with_service(text, Override()))
             return {"service": text, "before": None, "after": None}
         found = look_up(self.state, name)
         if found.name not in live.services:
@@ -65,7 +66,7 @@ class Changing:
     async def forget_off(self, name: str) -> None:
         """Let go of ``off`` for *name*, a tenant or ALL, as it is in force for all nodes."""
         live = self.state.live
-        await self._keep(evolve(live, gray_off={key: stay for key, stay in live.gray_off.items() if key != name}))
+        await self.keep(evolve(live, gray_off={key: stay for key, stay in live.gray_off.items() if key != name}))
 
     async def on(self, tenant: str | None, actor: str) -> dict[str, Any]:
         """Undo ``off``: for *tenant*, or for all, however they were switched off."""
@@ -83,17 +84,28 @@ class Changing:
         """End what is over; what changes, as for the audit log. A full disk does not keep it from ending."""
         live = self.state.live
         left = live.at(self.state.wall())
+        if left == live:
+            return []
         before = {
             name: self._in_effect(name)
             for name, override in live.services.items()
             if left.services.get(name) != override
         }
-        if not before:
-            return []
         self.state.serve(self.state.base, left)
         ended = [
-            {"target": name, "tenant": tenant, "before": shown, "after": self._in_effect(name)[1]}
+            {
+                "action": "service expire",
+                "target": name,
+                "tenant": tenant,
+                "before": shown,
+                "after": self._in_effect(name)[1],
+            }
             for name, (tenant, shown) in before.items()
+        ]
+        ended += [
+            {"action": "nta expire", "target": to_text(name), "before": {"until": moment(anchor.until)}, "after": None}
+            for name, anchor in live.negative_trust_anchors.items()
+            if name not in left.negative_trust_anchors
         ]
         await self.in_thread(lambda: self.state.keeper.write(left, self.state.base))
         return ended
@@ -122,7 +134,7 @@ class Changing:
             raise ControlError(f"{found.name}: {fault}")
         before = effective(state, found, state.live)
         live = state.live.with_service(found.name, evolve(override, tenant=found.tenant))
-        await self._keep(live)
+        await self.keep(live)
         stays = override.fields().values()
         until = min((stay.until for stay in stays if stay.until is not None), default=None)
         return {
@@ -135,10 +147,10 @@ class Changing:
 
     async def _switch(self, live: Live) -> dict[str, Any]:
         before = self.state.gray_off
-        await self._keep(live)
+        await self.keep(live)
         return {"before": {"gray_off": before}, "after": {"gray_off": self.state.gray_off}}
 
-    async def _keep(self, live: Live) -> None:
+    async def keep(self, live: Live) -> None:
         """Write *live* down, then serve it. Raises ControlError, and then nothing has changed."""
         state = self.state
         try:

@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Protocol, TypeVar
 
-from attrs import asdict, define, field, frozen
+from attrs import Factory, asdict, define, field, frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from graydns.control import asking, caches, services, shifts
+from graydns.control import asking, caches, proving, services, shifts
 from graydns.control.changing import Changing
+from graydns.control.negatives import NegativeAnchors
 from graydns.control.plain import moment, plain
 from graydns.control.reloader import Pinned, Refused, Reloader
 from graydns.control.shifts import Shift
@@ -137,6 +138,11 @@ class Control:
     reloader: Reloader = field(repr=False)
     changing: Changing = field(repr=False)
     observers: Observers = field(factory=Observers, repr=False)
+    negatives: NegativeAnchors = field(
+        init=False,
+        repr=False,
+        default=Factory(lambda self: NegativeAnchors(self.state, self.changing), takes_self=True),
+    )
     #: None: there is no policy centre.
     policies: Policies | None = field(init=False, default=None, repr=False)
     halting: Halting | None = field(init=False, default=None, repr=False)
@@ -165,7 +171,7 @@ class Control:
         """What runs, how long, and where it departs from the files."""
         state = self.state
         snapshot, live = state.server.snapshot, state.live
-        drift = list(services.drifts(state))
+        drift = [*services.drifts(state), *self.negatives.drifts()]
         return {
             "version": version("graydns"),
             "snapshot": snapshot.number,
@@ -251,6 +257,14 @@ class Control:
     def cache_lookup(self, name: str, rdtype: str) -> list[Table]:
         """What the caches hold for a question."""
         return caches.look_up(self.state.server, name, rdtype)
+
+    def nta_list(self) -> list[Table]:
+        """The negative trust anchors, those that are configured first."""
+        return self.negatives.rows()
+
+    async def dnssec_explain(self, name: str, rdtype: str, tenant: str | None = None, cd: bool = False) -> Table:
+        """What an upstream's answer to a question is worth, step by step; with *cd* also what it is."""
+        return await proving.explain(self.state.server, name, rdtype, tenant, cd)
 
     def upstreams(self) -> list[Table]:
         """Every upstream server and its state."""
@@ -385,6 +399,14 @@ class Control:
         """Forget cached answers."""
         return {"before": None, "after": None, "flushed": caches.flush(self.state.server, name, cohort, tenant)}
 
+    async def nta_add(self, name: str, seconds: float, reason: str, actor: str) -> Table:
+        """Let *name* and all below it count as unsigned for *seconds*."""
+        return await self.alone(lambda: self.negatives.add(name, seconds, reason, actor))
+
+    async def nta_remove(self, name: str, actor: str) -> Table:
+        """Undo :meth:`nta_add`."""
+        return await self.alone(lambda: self.negatives.remove(name, actor))
+
     def log_level(self, level: str, actor: str) -> Table:
         """Log from *level* up."""
         before = _present(self.observers.level, "the log has no level")(level)
@@ -430,7 +452,8 @@ class Control:
         """Wake when the next change ends."""
         if self._wake is not None and self._wake.active():
             self._wake.cancel()
-        until = self.state.live.until()
+        ends = (self.state.live.until(), self.negatives.until())
+        until = min((end for end in ends if end is not None), default=None)
         left = _LONGEST_NAP if until is None else min(max(0.0, until - self.state.wall()), _LONGEST_NAP)
         self._wake = self.reactor.callLater(left, self._expire)
 
@@ -440,9 +463,10 @@ class Control:
         expiring.addCallback(lambda _: self._arm())
 
     async def _end(self) -> None:
+        self.negatives.end_configured()
         if self.state.live.at(self.state.wall()) != self.state.live:
             for ended in await self.alone(self.changing.expire):
-                await self.note("service expire", origin="time", **ended)
+                await self.note(origin="time", **ended)
 
     async def _change(self, name: str, shift: Shift, actor: str, seconds: float | None, local: bool) -> Table:
         if self.policies is not None and not local:

@@ -167,7 +167,14 @@ def cost(rrset: RRset, keys: KeySet) -> float:
 
 def signer_of(signature: Signature) -> Signer:
     """*signature* as clients and auditors are told of it."""
-    return Signer(signature.signer, signature.tag, signature.algorithm, signature.ttl, signature.expiration)
+    return Signer(
+        signature.signer,
+        signature.tag,
+        signature.algorithm,
+        signature.ttl,
+        signature.expiration,
+        signature.inception,
+    )
 
 
 def moment(seconds: int) -> str:

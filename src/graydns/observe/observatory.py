@@ -3,7 +3,7 @@
 ::
 
     front ── ledger, watched ────── ──┐
-    stores ── observers: Latency ─────┼─► metrics ─► http
+    stores ── observers: Latency, … ──┼─► metrics ─► http
     doors ── connections, received ───┘   why, trace ─► the administration
 """
 
@@ -30,6 +30,7 @@ from graydns.observe.housekeeping import prune, turn_window
 from graydns.observe.http import HttpFactory
 from graydns.observe.insides import InsideMetrics, Observed, PolicyFigures
 from graydns.observe.latency import Latency
+from graydns.observe.security import SecurityCounts, SecurityMetrics
 from graydns.observe.systemd import Notifier, Watchdog, notifier_of
 from graydns.observe.trace import TraceBook
 from graydns.observe.why import WhyBook
@@ -77,6 +78,8 @@ class Observatory(MultiService):
         self.notifier = notifier or notifier_of(os.environ, os.getpid())
         self.latency = Latency(server.front.clock)
         server.stores.observers.append(self.latency)
+        validated = SecurityCounts()
+        server.stores.observers.append(validated)
         self.traces = TraceBook(server.front, server.front.clock, server.front.wall)
         self.why = WhyBook(server.front, lambda: server.tables, lambda: server.snapshot)
         self.shares = server.front.ledger.tallies
@@ -93,6 +96,7 @@ class Observatory(MultiService):
         self.registry = CollectorRegistry()
         self.registry.register(AnswerMetrics(server.front.ledger, self.latency, doors))
         self.registry.register(inside)
+        self.registry.register(SecurityMetrics(validated, server.stores.validation))
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
         self._ticks = 0
