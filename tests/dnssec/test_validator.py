@@ -113,6 +113,55 @@ def test_signers_that_are_made_up_hide_nothing() -> None:
     assert judge(world(), "www.shop.test.", "A", told).proof.security is Security.SECURE
 
 
+class TestSignersAboveAnAnchor:
+    """Whoever claims a signer outside the trusted zone does not get out of it."""
+
+    FORGED = rrset("www.shop.test. A 192.0.2.66")
+
+    def test_a_forged_record(self) -> None:
+        """Where only test is trusted, the root is nobody, and cannot make what is below test anybody's."""
+        for signer in (".", "shop.test.", "www.shop.test."):
+            told = answer("www.shop.test.", [self.FORGED, Zone(signer, number=70).signed(self.FORGED)])
+            found = judge(world(), "www.shop.test.", "A", told, trust=anchors(TEST))
+            assert found.proof.security is Security.BOGUS, signer
+
+    def test_a_forged_record_of_an_island(self) -> None:
+        """The insecure parent of an anchored zone has no say in it."""
+        upstream, island = world(), Zone("isle.plain.test.", number=7)
+        upstream.has(island)
+        upstream.lacks("www.isle.plain.test.", island, "A", following="zzz.isle.plain.test.")
+        forged = rrset("www.isle.plain.test. A 192.0.2.66")
+        told = answer("www.isle.plain.test.", [forged, Zone("plain.test.", number=70).signed(forged)])
+        found = judge(upstream, "www.isle.plain.test.", "A", told, trust=anchors(ROOT, island))
+        assert found.proof.security is Security.BOGUS
+
+    def test_a_forged_absence(self) -> None:
+        parent = Zone("plain.test.", number=70)
+        upstream, island = world(), Zone("isle.plain.test.", number=7)
+        upstream.has(island)
+        upstream.lacks("www.isle.plain.test.", island, "A", following="zzz.isle.plain.test.")
+        proof = signed(parent, soa(parent), "plain.test. NSEC zzz.plain.test. NS SOA RRSIG NSEC")
+        told = answer("www.isle.plain.test.", (), proof, rcode=3)
+        found = judge(upstream, "www.isle.plain.test.", "A", told, trust=anchors(ROOT, island))
+        assert found.proof.security is Security.BOGUS
+
+    def test_a_forged_dname(self) -> None:
+        """An alias is as good as a signed DNAME that makes it, not as one that nobody signed."""
+        upstream, island = world(), Zone("isle.plain.test.", number=7)
+        upstream.has(island)
+        upstream.lacks("www.isle.plain.test.", island, "A", following="zzz.isle.plain.test.")
+        told = answer(
+            "www.isle.plain.test.",
+            [
+                rrset("plain.test. DNAME evil.plain.test."),
+                rrset("www.isle.plain.test. CNAME www.isle.evil.plain.test."),
+                rrset("www.isle.evil.plain.test. A 192.0.2.66"),
+            ],
+        )
+        found = judge(upstream, "www.isle.plain.test.", "A", told, trust=anchors(ROOT, island))
+        assert found.proof.security is Security.BOGUS
+
+
 class TestAliases:
     """Chains that cross zones: each step by its own zone, the whole as good as the worst."""
 

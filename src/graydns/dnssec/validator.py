@@ -78,8 +78,8 @@ class _Judge:
         """All of it, or until some of it is bogus. Raises Exceeded and what asking raises."""
         answers = {(each.owner, each.rdtype): each for each in self._rrsets if each.section == ANSWER}
         for rrset in answers.values():
-            if rrset.rdtype == CNAME and not rrset.signatures and _is_synthesised(rrset, answers):
-                continue  # as good as its DNAME (RFC 6672 section 5.3.1)
+            if rrset.rdtype == CNAME and not rrset.signatures and self._is_synthesised(rrset, answers):
+                continue
             await self._judge_rrset(rrset)
             if self.proof.security is Security.BOGUS:
                 return
@@ -91,6 +91,15 @@ class _Judge:
             seen.add(name)
         if not self._is_there(name, answers):
             await self._judge_absence(name)
+
+    def _is_synthesised(self, alias: RRset, answers: Mapping[tuple[bytes, int], RRset]) -> bool:
+        """Whether *alias* is what a DNAME above it makes of its owner (RFC 6672 section 5.3.1), one that is signed:
+        another may be of a zone that has no say about the alias's."""
+        for (owner, rdtype), rrset in answers.items():
+            if rdtype == DNAME and owner != alias.owner and is_within(alias.owner, owner):
+                made = alias.owner[: -len(owner)] + rrset.rdatas[0]
+                return alias.rdatas == (made,) and (ANSWER, owner, DNAME) in self.ttls
+        return False
 
     def _is_there(self, name: bytes, answers: Mapping[tuple[bytes, int], RRset]) -> bool:
         """Whether *answers* have what was asked for at *name*; for ANY whatever they have is (RFC 8482)."""
@@ -111,10 +120,7 @@ class _Judge:
         failed: Failed | None = None
         for signer in _signers((rrset,), inside)[:MOST_SIGNERS]:
             zone = await self._walk.zone_of(signer)
-            if zone.security is not Security.SECURE:
-                self._take_zone(zone)
-                return
-            if zone.name == signer:
+            if zone.security is Security.SECURE and zone.name == signer:
                 found = await self._walk.verify(rrset, zone)
                 if isinstance(found, Verified):
                     await self._accept(rrset, zone, found)
@@ -151,12 +157,10 @@ class _Judge:
         signers = _signers(denials, inside)
         for signer in (*signers[:MOST_SIGNERS], None):
             zone = await self._walk.zone_of(signer or inside)
-            if zone.security is not Security.SECURE:
-                self._take_zone(zone)
-                return
-            if signer in (None, zone.name):
+            if zone.security is Security.SECURE and signer in (None, zone.name):
                 await self._deny(zone, name)
                 return
+        self._take_zone(zone)
 
     async def _deny(self, zone: Zone, name: bytes) -> None:
         """Whether *zone* proves what the answer says of *name*."""
@@ -205,14 +209,6 @@ class _Judge:
 
     def _count(self, rrset: RRset, found: Verified) -> None:
         self.ttls[rrset.section, rrset.owner, rrset.rdtype] = min(rrset.ttl, found.signature.original_ttl)
-
-
-def _is_synthesised(alias: RRset, answers: Mapping[tuple[bytes, int], RRset]) -> bool:
-    """Whether *alias* is what a DNAME above it makes of its owner."""
-    for (owner, rdtype), rrset in answers.items():
-        if rdtype == DNAME and owner != alias.owner and is_within(alias.owner, owner):
-            return alias.rdatas == (alias.owner[: -len(owner)] + rrset.rdatas[0],)
-    return False
 
 
 def _signers(rrsets: Iterable[RRset], inside: bytes) -> list[bytes]:
