@@ -7,7 +7,7 @@ from struct import Struct
 
 from attrs import evolve, field, frozen
 
-from graydns.authority.consul.entry import Entry, entry, reached, texts
+from graydns.authority.consul.entry import Entry, entry, texts
 from graydns.authority.consul.place import Elsewhere, Empty, OfAddress, OfNode, OfService, place
 from graydns.authority.rows import Stored, pack
 from graydns.authority.rrtype import AAAA, ANY, CNAME, IN, NS, SOA, SRV, TXT, A
@@ -19,6 +19,7 @@ from graydns.model.answer import ADDITIONAL, Ede
 from graydns.model.catalog import Catalog, Choice, Selection, ServiceView
 from graydns.model.decision import Decision
 from graydns.model.errors import NotYetKnown
+from graydns.model.host import reached
 from graydns.model.name import is_within
 from graydns.steps import run
 from graydns.wire.body import RRset
