@@ -33,6 +33,7 @@ from graydns.control.policycentre import PolicyCentre
 from graydns.control.policydesk import PolicyDesk
 from graydns.control.shelf import Shelf
 from graydns.fast.cookies import load_secrets
+from graydns.listen.addresses import announced
 from graydns.listen.context import TlsContext
 from graydns.listen.demo import demo_certificate
 from graydns.listen.door import Door, DoorLimits
@@ -153,12 +154,15 @@ def make_graydns(path: Path, reactor: Any) -> Graydns:
     secrets = _prepare_data(config)
     tls = _tls_context(config)
     connections, shortage = fit_connections(config.limits.max_connections, raise_open_files())
-    consul = ConsulSource(config.consul, reactor, Shelf(config.data)) if config.consul is not None else None
+    consul = None
+    if config.consul is not None:
+        addresses = announced(door.host for door in config.listen)
+        consul = ConsulSource(config.consul, reactor, Shelf(config.data), addresses)
     server = Server(
         snapshot,
         reactor,
         cookie_secrets=secrets,
-        domain=None if consul is None else consul.zone,
+        domain=None if consul is None else consul.domain,
         learning=None if consul is None else consul.feed,
         versions=None if consul is None else consul.versions,
     )

@@ -20,6 +20,7 @@ consul:
   token_file: consul.token
   datacenter: DC1
   domain: consul.
+  name_servers: [ns1.Corp.test., ns.consul]
   only_passing: true
   service_ttl: {{"*": 5s, api: 1s, Web*: 2}}
   policy:
@@ -88,6 +89,7 @@ def test_every_key(tmp_path: Path) -> None:
         token_file=tmp_path / "consul.token",
         datacenter="dc1",
         domain=from_text("consul"),
+        name_servers=(from_text("ns1.corp.test"), from_text("ns.consul")),
         only_passing=True,
         service_ttl={"*": 5, "api": 1, "web*": 2},
         policy=PolicyCentre(

@@ -165,3 +165,34 @@ def test_a_start_without_consul_knows_what_was_known(agent: ConsulServer, tmp_pa
         agent.must("PUT", "/v1/agent/check/pass/c1")  # checks that live by TTL do not outlive the agent
         register(agent, 2)
         until(lambda: addresses(ask(port, "web.service.consul")) == {"192.0.2.1", "192.0.2.2"})
+
+
+def test_the_name_server_of_the_domain_is_this_server(agent: ConsulServer, port: int) -> None:
+    """A resolver that follows the NS record comes back here."""
+    register(agent, 1)
+    (name,) = (rdata.target.to_text() for rdata in ask(port, "consul", "NS").answer[0])
+    assert addresses(ask(port, name)) == {"127.0.0.1"}
+    assert ask(port, name, "AAAA").rcode() == dns.rcode.NOERROR
+
+
+def test_a_domain_within_a_zone_of_a_tenant_is_the_tenants(agent: ConsulServer, tmp_path: Path) -> None:
+    """Its rules count at names of the catalog, where nobody else's do, and its name servers are those of the zone."""
+    (port,) = free_ports(1)
+    main = f"""\
+        listen: ["udp://127.0.0.1:{port}"]
+        consul: {{address: {agent.address}, domain: consul.app.test}}
+        """
+    rule = (
+        "rules: [{{name: r, when: {{name: '{0}.service.consul.app.test'}}, then: {{records: {{A: 198.51.100.1}}}}}}]\n"
+    )
+    zones = {
+        "app.test": ("tenant_id: t-app\n" + rule.format("ruled"), ""),
+        "other.test": ("tenant_id: t-other\n" + rule.format("web"), ""),
+    }
+    folder = tmp_path / "tenants"
+    folder.mkdir()
+    register(agent, 1)
+    with serving(write(folder, main, zones), port):
+        assert addresses(ask(port, "ruled.service.consul.app.test")) == {"198.51.100.1"}
+        assert addresses(ask(port, "web.service.consul.app.test")) == {"192.0.2.1"}
+        assert [str(rdata) for rdata in ask(port, "consul.app.test", "NS").answer[0]] == ["ns.test."]

@@ -138,7 +138,8 @@ class PolicyCentre:
 @frozen(kw_only=True)
 class Consul:
     """*token*, *token_file*: at most one; without either the environment's CONSUL_HTTP_TOKEN counts. *domain*: see
-    ``model.name``. *service_ttl*: seconds by name or pattern, see ``ttl_of``. *stale_after*: seconds.
+    ``model.name``. *name_servers*: those of the domain, see ``snapshot.domain``. *service_ttl*: seconds by name or
+    pattern, see ``ttl_of``. *stale_after*: seconds.
     """
 
     address: Annotated[str, read_address] = "http://127.0.0.1:8500"
@@ -147,6 +148,7 @@ class Consul:
     token_file: Annotated[Path, read_path] | None = None
     datacenter: Annotated[str, Datacenter] | None = None
     domain: Annotated[bytes, read_name] = from_text("consul.")
+    name_servers: tuple[Annotated[bytes, read_name], ...] = ()
     only_passing: Annotated[bool, read_boolean] = False
     service_ttl: Mapping[Annotated[str, Pattern], Annotated[int, Ttl("1d")]] = field(factory=dict)
     policy: PolicyCentre | None = None

@@ -181,7 +181,7 @@ def consul_zone(
     """The zone for which *living* answers.
 
     *servers*: packed addresses by the lowered name of a name server, the first of which the SOA names; those of names
-    below the domain are told. Without any it is ``ns`` below the domain.
+    below the domain are told. Without any it is ``ns`` below the domain, without an address.
     *negative_ttl*: seconds for which "there is no such thing" may be cached.
     """
     known = dict(servers or {b"\2ns" + living.domain: ()})
@@ -194,6 +194,6 @@ def consul_zone(
     rows = {living.domain: pack(apex)}
     for name, addresses in known.items():
         found = {rdtype: tuple(one for one in addresses if len(one) == size) for rdtype, size in ((A, 4), (AAAA, 16))}
-        if name != living.domain and is_within(name, living.domain) and any(found.values()):
+        if name != living.domain and is_within(name, living.domain):
             rows[name] = pack({rdtype: Stored(living.node_ttl, one) for rdtype, one in found.items() if one})
     return evolve(run(build(living.domain, rows.items(), count=len(rows))), living=living)
