@@ -10,14 +10,14 @@ from attrs import evolve, field, frozen
 
 from graydns.gray.endpoints import MAX_MEMBERS, Member, Pool, pool
 from graydns.gray.key import ENDPOINT, KeyRecipe, hash_key, recipe
-from graydns.gray.plan import Plan
+from graydns.gray.plan import Plan, Settle
 from graydns.gray.verdicts import Choose
 from graydns.model.catalog import Choice, Selection
 from graydns.model.decision import Cohort, Decision, Kind
 from graydns.model.query import Client
 
 #: What tells clients apart. Not who they are: that would forbid every cache between us and them (TTL 0).
-_CLIENT_KEY = recipe(("subnet", "source"), {})
+CLIENT_KEY = recipe(("subnet", "source"), {})
 
 
 def lay_under(plan: Plan, selection: Selection, tenant: str) -> Plan:
@@ -29,11 +29,9 @@ def lay_under(plan: Plan, selection: Selection, tenant: str) -> Plan:
     if not selection.instances:
         return plan
     if selection.leading < 2:
-        return _under(
-            plan, _Order(tenant, selection, _CLIENT_KEY, varies=plan.varies, reach=(plan.reach4, plan.reach6))
-        )
-    reach = max(plan.reach4, _CLIENT_KEY.reach4), max(plan.reach6, _CLIENT_KEY.reach6)
-    return _under(plan, _Order(tenant, selection, _CLIENT_KEY, varies=True, reach=reach))
+        return _under(plan, _Order(tenant, selection, CLIENT_KEY, varies=plan.varies, reach=(plan.reach4, plan.reach6)))
+    reach = max(plan.reach4, CLIENT_KEY.reach4), max(plan.reach6, CLIENT_KEY.reach6)
+    return _under(plan, _Order(tenant, selection, CLIENT_KEY, varies=True, reach=reach))
 
 
 @frozen(eq=False)
@@ -95,6 +93,7 @@ def _under(plan: Plan, order: _Order) -> Plan:
         reach4=order.reach[0],
         reach6=order.reach[1],
         by_subnet=plan.by_subnet or single is not None,
+        steps=tuple(step._replace(settle=_raised(step.settle, order)) for step in plan.steps),
         last=_filled(plan.last, order),
     )
 
@@ -107,6 +106,10 @@ def _filled(choose: Choose, order: _Order) -> Choose:
         return order.decide(client) if decision.kind is Kind.PLAIN else order.raised(decision)
 
     return decide
+
+
+def _raised(settle: Settle, order: _Order) -> Settle:
+    return lambda found, client: order.raised(settle(found, client))
 
 
 def _pool(tenant: str, selection: Selection) -> Pool:

@@ -66,6 +66,26 @@ class ConsulDomain:
         found = place(name, self.domain, self.datacenter)
         return self._select(self._view(found), found) if isinstance(found, OfService) else None
 
+    def tell(self, name: bytes) -> str:
+        """What *name* stands for, in words."""
+        match place(name, self.domain, self.datacenter):
+            case OfService(service, tag):
+                view = self.catalog.service(service)
+                said = f"service {service}" + (f", tag {tag}" if tag else "")
+                if view is None:
+                    return f"{said}: Consul has not told of it yet"
+                some, every = len(view.select(tag, only_passing=self.only_passing).instances), len(view.instances)
+                return f"{said}: {some} of {every} instances are in"
+            case OfNode(node):
+                return f"node {node}"
+            case OfAddress():
+                return "an address, spelled"
+            case Empty():
+                return "nothing, but names below it exist"
+            case Elsewhere(foreign):
+                return "another datacenter" if foreign else "what only a Consul server can look up"
+        return "nothing"
+
     def step(self, zone: Zone, name: bytes, decision: Decision, asked: Asked) -> Step:
         """What the catalog says to *name*; instances in the order of *decision*, if it has a Choice of them.
 
@@ -124,10 +144,9 @@ class ConsulDomain:
             made = selection.made["entries", self._suffix] = [
                 entry(instance, self._suffix) for instance in selection.instances
             ]
-        choice, leading = decision.origin, selection.leading
+        choice = decision.origin
         first = choice.first if isinstance(choice, Choice) and choice.selection is selection else 0
-        order = (*made[first:leading], *made[:first], *made[leading:])
-        return [one for one in order if one is not None]
+        return [one for number in selection.order(first) if (one := made[number]) is not None]
 
     def _node(self, zone: Zone, name: bytes, node: str, asked: Asked) -> Step:
         view = self.catalog.node(node)
