@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dns.edns
+import dns.flags
 import dns.message
 import dns.query
 import dns.rcode
@@ -196,3 +197,32 @@ def test_a_domain_within_a_zone_of_a_tenant_is_the_tenants(agent: ConsulServer, 
         assert addresses(ask(port, "ruled.service.consul.app.test")) == {"198.51.100.1"}
         assert addresses(ask(port, "web.service.consul.app.test")) == {"192.0.2.1"}
         assert [str(rdata) for rdata in ask(port, "consul.app.test", "NS").answer[0]] == ["ns.test."]
+
+
+def test_of_thousands_of_instances_tcp_has_as_many_as_fit(agent: ConsulServer, tmp_path: Path) -> None:
+    """About as many as Consul's own DNS gives, whole; over UDP the answer says that there is more."""
+    (port,) = free_ports(1)
+    main = f"""\
+        listen: ["udp://127.0.0.1:{port}", "tcp://127.0.0.1:{port}"]
+        zones: null
+        consul: {{address: {agent.address}}}
+        """
+    folder = tmp_path / "many"
+    folder.mkdir()
+    agent.must("PUT", "/v1/catalog/register", {"Node": "rack", "Address": "10.0.0.9"})
+    for start in range(0, 6000, 60):
+        services = [
+            {"Service": "big", "ID": f"big-{at}", "Address": f"10.1.{at // 256}.{at % 256}", "Port": 80}
+            for at in range(start, start + 60)
+        ]
+        operations = [{"Service": {"Verb": "set", "Node": "rack", "Service": one}} for one in services]
+        agent.must("PUT", "/v1/txn", operations)
+    with serving(write(folder, main, {}), port):
+        until(lambda: ask(port, "big.service.consul").rcode() == dns.rcode.NOERROR)
+        for rdtype, least in (("A", 3_800), ("SRV", 990)):
+            query = dns.message.make_query("big.service.consul", rdtype, use_edns=0)
+            here, there = (dns.query.tcp(query, "127.0.0.1", timeout=10, port=to) for to in (port, agent.dns))
+            assert not here.flags & dns.flags.TC
+            assert least <= len(here.answer[0])
+            assert 0.9 * len(there.answer[0]) <= len(here.answer[0])
+            assert ask(port, "big.service.consul", rdtype).flags & dns.flags.TC

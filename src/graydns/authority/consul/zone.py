@@ -9,20 +9,20 @@ from attrs import evolve, field, frozen
 
 from graydns.authority.consul.entry import Entry, entry, texts
 from graydns.authority.consul.place import Elsewhere, Empty, OfAddress, OfNode, OfService, place
+from graydns.authority.consul.sections import addresses, services, targets
 from graydns.authority.rows import Stored, pack
-from graydns.authority.rrtype import AAAA, ANY, CNAME, IN, NS, SOA, SRV, TXT, A
+from graydns.authority.rrtype import AAAA, ANY, CNAME, NS, SOA, SRV, TXT, A
 from graydns.authority.search import search
 from graydns.authority.step import NOERROR, NXDOMAIN, Asked, Step, negative, placed, records
 from graydns.authority.verdict import NOT_AUTHORITATIVE, REFUSED
 from graydns.authority.zone import Zone, build
-from graydns.model.answer import ADDITIONAL, Ede
+from graydns.model.answer import Ede
 from graydns.model.catalog import Catalog, Choice, Selection, ServiceView
 from graydns.model.decision import Decision
 from graydns.model.errors import NotYetKnown
 from graydns.model.host import reached
 from graydns.model.name import is_within
 from graydns.steps import run
-from graydns.wire.body import RRset
 
 #: RFC 8914 section 4.22.
 _NOT_SUPPORTED = Ede(21)
@@ -132,9 +132,10 @@ class ConsulDomain:
             exists = selection.instances or _is_above_a_tag(view, found.tag)
             return evolve(negative(zone, NOERROR if exists else NXDOMAIN, why="no instances"), origin=view)
         ttl = self.ttl(found.service)
-        given = _services(entries, ttl) if asked.qtype == SRV else _addresses(entries, ttl)
-        step = records(zone, name, given, asked, why=f"{len(entries)} instances of {view.name}")
-        more = _additional(entries, ttl) if asked.qtype == SRV else ()
+        given = services(entries, ttl) if asked.qtype == SRV else addresses(entries, asked.qtype, ttl)
+        told, every = sum(len(stored.rdatas) for stored in given.values()), len(entries)
+        step = records(zone, name, given, asked, why=f"{told} records of {every} instances of {view.name}")
+        more = targets(entries, given[SRV], self.domain) if asked.qtype == SRV else ()
         return evolve(step, rrsets=(*step.rrsets, *more), origin=view)
 
     def _entries(self, selection: Selection, decision: Decision) -> Sequence[Entry]:
@@ -160,27 +161,6 @@ class ConsulDomain:
         if view.meta and CNAME not in given and asked.qtype in (TXT, ANY):
             given[TXT] = Stored(self.node_ttl, texts(view.meta))
         return evolve(records(zone, name, given, asked, why="a node"), origin=view)
-
-
-def _services(entries: Sequence[Entry], ttl: int) -> dict[int, Stored]:
-    return {SRV: Stored(ttl, _unique([one.srv for one in entries]))}
-
-
-def _addresses(entries: Sequence[Entry], ttl: int) -> dict[int, Stored]:
-    """The addresses; only if there is not one, the first host name, alone as a CNAME has to be."""
-    found = {rdtype: [one.rdata for one in entries if one.rdtype == rdtype] for rdtype in (A, AAAA)}
-    given = {rdtype: Stored(ttl, _unique(rdatas)) for rdtype, rdatas in found.items() if rdatas}
-    return given or {CNAME: Stored(ttl, (entries[0].rdata,))}
-
-
-def _additional(entries: Sequence[Entry], ttl: int) -> list[RRset]:
-    """The addresses of the targets that are names of nodes or addresses, none of them required."""
-    unique = dict.fromkeys((one.target, one.rdtype, one.rdata) for one in entries if one.ours)
-    return [RRset(ADDITIONAL, target, rdtype, IN, ttl, (rdata,), required=False) for target, rdtype, rdata in unique]
-
-
-def _unique(rdatas: Sequence[bytes]) -> tuple[bytes, ...]:
-    return tuple(dict.fromkeys(rdatas))
 
 
 def _is_above_a_tag(view: ServiceView, tag: str) -> bool:
@@ -211,8 +191,8 @@ def consul_zone(
         NS: Stored(living.node_ttl, tuple(known)),
     }
     rows = {living.domain: pack(apex)}
-    for name, addresses in known.items():
-        found = {rdtype: tuple(one for one in addresses if len(one) == size) for rdtype, size in ((A, 4), (AAAA, 16))}
+    for name, given in known.items():
+        found = {rdtype: tuple(one for one in given if len(one) == size) for rdtype, size in ((A, 4), (AAAA, 16))}
         if name != living.domain and is_within(name, living.domain):
             rows[name] = pack({rdtype: Stored(living.node_ttl, one) for rdtype, one in found.items() if one})
     return evolve(run(build(living.domain, rows.items(), count=len(rows))), living=living)

@@ -17,8 +17,10 @@ from twisted.python.failure import Failure
 from graydns.authority.consul.zone import ConsulDomain
 from graydns.config.consul import ANY, SERVICE_TTL, ConsulTls
 from graydns.config.consul import Consul as Config
+from graydns.model.catalog import ServiceView
 from graydns.model.errors import ConfigError, Fault
 from graydns.snapshot.domain import Domain
+from graydns.sources.consul.crowd import Crowds
 from graydns.sources.consul.feed import Asking, Feed, Told
 from graydns.sources.consul.versions import Versions
 from txconsul import Consul
@@ -58,7 +60,8 @@ class ConsulSource(Service):
         guarded = config.token is not None or config.token_file is not None or "CONSUL_HTTP_TOKEN" in os.environ
         self.feed = Feed(self.consul, reactor, config.stale_after, lambda view: None, guarded)
         self.versions = Versions(self.feed.service, reactor, config.only_passing)
-        self.feed.told = self.versions.hear
+        self.feed.told = self._hear
+        self._crowds = Crowds()
         self.domain = self._domain(config.datacenter or DATACENTER)
         self.renamed: Callable[[Domain], None] = lambda domain: None
         self._asking: Deferred[None] | None = None
@@ -86,6 +89,10 @@ class ConsulSource(Service):
         self.versions.stop()
         self.feed.stop()
         return self._keep().addBoth(lambda _: self.consul.close())
+
+    def _hear(self, view: ServiceView) -> None:
+        self._crowds.hear(view)
+        self.versions.hear(view)
 
     def _keep(self) -> Deferred[None]:
         if not self.feed.fresh:
