@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from benchmarks.load import Drive
-from benchmarks.questions import Source, gray, misses, plain, ruled
+from benchmarks.questions import Source, gray, misses, plain, ruled, signed, signed_hot
 from benchmarks.servers.bind import Bind
 from benchmarks.servers.dnsdist import Dnsdist
 from benchmarks.servers.graydns import Graydns
@@ -86,6 +86,26 @@ def _ruled() -> Group:
     return Group("Address rules, UDP", Drive("udp"), (few, many), (Comparison(many.label, few.label, 1.2),))
 
 
+def _validated() -> Group:
+    """Names that no cache has, of a zone whose keys are known: one ECDSA P-256 signature each."""
+    ours, theirs = (Subject(it.label, it, signed) for it in (Graydns(validates=True), Unbound(validates=True)))
+    others = tuple(Subject(f"{it.label}, not validating", it, signed) for it in (Graydns(), Unbound()))
+    comparisons = (
+        Comparison(ours.label, theirs.label, 4.0),
+        Comparison(ours.label, others[0].label),
+        Comparison(theirs.label, others[1].label),
+    )
+    return Group("Validated misses, UDP", Drive("udp"), (ours, theirs, *others), comparisons, warm=False, once=True)
+
+
+def _secure() -> Group:
+    """Hot answers that have been validated, beside those that have not."""
+    ours, other = Graydns(validates=True), Graydns()
+    subjects = (Subject(ours.label, ours, signed_hot), Subject(other.label, other, signed_hot))
+    comparisons = (Comparison(ours.label, other.label, 1.05),)
+    return Group("Hot secure answers, UDP", Drive("udp"), subjects, comparisons)
+
+
 GROUPS = {
     "udp": _hot("Hot answers, UDP", Drive("udp"), gray_at_most=1.2, knot=2.0),
     "tcp": _hot("Hot answers, TCP, many queries a connection", Drive("tcp"), gray_at_most=1.3, knot=0.7),
@@ -94,4 +114,6 @@ GROUPS = {
     "dot-each": _hot("Hot answers, DoT, one query a connection", Drive("tls", clients=10, reconnect=True)),
     "miss": _missed(),
     "rules": _ruled(),
+    "validated": _validated(),
+    "secure": _secure(),
 }

@@ -2,8 +2,9 @@
 
 ``python -m benchmarks.consul [--changes 50] [--services 1000]`` starts an agent and graydns in front of it. It fails
 and mends a check over and over and prints the milliseconds from the moment at which the agent's HTTP API shows that to
-the first answer that does. Then it registers so many services with ten instances each, asks for all of them, and prints
-how long that took, and how much more memory graydns has afterwards.
+the first answer that does. Then it registers so many services with ten instances each, asks for all of them, one after
+the other or many at once, and prints how long that took, how much more memory graydns has afterwards, and how soon a
+check that fails past the bound of own watches is in the answers.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 import dns.message
 
 from benchmarks.reload import TWISTD
-from benchmarks.usage import resident_bytes
+from benchmarks.usage import cpu_seconds, resident_bytes
 from tools import consul, peers
 from tools.consul import ConsulServer
 from tools.process import free_ports, start
@@ -34,6 +35,12 @@ consul: {{address: "{address}", service_ttl: {{"*": 5s}}}}
 """
 
 INSTANCES = 10
+
+#: Queries that wait for an answer at once.
+ABREAST = 50
+
+#: Where the many services are.
+NODE = "rack"
 
 
 class Client:
@@ -50,6 +57,16 @@ class Client:
             return self.count("consul") == 0
         except ConnectionRefusedError:
             return False
+
+    def ask(self, names: list[str]) -> None:
+        """Ask for *names*, ABREAST at once, until each is answered."""
+        left = names[::-1]
+        for name in [left.pop() for _ in range(min(ABREAST, len(left)))]:
+            self._socket.send(dns.message.make_query(name, "A", use_edns=0).to_wire())
+        for _ in names:
+            assert int.from_bytes(self._socket.recv(4096)[6:8], "big") == INSTANCES
+            if left:
+                self._socket.send(dns.message.make_query(left.pop(), "A", use_edns=0).to_wire())
 
     def count(self, name: str) -> int:
         """How many addresses *name* has."""
@@ -73,7 +90,7 @@ def main() -> None:
                 client = Client(port)
                 process.wait_until(client.is_answered)
                 changes(agent, client, options.changes)
-                catalog(agent, client, options.services, lambda: resident_bytes(process.pid))
+                catalog(agent, client, options.services, process.pid)
             finally:
                 process.stop()
 
@@ -106,17 +123,66 @@ def shown(agent: ConsulServer) -> str:
     return str(next(check["Status"] for check in entry["Checks"] if check["CheckID"] == "service:web-0"))
 
 
-def catalog(agent: ConsulServer, client: Client, services: int, memory: Callable[[], int]) -> None:
+def catalog(agent: ConsulServer, client: Client, services: int, pid: int) -> None:
     """Learn so many services, each by one query; the first ones have watches of their own."""
+    said = f"{services} services of {INSTANCES} instances"
+
+    def one_by_one() -> None:
+        for number in range(services):
+            assert client.count(f"a{number}.service.consul") == INSTANCES
+
+    def abreast() -> None:
+        client.ask([f"b{number}.service.consul" for number in range(services)])
+
+    def took(what: str, work: Callable[[], None]) -> None:
+        memory, cpu, began = resident_bytes(pid), cpu_seconds(pid), time.monotonic()
+        work()
+        seconds, cpu = time.monotonic() - began, cpu_seconds(pid) - cpu
+        more = (resident_bytes(pid) - memory) / 2**20
+        print(f"{said}, {what}: {seconds:.1f} s, {cpu:.1f} s of CPU time in graydns, {more:.1f} MiB more")
+
+    for kind in "ab":
+        fill(agent, kind, services)
+    took("one after the other", one_by_one)
+    took(f"{ABREAST} at once", abreast)
+    past_the_bound(agent, client, f"b{services - 1}")
+
+
+def past_the_bound(agent: ConsulServer, client: Client, name: str) -> None:
+    """Fail and mend a check of a service that shares its watch."""
+    took = []
+    for number in range(20):
+        state, wanted = (("critical", INSTANCES - 1), ("passing", INSTANCES))[number % 2]
+        transact(agent, [checked(name, 0, state)])
+        began = time.monotonic()
+        while client.count(f"{name}.service.consul") != wanted:
+            time.sleep(0.001)
+        took.append((time.monotonic() - began) * 1000)
+    print(f"past the bound of own watches: median {statistics.median(took):.0f} ms, longest {max(took):.0f} ms of 20")
+
+
+def fill(agent: ConsulServer, kind: str, services: int) -> None:
+    """Have so many services on a node that the agent leaves alone."""
+    transact(agent, [{"Node": {"Verb": "set", "Node": {"Node": NODE, "Address": "192.0.2.200"}}}])
     for number in range(services):
-        register(agent, f"s{number}", INSTANCES)
-    before, began = memory(), time.monotonic()
-    for number in range(services):
-        while client.count(f"s{number}.service.consul") != INSTANCES:
-            time.sleep(0.01)
-    seconds = time.monotonic() - began
-    print(f"{services} services of {INSTANCES} instances asked for one after the other: {seconds:.1f} s")
-    print(f"memory: {(memory() - before) / 2**20:.1f} MiB more")
+        name = f"{kind}{number}"
+        operations: list[dict[str, object]] = []
+        for instance in range(INSTANCES):
+            service = {"Service": name, "ID": f"{name}-{instance}", "Address": f"192.0.2.{instance + 1}"}
+            operations.append({"Service": {"Verb": "set", "Node": NODE, "Service": service}})
+            operations.append(checked(name, instance, "passing"))
+        transact(agent, operations)
+
+
+def checked(name: str, instance: int, status: str) -> dict[str, object]:
+    """The operation that gives the check of an instance a state."""
+    check = {"Node": NODE, "CheckID": f"c:{name}-{instance}", "Name": "up", "Status": status}
+    return {"Check": {"Verb": "set", "Check": {**check, "ServiceID": f"{name}-{instance}"}}}
+
+
+def transact(agent: ConsulServer, operations: list[dict[str, object]]) -> None:
+    """Do all of them at once."""
+    agent.must("PUT", "/v1/txn", operations)
 
 
 def register(agent: ConsulServer, name: str, instances: int) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,10 +21,9 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from attrs import define, field
-
-from benchmarks.reload import TWISTD, answering, query, write
-from tools.process import free_ports, start
+from benchmarks.reload import write
+from benchmarks.watching import CANARY, STABLE, Watcher, report, told, watched
+from tools.process import free_ports
 
 MAIN = """\
 listen: ["udp://127.0.0.1:{port}"]
@@ -37,62 +35,6 @@ reload: {{refresh_interval_ms: {interval}}}
 
 #: Milliseconds between two looks at the files.
 INTERVAL = 1000
-
-STABLE, CANARY = bytes((192, 0, 2, 10)), bytes((192, 0, 2, 20))
-
-
-@define
-class Watcher:
-    """Asks every millisecond, subnet after subnet, in a thread of its own.
-
-    *expected*: the address that a change is to bring; *first*: when it came, *late*: other ones after that.
-    """
-
-    port: int
-    expected: bytes = STABLE
-    first: float | None = None
-    late: int = 0
-    lost: int = 0
-    answers: int = 0
-    _running: bool = field(init=False, default=True)
-    _thread: threading.Thread = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._thread = threading.Thread(target=self._ask)
-        self._thread.start()
-
-    def change(self, expected: bytes, make: Callable[[], None]) -> float:
-        """Make a change that brings *expected*; seconds until it did. Old answers are looked for a while longer."""
-        self.expected, self.first = expected, None
-        began = time.monotonic()
-        make()
-        while self.first is None:
-            time.sleep(0.001)
-        time.sleep(0.1)
-        return self.first - began
-
-    def stop(self) -> None:
-        self._running = False
-        self._thread.join()
-
-    def _ask(self) -> None:
-        wires = [query(f"172.16.{number}.0") for number in range(200)]
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.connect(("127.0.0.1", self.port))
-            client.settimeout(5)
-            while self._running:
-                client.send(wires[self.answers % len(wires)])
-                try:
-                    reply = client.recv(4096)
-                except TimeoutError:
-                    self.lost += 1
-                    continue
-                self.answers += 1
-                if self.expected in reply:
-                    self.first = self.first or time.monotonic()
-                elif self.first is not None:
-                    self.late += 1
-                time.sleep(0.001)
 
 
 @contextmanager
@@ -123,10 +65,7 @@ def by_shell(folder: Path, watcher: Watcher, rounds: int) -> Iterator[str]:
         for number in range(rounds + 5):
             percent, expected = ((0, STABLE), (100, CANARY))[number % 2]
             line = f"service percent api.gray.test canary={percent}"
-            taken.append(watcher.change(expected, partial(enter, line)) if number else 0.0)
-            if not number:
-                enter(line)
-                time.sleep(2)
+            taken.append(watcher.change(expected, partial(enter, line)))
         yield told(f"{rounds} changes in a shell", taken[5:])
         watcher.expected = b""  # any
         enter("service revert api.gray.test")
@@ -143,13 +82,6 @@ def by_file(folder: Path, watcher: Watcher, rounds: int) -> Iterator[str]:
     yield told(f"{rounds} changes of the file, looked at every {INTERVAL} ms", taken)
 
 
-def told(what: str, taken: list[float]) -> str:
-    """Half and all of *taken*, for people."""
-    taken = sorted(taken)
-    half, ninety, worst = (taken[int((len(taken) - 1) * part)] * 1000 for part in (0.5, 0.9, 1))
-    return f"{what}: half of them in the answers within {half:.1f} ms, 90 % within {ninety:.1f}, all within {worst:.1f}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--changes", type=int, default=100)
@@ -159,20 +91,8 @@ def main() -> None:
         folder, (port,) = Path(name), free_ports(1)
         (folder / "graydns.yaml").write_text(MAIN.format(port=port, interval=INTERVAL))
         write(folder, 1, 1)
-        process = start([*TWISTD, "graydns"], folder)
-        try:
-            process.wait_until(partial(answering, port), 60)
-            watcher = Watcher(port)
-            try:
-                for line in by_shell(folder, watcher, options.changes):
-                    print(line, flush=True)
-                for line in by_file(folder, watcher, options.files):
-                    print(line, flush=True)
-            finally:
-                watcher.stop()
-            print(f"{watcher.answers} answers, {watcher.lost} lost, {watcher.late} old ones after a new one")
-        finally:
-            process.stop()
+        with watched(folder, port) as watcher:
+            report(watcher, by_shell(folder, watcher, options.changes), by_file(folder, watcher, options.files))
 
 
 if __name__ == "__main__":

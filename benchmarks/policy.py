@@ -13,12 +13,11 @@ import base64
 import tempfile
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.live import CANARY, STABLE, Watcher
-from benchmarks.reload import TWISTD, answering, write
+from benchmarks.reload import write
+from benchmarks.watching import CANARY, STABLE, Watcher, report, told, watched
 from graydns.config.schema import structured
 from graydns.config.strategy import Strategy
 from graydns.sources.policy.keys import PrivateKey, new_private_key
@@ -27,7 +26,7 @@ from graydns.sources.policy.signing import entries, sign
 from tools import consul
 from tools.consul import ConsulServer
 from tools.peers import find
-from tools.process import free_ports, start
+from tools.process import free_ports
 
 MAIN = """\
 listen: ["udp://127.0.0.1:{port}"]
@@ -77,13 +76,6 @@ def measured(agent: ConsulServer, watcher: Watcher, key: PrivateKey, rounds: int
     yield told("from Consul's confirmation (negative: before it came back)", after)
 
 
-def told(what: str, taken: list[float]) -> str:
-    """Median and 99th percentile of *taken*, for people."""
-    taken = sorted(taken)
-    half, most, worst = (taken[round((len(taken) - 1) * part)] * 1000 for part in (0.5, 0.99, 1))
-    return f"{what}: median {half:.1f} ms, p99 {most:.1f}, worst {worst:.1f}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--changes", type=int, default=50)
@@ -94,18 +86,8 @@ def main() -> None:
             public = base64.b64encode(key.public.octets).decode()
             (folder / "graydns.yaml").write_text(MAIN.format(port=port, address=agent.address, key=public))
             write(folder, 2, 1)
-            process = start([*TWISTD, "graydns"], folder)
-            try:
-                process.wait_until(partial(answering, port), 60)
-                watcher = Watcher(port)
-                try:
-                    for line in measured(agent, watcher, key, options.changes):
-                        print(line, flush=True)
-                finally:
-                    watcher.stop()
-                print(f"{watcher.answers} answers, {watcher.lost} lost, {watcher.late} old ones after a new one")
-            finally:
-                process.stop()
+            with watched(folder, port) as watcher:
+                report(watcher, measured(agent, watcher, key, options.changes))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from attrs import frozen
@@ -28,6 +28,9 @@ CONNECTIONS = {"tcp": 8000, "tls": 1500}
 TAGGED = 100
 
 SAMPLES = 20
+
+#: Rounds for which there are names in the signed zone.
+ROUNDS = 3
 
 
 @frozen
@@ -95,6 +98,24 @@ def misses(folder: Path, round_: int, count: int) -> Questions:
             yield Question(f"n{number}r{round_}.{site.MISS}", A, subnet(number))
 
     return Questions(_file(folder / f"misses-{count}-{round_}", questions), samples)
+
+
+def signed(folder: Path, round_: int, _count: int) -> Questions:
+    """Names of the signed zone that nobody has asked for before, in this round or another, as far as there are any."""
+    numbers = range(round_ * (site.SIGNED_HOSTS // ROUNDS), (round_ + 1) * (site.SIGNED_HOSTS // ROUNDS))
+    return _signed(folder / f"signed-{round_}", numbers)
+
+
+def signed_hot(folder: Path, _round: int, count: int) -> Questions:
+    """Few names of the signed zone, many times."""
+    return _signed(folder / "signed-hot", [number % site.HOSTS for number in range(count)])
+
+
+def _signed(path: Path, numbers: Sequence[int]) -> Questions:
+    addresses = (frozenset((site.MISS_ADDRESS,)),)
+    samples = tuple(Sample(Question(site.signed_host(number)), addresses) for number in numbers[-SAMPLES:])
+    rest = numbers[:-SAMPLES]
+    return Questions(_file(path, lambda: (Question(site.signed_host(number), A) for number in rest)), samples)
 
 
 def subnet(number: int) -> tuple[int, int, int]:

@@ -10,22 +10,20 @@ from __future__ import annotations
 
 import argparse
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import dns.edns
 import dns.exception
 import dns.message
 import dns.query
 from attrs import define, field
 
+from benchmarks.asking import Asking, query
 from tools import peers
 from tools.process import Process, free_ports, start
 
@@ -61,32 +59,25 @@ TWISTD = (str(Path(sys.executable).parent / "twistd"), "--nodaemon", "--pidfile=
 
 
 @define
-class Asker:
-    """Asks a query every millisecond in a thread of its own.
+class Asker(Asking):
+    """Looks at how long answers stop, *server* being the process that gives them.
 
     *longest*: seconds between two answers at most; *wait*: from a query to its answer at most; *own*: for how long the
     thread itself was not let run at most, which says how much of *longest* may be the machine's doing, as does *work*:
     seconds of processor that the server used during *longest*.
     """
 
-    port: int
-    server: int
+    server: int = field(kw_only=True)
     longest: float = 0.0
     wait: float = 0.0
     own: float = 0.0
     work: float = 0.0
-    lost: int = 0
-    answers: int = 0
-    _running: bool = field(init=False, default=True)
-    _thread: threading.Thread = field(init=False)
+    _last: float = field(init=False, factory=time.monotonic)
+    _before: float = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._thread = threading.Thread(target=self._ask)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._running = False
-        self._thread.join()
+        self._before = used(self.server)
+        Asking.__attrs_post_init__(self)
 
     def reset(self) -> str:
         """The longest gap so far, for people; begin anew."""
@@ -97,39 +88,22 @@ class Asker:
         self.longest = self.wait = self.own = self.work = 0.0
         return text
 
-    def _ask(self) -> None:
-        wires = [query(f"172.16.{number}.0") for number in range(200)]
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.connect(("127.0.0.1", self.port))
-            client.settimeout(5)
-            last, before = time.monotonic(), used(self.server)
-            while self._running:
-                sent = time.monotonic()
-                client.send(wires[self.answers % len(wires)])
-                try:
-                    client.recv(4096)
-                except TimeoutError:
-                    self.lost += 1
-                self.answers += 1
-                now = time.monotonic()
-                self.wait = max(self.wait, now - sent)
-                work = used(self.server)
-                if now - last > self.longest:
-                    self.longest, self.work = now - last, work - before
-                last, before = now, work
-                time.sleep(0.001)
-                self.own = max(self.own, time.monotonic() - now - 0.001)
+    def took(self, reply: bytes, sent: float, now: float) -> None:
+        """Measure the gap."""
+        self.wait = max(self.wait, now - sent)
+        work = used(self.server)
+        if now - self._last > self.longest:
+            self.longest, self.work = now - self._last, work - self._before
+        self._last, self._before = now, work
+
+    def rested(self, over: float) -> None:
+        """Measure the machine."""
+        self.own = max(self.own, over)
 
 
 def used(process: int) -> float:
     """Seconds of processor that *process* has used: the clock that clock_getcpuclockid(3) names for it."""
     return time.clock_gettime(~process << 3 | 2)
-
-
-def query(subnet: str) -> bytes:
-    """A query of a client in *subnet*."""
-    options: list[dns.edns.Option] = [dns.edns.ECSOption(subnet, 24)]
-    return dns.message.make_query("api.gray.test", "A", use_edns=0, options=options).to_wire()
 
 
 def policy(version: int, rules: int) -> Iterator[str]:
@@ -171,7 +145,7 @@ def resident(process: Process) -> int:
 
 def measure(folder: Path, port: int, process: Process, rules: int, rounds: int) -> Iterator[str]:
     """Lines of a report."""
-    asker = Asker(port, process.pid)
+    asker = Asker(port, server=process.pid)
     try:
         time.sleep(1)
         asker.reset()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-PLAIN, GRAY, MISS = "plain.test", "gray.test", "miss.test"
+PLAIN, GRAY, MISS, SIGNED = "plain.test", "gray.test", "miss.test", "signed.test"
 HOSTS, SERVICES = 1000, 100
 
 #: Clients in it get the canary of every service.
@@ -18,8 +18,9 @@ TESTER = "bench-tester"
 
 CANARY_PERCENT = 10
 
-#: What the upstream answers for every name below MISS.
+#: What the upstream answers for every name below MISS, and for each of SIGNED_HOSTS names below SIGNED.
 MISS_ADDRESS = "192.0.2.77"
+SIGNED_HOSTS = 60_000
 
 #: The first octet of the networks that address rules name, one /24 a rule.
 _RULES_FROM = 20
@@ -42,6 +43,10 @@ def host_addresses(number: int) -> tuple[str, str]:
     return f"198.18.{number >> 8}.{number & 255}", f"2001:db8::{number:x}"
 
 
+def signed_host(number: int) -> str:
+    return f"n{number:05d}.{SIGNED}"
+
+
 def service(number: int) -> str:
     return f"s{number:03d}.{GRAY}"
 
@@ -55,6 +60,13 @@ def version_addresses(number: int, version: str) -> tuple[str, str]:
 def rule_subnet(number: int) -> tuple[int, int, int]:
     """The /24 that the gray zone's rule *number* is about."""
     return _RULES_FROM + (number >> 16), number >> 8 & 255, number & 255
+
+
+def write_signed_zone(folder: Path) -> Path:
+    """The file of the zone that the upstream signs."""
+    hosts = (f"{signed_host(number)}. A {MISS_ADDRESS}\n" for number in range(SIGNED_HOSTS))
+    (folder / f"{SIGNED}.zone").write_text(_HEAD.format(zone=SIGNED) + "".join(hosts))
+    return folder / f"{SIGNED}.zone"
 
 
 def write_zones(folder: Path) -> dict[str, Path]:

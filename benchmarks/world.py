@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import dns.message
+import dns.query
 from attrs import evolve
 
 from benchmarks import site
@@ -15,7 +17,7 @@ from benchmarks.certificate import write_certificate
 from benchmarks.measure import running
 from benchmarks.servers.bind import Bind
 from benchmarks.servers.knot import Knot
-from benchmarks.servers.server import Server, World
+from benchmarks.servers.server import HOST, Server, World
 from tools.process import NotReady
 
 
@@ -31,9 +33,16 @@ def prepared_world() -> Iterator[World]:
         with running({behind := upstream()}, world) as servers:
             if isinstance(started := servers[behind], NotReady):
                 raise started
-            yield evolve(world, upstream=started.port)
+            yield evolve(world, upstream=started.port, anchor=anchor(started.port))
 
 
 def upstream() -> Server:
     """Who has all zones, for everybody else to ask."""
     return Knot() if Knot().is_present() else Bind()
+
+
+def anchor(port: int) -> str:
+    """The key of the signed zone as the server at *port* has it, "" if that signs nothing."""
+    query = dns.message.make_query(site.SIGNED, "DNSKEY")
+    reply = dns.query.udp(query, HOST, timeout=5.0, port=port)
+    return next((f"{site.SIGNED}. IN DNSKEY {rrset[0].to_text()}" for rrset in reply.answer), "")

@@ -23,6 +23,7 @@ cache: {{size: 512MiB}}
 upstreams:
   bench: {{servers: ["udp://{host}:{upstream}"]}}
 forward: {{".": bench}}
+dnssec: {{validate: {validate}, trust_anchors: [{anchor}]}}
 """
 
 _ZONE = """\
@@ -46,15 +47,18 @@ _SERVICE = """\
 
 @frozen
 class Graydns(Server):
-    """*rules*: how many address rules the gray zone has beside its services."""
+    """*rules*: how many address rules the gray zone has beside its services. *validates*: what is forwarded."""
 
     name: ClassVar[str] = "graydns"
     program: ClassVar[str] = "twistd"
 
     rules: int = 0
+    validates: bool = False
 
     @property
     def label(self) -> str:
+        if self.validates:
+            return f"{self.name}, validating"
         return f"{self.name}, {self.rules:,} rules" if self.rules else self.name
 
     def is_present(self) -> bool:
@@ -71,6 +75,8 @@ class Graydns(Server):
             certificate=world.certificate,
             key=world.key,
             upstream=world.upstream,
+            validate="true" if self.validates else "false",
+            anchor=f"'{world.anchor}'" if world.anchor else "",
         )
         (folder / "graydns.yaml").write_text(text)
         _write_zone(folder, world, site.PLAIN, "t-plain", "")

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from attrs import frozen
 
+from benchmarks import site
 from benchmarks.servers.server import Server, World
 from tools import peers
 from tools.knot import knot_configuration
@@ -22,5 +23,6 @@ class Knot(Server):
     speaks_tls: ClassVar[bool] = False
 
     def prepare(self, folder: Path, port: int, tls_port: int, world: World) -> list[str]:
-        (folder / "knot.conf").write_text(knot_configuration(folder, port, world.zones, _KEYS))
+        signed = {} if world.upstream else {site.SIGNED: site.write_signed_zone(folder)}
+        (folder / "knot.conf").write_text(knot_configuration(folder, port, world.zones, _KEYS, signed))
         return [peers.find(self.program), "--config", str(folder / "knot.conf")]

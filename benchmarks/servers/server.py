@@ -27,6 +27,8 @@ PATIENCE = 120.0
 class World:
     """What is the same for every server. *upstream*: port of the server that has all zones, 0 for that one itself.
 
+    *anchor*: the key that signed the signed zone, as a record, "" where there is none.
+
     *servers_core*, *load_core*: the processors of the measured servers, and of all else; None on a machine with one.
     """
 
@@ -37,6 +39,7 @@ class World:
     upstream: int = 0
     servers_core: int | None = None
     load_core: int | None = None
+    anchor: str = ""
 
 
 @frozen

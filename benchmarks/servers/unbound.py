@@ -1,4 +1,4 @@
-"""Unbound: a cache before the upstream, without validation, as graydns is measured without it."""
+"""Unbound: a cache before the upstream, with validation or without, as graydns is measured."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ server:
     tls-service-key: "{key}"
     access-control: 127.0.0.0/8 allow
     do-not-query-localhost: no
-    module-config: "iterator"
+    module-config: "{modules}"
+    {anchor}
     local-zone: "test." nodefault
     incoming-num-tcp: 200
     msg-cache-size: 256m
@@ -40,8 +41,16 @@ forward-zone:
 
 @frozen
 class Unbound(Server):
+    """*validates*: with the validator."""
+
     name: ClassVar[str] = "unbound"
     program: ClassVar[str] = "unbound"
+
+    validates: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}, validating" if self.validates else self.name
 
     def prepare(self, folder: Path, port: int, tls_port: int, world: World) -> list[str]:
         text = _CONFIGURATION.format(
@@ -52,6 +61,8 @@ class Unbound(Server):
             certificate=world.certificate,
             key=world.key,
             upstream=world.upstream,
+            modules="validator iterator" if self.validates else "iterator",
+            anchor=f"trust-anchor: '{world.anchor}'" if self.validates else "",
         )
         (folder / "unbound.conf").write_text(text)
         return [peers.find(self.program), "-d", "-c", str(folder / "unbound.conf")]

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from graydns.config.main import Config
+from graydns.dnssec.anchors import Negative
 from graydns.fast.front import Front
 from graydns.fast.hot import HotTable
 from graydns.fast.peer import NetworkMap, Peers, Trust
 from graydns.fast.quota import Quota
 from graydns.fast.reply import ReplySettings
 from graydns.fast.serving import Serving
+from graydns.model.answer import Answer
+from graydns.model.name import is_within
+from graydns.model.proof import Security
 from graydns.observe.anomalies import AnomalyLog
+from graydns.resolve.key import Key
 from graydns.resolve.learning import Learning, Nothing
 from graydns.resolve.pipeline import Stores, build_pipeline
+from graydns.resolve.validate import Validate
 from graydns.snapshot.domain import Domain, with_domain
 from graydns.snapshot.snapshot import Snapshot
 from graydns.snapshot.undertaker import Undertaker
@@ -34,7 +41,7 @@ class Server:
 
     *front*: for the doors. *stores*: what is remembered of upstreams. *tables*: the hot tables, by tenant of the asker.
     *quotas*: by tenant, of those that have one. *domain*: Consul's, what it is made of comes through *learning*.
-    *versions*: fills those that come from Consul.
+    *versions*: fills those that come from Consul. *validate*: the link that judges what is forwarded now, None = none.
     """
 
     _log = Logger()
@@ -59,6 +66,7 @@ class Server:
         self._secrets = cookie_secrets
         self.tables: dict[str, HotTable] = {}
         self.quotas: dict[str, Quota] = {}
+        self.validate: Validate | None = None
         self._undertaker = Undertaker(lambda: reactor.callLater(0, self._bury))
         self.stores = Stores(reactor, self.anomalies, lambda: self.snapshot, self._learning)
         peers = Peers(_trust(snapshot.config), self._hot_of)
@@ -108,6 +116,21 @@ class Server:
     def _with_domain(self, snapshot: Snapshot) -> Snapshot:
         return snapshot if self._domain is None else with_domain(snapshot, self._domain)
 
+    def distrust(self, negatives: tuple[Negative, ...]) -> None:
+        """Let *negatives* be the negative trust anchors beside those that are configured, at once."""
+        validation = self.stores.validation
+        before, validation.negatives = validation.negatives, negatives
+        self.doubt({each.name for each in set(before) ^ set(negatives)})
+
+    def doubt(self, names: Collection[bytes]) -> None:
+        """Forget what was found out about all at or below *names* (wire form), and every answer that rests on it."""
+        if not names:
+            return
+        for name in names:
+            self.stores.validation.forget(name)
+            self.stores.answers.discard(partial(_rests_on, name))
+        self.forget_hot()
+
     def forget_hot(self) -> None:
         """Empty the hot tables: the next query for a name goes through the pipeline."""
         for table in self.tables.values():
@@ -115,7 +138,8 @@ class Server:
 
     def _serving(self, snapshot: Snapshot, peers: Peers) -> Serving:
         pipeline, quotas = build_pipeline(snapshot, self.stores), self._quotas_of(snapshot)
-        return Serving(pipeline, snapshot.plan, peers, quotas, self._learning.is_current, self.versions.places)
+        self.validate = pipeline.validate
+        return Serving(pipeline.entrance, snapshot.plan, peers, quotas, self._learning.is_current, self.versions.places)
 
     def _quotas_of(self, snapshot: Snapshot) -> dict[str, Quota]:
         """The quotas of the tenants that are isolated in ``compute`` and have one; what they have used goes on."""
@@ -148,6 +172,12 @@ class Server:
     def _bury(self) -> None:
         burying = Deferred.fromCoroutine(in_slices(self._reactor, self._undertaker.work()))
         burying.addErrback(lambda failure: self._log.failure("letting go of an old snapshot", failure))
+
+
+def _rests_on(name: bytes, key: Key, answer: Answer) -> bool:
+    """Whether what is believed of *name* may count for *answer*: chains of others may lead there, and insecure ones may
+    be so for nothing else."""
+    return is_within(key.qname, name) or (answer.proof is not None and answer.proof.security is Security.INSECURE)
 
 
 def _trusted(config: Config) -> object:

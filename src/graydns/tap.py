@@ -13,11 +13,11 @@ from __future__ import annotations
 import gc
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, NoReturn
+from socket import gethostname
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -29,9 +29,6 @@ from graydns.config.address import Door as ConfiguredDoor
 from graydns.config.main import Config
 from graydns.control.control import Control, Observers
 from graydns.control.opening import open_control
-from graydns.control.policycentre import PolicyCentre
-from graydns.control.policydesk import PolicyDesk
-from graydns.control.shelf import Shelf
 from graydns.fast.cookies import load_secrets
 from graydns.listen.addresses import announced
 from graydns.listen.context import TlsContext
@@ -41,16 +38,18 @@ from graydns.listen.limits import fit_connections, raise_open_files
 from graydns.listen.service import Doors
 from graydns.model.errors import ConfigError, Fault
 from graydns.model.query import TLS
-from graydns.observe.audit import AuditLog, Bounds
+from graydns.observe.auditing import open_auditing
 from graydns.observe.insides import PolicyFigures
 from graydns.observe.leaving import Leaving
 from graydns.observe.loglevel import LeastLevel
 from graydns.observe.observatory import Observatory
 from graydns.server import Server
-from graydns.sources.consul.service import ConsulSource
 from graydns.sources.files import compile_reading, data_warnings, read
-from graydns.sources.policy.keys import load_keys
 from graydns.welcome import welcome
+
+if TYPE_CHECKING:
+    from graydns.control.policycentre import PolicyCentre
+    from graydns.sources.consul.service import ConsulSource
 
 #: Collections of the young generations stay, often enough to be short; one of the oldest would stop answers for as long
 #: as a heap takes to walk, and finds nothing, as what lives long here has no cycles.
@@ -119,7 +118,8 @@ class Graydns(Leaving):
     def reload(self) -> None:
         """Take up the certificate and the files as they are. What is wrong is in the log, and changes nothing."""
         self.reload_certificate()
-        Deferred.fromCoroutine(self.control.take_up("SIGHUP"))
+        taking = Deferred.fromCoroutine(self.control.take_up("SIGHUP"))
+        taking.addErrback(lambda failure: self._log.failure("taking up the files", failure))
 
     def reload_certificate(self) -> None:
         """Use the certificate and key as they now are for connections to come; if they are no good, the old ones."""
@@ -154,10 +154,7 @@ def make_graydns(path: Path, reactor: Any) -> Graydns:
     secrets = _prepare_data(config)
     tls = _tls_context(config)
     connections, shortage = fit_connections(config.limits.max_connections, raise_open_files())
-    consul = None
-    if config.consul is not None:
-        addresses = announced(door.host for door in config.listen)
-        consul = ConsulSource(config.consul, reactor, Shelf(config.data), addresses)
+    consul = _consul_source(config, reactor)
     server = Server(
         snapshot,
         reactor,
@@ -177,7 +174,7 @@ def make_graydns(path: Path, reactor: Any) -> Graydns:
         tls_handshake=config.limits.tls_handshake,
     )
     doors = Doors(tuple(_doors(config)), server.front, limits, reactor, tls)
-    audit, level = _audit(server), LeastLevel()
+    auditing, level = open_auditing(lambda: server.snapshot.config, server.stores.observers, reactor), LeastLevel()
 
     def reloads() -> dict[str, int]:
         counts = control.state.counts
@@ -186,7 +183,16 @@ def make_graydns(path: Path, reactor: Any) -> Graydns:
     def policies() -> PolicyFigures | None:
         return None if centre is None else PolicyFigures(centre.revision, centre.refusals)
 
-    observatory = Observatory(server, doors, reactor, http=config.http, reloads=reloads, audit=audit, policies=policies)
+    observatory = Observatory(
+        server,
+        doors,
+        reactor,
+        http=config.http,
+        reloads=reloads,
+        audit=auditing.figures,
+        policies=policies,
+        catalog=lambda: None if consul is None else consul.feed.figures(),
+    )
     control = open_control(
         server,
         reading,
@@ -194,7 +200,7 @@ def make_graydns(path: Path, reactor: Any) -> Graydns:
         observers=Observers(
             why=observatory.why,
             traces=observatory.traces,
-            audit=audit,
+            audit=auditing.log,
             level=level,
             doors=lambda: doors.listening,
             ready=observatory.ready,
@@ -205,23 +211,44 @@ def make_graydns(path: Path, reactor: Any) -> Graydns:
     notes = (*data_warnings(reading), *snapshot.warnings, *((shortage,) if shortage else ()))
     graydns = Graydns(doors, observatory, control, level, tls, reactor, notes)
     if consul is not None:
+        control.catalog = consul.feed
         consul.setServiceParent(graydns)  # type: ignore[no-untyped-call]
+    auditing.setServiceParent(graydns)  # type: ignore[no-untyped-call]
     if centre is not None:
+        from graydns.observe.audit.kv import KvHead
+
+        auditing.publish = KvHead(centre.consul, centre.terms.prefix, config.limits.nsid or gethostname()).publish
         centre.setServiceParent(graydns)  # type: ignore[no-untyped-call]
     if config.admin is not None:
         users = config.data / "users.json"
-        AdminService(config.admin, control, audit, reactor, users=users, tls=tls).setServiceParent(graydns)  # type: ignore[no-untyped-call]
+        AdminService(config.admin, control, auditing.log, reactor, users=users, tls=tls).setServiceParent(graydns)  # type: ignore[no-untyped-call]
     return graydns
+
+
+def _consul_source(config: Config, reactor: Any) -> ConsulSource | None:
+    """What follows Consul's catalog. Its HTTP client takes megabytes, so it is loaded only where there is a Consul."""
+    if config.consul is None:
+        return None
+    from graydns.control.shelf import Shelf
+    from graydns.sources.consul.service import ConsulSource
+
+    addresses = announced(door.host for door in config.listen)
+    return ConsulSource(config.consul, reactor, Shelf(config.data), addresses)
 
 
 def _policy_centre(config: Config, consul: ConsulSource | None, control: Control, reactor: Any) -> PolicyCentre | None:
     """What takes policies from Consul's KV; the copy on the disk is in force when this returns."""
     if consul is None or config.consul is None or (policy := config.consul.policy) is None:
         return None
+    from graydns.control.halting import Halting
+    from graydns.control.policycentre import PolicyCentre
+    from graydns.control.policydesk import PolicyDesk
+    from graydns.sources.policy.keys import load_keys
+
     keys = None if policy.unsigned else load_keys(policy, str(config.file))
     centre = PolicyCentre(consul.consul, config.consul, policy, keys, control, reactor)
     centre.restore()
-    control.policies = PolicyDesk(centre)
+    control.policies, control.halting = PolicyDesk(centre), Halting(centre)
     return centre
 
 
@@ -232,21 +259,6 @@ def _doors(config: Config) -> Iterator[Door]:
     for name, tenant in config.tenants.items():
         for door in tenant.listen:
             yield Door(door.transport, door.host, door.port, name)
-
-
-def _audit(server: Server) -> AuditLog:
-    config = server.snapshot.config
-    path = config.data / "audit.log"
-
-    def bounds() -> Bounds:
-        now = server.snapshot.config.admin_audit
-        return Bounds(now.max_size, now.keep)
-
-    try:
-        return AuditLog(path, time.time, bounds)
-    except OSError as error:
-        fault = Fault(("data",), f"{path} ({error.strerror})", "a file that graydns may write to")
-        raise ConfigError([config.document.locate(fault)]) from error
 
 
 def give_up(error: ConfigError) -> NoReturn:

@@ -100,7 +100,9 @@ class Transport:
 
     def _headers(self, token: str | None) -> Headers:
         token = token or self.token.current()
-        return Headers({"X-Consul-Token": [token]} if token else {})
+        # The agent is next door, where gzip is of no use. It goes by the first such header, not the one that treq adds.
+        plain = {"Accept-Encoding": ["identity"]}
+        return Headers({"X-Consul-Token": [token], **plain} if token else plain)
 
     def _refuse(self, hold: float | None) -> None:
         if self._closed:

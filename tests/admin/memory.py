@@ -102,7 +102,7 @@ class MemoryControl:
         return {"name": name, "configured": {"percent": {"canary": "10"}}, "live": {"percent": self.percent[name]}}
 
     async def service_percent(
-        self, name: str, percent: dict[str, str], actor: str, seconds: float | None = None
+        self, name: str, percent: dict[str, str], actor: str, seconds: float | None = None, local: bool = False
     ) -> dict[str, Any]:
         if not set(percent) <= {"canary"}:
             raise ControlError(f"{name} has no version {', '.join(sorted(percent))}")
@@ -112,19 +112,26 @@ class MemoryControl:
         return {"before": before, "after": percent, "seconds": seconds}
 
     async def service_weights(
-        self, name: str, weights: dict[str, int], actor: str, seconds: float | None = None
+        self, name: str, weights: dict[str, int], actor: str, seconds: float | None = None, local: bool = False
     ) -> dict[str, Any]:
         return {"before": None, "after": weights}
 
     async def service_whitelist(
-        self, name: str, version: str, add: list[str], remove: list[str], actor: str, seconds: float | None = None
+        self,
+        name: str,
+        version: str,
+        add: list[str],
+        remove: list[str],
+        actor: str,
+        seconds: float | None = None,
+        local: bool = False,
     ) -> dict[str, Any]:
         return {"before": remove, "after": add}
 
     async def service_abort(self, name: str, actor: str, local: bool = False) -> dict[str, Any]:
         return await self.service_percent(name, {"canary": "0"}, actor)
 
-    async def service_revert(self, name: str, actor: str, local: bool = False) -> dict[str, Any]:
+    async def service_revert(self, name: str, actor: str, local: bool = False, policy: bool = False) -> dict[str, Any]:
         return await self.service_percent(name, {"canary": "10"}, actor)
 
     async def policy_list(self) -> list[dict[str, Any]]:
@@ -133,7 +140,21 @@ class MemoryControl:
     async def policy_show(self, revision: int | None = None) -> dict[str, Any]:
         return {"meta": {"revision": revision or 7}}
 
-    async def policy_push(self, text: str, actor: str, activate: bool = True) -> dict[str, Any]:
+    async def policy_draft(
+        self,
+        name: str,
+        actor: str,
+        percent: dict[str, str] | None = None,
+        weights: dict[str, int] | None = None,
+        whitelist: dict[str, list[str]] | None = None,
+        version: str = "",
+    ) -> dict[str, Any]:
+        return {"base": 7, "revision": {"percent": {name: percent}}}
+
+    async def policy_push(
+        self, text: str, actor: str, activate: bool = True, base: int | None = None
+    ) -> dict[str, Any]:
+        self.calls.append(("policy_push", text, base))
         return {"before": {"revision": 7}, "after": {"revision": 8}, "activated": activate}
 
     async def policy_activate(self, revision: int, actor: str) -> dict[str, Any]:
@@ -142,12 +163,12 @@ class MemoryControl:
     async def policy_reset(self, revision: int, actor: str) -> dict[str, Any]:
         return {"before": {"high_water": 7}, "after": {"high_water": revision}}
 
-    async def gray_off(self, tenant: str | None, actor: str) -> dict[str, Any]:
+    async def gray_off(self, tenant: str | None, actor: str, local: bool = False) -> dict[str, Any]:
         before = list(self.off)
         self.off.append(tenant or "*")
         return {"before": before, "after": list(self.off)}
 
-    async def gray_on(self, tenant: str | None, actor: str) -> dict[str, Any]:
+    async def gray_on(self, tenant: str | None, actor: str, local: bool = False) -> dict[str, Any]:
         before = list(self.off)
         self.off = [each for each in before if each != (tenant or "*")]
         return {"before": before, "after": list(self.off)}
@@ -163,6 +184,22 @@ class MemoryControl:
     ) -> dict[str, Any]:
         self.calls.append(("flush", name, cohort, tenant))
         return {"before": {"entries": 3}, "after": {"entries": 0}}
+
+    def nta_list(self) -> list[dict[str, Any]]:
+        return [{"name": "broken.test", "source": "config", "until": None, "actor": None, "at": None, "reason": None}]
+
+    async def nta_add(self, name: str, seconds: float, reason: str, actor: str) -> dict[str, Any]:
+        return {"before": None, "after": {"until": seconds, "reason": reason}, "name": name}
+
+    async def nta_remove(self, name: str, actor: str) -> dict[str, Any]:
+        return {"before": {"until": None, "reason": ""}, "after": None, "name": name}
+
+    async def dnssec_explain(
+        self, name: str, rdtype: str, tenant: str | None = None, cd: bool = False
+    ) -> dict[str, Any]:
+        step = {"step": 1, "name": name, "type": "DS", "security": "bogus", "text": "bad\x1b[31m", "key_tag": 7}
+        told = {"name": name, "type": rdtype, "tenant": tenant, "steps": [step], "security": "bogus", "failed": 1}
+        return told | ({"records": ["x.test. 300 IN A 192.0.2.1"]} if cd else {})
 
     def upstreams(self) -> list[dict[str, Any]]:
         return [{"name": "default", "server": "udp://192.0.2.53:53", "state": "up"}]

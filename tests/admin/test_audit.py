@@ -22,7 +22,7 @@ async def test_a_change_leaves_who_where_what_before_and_after(tmp_path: Path) -
     async with running(unix(tmp_path), tmp_path) as admin:
         await admin.call("service_percent", seconds=60, **SHARES)
         common = {"actor": f"uid:{os.geteuid()}", "origin": "unix", "target": "api.shop.test", "tenant": "t-shop"}
-        asked = {"name": "api.shop.test", "percent": {"canary": "50"}, "seconds": 60}
+        asked = {"name": "api.shop.test", "percent": {"canary": "50"}, "seconds": 60, "local": False}
         assert admin.audit.lines == [
             common | {"action": "service.percent:asked", "before": None, "after": asked},
             common | {"action": "service.percent:done", "before": {"canary": "10"}, "after": {"canary": "50"}},

@@ -15,7 +15,8 @@ from graydns.config.address import UnixSocket
 from graydns.control.control import Control, Observers
 from graydns.ctl.link import Link, LinkError, Login
 from graydns.ctl.place import UnixPlace
-from graydns.observe.audit import AuditLog, Bounds
+from graydns.observe.audit.log import AuditLog, Bounds
+from graydns.observe.audit.seal import Seal
 from tests.admin.running import reactor
 from tests.admin.test_roles import COMMANDS, outcome_of
 from tests.control.running import Running, Site, run
@@ -31,7 +32,9 @@ async def administered(folder: Path) -> AsyncIterator[tuple[Running, Link]]:
     site.write_main()
     site.write()
     (folder / "var").mkdir()
-    audit = AuditLog(folder / "var/audit.log", time.time, lambda: Bounds(1 << 20, 5))
+    audit = AuditLog(
+        folder / "var/audit.log", Seal(bytes(32)), time.time, lambda: Bounds(1 << 20, 5), folder / "audit.head"
+    )
     running = run(site, reactor, observers=Observers(audit=audit, level=lambda level: "info"))
     control: Control = running.control
     path = folder / "admin.sock"

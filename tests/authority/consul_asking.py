@@ -13,6 +13,7 @@ from attrs import field, frozen
 from graydns.authority.consul.zone import ConsulDomain, consul_zone
 from graydns.authority.lookup import lookup
 from graydns.authority.zone import Zone, Zones
+from graydns.config.consul import Consul
 from graydns.model.catalog import NodeView, ServiceView
 from graydns.model.decision import Decision
 from graydns.model.name import from_text
@@ -25,7 +26,7 @@ from tests.authority.consul_scene import RECORDED, shown
 DOMAIN = from_text("consul")
 
 #: What DNS_CONFIG of the recorded agent says.
-SERVICE_TTL = {"*": 5, "api": 1, "we*": 2}
+CONFIG = Consul(service_ttl={"*": 5, "api": 1, "we*": 2})
 NODE_TTL, NEGATIVE_TTL = 7, 3
 
 
@@ -71,7 +72,7 @@ def recorded_catalog() -> Known:
 
 def make_domain(catalog: Known | Unknown, *, only_passing: bool = False) -> ConsulDomain:
     """The domain as the recorded agent had it."""
-    return ConsulDomain(DOMAIN, "dc1", catalog, SERVICE_TTL, NODE_TTL, only_passing)
+    return ConsulDomain(DOMAIN, "dc1", catalog, CONFIG.ttl_of, NODE_TTL, only_passing)
 
 
 def make_zones(catalog: Known | Unknown, *more: Zone, only_passing: bool = False) -> Zones:

@@ -169,9 +169,14 @@ def test_addresses_that_are_none_are_left_out() -> None:
 
 
 def test_ttl_of_a_service() -> None:
-    """Its own, else that of the longest prefix, else 0."""
-    domain = ConsulDomain(DOMAIN, "dc1", Unknown(), {"API": 1, "ap*": 2, "a*": 3})
-    assert [domain.ttl(name) for name in ("api", "apis", "abc", "web")] == [1, 2, 3, 0]
+    """What is said of it by its lowered name; whoever says nothing has 0."""
+    for domain, ttl in (
+        (ConsulDomain(DOMAIN, "dc1", web(instance(1)), {"web": 3}.__getitem__), 3),
+        (ConsulDomain(DOMAIN, "dc1", web(instance(1))), 0),
+    ):
+        zone = consul_zone(domain)
+        (line,) = say(Zones({zone.origin: zone}), "WEB.service.consul", "A")["answer"]
+        assert line.split()[1] == str(ttl)
 
 
 def test_name_servers_of_ours() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from graydns.config.address import Door, Server, SystemResolvers, UnixSocket
+from graydns.config.audit import Audit, ClientPrefix
 from graydns.config.load import load
 from graydns.config.main import Cache, Limits, Reload, Stale, Tenant, Tls, Trust, Upstream
 from graydns.model.errors import ConfigError
@@ -139,6 +140,33 @@ def test_every_option(tmp_path: Path) -> None:
     servers = (Server("udp", "192.0.2.53", 53), Server("tls", "192.0.2.54", 853, "dns.example"))
     assert config.upstreams == {"office": Upstream(servers, 0.5, True, True)}
     assert config.forward == {b"\4corp\4test\0": "office"}
+
+
+def test_audit(tmp_path: Path) -> None:
+    """Absent or null: none. ``{}`` has all defaults; a path is taken from the file's folder."""
+    assert main_of(tmp_path, "{}").audit is main_of(tmp_path, "audit: null").audit is None
+    bare = main_of(tmp_path, "audit: {}").audit
+    assert bare == Audit(tmp_path / "var/audit.jsonl", 256 << 20, 14, "drop", ClientPrefix(32, 128))
+    text = "audit: {file: a, max_size: 64KiB, keep: 1, on_full: wait, client_prefix: {ipv4: 0}}"
+    assert main_of(tmp_path, text).audit == Audit(tmp_path / "a", 1 << 16, 1, "wait", ClientPrefix(0, 128))
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "expected"),
+    [
+        ("audit: {on_full: block}", "1:18", "one of drop, wait"),
+        ("audit: {keep: 0}", "1:15", "from 1 to 10000"),
+        ("audit: {client_prefix: {ipv4: 33}}", "1:31", "from 0 to 32"),
+        ("audit: {client_prefix: {ipv5: 3}}", "1:25", "another one of ipv4, ipv6"),
+        ("audit: var/audit.jsonl", "1:8", "mapping"),
+        ("admin_audit: {keep: 0}", "1:21", "from 1 to 100"),
+    ],
+)
+def test_wrong_audit(tmp_path: Path, text: str, place: str, expected: str) -> None:
+    """Like all faults, with its place."""
+    (fault,) = faults_of_main(tmp_path, text)
+    assert f"{fault.line}:{fault.column}" == place
+    assert expected in fault.expected
 
 
 @pytest.mark.parametrize(("text", "place", "expected"), FAULTS)

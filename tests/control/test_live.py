@@ -16,7 +16,8 @@ from twisted.internet.task import Clock
 from graydns.control.control import Observers
 from graydns.control.state import Served
 from graydns.model.errors import ControlError
-from graydns.observe.audit import AuditLog, Bounds
+from graydns.observe.audit.log import AuditLog, Bounds
+from graydns.observe.audit.seal import Seal
 from tests.control.running import Running, Site, at_once, in_reactor, run
 from tests.coroutines import finished
 from tests.listen.running import until
@@ -187,7 +188,13 @@ def test_a_change_ends_when_it_is_to(site: Site, clock: Clock, restart: bool) ->
 
 def test_the_end_of_a_change_is_written_down(site: Site, clock: Clock) -> None:
     """With what was and what is, for the tenant whose it is; also where no file has the service any more."""
-    audit = AuditLog(site.folder / "audit.log", clock.seconds, lambda: Bounds(1 << 20, 5))
+    audit = AuditLog(
+        site.folder / "audit.log",
+        Seal(bytes(32)),
+        clock.seconds,
+        lambda: Bounds(1 << 20, 5),
+        site.folder / "audit.head",
+    )
     running = begin(site, clock, Observers(audit=audit))
     running.control.start()
     finished(running.control.service_percent("api.a.test", {"canary": "100"}, "me", seconds=60))

@@ -334,10 +334,11 @@ async def test_a_fault_of_the_main_file_refuses_all(lenient: Running, broken: st
 async def test_keys_that_need_a_restart_are_told(running: Running) -> None:
     """Where the server listens stays as it is and is reported; other keys of the file take effect."""
     before = running.server.snapshot.config.listen
-    more = "listen: ['udp://127.0.0.1:5999']\nlimits: {max_connections: 5, nsid: new}\ntrust: {ecs: []}\nconsul: {}\n"
+    more = "listen: ['udp://127.0.0.1:5999']\nlimits: {max_connections: 5, nsid: new}\ntrust: {ecs: []}\n"
+    more += "consul: {}\naudit: {}\n"
     running.site.write_main(more)
     outcome = await running.control.reload("me")
-    assert outcome["restart"] == ["listen", "consul", "limits.max_connections"]
+    assert outcome["restart"] == ["listen", "audit", "consul", "limits.max_connections"]
     assert outcome["changes"]["files"]["altered"] == ["graydns.yaml"]
     now = running.server.snapshot.config
     assert now.listen == before

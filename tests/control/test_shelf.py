@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from graydns.control.shelf import FILE, Shelf
 from graydns.model.catalog import WARNING, Instance, NodeView, ServiceView, Weights
-from graydns.sources.consul.feed import Told
+from graydns.sources.consul.kept import Told
 
 WEB = Instance("n1", "192.0.2.1", "web", "web1", "h.test", 80, ("v2",), {"k": "v"}, Weights(3, 1), WARNING)
 TOLD = [Told(ServiceView("web", (WEB,)), 7), Told(NodeView("n1", "192.0.2.1", MappingProxyType({"rack": "a"})), 9)]

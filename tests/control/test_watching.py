@@ -11,7 +11,8 @@ from twisted.internet.task import LoopingCall
 
 from graydns.control.control import Observers
 from graydns.control.reloader import Refused
-from graydns.observe.audit import AuditLog, Bounds
+from graydns.observe.audit.log import AuditLog, Bounds
+from graydns.observe.audit.seal import Seal
 from graydns.sources.watch import Look, pause, settled, stamp
 from tests.control.running import Running, Site, at_once, in_reactor, run
 
@@ -41,7 +42,9 @@ async def test_a_change_is_noticed(watched: Running) -> None:
 @in_reactor
 async def test_what_no_operator_asked_for_is_written_down(site: Site) -> None:
     """What was taken up or refused because a file changed, or on a signal, stands in the audit log with its cause."""
-    audit = AuditLog(site.folder / "audit.log", time.time, lambda: Bounds(1 << 20, 5))
+    audit = AuditLog(
+        site.folder / "audit.log", Seal(bytes(32)), time.time, lambda: Bounds(1 << 20, 5), site.folder / "audit.head"
+    )
     running = run(site, reactor, in_thread=at_once, observers=Observers(audit=audit))
     running.site.write("2", "100")
     await running.control.look()

@@ -45,6 +45,11 @@ COMMANDS = {
     "cache flush": {"before", "after"},
     "cache flush www.test --cohort t/api/canary/192.0.2.1": {"before", "after"},
     "upstreams": {"name", "server", "state"},
+    "nta list": {"name", "source", "until", "actor", "at", "reason"},
+    "nta add broken.test --for 2h --reason known": {"before", "after", "name"},
+    "nta remove broken.test": {"before", "after", "name"},
+    "dnssec explain www.test --tenant t-shop": {"name", "type", "tenant", "steps", "security", "failed"},
+    "dnssec explain www.test mx --cd": {"name", "type", "tenant", "steps", "security", "failed", "records"},
     "trace api.shop.test": {"name", "client", "stages"},
     "trace api.shop.test --watch": {"before", "after", "names"},
     "audit tail --last 2": {"actor", "action", "target", "tenant"},
@@ -66,7 +71,10 @@ def test_for_programs(command: str, server: Server) -> None:
     assert set(result[0] if isinstance(result, list) else result) == COMMANDS[command]
 
 
-@pytest.mark.parametrize("command", ["status", "zones", "explain api.shop.test A", "service show api.shop.test"])
+@pytest.mark.parametrize(
+    "command",
+    ["status", "zones", "explain api.shop.test A", "service show api.shop.test", "dnssec explain api.shop.test --cd"],
+)
 def test_for_people(command: str, server: Server) -> None:
     """Without ``--json`` there are tables, with nothing in them that could steer a terminal."""
     ran = server.ctl(*command.split())
@@ -87,6 +95,18 @@ def test_a_change_shows(server: Server) -> None:
     assert shown["live"]["percent"] == {"canary": "12.5"}
     done = server.ctl("--json", "service", "percent", "web.farm.test", "canary=25", "--for", "90m").json["result"]
     assert done == {"before": {"canary": "12.5"}, "after": {"canary": "25"}, "seconds": 5400.0}
+
+
+def test_a_negative_trust_anchor_lasts_a_day_unless_told_otherwise(server: Server) -> None:
+    """And what takes a duration takes no number without its unit."""
+    assert server.ctl("--json", "nta", "add", "x.test").json["result"]["after"] == {"until": 86400.0, "reason": ""}
+    assert server.ctl("nta", "add", "x.test", "--for", "3600").status == 2
+
+
+def test_an_explanation_of_validation_has_its_steps_first(server: Server) -> None:
+    """Then the records, if they are asked for, and last what the answer is worth."""
+    out = server.ctl("dnssec", "explain", "x.test", "--cd").out
+    assert out.index("step") < out.index("192.0.2.1") < out.index("failed")
 
 
 def test_what_is_off_is_shouted(server: Server) -> None:

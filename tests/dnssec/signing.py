@@ -33,9 +33,13 @@ INCEPTION, EXPIRATION = NOW - 3600, NOW + 86400
 ALL = Settings(algorithms=Algorithms(KNOWN))
 
 
-@cache
 def private_key(algorithm: int, number: int = 0) -> GenericPrivateKey:
     """A new key; always the same for the same arguments."""
+    return _private_key(algorithm, number)
+
+
+@cache
+def _private_key(algorithm: int, number: int) -> GenericPrivateKey:
     made = get_algorithm_cls(algorithm)
     if issubclass(made, PrivateRSA):
         return made.generate(1024)

@@ -102,9 +102,11 @@ def test_duplicates_and_ttls() -> None:
 
 
 def test_classes_do_not_mix() -> None:
-    """Records of another class are another RRset."""
+    """Records of another class are another RRset, and signatures are of one class."""
     wire = b"".join(b"\0" + struct.pack("!HHIH", 1, rdclass, 1, 1) + b"x" for rdclass in (1, 3))
-    assert [it.rdclass for it in read(b"\0", 5, wire, (2, 0, 0))] == [1, 3]
+    wire += b"\0" + struct.pack("!HHIH", RRSIG, 3, 1, 20) + b"\0\1" + bytes(17) + b"x"
+    found = read(b"\0", 5, wire, (3, 0, 0))
+    assert [(it.rdclass, len(it.signatures)) for it in found] == [(1, 0), (3, 1)]
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,23 @@ from graydns.dnssec.algorithms import KNOWN, Algorithms
 from graydns.dnssec.budget import Budget, Exceeded, Limits
 from graydns.dnssec.keys import Key, KeySet
 from graydns.dnssec.records import RRset, Signature, read
-from graydns.dnssec.signature import Failed, Settings, Verified, cost, moment, verify
+from graydns.dnssec.signature import Failed, Settings, Verified, cost, moment, signed_data, verify
 from graydns.model.name import from_text, is_within
 from graydns.model.proof import EdeCode, Signer
 from graydns.wire.walk import Malformed
-from tests.dnssec.signing import ALL, EXPIRATION, NOW, Zone, body_of, budget, message, one, rrsets
+from tests.dnssec.signing import (
+    ALL,
+    EXPIRATION,
+    INCEPTION,
+    NOW,
+    Zone,
+    body_of,
+    budget,
+    message,
+    one,
+    private_key,
+    rrsets,
+)
 
 ZONE = Zone()
 EXAMPLE = from_text("example.")
@@ -62,7 +74,7 @@ def test_what_is_told() -> None:
     assert found.key.octets == ZONE.octets
     assert found.wildcard is None
     assert found.lifetime == 300
-    assert found.signer == Signer(EXAMPLE, found.key.tag, 13, 300, EXPIRATION)
+    assert found.signer == Signer(EXAMPLE, found.key.tag, 13, 300, EXPIRATION, INCEPTION)
 
 
 NAMES = st.lists(
@@ -304,6 +316,17 @@ def test_labels_are_signed() -> None:
     for labels in (0, 1, 2, 3, 5, 127, 255):
         failed(check(altered(rrset, labels=labels)), EdeCode.BOGUS)
         failed(check(altered(expanded("a.b.w.example."), labels=labels if labels != 2 else 4)), EdeCode.BOGUS)
+
+
+@pytest.mark.parametrize("owner", ["www.example.", "*.w.example."])
+def test_more_labels_than_the_name(owner: str) -> None:
+    """A count of labels above the owner's, without its asterisk, is refused though the signature is good."""
+    rrset = signed(f"{owner} 60 IN A 192.0.2.1")
+    wrong = altered(rrset, labels=rrset.signatures[0].labels + 1)
+    (signature,) = wrong.signatures
+    octets = private_key(13).sign(signed_data(wrong, signature, None))
+    found = check(wrong._replace(signatures=(signature._replace(octets=octets),)))
+    assert "more than the name has" in failed(found, EdeCode.BOGUS)
 
 
 def test_wildcard_above_its_zone() -> None:

@@ -10,6 +10,8 @@ import pytest
 from attrs import frozen
 
 from tests.conftest import TWISTD, answers
+from tests.e2e.policysite import READ, Site, beside, rights
+from tools.consul import ConsulServer
 from tools.knot import knot_configuration
 from tools.process import Process, free_ports, start
 
@@ -83,3 +85,17 @@ def demo(upstream: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[De
         yield Demo(port, tls, process, folder)
     finally:
         process.stop()
+
+
+@pytest.fixture
+def site(agent: ConsulServer, tmp_path: Path) -> Site:
+    """A graydns beside an agent; it is not started."""
+    return beside(agent, tmp_path / "graydns")
+
+
+@pytest.fixture
+def guarded(guarded_agent: ConsulServer, tmp_path: Path) -> Site:
+    """The same with an agent that denies everything without a token; the one of graydns is bound to ``reading``."""
+    rights(guarded_agent, READ)
+    told = guarded_agent.must("PUT", "/v1/acl/token", {"Policies": [{"Name": "reading"}]})
+    return beside(guarded_agent, tmp_path / "graydns", f"token: {told['SecretID']}")

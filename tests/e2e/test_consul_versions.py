@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import dns.edns
 import dns.message
@@ -11,9 +16,11 @@ import pytest
 from attrs import frozen
 
 from tests.e2e.serving import serving, write
-from tests.e2e.test_consul import addresses, ask, until
+from tests.e2e.test_consul import addresses, ask, is_stale, until
 from tools.consul import ConsulServer
 from tools.process import free_ports
+
+GRAYDNSCTL = Path(sys.executable).parent / "graydnsctl"
 
 STABLE = {"192.0.2.10"}
 
@@ -40,19 +47,23 @@ class Place:
 
     config: Path
     port: int
+    pages: int
 
 
 @pytest.fixture
 def place(agent: ConsulServer, tmp_path: Path) -> Place:
     """A configuration with that agent; nothing serves it yet."""
-    (port,) = free_ports(1)
+    port, pages = free_ports(2)
     folder = tmp_path / "graydns"
     folder.mkdir()
     main = f"""\
         listen: ["udp://127.0.0.1:{port}"]
-        consul: {{address: {agent.address}}}
+        consul: {{address: {agent.address}, stale_after: 2s}}
         """
-    return Place(write(folder, main, {"shop.test": (ZONE, "")}), port)
+    config = write(folder, main, {"shop.test": (ZONE, "")})
+    text = config.read_text().replace("admin: null", "admin: unix:admin.sock")
+    config.write_text(text.replace("http: null", f"http: tcp://127.0.0.1:{pages}"))
+    return Place(config, port, pages)
 
 
 def register(agent: ConsulServer, number: int) -> None:
@@ -119,3 +130,47 @@ def test_a_restart_without_consul(agent: ConsulServer, place: Place) -> None:
         until(lambda: addresses(ask(port, "all.shop.test")) == {"192.0.2.20"})
         agent.must("PUT", "/v1/agent/check/pass/c20")  # a check that was never refreshed has failed by now
         until(lambda: clients(port) == before)
+
+
+def test_old_data_say_so(agent: ConsulServer, place: Place) -> None:
+    """Answers of versions from Consul carry EDE 3 while it is silent for too long, those of the file's never do; the
+    status and the metrics tell how old they are, and which canary is emptied."""
+    register(agent, 20)
+    port = place.port
+
+    def stale(name: str) -> set[tuple[frozenset[str], bool]]:
+        told = [ask(port, name, subnet=f"198.51.{number}.0") for number in range(40)]
+        return {(frozenset(addresses(answer)), is_stale(answer)) for answer in told}
+
+    canary, stable = frozenset({"192.0.2.20"}), frozenset(STABLE)
+    with serving(place.config, port):
+        until(lambda: stale("api.shop.test") == {(canary, False), (stable, False)})
+        agent.freeze()
+        until(lambda: stale("api.shop.test") == {(canary, True), (stable, False)})
+        until(lambda: stale("all.shop.test") == {(canary, True)})
+        until(lambda: status(place)["consul"]["stale"] == 1)
+        assert status(place)["consul"]["age"] > 2
+        assert "graydns_consul_stale 1.0" in metrics(place)
+        agent.thaw()
+        until(lambda: stale("api.shop.test") == {(canary, False), (stable, False)})
+        assert status(place)["consul"]["stale"] == 0
+        agent.must("PUT", "/v1/agent/check/fail/c20")
+        emptied = 'graydns_version_emptied{service="api.shop.test",tenant="t-demo",version="canary"}'
+        until(lambda: f"{emptied} 1.0" in metrics(place))
+        agent.must("PUT", "/v1/agent/check/pass/c20")
+        until(lambda: f"{emptied} 0.0" in metrics(place))
+
+
+def status(place: Place) -> dict[str, Any]:
+    """What graydnsctl gives."""
+    command = [str(GRAYDNSCTL), "--json", "status"]
+    done = subprocess.run(command, cwd=place.config.parent, capture_output=True, text=True, timeout=60)
+    told: dict[str, Any] = json.loads(done.stdout)["result"]
+    return told
+
+
+def metrics(place: Place) -> str:
+    """The page."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{place.pages}/metrics", timeout=5) as page:
+        text: str = page.read().decode()
+        return text

@@ -4,177 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
-import sys
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-import dns.edns
-import dns.message
-import dns.query
 import pytest
-from attrs import define, field
 
 from graydns.config.strategy import moment_text
-from graydns.sources.policy.keys import new_private_key
-from graydns.sources.policy.signing import entries, sign
-from tests.conftest import TWISTD, answers
-from tests.e2e.serving import write
-from tests.sources.policy.making import strategy
-from tools.consul import ConsulServer
-from tools.process import Process, free_ports, start
+from graydns.sources.policy.signing import entries
+from tests.e2e.policysite import CANARY, CLIENTS, KEY, READ, Site, beside, rights, signed
 
 pytestmark = pytest.mark.timeout(120)
-
-GRAYDNSCTL = Path(sys.executable).parent / "graydnsctl"
-
-#: Seconds in which what has to happen within milliseconds must have happened on a machine however busy.
-AMPLE = 20.0
-
-#: Clients that are asked for: a share of them says what share gets the canary.
-CLIENTS = 60
-
-KEY = new_private_key()
-
-STABLE, CANARY = "192.0.2.10", "192.0.2.20"
-
-ZONE = """\
-    tenant_id: one
-    services:
-      api.a.test:
-        versions: {stable: {A: 192.0.2.10}, canary: {A: 192.0.2.20}}
-        default: stable
-    """
-
-
-@define
-class Site:
-    """A folder with a graydns's configuration, and the agent beside it."""
-
-    folder: Path
-    agent: ConsulServer
-    port: int
-    pages: int
-    process: Process | None = field(default=None)
-
-    @contextmanager
-    def serving(self) -> Iterator[None]:
-        process = start([*TWISTD, "graydns", "--config", "graydns.yaml"], self.folder)
-        try:
-            process.wait_until(lambda: answers(self.port))
-            yield
-        finally:
-            process.stop()
-
-    def canaries(self) -> int:
-        """How many of CLIENTS get the canary."""
-        return sum(self.ask(f"198.51.{number}.0") == [CANARY] for number in range(CLIENTS))
-
-    def ask(self, subnet: str) -> list[str]:
-        options: list[dns.edns.Option] = [dns.edns.ECSOption(subnet, 24)]
-        query = dns.message.make_query("api.a.test", "A", use_edns=0, options=options)
-        answer = dns.query.udp(query, "127.0.0.1", timeout=5, port=self.port)
-        return [str(rdata) for rrset in answer.answer for rdata in rrset]
-
-    def until(self, true: Callable[[], bool]) -> None:
-        end = time.monotonic() + AMPLE
-        while not true():
-            assert time.monotonic() < end, self.status()
-            time.sleep(0.05)
-
-    def ctl(self, *words: str, status: int = 0) -> Any:
-        """What graydnsctl gives, as JSON; the error where *status* is 1."""
-        done = subprocess.run(
-            [str(GRAYDNSCTL), "--json", *words], cwd=self.folder, capture_output=True, text=True, timeout=60
-        )
-        assert done.returncode == status, (done.stdout, done.stderr)
-        told = json.loads(done.stdout)
-        return told["result"] if status == 0 else told["error"]
-
-    def status(self) -> Any:
-        return self.ctl("status")["policy"]
-
-    def refused(self, reason: str) -> bool:
-        """Whether what is active now is refused for *reason*."""
-        found = self.status()["refused"]
-        return found is not None and found["reason"] == reason
-
-    def metrics(self) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.pages}/metrics", timeout=5) as page:
-            text: str = page.read().decode()
-            return text
-
-    def file(self, number: int, canary: str, **parts: Any) -> str:
-        """A file that can be pushed."""
-        path = self.folder / f"policy{number}.json"
-        path.write_text(json.dumps(signed(number, canary, **parts)))
-        return str(path)
-
-    def put(self, keys: dict[str, bytes]) -> None:
-        """Write one key after the other."""
-        for key, value in keys.items():
-            self.agent.must("PUT", f"/v1/kv/{key}", value)
-
-    def activate(self, number: int) -> None:
-        self.put({"gray/strategy/active": str(number).encode()})
-
-
-def signed(number: int, canary: str, not_before: str | None = None, **parts: Any) -> dict[str, Any]:
-    """A signed revision that gives the canary a share."""
-    meta = {"not_before": not_before, "not_after": None, "tenant": "one"}
-    empty: dict[str, Any] = {"route": [], "weight": {}, "whitelist": {}}
-    said = {**empty, "percent": {"api.a.test": {"canary": canary}}, **parts}
-    return sign(strategy(number, meta=meta, **said), KEY, "k1")
-
-
-def beside(agent: ConsulServer, folder: Path, more: str = "") -> Site:
-    """A graydns's configuration that takes policies from *agent*, with *more* in its section."""
-    port, pages = free_ports(2)
-    public = base64.b64encode(KEY.public.octets).decode()
-    main = f"""\
-        listen: ["udp://127.0.0.1:{port}"]
-        zones: zones/
-        reload: {{refresh_interval_ms: 200}}
-        consul:
-          address: {agent.address}
-          stale_after: 5s
-          policy: {{keys: [{{id: k1, ed25519: "{public}"}}]}}
-          {more}
-        """
-    folder.mkdir()
-    config = write(folder, main, {"a.test": (ZONE, "")})
-    text = config.read_text().replace("admin: null", "admin: unix:admin.sock")
-    config.write_text(text.replace("http: null", f"http: tcp://127.0.0.1:{pages}"))
-    return Site(folder, agent, port, pages)
-
-
-@pytest.fixture
-def site(agent: ConsulServer, tmp_path: Path) -> Site:
-    """A graydns beside an agent; it is not started."""
-    return beside(agent, tmp_path / "graydns")
-
-
-@pytest.fixture
-def guarded(guarded_agent: ConsulServer, tmp_path: Path) -> Site:
-    """The same with an agent that denies everything without a token; the one of graydns is bound to ``reading``."""
-    rights(guarded_agent, READ)
-    told = guarded_agent.must("PUT", "/v1/acl/token", {"Policies": [{"Name": "reading"}]})
-    return beside(guarded_agent, tmp_path / "graydns", f"token: {told['SecretID']}")
-
-
-READ = 'key_prefix "gray/" { policy = "read" } agent_prefix "" { policy = "read" }'
-
-
-def rights(agent: ConsulServer, rules: str) -> None:
-    """Have the policy ``reading`` give these."""
-    status, found = agent.call("GET", "/v1/acl/policy/name/reading")
-    path = f"/v1/acl/policy/{found['ID']}" if status == 200 else "/v1/acl/policy"
-    known = {"ID": found["ID"]} if status == 200 else {}
-    agent.must("PUT", path, {**known, "Name": "reading", "Rules": rules})
 
 
 def test_a_pushed_revision_is_in_the_answers_and_a_forged_one_is_not(site: Site) -> None:
@@ -247,7 +86,7 @@ def test_an_abort_in_kv_sends_all_to_the_default(site: Site) -> None:
         site.put({"gray/abort/api.a.test": b""})
         site.until(lambda: site.canaries() == 0)
         assert site.status()["aborted"] == ["api.a.test"]
-        assert "aborted on all nodes" in site.ctl("service", "percent", "api.a.test", "canary=5", status=1)
+        assert "aborted on all nodes" in site.ctl("service", "percent", "api.a.test", "canary=5", "--local", status=1)
     site.agent.kill()
     with site.serving():
         assert site.canaries() == 0
@@ -286,7 +125,7 @@ def test_layers(site: Site) -> None:
     with site.serving():
         site.ctl("policy", "push", site.file(7, "0", route=[rule]))
         assert site.ask("10.2.3.0") == [CANARY]
-        site.ctl("service", "percent", "api.a.test", "canary=100")
+        site.ctl("service", "percent", "api.a.test", "canary=100", "--local")
         assert site.canaries() == CLIENTS
         site.ctl("service", "revert", "api.a.test")
         assert site.canaries() == 0
@@ -326,7 +165,7 @@ def test_what_does_not_fit_yet_is_taken_when_it_does(site: Site) -> None:
     """A revision whose time is to come, and one whose version a file has later, count without being written again."""
     config = site.folder / "zones/a.test/zone-config.yaml"
     with site.serving():
-        soon = moment_text(int(time.time()) + 4)
+        soon = moment_text(int(time.time()) + 12)
         assert "has not come" in site.ctl("policy", "push", site.file(7, "100", not_before=soon), status=1)
         site.put(entries(signed(7, "100", not_before=soon)))
         site.activate(7)
@@ -345,13 +184,21 @@ def test_what_does_not_fit_yet_is_taken_when_it_does(site: Site) -> None:
 
 
 def test_a_large_policy_can_be_pushed(site: Site) -> None:
-    """As large as it may be; a larger one is refused before it is sent."""
-    clients = [f"client:{number:020}" for number in range(850)]
+    """As large as Consul takes; a larger one is refused with its size, and one past any bound before it is sent."""
+    clients = [f"client:{number:020}" for number in range(20_000)]
+
+    def file(number: int, count: int) -> str:
+        return site.file(number, "100", whitelist={"api.a.test": {"canary": clients[:count]}})
+
     with site.serving():
-        site.ctl("policy", "push", site.file(7, "100", whitelist={"api.a.test": {"canary": clients}}))
+        site.ctl("policy", "push", file(7, 12_900))  # 387,000 octets, and as many as that in base64: 516,000
         assert site.canaries() == CLIENTS
-        larger = site.file(8, "100", whitelist={"api.a.test": {"canary": clients * 2}})
-        assert "can push" in site.ctl("policy", "push", larger, status=1)
+        refusal = site.ctl("policy", "push", file(8, 13_100), status=1)
+        assert "too large for a transaction, and nothing was written" in refusal
+        assert "can push" in site.ctl("policy", "push", file(8, 18_000), status=1)
+        assert site.agent.must("GET", "/v1/kv/gray/strategy/active?raw") == 7
+        site.ctl("policy", "push", site.file(8, "0"))
+        assert site.canaries() == 0
 
 
 def test_a_token_that_loses_its_rights_takes_nothing_away(guarded: Site) -> None:
@@ -382,3 +229,26 @@ def test_two_nodes(site: Site) -> None:
         other.until(lambda: other.canaries() == 0)
         other.ctl("service", "revert", "api.a.test")
         site.until(lambda: site.canaries() == CLIENTS)
+
+
+def test_the_head_of_the_audit_log_is_in_kv(site: Site) -> None:
+    """Below the prefix of policies, where it disturbs none; a log that was cut off meanwhile says so."""
+    with site.serving():
+        site.ctl("policy", "push", site.file(7, "100"))
+    log, head = site.folder / "var/audit.log", site.folder / "var/audit.head"
+
+    def kept() -> Any:
+        rows = site.agent.must("GET", "/v1/kv/gray/audit/?recurse") or []
+        return [json.loads(base64.b64decode(row["Value"])) for row in rows]
+
+    with site.serving():
+        site.until(lambda: site.agent.call("GET", "/v1/kv/gray/audit/?recurse")[0] == 200)
+        assert kept()[0]["number"] > 0
+        assert kept()[0]["hmac"].encode() in log.read_bytes()
+        assert site.status()["revision"] == 7
+        assert site.ctl("audit", "verify")["ok"]
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(lines[:1]))
+    head.unlink()
+    with site.serving():
+        site.until(lambda: b'"lost":' in log.read_bytes())

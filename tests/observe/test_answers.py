@@ -16,10 +16,12 @@ from graydns.fast.tally import MOST, OTHER
 from graydns.listen.door import DoorLimits
 from graydns.listen.service import Doors
 from graydns.model.decision import Cohort, Decision, Kind
+from graydns.observe.auditing import AuditFigures
 from graydns.observe.families import PIECE, render
 from graydns.observe.insides import MOST_TENANTS, PolicyFigures
 from graydns.observe.observatory import Observatory
 from graydns.server import Server
+from graydns.sources.consul.figures import FeedFigures
 from tests.observe.watching import ROOT, ask, demo, wire
 
 
@@ -34,8 +36,19 @@ def observatory(server: Server) -> Observatory:
     """What observes it."""
     doors = Doors([], server.front, DoorLimits(), Clock())  # type: ignore[arg-type]  # nothing is opened
     figures = PolicyFigures(7, {"lower": 2})
+    feed = FeedFigures(known=9, watches=5, shared=4, age=1.5, stale=3, doubted=1, errors=2, last_error="500")
     reloads = {"ok": 3, "refused": 1}
-    return Observatory(server, doors, Clock(), http=None, reloads=lambda: reloads, policies=lambda: figures)
+    audit = AuditFigures(40, {"disk": 1, "queue": 2}, 3, 4)
+    return Observatory(
+        server,
+        doors,
+        Clock(),
+        http=None,
+        reloads=lambda: reloads,
+        audit=lambda: audit,
+        policies=lambda: figures,
+        catalog=lambda: feed,
+    )
 
 
 def text(registry: CollectorRegistry) -> str:
@@ -157,6 +170,12 @@ def test_thousands_of_series_come_in_pieces(server: Server, observatory: Observa
     assert whole.count("# TYPE graydns_decisions_total counter\n") == 1
     assert len(re.findall(r"^graydns_decisions_total\{", whole, re.MULTILINE)) == MOST + 1
     assert len(list(text_string_to_metric_families(whole))) == whole.count("# TYPE")
+
+
+def test_the_feed_has_its_figures(observatory: Observatory) -> None:
+    """Each under its name."""
+    wanted = {"known": 9, "watches": 5, "shared": 4, "age_seconds": 1.5, "stale": 3, "doubted": 1, "errors_total": 2}
+    assert {name: of(observatory, f"graydns_consul_{name}") for name in wanted} == wanted
 
 
 def test_docs_list_every_metric(observatory: Observatory) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from graydns.model.catalog import CRITICAL, PASSING, WARNING, ServiceView, Weights
 from graydns.model.errors import Unreadable
-from graydns.sources.consul.reading import read_node, read_nodes, read_service, read_services
+from graydns.sources.consul.reading import read_node, read_service
 from tests.authority.consul_asking import recording
 
 _scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters())
@@ -28,8 +28,6 @@ _documents = st.recursive(
 READERS: list[Callable[[Any], object]] = [
     lambda document: read_service("web", document),
     lambda document: read_node("n1", document),
-    read_services,
-    read_nodes,
 ]
 
 
@@ -95,22 +93,12 @@ def test_a_service_that_is_gone() -> None:
 
 
 def test_nodes() -> None:
-    """Null is a node that does not exist; both endpoints tell the same of one that does."""
+    """Null is a node that does not exist; one that is told again is the same object."""
     assert read_node("zz", None).address is None
-    told = recording()
-    nodes = read_nodes(told["catalog"]["nodes"])
-    assert set(nodes) == {name.lower() for name in told["node"]}
-    for name, document in told["node"].items():
-        assert read_node(name, document, nodes[name.lower()]) is nodes[name.lower()]
-    again = read_nodes(told["catalog"]["nodes"], nodes)
-    assert all(again[name] is node for name, node in nodes.items())
-
-
-def test_services() -> None:
-    """The names with the tags of all their instances."""
-    services = read_services(recording()["catalog"]["services"])
-    assert set(services["web"]) == {"v1", "v2", "primary", "Primary"}
-    assert services["CamelCase"] == ("TagCase",)
+    for name, document in recording()["node"].items():
+        node = read_node(name, document)
+        assert node.address == document["Node"]["Address"]
+        assert read_node(name, document, node) is node
 
 
 @pytest.mark.parametrize(

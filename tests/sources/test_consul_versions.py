@@ -161,6 +161,21 @@ def test_a_change_of_state_is_logged(scene: Scene, tmp_path: Path) -> None:
     ]
 
 
+def test_what_was_told_too_long_ago_is_stale(scene: Scene, tmp_path: Path) -> None:
+    """Until it is told again; versions from the file never are."""
+    scene.begin(load(tmp_path, "{consul: {service: api}}"))
+    scene.tell(instance(20))
+    assert (scene.version, scene.decision().stale) == ("canary", False)
+    old = [scene.views["api"]]
+    scene.versions.is_stale = lambda view: view in old
+    scene.versions.hear(old[0])
+    assert (scene.version, scene.addresses, scene.decision().stale) == ("canary", ["20"], True)
+    others = [scene.decision(identity=f"client:{number}") for number in range(40)]
+    assert {one.stale for one in others if one.cohort.outcome == "stable"} == {False}
+    scene.tell(instance(20))
+    assert not scene.decision().stale
+
+
 def test_a_default_answers_with_all_it_has(scene: Scene, tmp_path: Path) -> None:
     """Too few healthy: all; none registered: no records; not known yet: neither."""
     scene.begin(load(tmp_path, "{consul: {service: api}, answers: 9}", "canary"))

@@ -13,7 +13,7 @@ from tools.signed.served import is_up
 
 #: Other than Unbound's defaults: the clock; names ending in test. (it has a zone of its own for them); nothing is made
 #: up from proofs seen before (aggressive-nsec, harden-below-nxdomain), so that each question finds the fault it is
-#: meant to find; and room for many questions at a time.
+#: meant to find; room for many questions at a time, and patience with an upstream that is slow to answer them.
 _CONFIGURATION = """\
 server:
   interface: 127.0.0.1@{port}
@@ -41,6 +41,8 @@ server:
   key-cache-size: 32m
   outgoing-range: 2048
   num-queries-per-thread: 1024
+  infra-cache-min-rtt: 8000
+  unknown-server-time-limit: 8000
   jostle-timeout: 10000
   incoming-num-tcp: 200
   outgoing-num-tcp: 200

@@ -20,7 +20,8 @@ options {{
   directory "{folder}"; pid-file none; session-keyfile none;
   listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
   recursion yes; dnssec-validation no; empty-zones-enable no; minimal-responses yes; notify no;
-  check-integrity no; check-names primary ignore; max-records-per-type 0; max-types-per-name 0;
+  check-integrity no; check-names primary ignore; rrset-order {{ order none; }};
+  max-records-per-type 0; max-types-per-name 0;
 }};
 controls {{}};
 """

@@ -57,25 +57,34 @@ class Control(Protocol):
         """One service as the file has it and as it is, and what it served."""
 
     async def service_percent(
-        self, name: str, percent: dict[str, str], actor: str, seconds: float | None = None
+        self, name: str, percent: dict[str, str], actor: str, seconds: float | None = None, local: bool = False
     ) -> Table:
-        """Give versions shares of the clients, for *seconds* or until reverted."""
+        """Give versions shares of the clients, for *seconds* or until reverted; *local*: on this node only."""
 
     async def service_weights(
-        self, name: str, weights: dict[str, int], actor: str, seconds: float | None = None
+        self, name: str, weights: dict[str, int], actor: str, seconds: float | None = None, local: bool = False
     ) -> Table:
         """Give versions shares in proportion."""
 
     async def service_whitelist(
-        self, name: str, version: str, add: list[str], remove: list[str], actor: str, seconds: float | None = None
+        self,
+        name: str,
+        version: str,
+        add: list[str],
+        remove: list[str],
+        actor: str,
+        seconds: float | None = None,
+        local: bool = False,
     ) -> Table:
         """Change who always gets *version*."""
 
     async def service_abort(self, name: str, actor: str, local: bool = False) -> Table:
         """Send everybody to the default version; *local*: on this node only."""
 
-    async def service_revert(self, name: str, actor: str, local: bool = False) -> Table:
-        """Drop what was changed live; the file counts again. *local*: on this node only."""
+    async def service_revert(self, name: str, actor: str, local: bool = False, policy: bool = False) -> Table:
+        """Drop what was changed live; the file counts again. *local*: on this node only. *policy*: drop what the policy
+        says of it instead.
+        """
 
     async def policy_list(self) -> list[Table]:
         """The last revisions that Consul's KV has."""
@@ -83,8 +92,25 @@ class Control(Protocol):
     async def policy_show(self, revision: int | None = None) -> Table:
         """One revision, None = the active one, as it can be pushed."""
 
-    async def policy_push(self, text: str, actor: str, activate: bool = True) -> Table:
-        """Publish a revision, JSON as ``policy sign`` prints it, and with *activate* let it count."""
+    async def policy_draft(
+        self,
+        name: str,
+        actor: str,
+        percent: dict[str, str] | None = None,
+        weights: dict[str, int] | None = None,
+        whitelist: dict[str, list[str]] | None = None,
+        version: str = "",
+    ) -> Table:
+        """The next revision, with a service changed, to be signed: ``base``, of which it is made, and ``revision``.
+
+        *whitelist*: what to ``add`` to that of *version* and what to ``remove``. No change: it says nothing of the
+        service any more.
+        """
+
+    async def policy_push(self, text: str, actor: str, activate: bool = True, base: int | None = None) -> Table:
+        """Publish a revision, JSON as ``policy sign`` prints it, and with *activate* let it count; with *base* only
+        while that one is active, 0 = none.
+        """
 
     async def policy_activate(self, revision: int, actor: str) -> Table:
         """Let a revision count that is there."""
@@ -92,10 +118,10 @@ class Control(Protocol):
     async def policy_reset(self, revision: int, actor: str) -> Table:
         """Let *revision* be the highest that was accepted here."""
 
-    async def gray_off(self, tenant: str | None, actor: str) -> Table:
-        """Send all services, or those of *tenant*, to their defaults."""
+    async def gray_off(self, tenant: str | None, actor: str, local: bool = False) -> Table:
+        """Send all services, or those of *tenant*, to their defaults; *local*: on this node only."""
 
-    async def gray_on(self, tenant: str | None, actor: str) -> Table:
+    async def gray_on(self, tenant: str | None, actor: str, local: bool = False) -> Table:
         """Undo :meth:`gray_off`."""
 
     def cache_stats(self) -> Table:
@@ -108,6 +134,18 @@ class Control(Protocol):
         self, name: str | None = None, cohort: str | None = None, tenant: str | None = None, *, actor: str
     ) -> Table:
         """Forget cached answers."""
+
+    def nta_list(self) -> list[Table]:
+        """The negative trust anchors."""
+
+    async def nta_add(self, name: str, seconds: float, reason: str, actor: str) -> Table:
+        """Let *name* and all below it count as unsigned for *seconds*."""
+
+    async def nta_remove(self, name: str, actor: str) -> Table:
+        """Undo :meth:`nta_add`."""
+
+    async def dnssec_explain(self, name: str, rdtype: str, tenant: str | None = None, cd: bool = False) -> Table:
+        """What an upstream's answer to a question is worth, step by step; with *cd* also what it is."""
 
     def upstreams(self) -> list[Table]:
         """Every upstream server and its state."""

@@ -24,24 +24,30 @@ class Operator(Viewer):
 
     @remote(OPERATOR, Scope.SERVICE, action="service.percent", target="name")
     async def perspective_service_percent(
-        self, name: str, percent: dict[str, str], seconds: float | None = None
+        self, name: str, percent: dict[str, str], seconds: float | None = None, local: bool = False
     ) -> Plain:
         """Give versions shares of the clients."""
-        return await self.control.service_percent(name, percent, self.identity.actor, seconds)
+        return await self.control.service_percent(name, percent, self.identity.actor, seconds, local)
 
     @remote(OPERATOR, Scope.SERVICE, action="service.weights", target="name")
     async def perspective_service_weights(
-        self, name: str, weights: dict[str, int], seconds: float | None = None
+        self, name: str, weights: dict[str, int], seconds: float | None = None, local: bool = False
     ) -> Plain:
         """Give versions shares in proportion."""
-        return await self.control.service_weights(name, weights, self.identity.actor, seconds)
+        return await self.control.service_weights(name, weights, self.identity.actor, seconds, local)
 
     @remote(OPERATOR, Scope.SERVICE, action="service.whitelist", target="name")
     async def perspective_service_whitelist(
-        self, name: str, version: str, add: list[str], remove: list[str], seconds: float | None = None
+        self,
+        name: str,
+        version: str,
+        add: list[str],
+        remove: list[str],
+        seconds: float | None = None,
+        local: bool = False,
     ) -> Plain:
         """Change who always gets a version."""
-        return await self.control.service_whitelist(name, version, add, remove, self.identity.actor, seconds)
+        return await self.control.service_whitelist(name, version, add, remove, self.identity.actor, seconds, local)
 
     @remote(OPERATOR, Scope.SERVICE, action="service.abort", target="name")
     async def perspective_service_abort(self, name: str, local: bool = False) -> Plain:
@@ -49,14 +55,34 @@ class Operator(Viewer):
         return await self.control.service_abort(name, self.identity.actor, local)
 
     @remote(OPERATOR, Scope.SERVICE, action="service.revert", target="name")
-    async def perspective_service_revert(self, name: str, local: bool = False) -> Plain:
-        """Back to the file."""
-        return await self.control.service_revert(name, self.identity.actor, local)
+    async def perspective_service_revert(self, name: str, local: bool = False, policy: bool = False) -> Plain:
+        """Back to the file, or to the policy."""
+        return await self.control.service_revert(name, self.identity.actor, local, policy)
+
+    @remote(OPERATOR, Scope.WHOLE)
+    async def perspective_policy_draft(
+        self,
+        name: str,
+        percent: dict[str, str] | None = None,
+        weights: dict[str, int] | None = None,
+        whitelist: dict[str, list[str]] | None = None,
+        version: str = "",
+    ) -> Plain:
+        """The next release policy with a service changed, for the client to sign and push."""
+        return await self.control.policy_draft(name, self.identity.actor, percent, weights, whitelist, version)
+
+    @remote(OPERATOR, Scope.WHOLE)
+    async def perspective_policy_part(self, parts: list[str], first: bool) -> Plain:
+        """Take in a part of a release policy that is too large for one call."""
+        return self.incoming.add(parts, first)
 
     @remote(OPERATOR, Scope.WHOLE, action="policy.push")
-    async def perspective_policy_push(self, parts: list[str], activate: bool = True) -> Plain:
-        """Publish a release policy, which comes in parts as a text may have 4,096 characters only."""
-        return await self.control.policy_push("".join(parts), self.identity.actor, activate)
+    async def perspective_policy_push(
+        self, parts: list[str], activate: bool = True, base: int | None = None, more: bool = False
+    ) -> Plain:
+        """Publish a release policy, in parts as a text may have 4,096 characters only; *more*: it began before."""
+        self.incoming.add(parts, not more)
+        return await self.control.policy_push(self.incoming.take(), self.identity.actor, activate, base)
 
     @remote(OPERATOR, Scope.WHOLE, action="policy.activate", target="revision")
     async def perspective_policy_activate(self, revision: int) -> Plain:
@@ -64,14 +90,14 @@ class Operator(Viewer):
         return await self.control.policy_activate(revision, self.identity.actor)
 
     @remote(OPERATOR, Scope.TENANT, action="gray.off", target="tenant")
-    async def perspective_gray_off(self, tenant: str | None = None) -> Plain:
+    async def perspective_gray_off(self, tenant: str | None = None, local: bool = False) -> Plain:
         """All services to their defaults."""
-        return await self.control.gray_off(tenant, self.identity.actor)
+        return await self.control.gray_off(tenant, self.identity.actor, local)
 
     @remote(OPERATOR, Scope.TENANT, action="gray.on", target="tenant")
-    async def perspective_gray_on(self, tenant: str | None = None) -> Plain:
+    async def perspective_gray_on(self, tenant: str | None = None, local: bool = False) -> Plain:
         """Services as their policies say, again."""
-        return await self.control.gray_on(tenant, self.identity.actor)
+        return await self.control.gray_on(tenant, self.identity.actor, local)
 
     @remote(OPERATOR, Scope.TENANT, action="cache.flush", target="name")
     async def perspective_cache_flush(
@@ -79,6 +105,16 @@ class Operator(Viewer):
     ) -> Plain:
         """Forget cached answers."""
         return await self.control.cache_flush(name, cohort, tenant, actor=self.identity.actor)
+
+    @remote(OPERATOR, Scope.WHOLE, action="nta.add", target="name")
+    async def perspective_nta_add(self, name: str, seconds: float, reason: str = "") -> Plain:
+        """A name and all below it count as unsigned for a while."""
+        return await self.control.nta_add(name, seconds, reason, self.identity.actor)
+
+    @remote(OPERATOR, Scope.WHOLE, action="nta.remove", target="name")
+    async def perspective_nta_remove(self, name: str) -> Plain:
+        """Its signatures count again."""
+        return await self.control.nta_remove(name, self.identity.actor)
 
     @remote(OPERATOR, Scope.NAME, action="trace.watch", target="name")
     async def perspective_trace_watch(self, name: str, on: bool) -> Plain:

@@ -10,6 +10,7 @@ from twisted.spread import pb
 from graydns.admin.arguments import Shape
 from graydns.admin.control import Control
 from graydns.admin.identity import Identity
+from graydns.admin.incoming import Incoming
 from graydns.admin.pages import Page, Pages
 from graydns.admin.remote import PREFIX, REMOTES
 from graydns.admin.security import Refused
@@ -24,6 +25,7 @@ class Perspective(pb.Avatar):
         self.control = control
         self.trail = trail
         self.pages = Pages()
+        self.incoming = Incoming()
 
     def perspectiveMessageReceived(self, broker: pb.Broker, message: str, args: object, kw: object) -> Any:
         """Call *message*; every call but `more` gives the first page of its reply."""

@@ -75,9 +75,7 @@ class Viewer(Perspective):
         tenant: str | None = None,
     ) -> Plain:
         """Why a client would get what it would get."""
-        own = self.identity.tenant
-        if own is not None and owner_of(name, self.control) not in (None, own):
-            raise Refused(f"{name} is in no zone of the tenant {own}")
+        self._check_not_foreign(name)
         asked = (name, rdtype, source, subnet, client, tags, transport, tenant)
         return await self.control.explain(*asked)
 
@@ -107,6 +105,19 @@ class Viewer(Perspective):
         return self.control.cache_lookup(name, rdtype)
 
     @remote(VIEWER, Scope.WHOLE)
+    async def perspective_nta_list(self) -> Plain:
+        """The negative trust anchors."""
+        return self.control.nta_list()
+
+    @remote(VIEWER, Scope.TENANT)
+    async def perspective_dnssec_explain(
+        self, name: str, rdtype: str, tenant: str | None = None, cd: bool = False
+    ) -> Plain:
+        """What an upstream's answer is worth, as for a client of the tenant."""
+        self._check_not_foreign(name)
+        return await self.control.dnssec_explain(name, rdtype, tenant, cd)
+
+    @remote(VIEWER, Scope.WHOLE)
     async def perspective_upstreams(self) -> Plain:
         """The servers that are asked."""
         return self.control.upstreams()
@@ -125,6 +136,12 @@ class Viewer(Perspective):
     async def perspective_audit_verify(self) -> Plain:
         """Whether the audit log is as it was written."""
         return await self.trail.in_thread(self.control.audit_verify)
+
+    def _check_not_foreign(self, name: str) -> None:
+        """Raise Refused if *name* is in a zone of another tenant than the client's."""
+        own = self.identity.tenant
+        if own is not None and owner_of(name, self.control) not in (None, own):
+            raise Refused(f"{name} is in no zone of the tenant {own}")
 
 
 def _of(rows: list[dict[str, Plain]], tenant: str | None) -> list[dict[str, Plain]]:

@@ -20,6 +20,9 @@ REFUSED = 5
 #: ask (4.19 "Prohibited"). The rule's name stays with the operator, so there is no text.
 BLOCKED, PROHIBITED, NOT_AUTHORITATIVE = Ede(15), Ede(18), Ede(20)
 
+#: Nothing has been heard for long of what was told (RFC 8914 section 4.4).
+STALE = Ede(3)
+
 
 def decided(zone: Zone | None, name: bytes, decision: Decision, asked: Asked) -> Step:
     """The step for *name*, of which *decision* has been taken; *zone* is None for a name that is not ours.
@@ -62,7 +65,9 @@ def _given(zone: Zone | None, name: bytes, decision: Decision, asked: Asked) -> 
     if not ours and isinstance(place, Cut | Renamed):
         return placed(zone, name, place, asked)
     step = records(zone, name, {**_kept(place), **given}, asked, why=decision.why)
-    return evolve(step, origin=decision.origin or zone) if ours else step
+    if not ours:
+        return step
+    return evolve(step, origin=decision.origin or zone, edes=(*step.edes, STALE) if decision.stale else step.edes)
 
 
 def _kept(place: Place) -> Node:

@@ -14,7 +14,7 @@ from attrs import evolve, field, frozen
 
 from graydns.config.address import read_name, read_path
 from graydns.config.misfit import Misfit, Misfits, misfits
-from graydns.config.scalar import Duration, Identifier, TenantName, Text, Ttl, read_boolean
+from graydns.config.scalar import Duration, Identifier, Integer, TenantName, Text, Ttl, read_boolean
 from graydns.model.name import from_text
 
 #: Seconds that the records of a service live for which ``service_ttl`` says nothing.
@@ -135,13 +135,14 @@ class PolicyKey:
 @frozen
 class PolicyCentre:
     """Policies below *prefix* in Consul's KV. *unsigned*: they need no signature. *tenant*: the only one they may be
-    for; None = for whichever they say.
+    for; None = for whichever they say. *keep*: so many revisions stay in KV, the active one and those before it.
     """
 
     prefix: Annotated[str, Prefix] = "gray/"
     keys: tuple[PolicyKey, ...] = ()
     unsigned: Annotated[bool, read_boolean] = False
     tenant: Annotated[str, TenantName()] | None = None
+    keep: Annotated[int, Integer(2, 1000)] = 20
 
 
 @frozen(kw_only=True)

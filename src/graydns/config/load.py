@@ -37,7 +37,7 @@ def load(path: Path) -> Config:
 
 def anchored(settings: Settings, folder: Path) -> Settings:
     """*settings* with every path that is not absolute taken from *folder*."""
-    tls, admin = settings.tls, settings.admin
+    tls, admin, audit = settings.tls, settings.admin, settings.audit
     if tls is not None:
         ca = tls.client_ca
         tls = evolve(tls, certificate=folder / tls.certificate, key=folder / tls.key, client_ca=ca and folder / ca)
@@ -50,6 +50,7 @@ def anchored(settings: Settings, folder: Path) -> Settings:
         data=folder / settings.data,
         zones=settings.zones and folder / settings.zones,
         geo=settings.geo and folder / settings.geo,
+        audit=audit and evolve(audit, file=folder / audit.file),
         consul=settings.consul and settings.consul.anchored(folder),
         dnssec=settings.dnssec.anchored(folder),
     )

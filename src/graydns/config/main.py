@@ -22,6 +22,7 @@ from graydns.config.address import (
     read_path,
     read_server,
 )
+from graydns.config.audit import Audit
 from graydns.config.consul import Consul
 from graydns.config.dnssec import Dnssec
 from graydns.config.document import Document
@@ -151,6 +152,7 @@ class Settings:
     geo: Annotated[Path, read_path] | None = None
     reload: Reload = Reload()
     admin_audit: AdminAudit = AdminAudit()
+    audit: Audit | None = None
     trust: Trust = Trust()
     allow_forward: Networks = PRIVATE
     limits: Limits = Limits()

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from cattrs import Converter
 
+from graydns.config.audit import Audit, ClientPrefix
 from graydns.config.consul import (
     Consul,
     ConsulTls,
@@ -21,7 +22,7 @@ from graydns.config.consul import (
 from graydns.config.converter import new_converter, register
 from graydns.config.dnssec import Dnssec, DnssecLimits, NegativeTrustAnchor, check_dnssec
 from graydns.config.document import Document
-from graydns.config.main import Cache, Limits, Reload, Settings, Stale, Tenant, Tls, Trust, Upstream
+from graydns.config.main import AdminAudit, Cache, Limits, Reload, Settings, Stale, Tenant, Tls, Trust, Upstream
 from graydns.config.main_check import check_settings
 from graydns.config.misfit import Misfit, Misfits
 from graydns.config.policy import register_policy
@@ -37,7 +38,8 @@ def converter() -> Converter:
     """The converter for all files, inner classes first; made when the first file is read."""
     made = new_converter()
     register_policy(made)
-    for cls in (Tls, Reload, Trust, Limits, Stale, Cache, Upstream, Tenant, Source, NegativeTrustAnchor, DnssecLimits):
+    settings = (Tls, Reload, Trust, Limits, AdminAudit, ClientPrefix, Audit, Stale, Cache, Upstream, Tenant, Source)
+    for cls in (*settings, NegativeTrustAnchor, DnssecLimits):
         register(made, cls)
     register(made, ConsulTls, check_tls)
     register(made, PolicyKey, check_key)

@@ -44,6 +44,7 @@ def look_up(server: Server, name: str, rdtype: str) -> list[dict[str, Any]]:
             "cd": key.checking_disabled,
             "rcode": dns.rcode.to_text(dns.rcode.Rcode(entry.answer.rcode)),
             "left": round(entry.expires - now, 3),
+            "security": None if entry.answer.proof is None else entry.answer.proof.security.value,
             "hits": entry.hits,
             "why": entry.answer.why,
         }

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from attrs import define, evolve, field
 
-from graydns.config.misfit import Misfits
-from graydns.config.policy import read_whitelisted
-from graydns.config.scalar import Integer, read_percent
-from graydns.control.live import ALL, Listed, Live, Override, Percent, Stay, Weights, Whitelist
-from graydns.control.overrides import changed_list, fault_of, override_service
+from graydns.control.live import ALL, Live, Override, Stay
+from graydns.control.overrides import fault_of, override_service
 from graydns.control.plain import moment
 from graydns.control.services import Found, effective, look_up, override_of
+from graydns.control.shifts import Shift
 from graydns.control.state import State
 from graydns.model.errors import ControlError
+from graydns.model.name import to_text
 from graydns.sources.again import InThread
 
 #: The longest that a change may be meant to last, in seconds.
 MOST_SECONDS = 366 * 86_400
-
-_WEIGHT = Integer(0, 1_000_000)
 
 
 @define(eq=False)
@@ -31,49 +27,17 @@ class Changing:
     state: State
     in_thread: InThread = field(repr=False)
 
-    async def percent(self, name: str, percent: Mapping[str, str], actor: str, seconds: float | None) -> dict[str, Any]:
-        """Give versions these shares; those that are not named keep theirs."""
-        value = {version: _read(read_percent, text, version) for version, text in percent.items()}
-        found, override = self._open(name, value)
-        if override.percent is not None:
-            value = {**override.percent.value, **value}
-        change = Percent(value=value, **self._stay(actor, seconds))
-        return await self._change(found, evolve(override, percent=change, weights=None))
-
-    async def weights(self, name: str, weights: Mapping[str, int], actor: str, seconds: float | None) -> dict[str, Any]:
-        """Give versions shares in proportion; those that are not named keep theirs."""
-        value = {version: _read(_WEIGHT, str(weight), version) for version, weight in weights.items()}
-        found, override = self._open(name, value)
-        if override.weights is not None:
-            value = {**override.weights.value, **value}
-        change = Weights(value=value, **self._stay(actor, seconds))
-        return await self._change(found, evolve(override, weights=change, percent=None))
-
-    async def whitelist(
-        self, name: str, version: str, add: Sequence[str], remove: Sequence[str], actor: str, seconds: float | None
-    ) -> dict[str, Any]:
-        """Put entries on a version's whitelist and take others off it."""
-        for entry in (*add, *remove):
-            _read(read_whitelisted, entry, "whitelist")
-        found, override = self._open(name, [version] if add or remove else [])
-        before = {} if override.whitelist is None else override.whitelist.value
-        listed = found.file.whitelist.get(version, ())
-        now = changed_list(listed, before.get(version, Listed()))
-        if absent := [entry for entry in remove if entry not in now]:
-            raise ControlError(f"not on the whitelist of {version}: {', '.join(absent)}")
-        wanted = changed_list(now, Listed(tuple(add), tuple(remove)))
-        fresh = Listed(
-            add=tuple(entry for entry in wanted if entry not in listed),
-            remove=tuple(entry for entry in listed if entry not in wanted),
-        )
-        change = Whitelist(value={**before, version: fresh}, **self._stay(actor, seconds))
-        return await self._change(found, evolve(override, whitelist=change))
+    async def change(self, name: str, shift: Shift, actor: str, seconds: float | None) -> dict[str, Any]:
+        """Change shares, or who is on the whitelist, on this node."""
+        found = self.open(name)
+        override = shift(found, override_of(self.state.live, found), self.staying(actor, seconds))
+        return await self._change(found, override)
 
     async def abort(self, name: str, actor: str) -> dict[str, Any]:
         """Give everybody the default version."""
         found = look_up(self.state, name)
         override = override_of(self.state.live, found)
-        return await self._change(found, evolve(override, abort=Stay(**self._stay(actor, None))))
+        return await self._change(found, evolve(override, abort=Stay(**self.staying(actor, None))))
 
     async def put_back(self, name: str, before: Override) -> None:
         """Have a service changed as *before*, its abort being in force for all nodes."""
@@ -84,7 +48,7 @@ class Changing:
         live = self.state.live
         text = name.lower().removesuffix(".")
         if text in self.state.unfit and text in live.services:
-            await self._keep(live.with_service(text, Override()))
+            await self.keep(live.with_service(text, Override()))
             return {"service": text, "before": None, "after": None}
         found = look_up(self.state, name)
         if found.name not in live.services:
@@ -96,15 +60,23 @@ class Changing:
         live = self.state.live
         if tenant is not None and tenant not in self.state.base.routers:
             raise ControlError(f"there is no tenant {tenant}")
-        stay = Stay(**self._stay(actor, None))
+        stay = Stay(**self.staying(actor, None))
         return await self._switch(evolve(live, gray_off={**live.gray_off, tenant or ALL: stay}))
+
+    async def forget_off(self, name: str) -> None:
+        """Let go of ``off`` for *name*, a tenant or ALL, as it is in force for all nodes."""
+        live = self.state.live
+        await self.keep(evolve(live, gray_off={key: stay for key, stay in live.gray_off.items() if key != name}))
 
     async def on(self, tenant: str | None, actor: str) -> dict[str, Any]:
         """Undo ``off``: for *tenant*, or for all, however they were switched off."""
-        live = self.state.live
-        key = tenant or ALL
+        live, key = self.state.live, tenant or ALL
         if not live.gray_off or (tenant is not None and key not in live.gray_off):
-            raise ControlError("gray is off for all tenants" if ALL in live.gray_off else "gray is not off")
+            if tenant in self.state.off or (tenant is None and self.state.off):
+                raise ControlError("gray is off on all nodes; `gray on` without --local ends that")
+            if ALL in self.state.gray_off:
+                raise ControlError("gray is off for all tenants")
+            raise ControlError("gray is not off")
         rest = {} if tenant is None else {other: stay for other, stay in live.gray_off.items() if other != key}
         return await self._switch(evolve(live, gray_off=rest))
 
@@ -112,17 +84,28 @@ class Changing:
         """End what is over; what changes, as for the audit log. A full disk does not keep it from ending."""
         live = self.state.live
         left = live.at(self.state.wall())
+        if left == live:
+            return []
         before = {
             name: self._in_effect(name)
             for name, override in live.services.items()
             if left.services.get(name) != override
         }
-        if not before:
-            return []
         self.state.serve(self.state.base, left)
         ended = [
-            {"target": name, "tenant": tenant, "before": shown, "after": self._in_effect(name)[1]}
+            {
+                "action": "service expire",
+                "target": name,
+                "tenant": tenant,
+                "before": shown,
+                "after": self._in_effect(name)[1],
+            }
             for name, (tenant, shown) in before.items()
+        ]
+        ended += [
+            {"action": "nta expire", "target": to_text(name), "before": {"until": moment(anchor.until)}, "after": None}
+            for name, anchor in live.negative_trust_anchors.items()
+            if name not in left.negative_trust_anchors
         ]
         await self.in_thread(lambda: self.state.keeper.write(left, self.state.base))
         return ended
@@ -135,20 +118,14 @@ class Changing:
             return None, None
         return found.tenant, effective(self.state, found, self.state.live)
 
-    def _open(self, name: str, versions: Mapping[str, Any] | Sequence[str]) -> tuple[Found, Override]:
-        """The service to be changed, and what is changed of it already. Raises ControlError."""
+    def open(self, name: str) -> Found:
+        """The service called *name*, which can be changed. Raises ControlError."""
         found = look_up(self.state, name)
-        override = override_of(self.state.live, found)
-        if override.abort is not None:
+        if override_of(self.state.live, found).abort is not None:
             raise ControlError(f"{found.name} is aborted; `service revert {found.name}` comes first")
         if found.wire in self.state.aborts:
             raise ControlError(f"{found.name} is aborted on all nodes; `service revert {found.name}` comes first")
-        if not versions:
-            raise ControlError("no version is named")
-        for version in versions:
-            if version not in found.file.versions:
-                raise ControlError(f"{found.name} has no version {version}; it has {', '.join(found.file.versions)}")
-        return found, override
+        return found
 
     async def _change(self, found: Found, override: Override) -> dict[str, Any]:
         state = self.state
@@ -157,7 +134,7 @@ class Changing:
             raise ControlError(f"{found.name}: {fault}")
         before = effective(state, found, state.live)
         live = state.live.with_service(found.name, evolve(override, tenant=found.tenant))
-        await self._keep(live)
+        await self.keep(live)
         stays = override.fields().values()
         until = min((stay.until for stay in stays if stay.until is not None), default=None)
         return {
@@ -169,11 +146,11 @@ class Changing:
         }
 
     async def _switch(self, live: Live) -> dict[str, Any]:
-        before = sorted(self.state.live.gray_off)
-        await self._keep(live)
-        return {"before": {"gray_off": before}, "after": {"gray_off": sorted(live.gray_off)}}
+        before = self.state.gray_off
+        await self.keep(live)
+        return {"before": {"gray_off": before}, "after": {"gray_off": self.state.gray_off}}
 
-    async def _keep(self, live: Live) -> None:
+    async def keep(self, live: Live) -> None:
         """Write *live* down, then serve it. Raises ControlError, and then nothing has changed."""
         state = self.state
         try:
@@ -182,17 +159,10 @@ class Changing:
             raise ControlError(f"nothing is changed that cannot be kept: {error}") from None
         state.serve(state.base, live)
 
-    def _stay(self, actor: str, seconds: float | None) -> dict[str, Any]:
+    def staying(self, actor: str, seconds: float | None) -> dict[str, Any]:
+        """The fields of a Stay that begins now. Raises ControlError."""
         if seconds is not None and not 0 < seconds <= MOST_SECONDS:
             raise ControlError(f"a change lasts for more than 0 and at most {MOST_SECONDS} seconds")
         now = self.state.wall()
         shown = "".join(char if char.isprintable() else "?" for char in actor)[:255]
         return {"actor": shown, "at": now, "until": None if seconds is None else now + seconds}
-
-
-def _read(reader: Callable[[object], Any], text: object, version: str) -> Any:
-    try:
-        return reader(text)
-    except Misfits as error:
-        misfit = error.misfits[0]
-        raise ControlError(f"{version}: found {misfit.found}, expected {misfit.expected}") from None

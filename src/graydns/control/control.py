@@ -6,17 +6,21 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Protocol, TypeVar
 
-from attrs import define, field, frozen
+from attrs import Factory, asdict, define, field, frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
-from graydns.control import asking, caches, services
+from graydns.control import asking, caches, proving, services, shifts
 from graydns.control.changing import Changing
+from graydns.control.negatives import NegativeAnchors
 from graydns.control.plain import moment, plain
 from graydns.control.reloader import Pinned, Refused, Reloader
+from graydns.control.shifts import Shift
 from graydns.control.state import State
 from graydns.model.errors import ControlError
 from graydns.model.name import to_text
+from graydns.sources.consul.figures import FeedFigures
 from graydns.sources.slices import in_slices
 from graydns.sources.watch import pause
 
@@ -71,8 +75,17 @@ class Policies(Protocol):
     async def show(self, revision: int | None) -> Table:
         """One revision, None = the active one."""
 
-    async def push(self, text: str, activate: bool) -> Table:
-        """Publish a revision, and with *activate* let it count."""
+    async def push(self, text: str, activate: bool, base: int | None = None) -> Table:
+        """Publish a revision, and with *activate* let it count; with *base* only while that one is active, 0 = none."""
+
+    async def change(self, name: str, shift: Shift, actor: str, seconds: float | None) -> Table:
+        """Change a service on all nodes, by a new revision."""
+
+    async def clear(self, name: str, actor: str) -> Table:
+        """Have the policy say nothing of a service, by a new revision."""
+
+    async def draft(self, name: str, shift: Shift | None, actor: str) -> Table:
+        """The revision that the one or the other would publish (*shift* None: clear), to be signed elsewhere."""
 
     async def activate(self, number: int) -> Table:
         """Let a revision count that is there."""
@@ -80,11 +93,28 @@ class Policies(Protocol):
     async def reset(self, number: int) -> Table:
         """Let *number* be the highest revision that was accepted here."""
 
+
+class Halting(Protocol):
+    """Keys in Consul's KV that need no signature (``control.halting``); every method raises ControlError."""
+
     async def abort(self, name: str, actor: str) -> Table:
         """Send everybody to the default version, on all nodes."""
 
     async def revert(self, name: str, actor: str) -> Table:
         """End that, and what was changed live here."""
+
+    async def off(self, tenant: str | None, actor: str) -> Table:
+        """Send all services, or those of *tenant*, to their defaults, on all nodes."""
+
+    async def on(self, tenant: str | None, actor: str) -> Table:
+        """End that, here too."""
+
+
+class Catalog(Protocol):
+    """What is followed in Consul (``sources.consul.feed``)."""
+
+    def figures(self) -> FeedFigures:
+        """How much of it, and how old that is."""
 
 
 @frozen
@@ -108,8 +138,16 @@ class Control:
     reloader: Reloader = field(repr=False)
     changing: Changing = field(repr=False)
     observers: Observers = field(factory=Observers, repr=False)
+    negatives: NegativeAnchors = field(
+        init=False,
+        repr=False,
+        default=Factory(lambda self: NegativeAnchors(self.state, self.changing), takes_self=True),
+    )
     #: None: there is no policy centre.
     policies: Policies | None = field(init=False, default=None, repr=False)
+    halting: Halting | None = field(init=False, default=None, repr=False)
+    #: None: there is no Consul.
+    catalog: Catalog | None = field(init=False, default=None, repr=False)
     _running: Deferred[None] | None = field(init=False, default=None, repr=False)
     _wake: Any = field(init=False, default=None, repr=False)
     _log: Logger = field(init=False, factory=Logger, repr=False)
@@ -117,7 +155,7 @@ class Control:
     def start(self) -> None:
         """Look at the files from now on, and end what is to end."""
         self._running = Deferred.fromCoroutine(self._watch())
-        self._running.addErrback(lambda _: None)
+        self._running.addErrback(self._ended)
         self._arm()
 
     def stop(self) -> None:
@@ -133,7 +171,7 @@ class Control:
         """What runs, how long, and where it departs from the files."""
         state = self.state
         snapshot, live = state.server.snapshot, state.live
-        drift = list(services.drifts(state))
+        drift = [*services.drifts(state), *self.negatives.drifts()]
         return {
             "version": version("graydns"),
             "snapshot": snapshot.number,
@@ -144,7 +182,8 @@ class Control:
             "doors": [str(door) for door in self.observers.doors()],
             "zones": len(snapshot.zone_files),
             "services": sum(len(file.services) for file in snapshot.zone_files),
-            "gray_off": sorted(live.gray_off),
+            "gray_off": state.gray_off,
+            "consul": None if self.catalog is None else _rounded(self.catalog.figures()),
             "policy": None if self.policies is None else self.policies.status(),
             "pinned": None if live.pin is None else live.pin.number,
             "drift": drift,
@@ -219,6 +258,14 @@ class Control:
         """What the caches hold for a question."""
         return caches.look_up(self.state.server, name, rdtype)
 
+    def nta_list(self) -> list[Table]:
+        """The negative trust anchors, those that are configured first."""
+        return self.negatives.rows()
+
+    async def dnssec_explain(self, name: str, rdtype: str, tenant: str | None = None, cd: bool = False) -> Table:
+        """What an upstream's answer to a question is worth, step by step; with *cd* also what it is."""
+        return await proving.explain(self.state.server, name, rdtype, tenant, cd)
+
     def upstreams(self) -> list[Table]:
         """Every upstream server and its state."""
         return caches.upstreams(self.state.server)
@@ -254,16 +301,16 @@ class Control:
         return await self.reloader.rollback(number, actor)
 
     async def service_percent(
-        self, name: str, percent: Mapping[str, str], actor: str, seconds: float | None = None
+        self, name: str, percent: Mapping[str, str], actor: str, seconds: float | None = None, local: bool = False
     ) -> Table:
         """Give versions shares of the clients, for *seconds* or until reverted."""
-        return await self.alone(lambda: self.changing.percent(name, percent, actor, seconds))
+        return await self._change(name, shifts.percent(percent), actor, seconds, local)
 
     async def service_weights(
-        self, name: str, weights: Mapping[str, int], actor: str, seconds: float | None = None
+        self, name: str, weights: Mapping[str, int], actor: str, seconds: float | None = None, local: bool = False
     ) -> Table:
         """Give versions shares in proportion."""
-        return await self.alone(lambda: self.changing.weights(name, weights, actor, seconds))
+        return await self._change(name, shifts.weights(weights), actor, seconds, local)
 
     async def service_whitelist(
         self,
@@ -273,21 +320,27 @@ class Control:
         remove: Sequence[str],
         actor: str,
         seconds: float | None = None,
+        local: bool = False,
     ) -> Table:
         """Change who always gets *version*."""
-        return await self.alone(lambda: self.changing.whitelist(name, version, add, remove, actor, seconds))
+        return await self._change(name, shifts.whitelist(version, add, remove), actor, seconds, local)
 
     async def service_abort(self, name: str, actor: str, local: bool = False) -> Table:
         """Send everybody to the default version; on all nodes where there is a policy centre, unless *local*."""
-        if self.policies is not None and not local:
-            return await self.policies.abort(name, actor)
-        return await self.alone(lambda: self.changing.abort(name, actor))
+        if self.halting is not None and not local:
+            return await self.halting.abort(name, actor)
+        return await self._here(lambda: self.changing.abort(name, actor))
 
-    async def service_revert(self, name: str, actor: str, local: bool = False) -> Table:
-        """Drop what was changed live, the file and the policy count again; an abort on all nodes too unless *local*."""
-        if self.policies is not None and not local:
-            return await self.policies.revert(name, actor)
-        return await self.alone(lambda: self.changing.revert(name, actor))
+    async def service_revert(self, name: str, actor: str, local: bool = False, policy: bool = False) -> Table:
+        """Drop what was changed live, the file and the policy count again; an abort on all nodes too unless *local*.
+
+        *policy*: what the policy says of it instead, on all nodes.
+        """
+        if policy:
+            return await self._policies().clear(name, actor)
+        if self.halting is not None and not local:
+            return await self.halting.revert(name, actor)
+        return await self._here(lambda: self.changing.revert(name, actor))
 
     async def policy_list(self) -> list[Table]:
         """The last revisions that KV has."""
@@ -297,9 +350,28 @@ class Control:
         """One revision, None = the active one, as it can be pushed."""
         return await self._policies().show(revision)
 
-    async def policy_push(self, text: str, actor: str, activate: bool = True) -> Table:
-        """Publish a revision, and with *activate* let it count."""
-        return await self._policies().push(text, activate)
+    async def policy_draft(
+        self,
+        name: str,
+        actor: str,
+        percent: Mapping[str, str] | None = None,
+        weights: Mapping[str, int] | None = None,
+        whitelist: Mapping[str, Sequence[str]] | None = None,
+        version: str = "",
+    ) -> Table:
+        """The next revision with a service changed, or without it if no change is given; not signed, not published."""
+        shift = None
+        if percent is not None:
+            shift = shifts.percent(percent)
+        elif weights is not None:
+            shift = shifts.weights(weights)
+        elif whitelist is not None:
+            shift = shifts.whitelist(version, whitelist.get("add", ()), whitelist.get("remove", ()))
+        return await self._policies().draft(name, shift, actor)
+
+    async def policy_push(self, text: str, actor: str, activate: bool = True, base: int | None = None) -> Table:
+        """Publish a revision, and with *activate* let it count; with *base* only while that one is active."""
+        return await self._policies().push(text, activate, base)
 
     async def policy_activate(self, revision: int, actor: str) -> Table:
         """Let a revision count that is there."""
@@ -309,19 +381,31 @@ class Control:
         """Let *revision* be the highest that was accepted here."""
         return await self._policies().reset(revision)
 
-    async def gray_off(self, tenant: str | None, actor: str) -> Table:
-        """Send all services, or those of *tenant*, to their defaults."""
-        return await self.alone(lambda: self.changing.off(tenant, actor))
+    async def gray_off(self, tenant: str | None, actor: str, local: bool = False) -> Table:
+        """Send all services, or those of *tenant*, to their defaults; on all nodes as an abort is."""
+        if self.halting is not None and not local:
+            return await self.halting.off(tenant, actor)
+        return await self._here(lambda: self.changing.off(tenant, actor))
 
-    async def gray_on(self, tenant: str | None, actor: str) -> Table:
+    async def gray_on(self, tenant: str | None, actor: str, local: bool = False) -> Table:
         """Undo :meth:`gray_off`."""
-        return await self.alone(lambda: self.changing.on(tenant, actor))
+        if self.halting is not None and not local:
+            return await self.halting.on(tenant, actor)
+        return await self._here(lambda: self.changing.on(tenant, actor))
 
     async def cache_flush(
         self, name: str | None = None, cohort: str | None = None, tenant: str | None = None, *, actor: str
     ) -> Table:
         """Forget cached answers."""
         return {"before": None, "after": None, "flushed": caches.flush(self.state.server, name, cohort, tenant)}
+
+    async def nta_add(self, name: str, seconds: float, reason: str, actor: str) -> Table:
+        """Let *name* and all below it count as unsigned for *seconds*."""
+        return await self.alone(lambda: self.negatives.add(name, seconds, reason, actor))
+
+    async def nta_remove(self, name: str, actor: str) -> Table:
+        """Undo :meth:`nta_add`."""
+        return await self.alone(lambda: self.negatives.remove(name, actor))
 
     def log_level(self, level: str, actor: str) -> Table:
         """Log from *level* up."""
@@ -342,6 +426,10 @@ class Control:
                 self._log.failure("looking at the files")
             interval = self.state.served.config.reload.refresh_interval_ms / 1000
             await pause(self.reactor, max(0.0, began + interval - self.reactor.seconds()))
+
+    def _ended(self, failure: Failure) -> None:
+        if not isinstance(failure.value, CancelledError):
+            self._log.failure("the files are not looked at any more", failure)
 
     async def look(self) -> None:
         """Take files up if any has changed."""
@@ -364,7 +452,8 @@ class Control:
         """Wake when the next change ends."""
         if self._wake is not None and self._wake.active():
             self._wake.cancel()
-        until = self.state.live.until()
+        ends = (self.state.live.until(), self.negatives.until())
+        until = min((end for end in ends if end is not None), default=None)
         left = _LONGEST_NAP if until is None else min(max(0.0, until - self.state.wall()), _LONGEST_NAP)
         self._wake = self.reactor.callLater(left, self._expire)
 
@@ -374,9 +463,20 @@ class Control:
         expiring.addCallback(lambda _: self._arm())
 
     async def _end(self) -> None:
+        self.negatives.end_configured()
         if self.state.live.at(self.state.wall()) != self.state.live:
             for ended in await self.alone(self.changing.expire):
-                await self.note("service expire", origin="time", **ended)
+                await self.note(origin="time", **ended)
+
+    async def _change(self, name: str, shift: Shift, actor: str, seconds: float | None, local: bool) -> Table:
+        if self.policies is not None and not local:
+            return await self.policies.change(name, shift, actor, seconds)
+        return await self._here(lambda: self.changing.change(name, shift, actor, seconds))
+
+    async def _here(self, change: Callable[[], Awaitable[Table]]) -> Table:
+        """A live change of this node only, which is said where there are others to follow."""
+        done = await self.alone(change)
+        return done if self.policies is None else {**done, "nodes": "this one"}
 
     async def alone(self, change: Callable[[], Awaitable[T]]) -> T:
         """One live change after the other."""
@@ -409,6 +509,10 @@ class Control:
         state = self.state
         data = [warning for entry in state.served.zones.values() for warning in entry.loaded.warnings]
         return (*state.notes, *data, *state.server.snapshot.warnings)
+
+
+def _rounded(figures: FeedFigures) -> Table:
+    return {**asdict(figures), "age": round(figures.age, 1)}
 
 
 def _present(part: T | None, otherwise: str) -> T:

@@ -2,7 +2,8 @@
 
 ::
 
-    data/live.json                   everybody else's, a rollback, gray off for all
+    data/live.json                   everybody else's, and what is of the server: a rollback, gray off for all, negative
+                                     trust anchors
     data/tenants/TENANT/live.json    one tenant's: its services, its gray off
 
 What is here waits for the disk: call it in a thread, one call at a time.
@@ -74,7 +75,8 @@ class Keeper:
 
     def _changed(self, live: Live, snapshot: Snapshot) -> Iterator[tuple[Path, bytes | None]]:
         """Files that are not as they should be, with their contents, None = no file; in the order of writing."""
-        parts: dict[Path, Live] = {self.main: Live(pin=live.pin)}
+        whole = Live(pin=live.pin, negative_trust_anchors=live.negative_trust_anchors)
+        parts: dict[Path, Live] = {self.main: whole}
         for name, override in live.services.items():
             path = self._place(override.tenant, snapshot)
             parts[path] = parts.get(path, Live()).with_service(name, override)
@@ -133,6 +135,9 @@ def _checked(own: Live, path: Path) -> Live:
     wrong += [Misfit(("gray_off", key), repr(key), expected) for key in own.gray_off if key != tenant]
     if own.pin is not None:
         wrong.append(Misfit(("pin",), "a rollback", "null; a rollback is of the whole server"))
+    if own.negative_trust_anchors:
+        found = "negative trust anchors"
+        wrong.append(Misfit(("negative_trust_anchors",), found, "none; they are of the whole server"))
     if wrong:
         raise ConfigError(read_document(path).locate_all(wrong))
     services: dict[str, Override] = {name: evolve(each, tenant=tenant) for name, each in own.services.items()}

@@ -15,12 +15,14 @@ from typing import Annotated, Any
 from attrs import evolve, field, frozen
 from cattrs import Converter
 
+from graydns.config.address import read_name
 from graydns.config.converter import new_converter, register
 from graydns.config.file import read_document
 from graydns.config.misfit import Misfits, misfits
 from graydns.config.policy import percent, read_whitelisted
 from graydns.config.scalar import Identifier, Integer, TenantName, Text, read_percent, read_version_number
 from graydns.model.errors import ConfigError
+from graydns.model.name import to_text
 
 FILE = "live.json"
 
@@ -99,6 +101,14 @@ class Override:
         return {name: stay for name, stay in named.items() if stay is not None}
 
 
+@frozen(kw_only=True)
+class NegativeAnchor(Stay):
+    """Why a name counts as unsigned for a while (RFC 7646). *until*: there is always an end."""
+
+    until: Moment
+    reason: Annotated[str, Text("a reason", least=0)] = ""
+
+
 @frozen
 class Pin:
     """A rollback: *number* is served, and files are taken up once a zone's version is above the one in *highest*."""
@@ -111,11 +121,14 @@ class Pin:
 
 @frozen
 class Live:
-    """All of it. *services*: by name as text; *gray_off*: tenants whose services all give their default, or ALL."""
+    """All of it. *services*: by name as text; *gray_off*: tenants whose services all give their default, or ALL;
+    *negative_trust_anchors*: by name in wire form.
+    """
 
     services: Mapping[Annotated[str, Text("a service")], Override] = field(factory=dict)
     gray_off: Mapping[Annotated[str, Text("a tenant, or *")], Stay] = field(factory=dict)
     pin: Pin | None = None
+    negative_trust_anchors: Mapping[Annotated[bytes, read_name], NegativeAnchor] = field(factory=dict)
 
     def with_service(self, name: str, override: Override) -> Live:
         """The same with *override* for *name*; an empty one is none."""
@@ -127,11 +140,13 @@ class Live:
     def until(self) -> float | None:
         """When the first of them ends (Unix seconds)."""
         stays = [stay for override in self.services.values() for stay in override.fields().values()]
+        stays += self.negative_trust_anchors.values()
         return min((stay.until for stay in stays if stay.until is not None), default=None)
 
     def at(self, now: float) -> Live:
         """What is left at *now* (Unix seconds)."""
-        live = self
+        left = {name: anchor for name, anchor in self.negative_trust_anchors.items() if now < anchor.until}
+        live = evolve(self, negative_trust_anchors=left)
         for name, override in self.services.items():
             over = {
                 key: None for key, stay in override.fields().items() if stay.until is not None and stay.until <= now
@@ -164,6 +179,10 @@ def dump(live: Live) -> bytes:
         "services": {name: {"tenant": each.tenant, **_fields(each)} for name, each in live.services.items()},
         "gray_off": {tenant: _stay(stay) for tenant, stay in live.gray_off.items()},
         "pin": live.pin and {"number": live.pin.number, "highest": _versions(live.pin.highest)},
+        "negative_trust_anchors": {
+            to_text(name): {**_stay(anchor), "reason": anchor.reason}
+            for name, anchor in live.negative_trust_anchors.items()
+        },
     }
     return json.dumps(data, indent=1, ensure_ascii=False).encode() + b"\n"
 
@@ -193,6 +212,6 @@ def _stay(stay: Stay) -> dict[str, Any]:
 @cache
 def _converter() -> Converter:
     made = new_converter()
-    for cls in (Stay, Percent, Weights, Listed, Whitelist, Override, Pin, Live):
+    for cls in (Stay, Percent, Weights, Listed, Whitelist, Override, NegativeAnchor, Pin, Live):
         register(made, cls)
     return made

@@ -3,7 +3,7 @@
 ::
 
     restore()   data/policy.json ──► acceptance.offer ──► Reloader.laid ──► State.lay   before the doors open
-    watch of kv/<prefix> ──► aborts ──────────────────────────────────────► State.serve at once
+    watch of kv/<prefix> ──► halts ───────────────────────────────────────► State.serve at once
                          └─► acceptance.offer ──► Reloader.lay ──► take
                                    refused        keep, serve
 
@@ -12,7 +12,6 @@ A refused revision changes nothing: its reason is in the log, in ``status`` and 
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -26,46 +25,51 @@ from twisted.python.failure import Failure
 from graydns.config.consul import Consul as Config
 from graydns.config.consul import PolicyCentre as Policy
 from graydns.control.control import Control
-from graydns.control.live import Stay
+from graydns.control.halts import Halts
 from graydns.control.policystore import PolicyStore
 from graydns.control.publishing import listed
 from graydns.model.errors import ConfigError, ControlError
 from graydns.model.name import to_text
-from graydns.sources.consul.feed import HOLD, HOLD_PART, Asking
 from graydns.sources.consul.service import ask_datacenter
+from graydns.sources.consul.watching import begin_watch
 from graydns.sources.policy import acceptance
 from graydns.sources.policy.acceptance import Lost, Mark, Revision, Terms
 from graydns.sources.policy.errors import Absent, Invalid, NotKept, NotYetValid, PolicyError
 from graydns.sources.policy.keys import Keys
-from graydns.sources.policy.reading import KeyValues, active_key, read_aborts, read_candidate
+from graydns.sources.policy.reading import KeyValues, active_key, read_candidate
 from graydns.steps import run
-from txconsul import Reply, watch
+from txconsul import Consul, Reply
 
 #: Seconds at most until a revision is looked at again whose time has not come, however the wall clock is set meanwhile.
 _LONGEST_NAP = 60.0
+
+#: Octets of KV from which on judging what is there takes more than a few milliseconds, or may.
+_LARGE = 32 << 10
 
 
 class PolicyCentre(Service):
     """Takes revisions for *control*. *keys*: None = they need no signature.
 
-    *refusals*: by reason. *heard*: Unix seconds of Consul's last word, or of when the copy on the disk was made.
+    *keep*: so many revisions stay in KV. *refusals*: by reason. *heard*: Unix seconds of Consul's last word, or of when
+    the copy on the disk was made.
     """
 
     _log = Logger()
 
     def __init__(
-        self, consul: Asking, config: Config, policy: Policy, keys: Keys | None, control: Control, reactor: Any
+        self, consul: Consul, config: Config, policy: Policy, keys: Keys | None, control: Control, reactor: Any
     ) -> None:
         self.consul, self.control, self._reactor, self._config = consul, control, reactor, config
         self.terms = Terms(policy.prefix, config.datacenter or "", policy.tenant, keys)
         self.accepted = acceptance.State()
         self.refusals: Counter[str] = Counter()
         self.heard: float | None = None
+        self.keep = policy.keep
         self._store = PolicyStore(control.state.began.data)
         self._from = "consul"
         self._listing: KeyValues | None = None
         self._index = self._before = 0
-        self._abort_keys: KeyValues = {}
+        self._halts = Halts(control.state, policy.prefix)
         self._unkept = False
         self._lock = DeferredLock()
         self._watch: Any = None
@@ -79,7 +83,7 @@ class PolicyCentre(Service):
         self.accepted = acceptance.State(kept.mark)
         if isinstance(kept.mark, Lost):
             self._log.error("the highest revision that was accepted is not known: {why}", why=kept.mark.why)
-        self._note_aborts(kept.copy, keep_old=False)
+        self._halts.take(kept.copy, keep_old=False)
         plain = state.plain
         if active_key(self.terms.prefix) in kept.copy:
             self.heard, self._from = kept.at, "disk"
@@ -91,7 +95,7 @@ class PolicyCentre(Service):
                 except ConfigError as error:
                     accepted = acceptance.refuse(accepted, Invalid(error.faults))
             self._settle(accepted)
-        if state.revision is not None or state.aborts:
+        if state.revision is not None or state.aborts or state.off:
             state.lay(plain, state.live)
 
     def startService(self) -> None:
@@ -131,6 +135,7 @@ class PolicyCentre(Service):
             "high_water": mark.revision if isinstance(mark, Mark) else None,
             "refused": None if refused is None else {"reason": refused.reason, "text": str(refused)},
             "aborted": sorted(map(to_text, state.aborts)),
+            "off": sorted(state.off),
             "unfit": [str(fault) for fault in state.misfits],
             "warnings": [] if running is None else list(running.warnings),
         }
@@ -155,9 +160,8 @@ class PolicyCentre(Service):
     async def _follow(self) -> None:
         if self._config.datacenter is None:
             self.terms = evolve(self.terms, datacenter=await ask_datacenter(self.consul, self._reactor))
-        wait = min(HOLD, HOLD_PART * self._config.stale_after)
-        path = f"kv/{self.terms.prefix}"
-        self._watch = watch(self.consul, path, {"recurse": True}, wait=wait, clock=self._reactor, random=random.random)
+        path, silence = f"kv/{self.terms.prefix}", self._config.stale_after
+        self._watch = begin_watch(self.consul, path, {"recurse": True}, stale_after=silence, clock=self._reactor)
         self._watch.heard = self._hear
         async for reply in self._watch:
             self._take(listed(reply).values)
@@ -171,12 +175,12 @@ class PolicyCentre(Service):
         self.heard, self._from = self.control.state.wall(), "consul"
 
     def _take(self, listing: KeyValues) -> None:
-        """Take up *listing*: its aborts now, whatever else goes on, and its revision as soon as that can be."""
+        """Take up *listing*: its halts now, whatever else goes on, and its revision as soon as that can be."""
         self._listing = listing
-        # An abort that has vanished is over only if Consul is in a state to know: one that was restored, or shows us
+        # A halt that has vanished is over only if Consul is in a state to know: one that was restored, or shows us
         # less than it did, has no higher index; and it has no revision that is active either.
         knows = self._index > self._before and (not self.revision or active_key(self.terms.prefix) in listing)
-        if self._note_aborts(listing, keep_old=not knows):
+        if self._halts.take(listing, keep_old=not knows):
             state = self.control.state
             state.serve(state.base, state.live)
             self._unkept = True
@@ -187,19 +191,19 @@ class PolicyCentre(Service):
         looking.addErrback(lambda failure: self._log.failure("taking up what KV says", failure))
 
     async def _look(self) -> None:
-        """Keep the aborts if they are others, and judge what was listed last."""
+        """Keep the halts if they are others, and judge what was listed last."""
         await self._lock.acquire()
         try:
             if self._unkept:
                 self._unkept = False
-                await self._keep_aborts()
+                await self._keep_halts()
             if self._listing is not None:
                 await self._judge(self._listing)
         finally:
             self._lock.release()
 
     async def _judge(self, listing: KeyValues) -> None:
-        accepted, revision = acceptance.offer(self.accepted, listing, self.terms, self.control.state.wall())
+        accepted, revision = await self._offer(listing)
         if revision is not None:
             mark = Mark(revision.number, revision.digest)
             try:
@@ -212,6 +216,13 @@ class PolicyCentre(Service):
         self._settle(accepted)
         if revision is not None and accepted.running is revision:
             await self.control.note("policy take", "policy", None, {"revision": revision.number}, "consul")
+
+    async def _offer(self, listing: KeyValues) -> tuple[acceptance.State, Revision | None]:
+        """As acceptance.offer; in a thread where it takes so long that answers would be held up."""
+        offered = self.accepted, listing, self.terms, self.control.state.wall()
+        if sum(map(len, listing.values())) < _LARGE:
+            return acceptance.offer(*offered)
+        return await self.control.changing.in_thread(lambda: acceptance.offer(*offered))
 
     def _settle(self, accepted: acceptance.State) -> None:
         """Go on with *accepted*; tell what is new in it."""
@@ -246,32 +257,18 @@ class PolicyCentre(Service):
         if isinstance(self.accepted.refused, Invalid):
             self._wake(0.0)
 
-    def _note_aborts(self, listing: KeyValues, *, keep_old: bool) -> bool:
-        """Have the aborts of *listing*, and with *keep_old* those that there were as well; whether they are others."""
-        state, prefix = self.control.state, self.terms.prefix
-        found, strange = read_aborts(listing, prefix)
-        for key in strange:
-            self._log.warn("{key} names no service", key=key)
-        aborts = {name: state.aborts.get(name) or Stay(actor=text, at=state.wall()) for name, text in found.items()}
-        keys = {key: value for key, value in listing.items() if key.startswith(f"{prefix}abort/")}
-        if keep_old:
-            aborts, keys = {**state.aborts, **aborts}, {**self._abort_keys, **keys}
-        changed = aborts.keys() != state.aborts.keys()
-        state.aborts, self._abort_keys = aborts, keys
-        return changed
-
-    async def _keep_aborts(self) -> None:
+    async def _keep_halts(self) -> None:
         mark = self.accepted.mark
         if isinstance(mark, Lost):
             return  # the file is evidence until somebody resets the mark
         try:
             await self._keep(mark, self.accepted.running)
         except OSError as error:
-            self._log.error("aborts are in force and cannot be kept: {error}", error=str(error))
+            self._log.error("what is aborted, or off, in KV is in force and cannot be kept: {error}", error=str(error))
 
     async def _keep(self, mark: Mark | None, revision: Revision | None) -> None:
-        now, aborts = self.control.state.wall(), self._abort_keys
-        await self.control.changing.in_thread(lambda: self._store.keep(mark, revision, now, aborts))
+        now, halts = self.control.state.wall(), self._halts.keys
+        await self.control.changing.in_thread(lambda: self._store.keep(mark, revision, now, halts))
 
     def _terms_of(self, copy: KeyValues) -> Terms:
         """The terms for *copy*. Where no datacenter is configured, and Consul cannot be asked, it is the one that was

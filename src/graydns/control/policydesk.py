@@ -1,30 +1,31 @@
-"""Policy desk: what operators do with policies in Consul's KV, and with aborts that hold for all nodes."""
+"""Policy desk: what operators do with policies in Consul's KV."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import define
 
+from graydns.config.strategy import dump
 from graydns.control import publishing
 from graydns.control.changing import Changing
 from graydns.control.control import Control
-from graydns.control.plain import moment
+from graydns.control.drafting import Draft, changed, cleared, draft
+from graydns.control.live import Override
 from graydns.control.policycentre import PolicyCentre
-from graydns.control.services import look_up, override_of
+from graydns.control.pruning import Bound, prune
+from graydns.control.services import effective, look_up
+from graydns.control.shifts import Shift
+from graydns.control.waiting import comes_true
 from graydns.model.errors import ConfigError, ControlError
-from graydns.model.name import from_text, to_text
-from graydns.sources.policy.acceptance import Terms
-from graydns.sources.policy.reading import KeyValues, folder_of
+from graydns.sources.policy.acceptance import Mark, Terms
+from graydns.sources.policy.reading import KeyValues, folder_of, revisions
 from graydns.sources.slices import in_slices
-from graydns.sources.watch import pause
-
-#: Seconds for which an operator waits until what was written is in force here, and between two looks.
-PATIENCE = 2.0
-LOOK = 0.005
 
 Table = dict[str, Any]
+T = TypeVar("T")
 
 
 @define(eq=False)
@@ -49,69 +50,102 @@ class PolicyDesk:
 
     async def list(self) -> list[Table]:
         """The last revisions that KV has."""
-        rows = await self._rows()
-        return publishing.rows_of(rows.values, self.centre.revision, self._terms(), self._now())
+        rows, terms, now = (await self._rows()).values, self._terms(), self._now()
+        return await self._aside(lambda: publishing.rows_of(rows, self.centre.revision, terms, now))
 
     async def show(self, revision: int | None) -> Table:
         """One revision, None = the active one, as it can be pushed."""
-        return publishing.content((await self._rows()).values, revision, self._terms())
+        rows, terms = (await self._rows()).values, self._terms()
+        return await self._aside(lambda: publishing.content(rows, revision, terms))
 
-    async def push(self, text: str, activate: bool) -> Table:
-        """Publish the revision that *text* is, and with *activate* let it count."""
-        terms, rows = self._terms(), await self._rows()
-        number, entries = publishing.revision_of(text, terms)
+    async def push(self, text: str, activate: bool, base: int | None = None) -> Table:
+        """Publish the revision that *text* is, and with *activate* let it count; with *base* only while that one is
+        active, 0 = none.
+        """
+        rows = await self._rows()
+        if base is not None:
+            publishing.check_base(rows.values, base, self._terms())
+        return await self._publish(text, rows, activate)
+
+    async def _publish(self, text: str, rows: publishing.Rows, activate: bool) -> Table:
+        terms = self._terms()
+        number, entries = await self._aside(lambda: publishing.revision_of(text, terms))
         if any(key.startswith(folder_of(terms.prefix, number)) for key in rows.values):
             raise ControlError(f"there is a revision {number} already; `policy activate {number}` lets it count")
         await self._check({**rows.values, **entries}, number, activate)
-        await publishing.write(self.centre.consul, terms.prefix, number, entries, rows, activate=activate)
-        return await self._done(number, activate)
+        consul, prefix = self.centre.consul, terms.prefix
+        before = self.centre.revision
+        index = await publishing.write(consul, prefix, number, entries, rows, activate=activate)
+        done = await self._done(number, before, activate)
+        try:
+            active = number if activate else publishing.active_of(rows.values, prefix)
+            bound = Bound(active, index, self.centre.keep, {self.centre.revision})
+            if gone := await prune(consul, prefix, rows, bound):
+                done["after"]["pruned"] = list(gone)
+        except ControlError as error:
+            done.setdefault("warning", f"old revisions stay in KV: {error}")
+        return done
 
     async def activate(self, number: int) -> Table:
         """Let a revision count that is there."""
         terms, rows = self._terms(), await self._rows()
         await self._check(rows.values, number, True)
+        before = self.centre.revision
         await publishing.activate(self.centre.consul, terms.prefix, number, rows)
-        return await self._done(number, True)
+        return await self._done(number, before, True)
 
     async def reset(self, number: int) -> Table:
         """Let *number* be the highest revision that was accepted here."""
         return await self.centre.reset(number)
 
-    async def abort(self, name: str, actor: str) -> Table:
-        """Send everybody to the default version: here at once, and on all nodes through KV."""
-        state = self.changing.state
-        found = look_up(state, name)
-        before = override_of(state.live, found)
-        done = await self.control.alone(lambda: self.changing.abort(name, actor))
-        try:
-            text = f"{actor} {moment(state.wall())}"
-            await publishing.put_abort(self.centre.consul, self.centre.terms.prefix, found.wire, text)
-        except ControlError as error:
-            return done | {"nodes": "this one", "warning": f"this node only: {error}"}
-        if await self._until(lambda: found.wire in state.aborts) and before.abort is None:
-            await self.control.alone(lambda: self.changing.put_back(name, before))
-        return done | {"nodes": "all"}
+    async def change(self, name: str, shift: Shift, actor: str, seconds: float | None) -> Table:
+        """Change a service on all nodes, by a new revision."""
+        if seconds is not None:
+            raise ControlError("what ends by itself does so on one node: --local")
+        return await self._shift(name, shift, actor)
 
-    async def revert(self, name: str, actor: str) -> Table:
-        """End what was changed live here, and an abort on all nodes."""
-        state = self.changing.state
-        try:
-            wire = from_text(name)
-        except ValueError as error:
-            raise ControlError(str(error)) from None
-        if wire not in state.aborts:
-            return await self.control.alone(lambda: self.changing.revert(name, actor))
-        await publishing.delete_abort(self.centre.consul, self.centre.terms.prefix, wire)
-        ended = await self._until(lambda: wire not in state.aborts)
-        done: Table = {"service": to_text(wire), "before": {"aborted": True}, "after": {"aborted": not ended}}
-        if to_text(wire) in state.live.services:
-            done |= {"after": (await self.control.alone(lambda: self.changing.revert(name, actor)))["after"]}
-        done |= {"nodes": "all"}
-        return done if ended else done | {"warning": "Consul has not said yet that the abort is over"}
+    async def clear(self, name: str, actor: str) -> Table:
+        """Have the policy say nothing of a service, by a new revision."""
+        return await self._shift(name, None, actor)
+
+    async def draft(self, name: str, shift: Shift | None, actor: str) -> Table:
+        """The revision that the one or the other would publish, to be signed elsewhere and pushed."""
+        made = self._draft(name, shift, actor, await self._rows())
+        return {"base": made.base, "revision": dump(made.strategy)}
+
+    async def _shift(self, name: str, shift: Shift | None, actor: str) -> Table:
+        if self.centre.terms.keys is not None:
+            raise ControlError(
+                "policies have to be signed, and no server has the key for that: --key FILE signs the change, "
+                "--local makes it on this node only, and `service abort` needs no signature"
+            )
+        state, rows = self.changing.state, await self._rows()
+        found, made = look_up(state, name), self._draft(name, shift, actor, rows)
+        before = effective(state, found, state.live)
+        done = await self._publish(json.dumps(dump(made.strategy)), rows, True)
+        found = look_up(state, name)
+        done |= {"service": found.name, "tenant": found.tenant, "nodes": "all"}
+        done["before"] |= before
+        done["after"] |= effective(state, found, state.live)
+        if found.name in state.live.services:
+            done.setdefault("warning", f"live changes of this node count before it: `service revert {found.name}`")
+        return done
+
+    def _draft(self, name: str, shift: Shift | None, actor: str, rows: publishing.Rows) -> Draft:
+        """The next revision. Raises ControlError, also where another one is active than runs here."""
+        terms, running, mark = self._terms(), self.centre.accepted.running, self.centre.accepted.mark
+        publishing.check_base(rows.values, self.centre.revision, terms)
+        marked = mark.revision if isinstance(mark, Mark) else 0
+        highest = max((*revisions(rows.values, terms.prefix), marked))
+        found = look_up(self.changing.state, name) if shift is None else self.changing.open(name)
+        stay = self.changing.staying(actor, None)
+        made = draft(running, terms, highest + 1, found, stay["actor"])
+        return cleared(made, found) if shift is None else changed(made, found, shift(found, Override(), stay))
 
     async def _check(self, rows: KeyValues, number: int, activate: bool) -> None:
         """Raise ControlError unless this server would take the revision."""
-        revision = publishing.check(rows, number, self.centre.accepted, self._terms(), self._now())
+        accepted, terms, now = self.centre.accepted, self._terms(), self._now()
+        revision = await self._aside(lambda: publishing.check(rows, number, accepted, terms, now))
         if revision is None:
             if activate:
                 raise ControlError(f"the time of revision {number} has not come yet")
@@ -121,13 +155,16 @@ class PolicyDesk:
         except ConfigError as error:
             raise ControlError(str(error)) from None
 
-    async def _done(self, number: int, activate: bool) -> Table:
-        before = self.centre.revision or None
-        after = number if activate else before
-        done: Table = {"published": number, "before": {"revision": before}, "after": {"revision": after}}
-        if activate and not await self._until(lambda: self.centre.revision == number):
+    async def _done(self, number: int, before: int, activate: bool) -> Table:
+        after = number if activate else before or None
+        done: Table = {"published": number, "before": {"revision": before or None}, "after": {"revision": after}}
+        if activate and not await comes_true(self.control.reactor, lambda: self.centre.revision == number):
             done["warning"] = "it is published, and does not run here yet; see status"
         return done
+
+    async def _aside(self, work: Callable[[], T]) -> T:
+        """What *work* gives, in a thread: of a large policy it takes a tenth of a second."""
+        return await self.changing.in_thread(work)
 
     async def _rows(self) -> publishing.Rows:
         return await publishing.read_rows(self.centre.consul, self.centre.terms.prefix)
@@ -139,13 +176,3 @@ class PolicyDesk:
 
     def _now(self) -> float:
         return self.changing.state.wall()
-
-    async def _until(self, true: Callable[[], bool]) -> bool:
-        """Whether it comes true while an operator would wait."""
-        reactor = self.control.reactor
-        end = reactor.seconds() + PATIENCE
-        while not true():
-            if reactor.seconds() > end:
-                return False
-            await pause(reactor, LOOK)
-        return True

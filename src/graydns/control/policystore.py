@@ -5,9 +5,9 @@
     {"format": 1, "mark": {"revision": 7, "digest": "…"}, "copy": {"<key>": "<base64>", …}, "kept": "…Z", "sha256": "…"}
 
 *mark* is the highest revision ever accepted, null before the first. *copy*: the keys of the one that runs, as they were
-in KV, and those of aborted services: they are judged again when they are loaded, signature and mark included. The two
-are one file so that neither can be newer than the other; *sha256* is that of the canonical JSON of the rest. What is
-here waits for the disk: call it in a thread.
+in KV, and those of what is aborted, or off: they are judged again when they are loaded, signature and mark included.
+The two are one file so that neither can be newer than the other; *sha256* is that of the canonical JSON of the rest.
+What is here waits for the disk: call it in a thread.
 """
 
 from __future__ import annotations
@@ -91,12 +91,12 @@ class PolicyStore:
             first = error.misfits[0]
             return Kept(Lost(f"{self.path}: found {first.found}, expected {first.expected}"))
 
-    def keep(self, mark: Mark | None, revision: Revision | None, now: float, aborts: KeyValues | None = None) -> None:
-        """Keep *mark*, *revision* as the one that runs, and the keys *aborts*.
+    def keep(self, mark: Mark | None, revision: Revision | None, now: float, halts: KeyValues | None = None) -> None:
+        """Keep *mark*, *revision* as the one that runs, and the keys *halts*.
 
         Raises OSError, and then the file is as it was.
         """
-        entries = {**(aborts or {}), **({} if revision is None else revision.entries)}
+        entries = {**(halts or {}), **({} if revision is None else revision.entries)}
         rest: dict[str, Any] = {
             "format": 1,
             "mark": None if mark is None else {"revision": mark.revision, "digest": mark.digest},

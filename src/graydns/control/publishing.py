@@ -16,11 +16,9 @@ from attrs import evolve, field, frozen
 from graydns.config.canonical import canonical, parse
 from graydns.config.misfit import Misfits
 from graydns.model.errors import ControlError
-from graydns.model.name import to_text
-from graydns.sources.consul.feed import Asking
 from graydns.sources.policy import acceptance
 from graydns.sources.policy.acceptance import Revision, Terms
-from graydns.sources.policy.errors import NotYetValid, PolicyError
+from graydns.sources.policy.errors import Absent, NotYetValid, PolicyError
 from graydns.sources.policy.reading import (
     KeyValues,
     active_key,
@@ -30,11 +28,15 @@ from graydns.sources.policy.reading import (
     revisions,
 )
 from graydns.sources.policy.signing import BODY, SIGNATURE
-from txconsul import Reply
+from txconsul import Consul, Reply
 from txconsul.errors import ConsulError, Refused
 
 #: Status of a transaction that did not find what it was to find.
 _CONFLICT = 409
+
+#: Status of one that is too large, and what Consul takes unless it was told otherwise. Values stand in it in base64.
+_TOO_LARGE = 413
+_TRANSACTION = 524_288
 
 #: The last revisions that are listed.
 MOST_LISTED = 50
@@ -55,7 +57,7 @@ def listed(reply: Reply) -> Rows:
     return Rows(values, {row["Key"]: int(row["ModifyIndex"]) for row in rows})
 
 
-async def read_rows(consul: Asking, prefix: str) -> Rows:
+async def read_rows(consul: Consul, prefix: str) -> Rows:
     """All below *prefix*, as the leader has it. Raises ControlError."""
     return listed(await _ask(consul, "GET", f"kv/{prefix}", {"recurse": True}))
 
@@ -88,15 +90,38 @@ def check(rows: KeyValues, number: int, state: acceptance.State, terms: Terms, n
     return revision
 
 
-async def write(consul: Asking, prefix: str, number: int, entries: KeyValues, rows: Rows, *, activate: bool) -> None:
-    """Publish the new *entries* of revision *number*, and with *activate* let it count. Raises ControlError."""
-    operations = [_put(key, value, 0) for key, value in entries.items()]
+def active_of(rows: KeyValues, prefix: str) -> int:
+    """The revision that is active, 0 = none is. Raises ControlError."""
+    try:
+        return read_active(rows, prefix)
+    except Absent:
+        return 0
+    except PolicyError as error:
+        raise ControlError(str(error)) from None
+
+
+def check_base(rows: KeyValues, base: int, terms: Terms) -> None:
+    """Raise ControlError unless *base* is the active revision of *rows*, 0 = none is."""
+    if (active := active_of(rows, terms.prefix)) != base:
+        told = f"revision {active} is active" if active else "no revision is active"
+        expected = f"{base}, of which the new one is made" if base else "none"
+        raise ControlError(f"{told}, and not {expected}; nothing was written (see `status`)")
+
+
+async def write(consul: Consul, prefix: str, number: int, entries: KeyValues, rows: Rows, *, activate: bool) -> int:
+    """Publish the new *entries* of revision *number*, and with *activate* let it count. The index of the last change of
+    ``active`` after that, 0 = it is not there. Raises ControlError.
+    """
+    key = active_key(prefix)
+    operations = [_put(name, value, 0) for name, value in entries.items()]
     if activate:
         operations += _activation(prefix, number, rows)
-    await _transact(consul, operations)
+    reply = await transact(consul, operations)
+    indexes = {each["KV"]["Key"]: int(each["KV"]["ModifyIndex"]) for each in reply.json["Results"]}
+    return indexes.get(key, rows.indexes.get(key, 0))
 
 
-async def activate(consul: Asking, prefix: str, number: int, rows: Rows) -> None:
+async def activate(consul: Consul, prefix: str, number: int, rows: Rows) -> None:
     """Let revision *number* count, if it still is what was read. Raises ControlError."""
     folder = folder_of(prefix, number)
     same = [
@@ -104,17 +129,17 @@ async def activate(consul: Asking, prefix: str, number: int, rows: Rows) -> None
         for key, index in rows.indexes.items()
         if key.startswith(folder)
     ]
-    await _transact(consul, [*same, *_activation(prefix, number, rows)])
+    await transact(consul, [*same, *_activation(prefix, number, rows)])
 
 
-async def put_abort(consul: Asking, prefix: str, name: bytes, text: str) -> None:
-    """Abort the service *name* on all nodes. Raises ControlError."""
-    await _ask(consul, "PUT", f"kv/{prefix}abort/{to_text(name)}", body=text)
+async def put(consul: Consul, key: str, text: str) -> None:
+    """Have *key*, whatever was there. Raises ControlError."""
+    await _ask(consul, "PUT", f"kv/{key}", body=text)
 
 
-async def delete_abort(consul: Asking, prefix: str, name: bytes) -> None:
-    """End that. Raises ControlError."""
-    await _ask(consul, "DELETE", f"kv/{prefix}abort/{to_text(name)}")
+async def remove(consul: Consul, key: str) -> None:
+    """Have *key* no more. Raises ControlError."""
+    await _ask(consul, "DELETE", f"kv/{key}")
 
 
 def rows_of(rows: KeyValues, running: int, terms: Terms, now: float) -> list[dict[str, Any]]:
@@ -163,18 +188,25 @@ def _put(key: str, value: bytes, index: int) -> dict[str, Any]:
     return {"KV": {"Verb": "cas", "Key": key, "Value": coded, "Index": index}}
 
 
-async def _transact(consul: Asking, operations: list[dict[str, Any]]) -> None:
+async def transact(consul: Consul, operations: list[dict[str, Any]]) -> Reply:
+    """Do them all, or none. Raises ControlError."""
+    body = json.dumps(operations, separators=(",", ":")).encode()
     try:
-        await consul.request("PUT", "txn", body=operations)
+        return await consul.request("PUT", "txn", body=body)
     except Refused as error:
         if error.reply.status == _CONFLICT:
             raise ControlError("somebody else has changed the policies meanwhile, and nothing was written") from None
+        if error.reply.status == _TOO_LARGE:
+            raise ControlError(
+                f"too large for a transaction, and nothing was written: it has {len(body)} octets in base64, and "
+                f"Consul takes {_TRANSACTION} unless its limits.txn_max_req_len says otherwise"
+            ) from None
         raise ControlError(f"Consul refused it: {error}") from None
     except ConsulError as error:
         raise ControlError(f"Consul did not confirm that it was written: {error}") from None
 
 
-async def _ask(consul: Asking, method: str, path: str, params: Any = None, body: str | None = None) -> Reply:
+async def _ask(consul: Consul, method: str, path: str, params: Any = None, body: str | None = None) -> Reply:
     try:
         return await consul.request(method, path, params, body)
     except ConsulError as error:

@@ -7,7 +7,7 @@ from attrs import evolve
 from graydns.config.main import Config
 
 #: What the process opened, or made once, when it started.
-_KEYS = ("listen", "tls", "admin", "http", "data", "consul")
+_KEYS = ("listen", "tls", "admin", "http", "data", "audit", "consul")
 _LIMITS = ("max_connections", "max_per_source", "max_pipelined", "tcp_idle", "tls_handshake")
 
 

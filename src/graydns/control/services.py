@@ -9,7 +9,7 @@ from attrs import frozen
 
 from graydns.control.asking import read_name
 from graydns.control.live import Live, Override, Stay
-from graydns.control.overrides import find, is_off, override_service
+from graydns.control.overrides import find, override_service
 from graydns.control.plain import moment, plain, service, shares
 from graydns.control.state import State
 from graydns.model.errors import ControlError
@@ -50,7 +50,7 @@ def every(state: State, tenant: str | None) -> list[dict[str, Any]]:
             "zone": to_text(file.zone),
             "default": one.default,
             "versions": list(one.versions),
-            "live": text in state.live.services or is_off(state.live, file.tenant_id),
+            "live": text in state.live.services or state.is_off(file.tenant_id),
         }
         for file in state.base.zone_files
         if tenant in (None, file.tenant_id)
@@ -62,7 +62,7 @@ def show(state: State, name: str) -> dict[str, Any]:
     """One service in full."""
     found = look_up(state, name)
     override = override_of(state.live, found)
-    off = is_off(state.live, found.tenant)
+    off = state.is_off(found.tenant)
     zone = state.base.zones.find(found.wire)
     return {
         "name": found.name,
@@ -84,7 +84,7 @@ def show(state: State, name: str) -> dict[str, Any]:
 def effective(state: State, found: Found, live: Live) -> dict[str, Any]:
     """What of a service can be changed live, as it is with *live*."""
     override = override_of(live, found)
-    aborted, off = override.abort is not None or found.wire in state.aborts, is_off(live, found.tenant)
+    aborted, off = override.abort is not None or found.wire in state.aborts, state.is_off(found.tenant, live)
     if aborted or off:
         return {**_nothing(), "aborted": aborted, "gray_off": off}
     changed = found.file if found.name in state.unfit else override_service(found.file, override)

@@ -21,7 +21,7 @@ from twisted.logger import Logger
 
 from graydns.control.disk import write_durably
 from graydns.model.catalog import Instance, NodeView, ServiceView, Weights
-from graydns.sources.consul.feed import Told
+from graydns.sources.consul.kept import Told
 
 FILE = "catalog.json"
 

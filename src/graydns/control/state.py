@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any, Protocol
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.defer import DeferredLock
 
 from graydns.config.main import Config
 from graydns.control.keeper import Keeper
 from graydns.control.layering import with_shares
 from graydns.control.live import Live, Override, Stay
-from graydns.control.overrides import apply, find
+from graydns.control.overrides import apply, find, is_off
+from graydns.dnssec.anchors import Negative
 from graydns.gray.service import CompiledService
 from graydns.model.errors import Fault
 from graydns.model.name import to_text
@@ -52,7 +53,8 @@ class State:
     *base*: that with its shares too; *live*: what operators changed; *keeper*: has it on the disk.
 
     *revision*: the one of Consul's KV that runs; *aborts*: services that are aborted there, by name in wire form;
-    *misfits*: shares of the revision that no longer fit the files, and are left out.
+    *off*: tenants that are off there, or ALL; *misfits*: shares of the revision that no longer fit the files, and are
+    left out.
 
     *began*: the configuration that the process was started with. *unfit*: live changes that do not fit, by service.
     *vanished*: zones without a file. *faults*: what was not taken of the files, by file. *waiting*: keys that wait for
@@ -69,6 +71,7 @@ class State:
     base: Snapshot = field(init=False)
     revision: Revision | None = field(init=False, default=None)
     aborts: Mapping[bytes, Stay] = field(init=False, factory=dict)
+    off: Mapping[str, Stay] = field(init=False, factory=dict)
     misfits: tuple[Fault, ...] = field(init=False, default=())
     live: Live = field(init=False, factory=Live)
     keeper: Keeper = field(init=False, repr=False)
@@ -101,15 +104,30 @@ class State:
         self.serve(base, live)
 
     def serve(self, base: Snapshot, live: Live) -> None:
-        """Serve *base* with *live* on top from the next query on; what is aborted in KV is so whatever *live* says."""
-        applied, before = apply(base, self._aborted(base, live)), self.server.snapshot
+        """Serve *base* with *live* on top from the next query on; what is halted in KV is so whatever *live* says."""
+        applied, before = apply(base, self._halted(base, live)), self.server.snapshot
         self.base, self.live, self.unfit = base, live, applied.unfit
         self.server.swap(applied.snapshot)
+        # Control ends them: the clock that signatures are looked at by may stand still (``validation_time``).
+        self.server.distrust(tuple(map(Negative, live.negative_trust_anchors)))
         if self.shares is not None and (moved := set(_moved(before, applied.snapshot))):
             self.shares.restart(moved)
         self.since = self.wall()
 
-    def _aborted(self, base: Snapshot, live: Live) -> Live:
+    @property
+    def gray_off(self) -> list[str]:
+        """Tenants that are off, here or on all nodes, or ALL."""
+        return sorted({*self.live.gray_off, *self.off})
+
+    def is_off(self, tenant: str, live: Live | None = None) -> bool:
+        """Whether all services of *tenant* give their default; *live* in the place of what is."""
+        return is_off(self._switched(live or self.live), tenant)
+
+    def _switched(self, live: Live) -> Live:
+        return evolve(live, gray_off={**live.gray_off, **self.off})
+
+    def _halted(self, base: Snapshot, live: Live) -> Live:
+        live = self._switched(live)
         for name, stay in self.aborts.items():
             if (found := find(base, name)) is not None:
                 live = live.with_service(to_text(name), Override(found[0], abort=stay))

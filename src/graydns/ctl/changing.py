@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from graydns.ctl.kinds import Known
+from graydns.ctl.service import local_option
 from graydns.ctl.tables import show, shower
 from graydns.ctl.tool import Command, Group, Tool, progress, tell
 
@@ -76,18 +77,23 @@ def gray() -> None:
 
 @gray.command("off")
 @click.option("--tenant", type=Known("tenant"), help="Only this tenant's services.")
+@local_option
 @click.pass_obj
-def gray_off(tool: Tool, tenant: str | None) -> None:
-    """Send all services to their default versions, until `gray on`; a restart does not end it."""
-    tell(tool.call("gray_off", tenant=tenant), show)
+def gray_off(tool: Tool, tenant: str | None, local: bool) -> None:
+    """Send all services to their default versions, until `gray on`; a restart does not end it.
+
+    Where policies come from Consul, on all nodes.
+    """
+    tell(tool.call("gray_off", tenant=tenant, local=local), show)
 
 
 @gray.command("on")
 @click.option("--tenant", type=Known("tenant"), help="Only this tenant's services.")
+@local_option
 @click.pass_obj
-def gray_on(tool: Tool, tenant: str | None) -> None:
+def gray_on(tool: Tool, tenant: str | None, local: bool) -> None:
     """End `gray off`."""
-    tell(tool.call("gray_on", tenant=tenant), show)
+    tell(tool.call("gray_on", tenant=tenant, local=local), show)
 
 
 @click.group(cls=Group)

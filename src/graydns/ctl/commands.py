@@ -7,10 +7,12 @@ from collections.abc import Iterable
 import click
 
 from graydns.ctl.asking import explain, trace, why
+from graydns.ctl.audit import audit
 from graydns.ctl.changing import cache, gray, history, reload
 from graydns.ctl.check import check
+from graydns.ctl.dnssec import dnssec, nta
 from graydns.ctl.init import init
-from graydns.ctl.looking import audit, config, log, status, upstreams, whoami, zones
+from graydns.ctl.looking import config, log, status, upstreams, whoami, zones
 from graydns.ctl.passwd import passwd
 from graydns.ctl.policies import policy
 from graydns.ctl.service import service
@@ -21,11 +23,13 @@ ALL: tuple[click.Command, ...] = (
     cache,
     check,
     config,
+    dnssec,
     explain,
     gray,
     history,
     init,
     log,
+    nta,
     passwd,
     policy,
     reload,

@@ -1,4 +1,4 @@
-"""Commands that look at the server as a whole: status, config, zones, upstreams, audit."""
+"""Commands that look at the server as a whole: status, config, zones, upstreams."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 from graydns.ctl.kinds import Known
 from graydns.ctl.tables import fields, shout, show, shower
-from graydns.ctl.tool import Command, Failure, Group, Tool, tell, wants_json
+from graydns.ctl.tool import Command, Group, Tool, tell
 
 
 @click.command(cls=Command)
@@ -59,32 +59,6 @@ def zones(tool: Tool, tenant: str | None) -> None:
 def upstreams(tool: Tool) -> None:
     """List the servers that are asked, and how they do."""
     tell(tool.call("upstreams"), show)
-
-
-@click.group(cls=Group)
-def audit() -> None:
-    """Look at who changed what."""
-
-
-@audit.command("tail")
-@click.option("--last", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many lines.")
-@click.option("--tenant", type=Known("tenant"), help="Only what concerns this tenant.")
-@click.pass_obj
-def audit_tail(tool: Tool, last: int, tenant: str | None) -> None:
-    """Show the last changes."""
-    tell(tool.call("audit_tail", last=last, tenant=tenant), shower("at", "actor", "origin", "action", "target"))
-
-
-@audit.command("verify")
-@click.pass_obj
-def audit_verify(tool: Tool) -> None:
-    """Check that nobody changed the audit log. Exit status 1 if somebody did."""
-    found = tool.call("audit_verify")
-    if not found.get("ok") and not wants_json():
-        raise Failure(f"the audit log was changed: line {found.get('first_bad')} does not fit", False)
-    tell(found, show)
-    if not found.get("ok"):
-        click.get_current_context().exit(1)
 
 
 @click.group(cls=Group)

@@ -20,11 +20,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 REVISION = click.IntRange(1)
 
-#: Octets of a policy that can be pushed: the admin interface takes 32 KiB at once.
-MOST = 28 << 10
-
-#: Of a text at most.
+#: Octets of a policy that can be pushed. Of a text at most, and how many texts go with one call: the admin interface
+#: takes 32 KiB at once.
+MOST = 512 << 10
 PART = 4096
+PARTS = 7
 
 
 def signing(function: Function) -> Function:
@@ -93,13 +93,7 @@ def rollback(tool: Tool, revision: int, key_file: Path | None, key_id: str) -> N
     """Publish what REVISION says again, as a new and higher revision, valid from now on without an end."""
     from attrs import evolve
 
-    from graydns.config.canonical import as_texts
-    from graydns.config.schema import structured
-    from graydns.config.strategy import Strategy
-
-    made, misfits = structured(as_texts(tool.call("policy_show", revision=revision)), Strategy)
-    if made is None:
-        raise Failure("\n".join(f"{misfit.found}, expected {misfit.expected}" for misfit in misfits), wants_json())
+    made = strategy_of(tool.call("policy_show", revision=revision))
     marked = (tool.call("status").get("policy") or {}).get("high_water") or 0
     highest = max(marked, *(row["revision"] for row in tool.call("policy_list")))
     meta = evolve(
@@ -122,12 +116,28 @@ def reset(tool: Tool, revision: int) -> None:
     tell(tool.call("policy_reset", revision=revision), show)
 
 
-def publish(tool: Tool, text: str, activate: bool) -> None:
-    """Have the server publish *text*."""
+def publish(tool: Tool, text: str, activate: bool, base: int | None = None) -> None:
+    """Have the server publish *text*; with *base* only while that revision is active."""
     if len(text) > MOST:
-        raise Failure(f"the policy has {len(text)} octets; graydnsctl can push {MOST}", wants_json())
+        raise Failure(f"the policy has {len(text)} octets as JSON; graydnsctl can push {MOST}", wants_json())
     parts = [text[at : at + PART] for at in range(0, len(text), PART)]
-    tell(tool.call("policy_push", parts=parts, activate=activate), show)
+    first = True
+    while len(parts) > PARTS:
+        tool.call("policy_part", parts=parts[:PARTS], first=first)
+        parts, first = parts[PARTS:], False
+    tell(tool.call("policy_push", parts=parts, activate=activate, base=base, more=not first), show)
+
+
+def strategy_of(body: Any) -> Any:
+    """The Strategy that *body*, the JSON of a revision, is. Raises Failure."""
+    from graydns.config.canonical import as_texts
+    from graydns.config.schema import structured
+    from graydns.config.strategy import Strategy
+
+    made, misfits = structured(as_texts(body), Strategy)
+    if made is None:
+        raise Failure("\n".join(f"{misfit.found}, expected {misfit.expected}" for misfit in misfits), wants_json())
+    return made
 
 
 def written(strategy: Any, key_file: Path | None, key_id: str) -> str:

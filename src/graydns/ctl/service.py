@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -39,6 +40,13 @@ def local_option(function: Function) -> Function:
     return click.option("--local", is_flag=True, help=text)(function)
 
 
+def signing(function: Function) -> Function:
+    """With the options --key and --id."""
+    text = "Sign the change with this file, for all nodes, where policies in Consul have to be signed."
+    identified = click.option("--id", "key_id", default="k1", show_default=True, metavar="ID", help="Name of the key.")
+    return click.option("--key", "key_file", type=click.Path(path_type=Path), help=text)(identified(function))
+
+
 @service.command("list")
 @click.option("--tenant", type=Known("tenant"), help="Only this tenant's.")
 @click.pass_obj
@@ -59,21 +67,26 @@ def service_show(tool: Tool, service: str) -> None:
 @named
 @click.argument("shares", metavar="VERSION=PERCENT...", type=Share(), nargs=-1, required=True)
 @lasting
+@local_option
+@signing
 @click.pass_obj
-def service_percent(tool: Tool, service: str, shares: tuple[tuple[str, str], ...], seconds: float | None) -> None:
+def service_percent(tool: Tool, /, service: str, shares: tuple[tuple[str, str], ...], **how: Any) -> None:
     """Give each VERSION its share of the clients, in steps of 0.0001 %."""
-    tell(tool.call("service_percent", name=service, percent=once_each(shares), seconds=seconds), show)
+    percent = once_each(shares)
+    change(tool, "service_percent", service, {"percent": percent}, {"percent": percent}, **how)
 
 
 @service.command("weights")
 @named
 @click.argument("shares", metavar="VERSION=WEIGHT...", type=Share(), nargs=-1, required=True)
 @lasting
+@local_option
+@signing
 @click.pass_obj
-def service_weights(tool: Tool, service: str, shares: tuple[tuple[str, str], ...], seconds: float | None) -> None:
+def service_weights(tool: Tool, /, service: str, shares: tuple[tuple[str, str], ...], **how: Any) -> None:
     """Share the clients in proportion to whole numbers."""
     weights = once_each(tuple((version, whole(weight)) for version, weight in shares))
-    tell(tool.call("service_weights", name=service, weights=weights, seconds=seconds), show)
+    change(tool, "service_weights", service, {"weights": weights}, {"weights": weights}, **how)
 
 
 @service.command("whitelist")
@@ -82,15 +95,18 @@ def service_weights(tool: Tool, service: str, shares: tuple[tuple[str, str], ...
 @click.option("--add", multiple=True, metavar="ENTRY", help="client:ID, tls:ID, tsig:ID or net:CIDR; may be repeated.")
 @click.option("--remove", multiple=True, metavar="ENTRY", help="An entry that is there; may be repeated.")
 @lasting
+@local_option
+@signing
 @click.pass_obj
 def service_whitelist(
-    tool: Tool, service: str, version: str, add: tuple[str, ...], remove: tuple[str, ...], seconds: float | None
+    tool: Tool, /, service: str, version: str, add: tuple[str, ...], remove: tuple[str, ...], **how: Any
 ) -> None:
     """Change who always gets VERSION."""
     if not add and not remove:
         raise click.UsageError("nothing to --add or --remove")
-    arguments = {"version": version, "add": list(add), "remove": list(remove), "seconds": seconds}
-    tell(tool.call("service_whitelist", name=service, **arguments), show)
+    entries = {"add": list(add), "remove": list(remove)}
+    drafted = {"whitelist": entries, "version": version}
+    change(tool, "service_whitelist", service, {"version": version, **entries}, drafted, **how)
 
 
 @service.command("abort")
@@ -105,10 +121,48 @@ def service_abort(tool: Tool, service: str, local: bool) -> None:
 @service.command("revert")
 @named
 @local_option
+@click.option("--policy", is_flag=True, help="Drop what the policy in Consul says of it, on all nodes, instead.")
+@signing
 @click.pass_obj
-def service_revert(tool: Tool, service: str, local: bool) -> None:
+def service_revert(tool: Tool, service: str, local: bool, policy: bool, key_file: Path | None, key_id: str) -> None:
     """Drop every live change, and an abort on all nodes: the file, or the policy, counts again."""
-    tell(tool.call("service_revert", name=service, local=local), show)
+    if key_file is not None and not policy:
+        raise click.UsageError("--key is for --policy; nothing else of this needs a signature")
+    if policy and local:
+        raise click.UsageError("--policy is for all nodes, --local for one")
+    if key_file is not None:
+        publish_signed(tool, service, {}, key_file, key_id)
+        return
+    tell(tool.call("service_revert", name=service, local=local, policy=policy), show)
+
+
+def change(
+    tool: Tool,
+    command: str,
+    service: str,
+    arguments: dict[str, Any],
+    drafted: dict[str, Any],
+    *,
+    seconds: float | None,
+    local: bool,
+    key_file: Path | None,
+    key_id: str,
+) -> None:
+    """Have the server change *service*, or with a key publish a policy of which *drafted* says what is changed."""
+    if key_file is None:
+        tell(tool.call(command, name=service, seconds=seconds, local=local, **arguments), show)
+        return
+    if local or seconds is not None:
+        raise click.UsageError("--key is for all nodes, --local and --for are for one")
+    publish_signed(tool, service, drafted, key_file, key_id)
+
+
+def publish_signed(tool: Tool, service: str, drafted: dict[str, Any], key_file: Path, key_id: str) -> None:
+    """Sign the next policy, in which *service* is changed as *drafted* says, and publish it."""
+    from graydns.ctl.policies import publish, strategy_of, written
+
+    made = tool.call("policy_draft", name=service, **drafted)
+    publish(tool, written(strategy_of(made["revision"]), key_file, key_id), True, made["base"])
 
 
 def whole(text: str) -> int:

@@ -45,13 +45,6 @@ class Anchors:
             found[zone] = Anchor(zone, before if ds in before else (*before, ds))
         return cls(found)
 
-    def closest(self, name: bytes) -> Anchor | None:
-        """The anchor of the deepest zone at or above *name*."""
-        for suffix in suffixes(name):
-            if (anchor := self.by_zone.get(suffix)) is not None:
-                return anchor
-        return None
-
 
 @frozen
 class Negative:

@@ -28,7 +28,7 @@ from graydns.dnssec.delegation import Unsupported, trust_keys
 from graydns.dnssec.denial import CutKind, Denial, Kind
 from graydns.dnssec.records import RRset, read
 from graydns.dnssec.signature import Failed, Settings, Verified, cost, signer_of, verify
-from graydns.dnssec.steps import Step
+from graydns.dnssec.steps import Step, show_ds, show_keys
 from graydns.dnssec.zones import Zone, Zones
 from graydns.model.answer import ANSWER, AUTHORITY, Answer
 from graydns.model.errors import UpstreamError
@@ -107,6 +107,7 @@ class Walk:
             if (zone := self.zones.find(suffix, self.clock)) is not None:
                 break
             if (anchor := self.anchors.by_zone.get(suffix)) is not None:
+                self.note(suffix, DS, Security.SECURE, f"trust anchor: {show_ds(anchor.ds)}")
                 zone = self._keep(suffix, await self._with_keys(suffix, anchor.ds, self.clock + LONGEST))
                 break
             way.append(suffix)
@@ -170,7 +171,7 @@ class Walk:
         self.budget.return_signature(len(proofs.verified))
         cut = await self.proven(proofs.denial, partial(proofs.denial.cut, child))
         if cut.kind in (CutKind.DELEGATION, CutKind.INSECURE):
-            found = self._insecure(child, DS, cut.reason, cut.ede, expires)
+            found = self._insecure(child, DS, f"{to_text(child)}: {cut.reason}", cut.ede, expires)
         elif cut.kind is CutKind.UNPROVEN:
             text = f"no proof that {to_text(child)} has no DS: {cut.reason}"
             failed = proofs.failed or Failed(EdeCode.NSEC_MISSING, text)
@@ -190,10 +191,12 @@ class Walk:
             return self._bogus(rrset.owner, rrset.rdtype, Failed(EdeCode.NSEC_MISSING, text, found.signer))
         self.budget.return_signature()
         expires = min(expires, self.clock + found.lifetime)
-        self.note(rrset.owner, rrset.rdtype, Security.SECURE, "signed", found.signer)
         if rrset.rdtype == CNAME:
+            self.note(rrset.owner, CNAME, Security.SECURE, "signed", found.signer)
             return evolve(zone, expires=expires)
-        return await self._with_keys(rrset.owner, tuple(map(delegation.DS.read, rrset.rdatas)), expires)
+        ds = tuple(map(delegation.DS.read, rrset.rdatas))
+        self.note(rrset.owner, DS, Security.SECURE, f"signed: {show_ds(ds)}", found.signer)
+        return await self._with_keys(rrset.owner, ds, expires)
 
     async def _is_expanded(self, zone: Zone, rrset: RRset, encloser: bytes, rrsets: Sequence[RRset]) -> bool:
         """Whether *rrset*, signed for a wildcard at *encloser*, may stand for its owner: if it is an alias, and no name
@@ -217,7 +220,7 @@ class Walk:
         if isinstance(found, Failed):
             return self._bogus(name, DNSKEY, found)
         signer = None if found.signature is None else signer_of(found.signature)
-        self.note(name, DNSKEY, Security.SECURE, f"{len(found.keys)} keys, vouched for", signer)
+        self.note(name, DNSKEY, Security.SECURE, f"signed by a key that a DS names: {show_keys(found)}", signer)
         return Zone(name, Security.SECURE, found, expires=min(expires, self.clock + found.lifetime))
 
     async def _ask(self, name: bytes, rdtype: int) -> Answer:
@@ -238,9 +241,9 @@ class Walk:
         return Zone(name, Security.BOGUS, reason=failed.reason, ede=failed.ede, signer=failed.signer)
 
 
-def read_answer(qname: bytes, answer: Answer) -> tuple[RRset, ...]:
-    """The RRsets in *answer* to a question for *qname*."""
-    return read(qname, len(qname) + QUESTION.size, answer.body, answer.counts())
+def read_answer(qname: bytes, answer: Answer, qtype: int = 0) -> tuple[RRset, ...]:
+    """The RRsets in *answer* to a question for *qname*; RRSIGs are one only where *qtype* is theirs."""
+    return read(qname, len(qname) + QUESTION.size, answer.body, answer.counts(), qtype)
 
 
 def _expires(answer: Answer) -> float:

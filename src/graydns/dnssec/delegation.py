@@ -65,7 +65,8 @@ def trust_keys(
     if not vouching:
         return _unsupported(zone, ds, enabled)
     keys = usable(dnskey.rdatas, enabled)
-    trusted = [key for key in keys if _vouched(zone, key, vouching)]
+    named = {(each.tag, each.algorithm) for each in vouching}
+    trusted = [key for key in keys if (key.tag, key.algorithm) in named and _vouched(zone, key, vouching)]
     if dnskey.owner != zone or not trusted:
         return Failed(EdeCode.DNSKEY_MISSING, _unmatched(zone, keys, vouching))
     found = verify(dnskey, KeySet.of(zone, trusted), now, budget, settings)
@@ -83,7 +84,7 @@ def _counting(ds: Iterable[DS], enabled: frozenset[int]) -> frozenset[DS]:
 
 
 def _vouched(zone: bytes, key: Key, vouching: frozenset[DS]) -> bool:
-    """A few digests a key, however many DS there are."""
+    """Whether a DS has a digest of *key*: as many digests as there are sorts, however many DS there are."""
     return any(
         DS(key.tag, key.algorithm, digest_type, digest(zone + key.octets).digest()) in vouching
         for digest_type, digest in _DIGESTS.items()

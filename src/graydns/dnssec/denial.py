@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 from attrs import field, frozen
 from dns.rdatatype import RdataType
 
-from graydns.dnssec.bitmap import CNAME, DS, NS, NXNAME, Bitmap
+from graydns.dnssec.bitmap import CNAME, DS, NS, NSEC, NXNAME, RRSIG, Bitmap
 from graydns.dnssec.budget import Budget
 from graydns.dnssec.evidence import Evidence
 from graydns.dnssec.nsec import NsecEvidence
@@ -115,7 +115,7 @@ class Denial:
         return found if isinstance(found, Cut) else Cut(_CUTS[found.kind], found.reason, found.ede)
 
     def seconds(self) -> float:
-        """How much CPU time one question may take at most."""
+        """How much CPU time one question may take, in the worst case that the budget allows."""
         return 0.0 if self._nsec3 is None else self._nsec3.seconds()
 
     def _ask(self, name: bytes, judge: Callable[[Evidence], T | Outcome]) -> T | Outcome:
@@ -145,18 +145,19 @@ class Denial:
         absence = evidence.absence(qname)
         if absence is None:
             return _unproven(f"no proof that {to_text(qname)} exists, or that it does not")
+        if absence.gap.opt_out:
+            # Perhaps a delegation, or an empty non-terminal above one: then no wildcard counts (RFC 5155 section 8.6).
+            return _opted_out(qname)
         wildcard = _STAR + absence.encloser
         types = evidence.types_at(wildcard)
         if types is not None:
-            found = self._lacks(types, wildcard, qtype)
-            return _opted_out(qname) if found.kind is Kind.PROVEN and absence.gap.opt_out else found
-        if absence.gap.opt_out:  # an unsigned delegation, or the empty non-terminal above one (RFC 5155 section 8.6)
-            return _opted_out(qname)
+            return self._lacks(types, wildcard, qtype)
         return _unproven(f"neither {to_text(qname)} nor a wildcard for it is proven to exist")
 
     def _lacks(self, types: Bitmap, name: bytes, rdtype: int) -> Outcome:
         """That *name*, at which there are *types*, has no *rdtype*."""
-        for present in (rdtype, CNAME):
+        # The NSEC and RRSIG of an alias are beside it, so whoever asks for those is not sent on (RFC 4034 section 4).
+        for present in (rdtype,) if rdtype in (NSEC, RRSIG) else (rdtype, CNAME):
             if types.has(present):
                 return _unproven(f"{to_text(name)} is said to have {_type_text(present)}")
         if name != self.zone and types.has(NS) and rdtype != DS:  # RFC 6840 section 4.1
@@ -169,11 +170,9 @@ def _cut(evidence: Evidence, name: bytes) -> Cut | Outcome:
     if types is not None:
         if types.has(DS):
             return _unproven(f"{to_text(name)} is said to have DS")
-        return (
-            Cut(CutKind.DELEGATION, "a delegation without DS")
-            if types.has(NS)
-            else Cut(CutKind.NO_CUT, "no delegation")
-        )
+        if types.has(NS):
+            return Cut(CutKind.DELEGATION, "a delegation without DS")
+        return Cut(CutKind.NO_CUT, "no delegation")
     absence = evidence.absence(name)
     if absence is None:
         return _unproven(f"no proof that {to_text(name)} has no DS")

@@ -9,6 +9,9 @@ from typing import NamedTuple, Protocol
 
 from graydns.dnssec.bitmap import Bitmap
 
+#: Records of each kind that are remembered as read: that costs more than the proof itself, and zones repeat themselves.
+REMEMBERED = 1024
+
 
 class Gap(NamedTuple):
     """A stretch of the zone without names.
@@ -39,4 +42,4 @@ class Evidence(Protocol):
         """The gap that *name*, whose parent exists, and all below it would be in; None where none is shown."""
 
     def absence(self, name: bytes) -> Absence | None:
-        """That *name* does not exist; None where that is not shown."""
+        """That *name*, which is not shown to exist, does not; None where that is not shown either."""

@@ -51,10 +51,16 @@ class Key:
         """Estimated processor time of one verification."""
         return cost(self.algorithm, self.octets[_FIXED.size :])
 
+    def dnskey(self) -> DNSKEY:
+        """As dnspython has it."""
+        key = dns.rdata.from_wire(IN, _DNSKEY, self.octets, 0, len(self.octets))
+        assert isinstance(key, DNSKEY)
+        return key
+
     def verifies(self, signature: bytes, data: bytes) -> bool:
         """Whether *signature* is one of *data* by this key. A key that cannot be loaded verifies nothing."""
         if not self._loaded:
-            self._public, self._loaded = _load(self.octets), True
+            self._public, self._loaded = _load(self), True
         if self._public is None:
             return False
         try:
@@ -80,11 +86,10 @@ class KeySet:
     @classmethod
     def of(cls, zone: bytes, keys: Iterable[Key], lifetime: int = 0, signature: Signature | None = None) -> KeySet:
         """*keys*, none of them checked again."""
-        found: dict[tuple[int, int], tuple[Key, ...]] = {}
+        found: dict[tuple[int, int], list[Key]] = {}
         for key in keys:
-            name = key.algorithm, key.tag
-            found[name] = (*found.get(name, ()), key)
-        return cls(zone, found, lifetime, signature)
+            found.setdefault((key.algorithm, key.tag), []).append(key)
+        return cls(zone, {name: tuple(named) for name, named in found.items()}, lifetime, signature)
 
 
 def usable(rdatas: Iterable[bytes], algorithms: frozenset[int]) -> list[Key]:
@@ -109,12 +114,10 @@ def key_tag(octets: bytes) -> int:
     return (total + (total >> 16)) & 0xFFFF
 
 
-def _load(octets: bytes) -> _Public | None:
-    key = dns.rdata.from_wire(IN, _DNSKEY, octets, 0, len(octets))
-    assert isinstance(key, DNSKEY)
+def _load(key: Key) -> _Public | None:
     if key.algorithm not in KNOWN:
         return None
     try:
-        return get_algorithm_cls(key.algorithm).public_cls.from_dnskey(key)
+        return get_algorithm_cls(key.algorithm).public_cls.from_dnskey(key.dnskey())
     except (ValueError, UnsupportedAlgorithm, DNSException):
         return None

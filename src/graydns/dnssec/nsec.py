@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import cast
 
 import dns.exception
@@ -13,7 +14,7 @@ from dns.rdataclass import IN
 from dns.rdatatype import NSEC
 
 from graydns.dnssec.bitmap import DNAME, NS, Bitmap
-from graydns.dnssec.evidence import Absence, Gap
+from graydns.dnssec.evidence import REMEMBERED, Absence, Gap
 from graydns.dnssec.order import Key, ancestor, between, key, shared
 from graydns.dnssec.records import RRset
 from graydns.model.name import is_within
@@ -53,23 +54,25 @@ class Nsec:
 
 def read(zone: bytes, rrset: RRset) -> Nsec | None:
     """The NSEC that *rrset* is; None where it is none that *zone* could have."""
-    if len(rrset.rdatas) != 1:
-        return None
+    return _read(zone, rrset.owner, rrset.rdatas[0]) if len(rrset.rdatas) == 1 else None
+
+
+@lru_cache(REMEMBERED)
+def _read(zone: bytes, name: bytes, wire: bytes) -> Nsec | None:
     try:
-        wire = rrset.rdatas[0]
         rdata = cast("dns.rdtypes.ANY.NSEC.NSEC", dns.rdata.from_wire(IN, NSEC, wire, 0, len(wire)))
     except (dns.exception.DNSException, ValueError):
         return None
     following = rdata.next.canonicalize().to_wire()
     assert following is not None
-    if not (is_within(rrset.owner, zone) and is_within(following, zone)):
+    if not (is_within(name, zone) and is_within(following, zone)):
         return None
-    owner, last = key(rrset.owner), key(following)
+    owner, last = key(name), key(following)
     if last <= owner and following != zone:
         return None
     types = Bitmap(rdata.windows)
     # RFC 6840 section 4.1. At the zone's own apex NS is no delegation.
-    hides = types.has(DNAME) or (types.has(NS) and rrset.owner != zone)
+    hides = types.has(DNAME) or (types.has(NS) and name != zone)
     return Nsec(owner, last, types, hides)
 
 

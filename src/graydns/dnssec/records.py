@@ -16,12 +16,26 @@ from graydns.wire.walk import Malformed, Names, records
 
 RRSIG = 46
 
-#: Types whose rdata is one name; those and the others of _LOWERED may be compressed (RFC 3597 section 4).
-_ONE_NAME = frozenset((2, 5, 12, 39))  # NS, CNAME, PTR, DNAME
+#: Where the names lie in rdata of types whose names are lowered (RFC 4034 section 6.2) and may be compressed (RFC 3597
+#: section 4): octets before them, how many there are, octets after them. NS, CNAME, SOA, PTR, MX, RP, AFSDB, RT, PX,
+#: SRV, KX, DNAME. Every other type but NAPTR is signed as it is, NSEC included (RFC 6840 section 5.1).
+_NAMES = {
+    2: (0, 1, 0),
+    5: (0, 1, 0),
+    6: (0, 2, 20),
+    12: (0, 1, 0),
+    15: (2, 1, 0),
+    17: (0, 2, 0),
+    18: (2, 1, 0),
+    21: (2, 1, 0),
+    26: (2, 2, 0),
+    33: (6, 1, 0),
+    36: (2, 1, 0),
+    39: (0, 1, 0),
+}
 
-#: Other types whose names are lowered (RFC 4034 section 6.2) and that are still in use: SOA, MX, RP, AFSDB, RT, PX,
-#: SRV, NAPTR, KX. Every other type is signed as it is, NSEC included (RFC 6840 section 5.1).
-_LOWERED = frozenset((6, 15, 17, 18, 21, 26, 33, 35, 36))
+#: Has strings before its name.
+_NAPTR = 35
 
 #: Of an RRSIG, up to the signer's name.
 _FIXED = struct.Struct("!HBBIIIH")
@@ -88,13 +102,11 @@ def read(
             if qtype != RRSIG or section:
                 continue
             rdata = signature.signed + signature.octets
-        elif rdtype in _ONE_NAME:
+        elif rdtype in _NAMES:
             names = names or Names(message)
-            rdata, past = names.read(at)
-            if past != end:
-                raise Malformed("rdata goes on after its name")
-        elif rdtype in _LOWERED:
-            rdata = _lowered(message, rdclass, rdtype, at, end)
+            rdata = _with_names(message, names, rdtype, at, end)
+        elif rdtype == _NAPTR:
+            rdata = _naptr(message, rdclass, at, end)
         else:
             rdata = message[at:end]
         key = (section, owner, rdtype, rdclass)
@@ -141,8 +153,22 @@ def _signature(message: bytes, at: int, end: int, ttl: int) -> Signature:
     return Signature(covered, algorithm, labels, original_ttl, expiration, inception, tag, signer, octets, signed, ttl)
 
 
-def _lowered(message: bytes, rdclass: int, rdtype: int, at: int, end: int) -> bytes:
+def _with_names(message: bytes, names: Names, rdtype: int, at: int, end: int) -> bytes:
+    """``message[at:end]`` with its names decompressed and lowered."""
+    before, count, after = _NAMES[rdtype]
+    parts = [message[at : at + before]]
+    at += before
+    for _ in range(count):
+        name, at = names.read(at)
+        parts.append(name)
+    if at + after != end:
+        raise Malformed(f"rdata of type {rdtype} is too long or too short")
+    parts.append(message[at:end])
+    return b"".join(parts)
+
+
+def _naptr(message: bytes, rdclass: int, at: int, end: int) -> bytes:
     try:
-        return dns.rdata.from_wire(RdataClass(rdclass), RdataType(rdtype), message, at, end - at).to_digestable()
+        return dns.rdata.from_wire(RdataClass(rdclass), RdataType.NAPTR, message, at, end - at).to_digestable()
     except dns.exception.DNSException as error:
-        raise Malformed(f"rdata of type {rdtype}: {error}") from None
+        raise Malformed(f"rdata of type NAPTR: {error}") from None

@@ -157,17 +157,24 @@ def signed_data(rrset: RRset, signature: Signature, wildcard: bytes | None) -> b
 
 def cost(rrset: RRset, keys: KeySet) -> float:
     """Estimated seconds of processor time of verifying *rrset*, should every signature but the last one fail."""
-    return sum(
-        key.seconds
-        for signature in rrset.signatures
-        if signature.signer == keys.zone
-        for key in keys.keys.get((signature.algorithm, signature.tag), ())
-    )
+    counts: dict[tuple[int, int], int] = {}
+    for signature in rrset.signatures:
+        if signature.signer == keys.zone:
+            name = signature.algorithm, signature.tag
+            counts[name] = counts.get(name, 0) + 1
+    return sum(count * sum([key.seconds for key in keys.keys.get(name, ())]) for name, count in counts.items())
 
 
 def signer_of(signature: Signature) -> Signer:
     """*signature* as clients and auditors are told of it."""
-    return Signer(signature.signer, signature.tag, signature.algorithm, signature.ttl, signature.expiration)
+    return Signer(
+        signature.signer,
+        signature.tag,
+        signature.algorithm,
+        signature.ttl,
+        signature.expiration,
+        signature.inception,
+    )
 
 
 def moment(seconds: int) -> str:

@@ -42,23 +42,24 @@ Place = tuple[int, bytes, int]
 class Verdict:
     """What an answer is worth, and why.
 
-    *rrsets*: all of it. *lifetimes*: of those that signatures vouch for the seconds for which they may be kept.
+    *rrsets*: all of it. *ttls*: of those that signatures vouch for, the seconds since the answer came for which they
+    may be kept, unless ``proof.until`` comes first (RFC 4035 section 5.3.3).
     """
 
     proof: Proof
     rrsets: tuple[RRset, ...]
-    lifetimes: Mapping[Place, int]
+    ttls: Mapping[Place, int]
 
 
 async def validate(walk: Walk, qname: bytes, qtype: int, answer: Answer) -> Verdict:
     """The Verdict on *answer* to a question for *qname* and *qtype*. Raises UpstreamError, Overloaded."""
-    rrsets = read_answer(qname, answer)
+    rrsets = read_answer(qname, answer, qtype)
     judge = _Judge(walk, qtype, answer.rcode, rrsets)
     try:
         await judge.judge(qname)
     except Exceeded as error:
         judge.take(Proof(Security.BOGUS, reason=str(error), ede=EdeCode.BOGUS))
-    return Verdict(judge.proof, rrsets, judge.lifetimes)
+    return Verdict(judge.proof, rrsets, judge.ttls)
 
 
 @define(eq=False)
@@ -70,7 +71,7 @@ class _Judge:
     _rcode: int
     _rrsets: tuple[RRset, ...]
     proof: Proof = field(init=False, default=Proof(Security.SECURE))
-    lifetimes: dict[Place, int] = field(init=False, factory=dict)
+    ttls: dict[Place, int] = field(init=False, factory=dict)
     _proofs: dict[bytes, Proofs] = field(init=False, factory=dict)
 
     async def judge(self, qname: bytes) -> None:
@@ -83,13 +84,17 @@ class _Judge:
             if self.proof.security is Security.BOGUS:
                 return
         name, seen = qname, {qname}
-        while (name, self._qtype) not in answers and (alias := answers.get((name, CNAME))) is not None:
+        while not self._is_there(name, answers) and (alias := answers.get((name, CNAME))) is not None:
             name = alias.rdatas[0]
             if name in seen:
                 break
             seen.add(name)
-        if (name, self._qtype) not in answers and not (self._qtype == ANY and any(o == name for o, _ in answers)):
+        if not self._is_there(name, answers):
             await self._judge_absence(name)
+
+    def _is_there(self, name: bytes, answers: Mapping[tuple[bytes, int], RRset]) -> bool:
+        """Whether *answers* have what was asked for at *name*; for ANY whatever they have is (RFC 8482)."""
+        return (name, self._qtype) in answers or (self._qtype == ANY and any(owner == name for owner, _ in answers))
 
     def take(self, proof: Proof) -> None:
         """Another part is worth *proof*."""
@@ -103,23 +108,28 @@ class _Judge:
             self.take(Proof(Security.INSECURE, reason="signatures themselves are not signed"))
             return
         inside = parent(owner) if rdtype == DS else owner  # RFC 4035 section 3.1.4.1: DS belongs to the parent
-        signers = _signers((rrset,), inside)
         failed: Failed | None = None
-        tried: set[bytes] = set()
-        for signer in (*signers[:MOST_SIGNERS], None):
-            zone = await self._walk.zone_of(signer or inside)
+        for signer in _signers((rrset,), inside)[:MOST_SIGNERS]:
+            zone = await self._walk.zone_of(signer)
             if zone.security is not Security.SECURE:
                 self._take_zone(zone)
                 return
-            if zone.name in (set(signers) if signer is None else {signer}) - tried:
-                tried.add(zone.name)
+            if zone.name == signer:
                 found = await self._walk.verify(rrset, zone)
                 if isinstance(found, Verified):
                     await self._accept(rrset, zone, found)
                     return
                 failed = failed or found
-        text = f"{to_text(owner)} {RdataType.to_text(rdtype)} is not signed, though its zone {to_text(zone.name)} is"
-        self._blame(failed or Failed(EdeCode.RRSIGS_MISSING, text), owner, rdtype)
+        if failed is None:
+            zone = await self._walk.zone_of(inside)
+            if zone.security is not Security.SECURE:
+                self._take_zone(zone)
+                return
+            text = (
+                f"{to_text(owner)} {RdataType.to_text(rdtype)} is not signed, though its zone {to_text(zone.name)} is"
+            )
+            failed = Failed(EdeCode.RRSIGS_MISSING, text)
+        self._blame(failed, owner, rdtype)
 
     async def _accept(self, rrset: RRset, zone: Zone, found: Verified) -> None:
         """*zone* signed *rrset*; as a wildcard's it stands for the name only if there is none closer."""
@@ -194,7 +204,7 @@ class _Judge:
         self.take(Proof(Security.BOGUS, failed.signer, failed.reason, failed.ede))
 
     def _count(self, rrset: RRset, found: Verified) -> None:
-        self.lifetimes[rrset.section, rrset.owner, rrset.rdtype] = found.lifetime
+        self.ttls[rrset.section, rrset.owner, rrset.rdtype] = min(rrset.ttl, found.signature.original_ttl)
 
 
 def _is_synthesised(alias: RRset, answers: Mapping[tuple[bytes, int], RRset]) -> bool:

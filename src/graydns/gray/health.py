@@ -38,7 +38,8 @@ class VersionHealth:
     """What became of a version from Consul.
 
     *state*: UNKNOWN (Consul has not spoken), GONE (it has no such instance), PANIC (too few are healthy) or HEALTHY.
-    *default*: the version that its clients get unless it is HEALTHY; "" = it is the default itself.
+    *default*: the version that its clients get unless it is HEALTHY; "" = it is the default itself. *stale*: whether
+    Consul has been silent for too long.
     """
 
     source: FromConsul
@@ -46,6 +47,7 @@ class VersionHealth:
     healthy: int
     instances: int
     default: str
+    stale: bool = False
 
     @property
     def is_emptied(self) -> bool:
@@ -108,8 +110,8 @@ def due(standings: Standings, source: FromConsul) -> float | None:
     )
 
 
-def judge(source: FromConsul, standings: Standings | None, default: str) -> VersionHealth:
-    """What *standings* make of a version, None = Consul has not spoken; *default*: as in VersionHealth."""
+def judge(source: FromConsul, standings: Standings | None, default: str, *, stale: bool = False) -> VersionHealth:
+    """What *standings* make of a version, None = Consul has not spoken; *default*, *stale*: as in VersionHealth."""
     if standings is None:
         return VersionHealth(source, UNKNOWN, 0, 0, default)
     instances, healthy = len(standings), sum(standing.counts for standing in standings.values())
@@ -118,4 +120,4 @@ def judge(source: FromConsul, standings: Standings | None, default: str) -> Vers
     else:
         enough = healthy and healthy * 1_000_000 >= instances * source.panic_threshold
         state = HEALTHY if enough else PANIC
-    return VersionHealth(source, state, healthy, instances, default)
+    return VersionHealth(source, state, healthy, instances, default, stale)

@@ -77,6 +77,7 @@ class Verdicts:
 
     def _make_of_version(self, pool: Pool, first: int, private: bool, ttl: int) -> Decision:
         endpoint = pool.members[first].name if pool.members else ""
+        health = None if self.service is None else self.service.health.get(pool.version)
         return Decision(
             Cohort(self.tenant, pool.service, pool.version, endpoint),
             Kind.VERSION if pool.known else Kind.UNKNOWN,
@@ -87,6 +88,7 @@ class Verdicts:
             varies=self.varies,
             reach4=self.reach4,
             reach6=self.reach6,
+            stale=health is not None and health.stale,
             origin=pool,
             why=f"version {pool.version} of {pool.service}",
         )

@@ -13,6 +13,9 @@ from graydns.model.name import from_text
 
 _TYPES = ("DS", "DNSKEY")
 
+#: Flags of a DNSKEY (RFC 4034 section 2.1.1, RFC 5011 section 7).
+_ZONE, _REVOKE = 0x0100, 0x0080
+
 
 class TrustAnchor(NamedTuple):
     """A DS or DNSKEY record of *zone* (wire form, lowered); *rdata*: canonical."""
@@ -35,4 +38,6 @@ def read_anchor(text: str) -> TrustAnchor:
         rdata = dns.rdata.from_text(IN, rdtype, " ".join(rest[1:])).to_digestable()
     except (dns.exception.DNSException, ValueError) as error:
         raise ValueError(f"not a {rest[0].upper()} record: {error}") from error
+    if rdtype == RdataType.DNSKEY and int.from_bytes(rdata[:2]) & (_ZONE | _REVOKE) != _ZONE:
+        raise ValueError(f"flags {int.from_bytes(rdata[:2])} are not those of a zone's key in use")
     return TrustAnchor(from_text(owner), int(rdtype), rdata)

@@ -55,8 +55,8 @@ class Decision:
     first. *ttl*: TTL of those records in seconds. *ttl_cap*: upper bound for every TTL of the answer, None =
     none. *private*: chosen by identity or tag: TTL 0 and scope = SOURCE, as no shared cache may
     hand it on. *varies*: whether another client could get another answer for this name. *reach4*, *reach6*: the
-    longest IPv4 / IPv6 prefix that anything applying to the name reads, 0 = none does. *origin*: the
-    service version or rule the records come from.
+    longest IPv4 / IPv6 prefix that anything applying to the name reads, 0 = none does. *stale*: whether the records
+    are what was told of them too long ago. *origin*: the service version or rule they come from.
     """
 
     cohort: Cohort
@@ -70,6 +70,7 @@ class Decision:
     varies: bool = False
     reach4: int = 0
     reach6: int = 0
+    stale: bool = False
     origin: object = field(default=None, repr=False)
     why: str = ""
 

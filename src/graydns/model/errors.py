@@ -18,10 +18,12 @@ NXDOMAIN and NODATA are Answers, never exceptions.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from graydns.model.proof import Proof
+if TYPE_CHECKING:
+    from graydns.model.proof import Proof
 
 #: Where in a file's tree a value stands: mapping keys and list indexes, outermost first.
 Path = tuple[str | int, ...]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from graydns.model.answer import Answer
     from graydns.model.query import Query
 
@@ -12,8 +14,8 @@ if TYPE_CHECKING:
 class QueryObserver(Protocol):
     """Sees every pipeline answer with the time it took."""
 
-    def answered(self, query: Query, answer: Answer, seconds: float) -> None:
-        """One answer left the pipeline *seconds* after the query entered it."""
+    def answered(self, query: Query, answer: Answer, seconds: float) -> Awaitable[None] | None:
+        """One answer leaves the pipeline, *seconds* after its query came; what it has to wait for, None = nothing."""
 
 
 class Anomalies(Protocol):
@@ -24,7 +26,9 @@ class Anomalies(Protocol):
 
 
 class Trace(Protocol):
-    """Takes notes of one query on its way."""
+    """Takes notes of one query on its way. *id*: 16 hexadecimal digits, by which other records tell of the same."""
+
+    id: str
 
     def passed(self, stage: str, began: float, ended: float) -> None:
         """The query went into *stage* and came out of it, at these monotonic seconds."""

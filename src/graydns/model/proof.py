@@ -36,8 +36,8 @@ class EdeCode(IntEnum):
 class Signer:
     """The signature that vouches for an answer, or, where one fails, that does not.
 
-    *zone*: wire form, lowered. *tag*: of the key (RFC 4034 appendix B). *ttl*: seconds, of the RRSIG. *expiration*:
-    Unix seconds.
+    *zone*: wire form, lowered. *tag*: of the key (RFC 4034 appendix B). *ttl*: seconds, of the RRSIG. *expiration*,
+    *inception*: Unix seconds.
     """
 
     zone: bytes
@@ -45,6 +45,7 @@ class Signer:
     algorithm: int
     ttl: int
     expiration: int
+    inception: int = 0
 
 
 @frozen

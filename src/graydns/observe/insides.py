@@ -16,9 +16,11 @@ from graydns.fast.quota import Quota
 from graydns.fast.tally import OTHER
 from graydns.listen.service import Doors
 from graydns.observe.anomalies import AnomalyLog
+from graydns.observe.auditing import AuditFigures
 from graydns.observe.families import Row, counters, gauges
 from graydns.resolve.pipeline import Stores
 from graydns.snapshot.snapshot import Snapshot
+from graydns.sources.consul.figures import FeedFigures
 
 #: Tenants whose refusals have a series of their own, as the configuration names them; all further ones are OTHER.
 MOST_TENANTS = 1000
@@ -48,16 +50,17 @@ class PolicyFigures:
 @frozen(eq=False)
 class InsideMetrics:
     """A prometheus-client collector. *ready*: see ``observe.http``. *began*: Unix seconds. *policies*: of the policy
-    centre, None = there is none.
+    centre, *catalog*: of what is followed in Consul; None = there is none. *audit*: of the audit log.
     """
 
     server: Observed = field(repr=False)
     doors: Doors = field(repr=False)
     reloads: Callable[[], Mapping[str, int]] = field(repr=False)
-    audit_failures: Callable[[], int] = field(repr=False)
     ready: Callable[[], bool] = field(repr=False)
     began: float
     policies: Callable[[], PolicyFigures | None] = field(default=lambda: None, repr=False)
+    catalog: Callable[[], FeedFigures | None] = field(default=lambda: None, repr=False)
+    audit: Callable[[], AuditFigures] | None = field(default=None, repr=False)
 
     def collect(self) -> Iterator[Metric]:
         """Read all counters."""
@@ -65,7 +68,9 @@ class InsideMetrics:
         yield from gauges("graydns_start_time_seconds", "When this server started.", (), [((), self.began)])
         yield from gauges("graydns_ready", "1 if /ready says so.", (), [((), self.ready())])
         yield from self._control()
+        yield from self._audit()
         yield from self._policies()
+        yield from self._catalog()
         yield from self._quotas()
         yield from self._versions()
         yield from self._caches()
@@ -77,10 +82,21 @@ class InsideMetrics:
     def _control(self) -> Iterator[Metric]:
         number = self.server.snapshot.number
         results = (((result,), count) for result, count in sorted(self.reloads().items()))
-        failed = self.audit_failures()
         yield from gauges("graydns_snapshot_number", "The snapshot that is served.", (), [((), number)])
         yield from counters("graydns_reloads", "Reloads, by result.", ("result",), results)
-        yield from counters("graydns_audit_failures", "Audit lines that could not be written.", (), [((), failed)])
+
+    def _audit(self) -> Iterator[Metric]:
+        if self.audit is None:
+            return
+        found = self.audit()
+        text = "Changes that could not be written to the audit log."
+        yield from counters("graydns_audit_failures", text, (), [((), found.failures)])
+        yield from counters("graydns_audit_lines", "Audit lines of answers.", (), [((), found.lines)])
+        dropped = (((reason,), count) for reason, count in sorted(found.dropped.items()))
+        text = "Audit lines of answers that were dropped, by reason."
+        yield from counters("graydns_audit_dropped", text, ("reason",), dropped)
+        text = "Audit lines that wait to be written now."
+        yield from gauges("graydns_audit_queue", text, (), [((), found.queued)])
 
     def _policies(self) -> Iterator[Metric]:
         if (figures := self.policies()) is None:
@@ -89,6 +105,21 @@ class InsideMetrics:
         yield from gauges("graydns_policy_revision", text, (), [((), figures.revision)])
         refusals = (((reason,), count) for reason, count in sorted(figures.refusals.items()))
         yield from counters("graydns_policy_refusals", "Policy revisions refused, by reason.", ("reason",), refusals)
+
+    def _catalog(self) -> Iterator[Metric]:
+        if (figures := self.catalog()) is None:
+            return
+        for name, text, number in (
+            ("known", "Services and nodes of Consul's that are known.", figures.known),
+            ("watches", "Those with a watch of their own.", figures.watches),
+            ("shared", "Those without.", figures.shared),
+            ("age_seconds", "Time since Consul confirmed what waits longest for that.", figures.age),
+            ("stale", "Services and nodes that have waited too long.", figures.stale),
+            ("doubted", "Those that have vanished in a way that is not believed.", figures.doubted),
+        ):
+            yield from gauges(f"graydns_consul_{name}", text, (), [((), number)])
+        text = "Requests of watches, and for what has none, that failed."
+        yield from counters("graydns_consul_errors", text, (), [((), figures.errors)])
 
     def _quotas(self) -> Iterator[Metric]:
         refused: Counter[str] = Counter()

@@ -67,5 +67,5 @@ class Latency:
     stages: dict[str, Histogram] = field(init=False, factory=lambda: {stage: Histogram() for stage in STAGES})
 
     def answered(self, query: Query, answer: Answer, seconds: float) -> None:
-        """One answer left the pipeline."""
+        """One answer leaves the pipeline."""
         self.stages[stage_of(query, answer, self.clock() - seconds)].add(seconds)

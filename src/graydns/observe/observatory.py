@@ -3,7 +3,7 @@
 ::
 
     front ── ledger, watched ────── ──┐
-    stores ── observers: Latency ─────┼─► metrics ─► http
+    stores ── observers: Latency, … ──┼─► metrics ─► http
     doors ── connections, received ───┘   why, trace ─► the administration
 """
 
@@ -25,14 +25,16 @@ from graydns.fast.tally import MOST
 from graydns.listen.service import Doors
 from graydns.model.errors import ConfigError, Fault
 from graydns.observe.answers import AnswerMetrics
-from graydns.observe.audit import AuditLog
+from graydns.observe.auditing import AuditFigures
 from graydns.observe.housekeeping import prune, turn_window
 from graydns.observe.http import HttpFactory
 from graydns.observe.insides import InsideMetrics, Observed, PolicyFigures
 from graydns.observe.latency import Latency
+from graydns.observe.security import SecurityCounts, SecurityMetrics
 from graydns.observe.systemd import Notifier, Watchdog, notifier_of
 from graydns.observe.trace import TraceBook
 from graydns.observe.why import WhyBook
+from graydns.sources.consul.figures import FeedFigures
 from graydns.sources.slices import in_slices
 
 #: Seconds of a window in which queries and clients of a version are counted (``fast.tally``).
@@ -47,8 +49,7 @@ class Observatory(MultiService):
     """Observes *server* and its *doors*. Started after them and stopped before.
 
     *http*: where the pages are served, None = nowhere. *reloads*: how many there were, by ``ok`` and ``refused``.
-    *audit*: whose failures are counted. *policies*: see ``InsideMetrics``. *notifier*: None = what the environment
-    says.
+    *audit*, *policies*, *catalog*: see ``InsideMetrics``. *notifier*: None = what the environment says.
 
     For the administration: *why*, *traces*, and *shares*, what was served lately (``control.Observers``).
     """
@@ -63,8 +64,9 @@ class Observatory(MultiService):
         *,
         http: Door | None,
         reloads: Callable[[], Mapping[str, int]] = _no_reloads,
-        audit: AuditLog | None = None,
+        audit: Callable[[], AuditFigures] | None = None,
         policies: Callable[[], PolicyFigures | None] = lambda: None,
+        catalog: Callable[[], FeedFigures | None] = lambda: None,
         notifier: Notifier | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -76,6 +78,8 @@ class Observatory(MultiService):
         self.notifier = notifier or notifier_of(os.environ, os.getpid())
         self.latency = Latency(server.front.clock)
         server.stores.observers.append(self.latency)
+        validated = SecurityCounts()
+        server.stores.observers.append(validated)
         self.traces = TraceBook(server.front, server.front.clock, server.front.wall)
         self.why = WhyBook(server.front, lambda: server.tables, lambda: server.snapshot)
         self.shares = server.front.ledger.tallies
@@ -83,14 +87,16 @@ class Observatory(MultiService):
             server=server,
             doors=doors,
             reloads=reloads,
-            audit_failures=lambda: 0 if audit is None else audit.failures,
+            audit=audit,
             ready=self.ready,
             began=server.front.wall(),
             policies=policies,
+            catalog=catalog,
         )
         self.registry = CollectorRegistry()
         self.registry.register(AnswerMetrics(server.front.ledger, self.latency, doors))
         self.registry.register(inside)
+        self.registry.register(SecurityMetrics(validated, server.stores.validation))
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
         self._ticks = 0

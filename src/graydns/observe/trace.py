@@ -6,6 +6,7 @@ at most PER_SECOND are followed; the others go their usual way, so a name that i
 
 from __future__ import annotations
 
+import secrets
 from collections import deque
 from collections.abc import Callable
 
@@ -36,6 +37,7 @@ PER_SECOND = 50
 class Followed:
     """Implements ``model.observe.Trace``. *at*: Unix seconds, *began*: monotonic ones. *kept*: those of its name."""
 
+    id: str
     at: float
     began: float
     clock: Callable[[], float] = field(repr=False)
@@ -51,6 +53,7 @@ class Followed:
         ended = self.clock()
         self.kept.append(
             {
+                "trace_id": self.id,
                 "at": show_time(self.at),
                 "name": name.to_text(query.qname),
                 "type": show_type(query.qtype),
@@ -133,7 +136,7 @@ class TraceBook:
         self._left -= 1
         if not self._left:
             self.front.watched = frozenset()  # up to the next tick
-        return Followed(self.wall(), self.clock(), self.clock, known.kept)
+        return Followed(secrets.token_hex(8), self.wall(), self.clock(), self.clock, known.kept)
 
     def _active(self) -> list[bytes]:
         now = self.clock()

@@ -8,7 +8,8 @@ from attrs import evolve, field, frozen
 
 from graydns.authority.found import Found
 from graydns.authority.lookup import lookup
-from graydns.model.answer import Answer, Ede
+from graydns.authority.verdict import STALE
+from graydns.model.answer import Answer
 from graydns.model.catalog import View
 from graydns.model.decision import Decision
 from graydns.model.errors import NotYetKnown, ResolveError
@@ -20,9 +21,6 @@ from graydns.wire.body import aged
 from graydns.wire.view import rrsets
 
 NOERROR, NXDOMAIN = 0, 3
-
-#: Nothing has been heard for long of what was told (RFC 8914 section 4.4).
-_STALE = Ede(3)
 
 
 @frozen
@@ -53,7 +51,7 @@ class Authority:
             found = await self._completed(found, query, found.chase)
         answer = found.answer()
         if isinstance(answer.origin, View) and self.learning.is_stale(answer.origin):
-            return evolve(answer, edes=(*answer.edes, _STALE), shareable=False)
+            return evolve(answer, edes=(*answer.edes, STALE), shareable=False)
         return answer
 
     def _may_complete(self, query: Query, target: bytes) -> bool:

@@ -33,6 +33,11 @@ class Failures:
     growth: float = 1.0
     _known: OrderedDict[Key, _Failure] = field(init=False, factory=OrderedDict, repr=False)
 
+    @property
+    def size(self) -> int:
+        """How many are remembered, those that may be tried again included."""
+        return len(self._known)
+
     def add(self, key: Key, error: ResolveError, now: float) -> None:
         """Remember *error*, without the frames that its traceback holds."""
         before = self._known.get(key)

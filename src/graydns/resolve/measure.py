@@ -47,7 +47,8 @@ class Measure:
             _log.failure("no answer for {qname!r} type {qtype}", qname=query.qname, qtype=query.qtype)
             answer = Answer(rcode=SERVFAIL, edes=(Ede(0, "internal failure"),), why="internal", shareable=False)
         for observer in self.observers:
-            observer.answered(query, answer, self.clock() - began)
+            if (waited := observer.answered(query, answer, self.clock() - began)) is not None:
+                await waited
         return answer
 
 

@@ -24,7 +24,7 @@ CLASS_IN, CNAME = 1, 5
 NOERROR, NXDOMAIN, REFUSED = 0, 3, 5
 
 #: TKEY, TSIG, IXFR, AXFR, MAILB, MAILA: questions between two servers, not ones to pass on (RFC 5936, 2930).
-_HOP_BY_HOP = range(249, 255)
+HOP_BY_HOP = range(249, 255)
 
 #: Info codes of RFC 8914.
 EDE_BLOCKED, EDE_PROHIBITED, EDE_NOT_AUTHORITATIVE, EDE_NOT_SUPPORTED = 15, 18, 20, 21
@@ -63,7 +63,7 @@ class Outward:
             return refused(EDE_NOT_AUTHORITATIVE, "not served here, and recursion is not desired")
         if not query.client.may_forward:
             return refused(EDE_PROHIBITED, "forwarding is not allowed for this client")
-        if query.qtype in _HOP_BY_HOP:
+        if query.qtype in HOP_BY_HOP:
             return refused(EDE_NOT_SUPPORTED, "this type of question is not passed on")
         ruled = query.decision is not None and query.decision.upstream is not None
         if not ruled and self.snapshot.forward.find(query.qname) is None:

@@ -105,32 +105,39 @@ class Stores:
         return group is origin or group == origin
 
 
-def build_pipeline(snapshot: Snapshot, stores: Stores) -> Measure:
-    """The links of the picture above, for *snapshot*. Observers may be added to *stores* later."""
-    return Measure(
-        _route(snapshot, stores, lambda link: link),
-        traced=_route(snapshot, stores, partial(Stage, clock=time.monotonic)),
-        clock=time.monotonic,
-        observers=stores.observers,
+@frozen(eq=False)
+class Pipeline:
+    """The links of the picture above. *entrance*: the first of them. *validate*: None where nothing is validated."""
+
+    entrance: Measure
+    validate: Validate | None
+
+
+def build_pipeline(snapshot: Snapshot, stores: Stores) -> Pipeline:
+    """The Pipeline of *snapshot*. Observers may be added to *stores* later."""
+    plain, validate = _route(snapshot, stores, lambda link: link)
+    traced, _ = _route(snapshot, stores, partial(Stage, clock=time.monotonic))
+    entrance = Measure(plain, traced=traced, clock=time.monotonic, observers=stores.observers)
+    return Pipeline(entrance, validate)
+
+
+def _route(
+    snapshot: Snapshot, stores: Stores, staged: Callable[[Resolver], Resolver]
+) -> tuple[Resolver, Validate | None]:
+    forwarding, validate = _forwarding(snapshot, stores, staged)
+    outward = staged(Outward(forwarding, learning=stores.learning, snapshot=snapshot, clock=time.monotonic))
+    route = Route(
+        staged(Authority(outside=outward, learning=stores.learning, snapshot=snapshot, clock=time.monotonic)),
+        outward,
+        snapshot=snapshot,
     )
+    return staged(route), validate
 
 
-def _route(snapshot: Snapshot, stores: Stores, staged: Callable[[Resolver], Resolver]) -> Resolver:
-    outward = staged(
-        Outward(
-            _forwarding(snapshot, stores, staged), learning=stores.learning, snapshot=snapshot, clock=time.monotonic
-        )
-    )
-    return staged(
-        Route(
-            staged(Authority(outside=outward, learning=stores.learning, snapshot=snapshot, clock=time.monotonic)),
-            outward,
-            snapshot=snapshot,
-        )
-    )
-
-
-def _forwarding(snapshot: Snapshot, stores: Stores, staged: Callable[[Resolver], Resolver]) -> Resolver:
+def _forwarding(
+    snapshot: Snapshot, stores: Stores, staged: Callable[[Resolver], Resolver]
+) -> tuple[Resolver, Validate | None]:
+    """The links for what is forwarded, and the one of them that validates."""
     config: Config = snapshot.config
     choose = snapshot.forward.choose
     keys = Keys(choose, lambda query: partition_of(snapshot, query.client.tenant))
@@ -152,38 +159,41 @@ def _forwarding(snapshot: Snapshot, stores: Stores, staged: Callable[[Resolver],
             most_per_source=config.limits.max_inflight_per_source,
         ),
         partial(Coalesce, key=keys.of_cohort),
-        *_validation(snapshot, stores, keys),
+    )
+    below: tuple[Link, ...] = (
         partial(RawCache, key=keys.raw, store=stores.answers, failures=stores.failures, clock=time.monotonic),
         partial(Coalesce, key=keys.raw),
     )
-    return stack(
-        *(_after(link, staged) for link in links), last=staged(Forward(client=stores.clients(snapshot), choose=choose))
-    )
+    forward = staged(Forward(client=stores.clients(snapshot), choose=choose))
+    raw = stack(*(_after(link, staged) for link in below), last=forward)
+    validate = _validation(snapshot, stores, keys, raw)
+    judged = raw if validate is None else staged(validate)
+    return stack(*(_after(link, staged) for link in links), last=judged), validate
 
 
-def _validation(snapshot: Snapshot, stores: Stores, keys: Keys) -> tuple[Link, ...]:
-    """The validator, if answers are to be validated."""
+def _validation(snapshot: Snapshot, stores: Stores, keys: Keys, below: Resolver) -> Validate | None:
+    """The validator of what *below* says, if that is to be validated."""
     dnssec, validation = snapshot.config.dnssec, stores.validation
     if not validation.rest_on((dnssec, snapshot.forward.by_suffix, snapshot.forward.by_name)):
         stores.answers.flush()
     if not dnssec.validate:
-        return ()
+        return None
 
     def zones(query: Query) -> Zones:
         upstream = None if query.decision is None else query.decision.upstream
         return validation.zones(keys.raw(query).partition, upstream or "")
 
-    link: Link = partial(
-        Validate,
+    return Validate(
+        below,
         policy=validation.policy(dnssec),
         zones=zones,
         key=keys.of_cohort,
         failures=validation.bogus,
         forget=lambda query: stores.answers.forget(keys.raw(query)),
         workers=validation.workers,
+        asked=validation.asked,
         clock=time.monotonic,
     )
-    return (link,)
 
 
 def _after(link: Link, staged: Callable[[Resolver], Resolver]) -> Link:

@@ -151,12 +151,17 @@ class Store:
 
         What upstreams said belongs to no cohort, and goes with any.
         """
+        return self.discard(
+            lambda key, _: name in (None, key.qname) and (cohort is None or key.cohort in (None, cohort)), partition
+        )
+
+    def discard(self, unwanted: Callable[[Key, Answer], bool], partition: str | None = None) -> int:
+        """Forget what is *unwanted* of what is kept for *partition*, None = any; gives the number of it."""
         gone = 0
         for held in [held for part, held in self._partitions.items() if partition in (None, part)]:
-            for key in list(held.entries):
-                if name in (None, key.qname) and (cohort is None or key.cohort in (None, cohort)):
-                    self._remove(held, key)
-                    gone += 1
+            for key in [key for key, entry in held.entries.items() if unwanted(key, entry.answer)]:
+                self._remove(held, key)
+                gone += 1
         return gone
 
     def stats(self) -> dict[str, Usage]:

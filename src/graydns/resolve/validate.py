@@ -6,6 +6,7 @@ Whoever sets CD wants his own and gets what is below (RFC 4035 section 3.2.2).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -36,8 +37,8 @@ T = TypeVar("T")
 
 IN = 1
 
-#: What the upstream is asked with: DO.
-_SIGNED = Edns(DEFAULT_PAYLOAD, dnssec_ok=True)
+#: What the upstream is asked with, besides CD: DO.
+SIGNED = Edns(DEFAULT_PAYLOAD, dnssec_ok=True)
 
 
 @frozen
@@ -55,7 +56,8 @@ class Validate:
     """Ask *below* and judge what it says.
 
     *zones*: what is known of zones in the part of the memory that a query may use. *key*: the question of a client, and
-    *failures* what came of it lately. *forget*: have the next asking of this question be a new one. *clock*: monotonic.
+    *failures* what came of it lately. *forget*: have the next asking of this question be a new one. *asked*: questions
+    for keys, by type. *clock*: monotonic.
     """
 
     below: Resolver
@@ -65,6 +67,7 @@ class Validate:
     failures: Failures = field(kw_only=True, repr=False)
     forget: Callable[[Query], None] = field(kw_only=True, repr=False)
     workers: Workers = field(kw_only=True, repr=False)
+    asked: Counter[int] = field(kw_only=True, repr=False)
     clock: Callable[[], float] = field(kw_only=True, repr=False)
 
     async def resolve(self, query: Query) -> Answer:
@@ -74,15 +77,26 @@ class Validate:
         key = self.key(query)
         if (failure := self.failures.find(key, self.clock())) is not None:
             raise failure
-        asked = query._replace(edns=_SIGNED, checking_disabled=True)
+        asked = query._replace(edns=SIGNED, checking_disabled=True)
         answer = await self.below.resolve(asked)
-        verdict = await self.judge(asked, answer, self.zones(query))
+        while True:
+            negatives = self.policy.negatives()
+            verdict = await self.judge(asked, answer, self.zones(query))
+            if self.policy.negatives() == negatives:
+                break  # else an operator has meanwhile said what to believe, and would be overruled
         if verdict.proof.security is not Security.BOGUS:
-            return validated(query, answer, verdict)
+            return validated(query, answer, verdict, self._lasts(answer, verdict.proof))
         self.forget(asked)
         bogus = refusal(verdict.proof)
         self.failures.add(key, bogus, self.clock())
         raise bogus
+
+    def _lasts(self, answer: Answer, proof: Proof) -> int | None:
+        """Seconds since *answer* came until the first of the signatures that it rests on expires."""
+        if proof.until is None:
+            return None
+        age = 0.0 if answer.stored is None else self.clock() - answer.stored
+        return max(0, int(proof.until - self.policy.wall() + age))
 
     async def judge(self, asked: Query, answer: Answer, zones: Zones, steps: list[Step] | None = None) -> Verdict:
         """The Verdict on *answer* to *asked*; what leads to it is noted in *steps*. Raises ResolveError."""
@@ -119,6 +133,7 @@ class _Below:
 
     async def ask(self, name: bytes, rdtype: int) -> Answer:
         """See ``Source``."""
+        self.link.asked[rdtype] += 1
         try:
             return await self.link.below.resolve(self._question(name, rdtype))
         except UpstreamError as error:

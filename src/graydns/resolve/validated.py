@@ -20,14 +20,19 @@ RRSIG, NSEC, NSEC3 = 46, 47, 50
 _PROOFS = (RRSIG, NSEC, NSEC3)
 
 
-def validated(query: Query, answer: Answer, verdict: Verdict) -> Answer:
-    """*answer*, which is not bogus, with the records that *query* is to get, for as long as their signatures hold."""
+def validated(query: Query, answer: Answer, verdict: Verdict, lasts: int | None) -> Answer:
+    """*answer*, which is not bogus, with the records that *query* is to get.
+
+    *lasts*: seconds since it came for which all signatures hold, None where there are none.
+    """
     with_proofs = query.dnssec_ok or query.qtype in (RRSIG, ANY)
     kept = [each for each in verdict.rrsets if with_proofs or each.rdtype not in _PROOFS or each.rdtype == query.qtype]
     if verdict.proof.security is Security.SECURE:
         # What else was in the authority section nobody vouches for, and all that is given must be authentic.
-        kept = [each for each in kept if each.section != AUTHORITY or _place(each) in verdict.lifetimes]
-    ttls = [min(each.ttl, verdict.lifetimes.get(_place(each), each.ttl)) for each in kept]
+        kept = [each for each in kept if each.section != AUTHORITY or _place(each) in verdict.ttls]
+    ttls = [min(each.ttl, verdict.ttls.get(_place(each), each.ttl)) for each in kept]
+    if lasts is not None:
+        ttls = [min(ttl, lasts) for ttl in ttls]
     body, spans = answer.body, answer.spans
     if any(ttl != each.ttl for ttl, each in zip(ttls, kept, strict=True)):
         body, spans = _built(query, kept, ttls, with_proofs)

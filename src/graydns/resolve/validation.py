@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from functools import partial
 from typing import Any
 
@@ -22,15 +23,21 @@ from graydns.resolve.workers import Workers
 @define(eq=False)
 class Validation:
     """*bogus*: questions whose answers lately were. *negatives*: trust anchors that an operator set, beside those
-    that are configured. *reactor*: IReactorThreads.
+    that are configured. *asked*: questions for keys, by type. *reactor*: IReactorThreads.
     """
 
     _reactor: Any = field(repr=False)
     negatives: tuple[Negative, ...] = ()
     bogus: Failures = field(init=False, factory=lambda: Failures(growth=2.0))
     workers: Workers = field(init=False, default=Factory(lambda self: Workers(self._reactor), takes_self=True))
+    asked: Counter[int] = field(init=False, factory=Counter)
     _zones: dict[tuple[str, str], Zones] = field(init=False, factory=dict, repr=False)
     _basis: object = field(init=False, default=None, repr=False)
+
+    @property
+    def size(self) -> int:
+        """Names whose zones are known."""
+        return sum(zones.size for zones in self._zones.values())
 
     def zones(self, partition: str, upstream: str) -> Zones:
         """What is known of zones in a *partition* of the memory, from the *upstream* that a rule names, else ""."""
@@ -46,8 +53,10 @@ class Validation:
 
     def forget(self, name: bytes | None = None) -> None:
         """Forget what is known of zones at or below *name* (wire form), None = all, and every failure."""
-        for zones in self._zones.values():
-            zones.forget(name)
+        if name is None:
+            self._zones = {}
+        else:
+            self._zones = {place: zones.without(name) for place, zones in self._zones.items()}
         self.bogus.flush()
 
     def policy(self, dnssec: Dnssec) -> Policy:

@@ -19,20 +19,28 @@ THREADS, MOST = 2, 64
 
 @define(eq=False)
 class Workers:
-    """A bounded queue in front of a few threads, which start with the first piece of work, and end with the reactor."""
+    """A bounded queue in front of a few threads, which start with the first piece of work, and end with the reactor.
+
+    *waiting*: pieces of work that are not done; *taken*, *refused*: those since the start that were put into the queue,
+    and those for which it had no room.
+    """
 
     _reactor: Any = field(repr=False)
     _pool: ThreadPool | None = field(init=False, default=None, repr=False)
     waiting: int = field(init=False, default=0)
+    taken: int = field(init=False, default=0)
+    refused: int = field(init=False, default=0)
 
     async def run(self, work: Callable[[], T]) -> T:
         """What *work*, done in a thread, gives or raises. Raises Overloaded where too much waits already."""
         if self.waiting >= MOST:
+            self.refused += 1
             raise Overloaded("too many signatures wait to be checked")
         if self._pool is None:
             self._pool = ThreadPool(0, THREADS, "graydns-workers")
             self._pool.start()
             self._reactor.addSystemEventTrigger("during", "shutdown", self._pool.stop)
+        self.taken += 1
         self.waiting += 1
         try:
             found: T = await deferToThreadPool(self._reactor, self._pool, work)

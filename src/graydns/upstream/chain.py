@@ -67,6 +67,8 @@ class _Follower:
 
     def follow(self, qname: bytes) -> Chain:
         names = [qname]
+        if self._qtype == CNAME:
+            self._substitute(qname)  # what vouches for the alias that is asked for, if it was made
         while not (complete := self._take(names[-1], self._qtype)):
             target = self._next(names[-1])
             if target is None:

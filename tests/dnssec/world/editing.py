@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable
 
 import dns.message
@@ -73,13 +74,24 @@ def owners(zone: Zone, rdtype: RdataType) -> list[Name]:
 
 
 def denials(reply: Message, zone: Zone) -> list[RRset]:
-    """The NSEC and NSEC3 RRsets of *zone* in the authority section, without signatures."""
-    return [each for each in reply.authority if each.rdtype in DENIALS and each.name.is_subdomain(zone.origin)]
+    """The NSEC and NSEC3 RRsets of *zone* in the authority section, by name, without signatures."""
+    found = [each for each in reply.authority if each.rdtype in DENIALS and each.name.is_subdomain(zone.origin)]
+    return sorted(found, key=lambda each: each.name)
 
 
 def is_negative(reply: Message) -> bool:
     """NXDOMAIN or NODATA, without an alias before it."""
     return not reply.answer
+
+
+def render(reply: Message) -> bytes:
+    """The octets of *reply*: the same ones every time, though dnspython shuffles the records of an RRset."""
+    state = random.getstate()
+    random.seed(str(reply.question[0]))
+    try:
+        return reply.to_wire(max_size=65535)
+    finally:
+        random.setstate(state)
 
 
 def fail(reply: Message) -> None:

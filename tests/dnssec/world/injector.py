@@ -14,13 +14,12 @@ from threading import Lock, Thread
 
 import dns.flags
 import dns.message
-import dns.query
-import dns.rdatatype
 from attrs import define, field
-from dns.name import Name
+from dns.name import Name, root
 from dns.rdatatype import DNSKEY, DS
 
-from tests.dnssec.world.faults import Fault
+from tests.dnssec.world.editing import render
+from tests.dnssec.world.faults import Fault, Scope
 from tools.signed.zone import Zone
 
 #: Octets of a DNS header, and the flags in it that replies repeat: RD and CD.
@@ -38,14 +37,14 @@ class Injector:
     zones: Mapping[Name, tuple[Zone, Fault]]
     _kept: dict[bytes, bytes] = field(init=False, factory=dict)
     _lock: Lock = field(init=False, factory=Lock)
+    _stream: socket.socket | None = field(init=False, default=None)
 
     def reply(self, asked: bytes) -> bytes:
         """The reply to *asked*, whole."""
         query = dns.message.from_wire(asked)
-        end = _HEADER + len(query.question[0].name.to_wire()) + 4
-        key = asked[_HEADER:end].lower() + bytes(
-            [bool(query.ednsflags & dns.flags.DO), bool(query.flags & dns.flags.CD)]
-        )
+        end = _end(query)
+        name, rest = asked[_HEADER : end - 4].lower(), asked[end - 4 : end]
+        key = name + rest + bytes([bool(query.ednsflags & dns.flags.DO)])
         with self._lock:
             if (kept := self._kept.get(key)) is None:
                 kept = self._kept[key] = self._make(query)
@@ -53,19 +52,42 @@ class Injector:
         return asked[:2] + struct.pack("!H", flags) + kept[4:_HEADER] + asked[_HEADER:end] + kept[end:]
 
     def _make(self, query: dns.message.Message) -> bytes:
-        reply = dns.query.tcp(query, "127.0.0.1", timeout=5, port=self.upstream)
+        octets = self._ask(query.to_wire())
+        if (spoiler := self._spoiler(query.question[0].name)) is None:
+            return octets
+        zone, fault = spoiler
+        reply = dns.message.from_wire(octets)
         question = reply.question[0]
-        name = question.name
+        scopes: dict[int, Scope] = {DS: "ds", DNSKEY: "keys"} if question.name == zone.origin else {}
+        if fault.scope != scopes.get(question.rdtype, "data"):
+            return octets
+        fault.apply(reply, zone)
+        return render(reply)
+
+    def _spoiler(self, name: Name) -> tuple[Zone, Fault] | None:
         while name not in self.zones:
-            if not name.labels[0]:
-                break
+            if name == root:
+                return None
             name = name.parent()
-        else:
-            zone, fault = self.zones[name]
-            scope = {DS: "ds", DNSKEY: "keys"}.get(question.rdtype, "data") if question.name == zone.origin else "data"
-            if fault.scope == scope:
-                fault.apply(reply, zone)
-        return reply.to_wire(max_size=65535)
+        return self.zones[name]
+
+    def _ask(self, octets: bytes) -> bytes:
+        """What the server says, over a connection that it may have closed since."""
+        for _ in range(2):
+            if self._stream is None:
+                self._stream = socket.create_connection(("127.0.0.1", self.upstream), 10)
+            try:
+                self._stream.sendall(struct.pack("!H", len(octets)) + octets)
+                return _exactly(self._stream, *struct.unpack("!H", _exactly(self._stream, 2)))
+            except (OSError, EOFError):
+                self._stream.close()
+                self._stream = None
+        raise ConnectionError("the server of the hierarchy closes its connections")
+
+    def close(self) -> None:
+        """Leave the server."""
+        if self._stream is not None:
+            self._stream.close()
 
 
 @contextmanager
@@ -107,6 +129,7 @@ def injecting(injector: Injector) -> Iterator[int]:
             datagrams.sendto(b"", ("127.0.0.1", port))
             for thread in threads:
                 thread.join()
+            injector.close()
 
 
 def _answer(injector: Injector, datagrams: socket.socket) -> None:
@@ -117,10 +140,15 @@ def _answer(injector: Injector, datagrams: socket.socket) -> None:
             return
         reply = injector.reply(asked)
         if len(reply) > _DATAGRAM:
-            end = _HEADER + len(dns.message.from_wire(asked).question[0].name.to_wire()) + 4
+            end = _end(dns.message.from_wire(asked))
             flags = struct.unpack_from("!H", reply, 2)[0] | dns.flags.TC
             reply = reply[:2] + struct.pack("!H", flags) + reply[4:6] + bytes(6) + reply[_HEADER:end]
         datagrams.sendto(reply, sender)
+
+
+def _end(query: dns.message.Message) -> int:
+    """Where the question ends."""
+    return _HEADER + len(query.question[0].name.to_digestable()) + 4
 
 
 def _exactly(stream: socket.socket, size: int) -> bytes:

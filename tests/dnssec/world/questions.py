@@ -11,11 +11,14 @@ from dns.rdatatype import RdataType
 
 from tests.dnssec.world.asking import Question
 from tests.dnssec.world.faults import FAULTS, Fault
+from tests.dnssec.world.faults_of_denial import strip_denial
 from tests.dnssec.world.faults_of_keys import add_key
 from tools.signed.content import BRIEF_NAMES, NAMES
 from tools.signed.spec import Nsec, Nsec3, Spec, Use
 
-assert FAULTS["add-key"].apply is add_key  # what registers itself has been imported
+# What registers itself has been imported.
+assert FAULTS["add-key"].apply is add_key
+assert FAULTS["strip-denial"].apply is strip_denial
 
 _TYPES = ("A", "AAAA", "TXT", "MX", "SOA", "NS", "DS", "DNSKEY", "CNAME", "SRV", "HTTPS", "CAA", "NSEC", "RRSIG", "ANY")
 
@@ -25,11 +28,11 @@ _USUAL = ("A", "A", "A", "AAAA", "TXT", "MX", "SOA", "NS", "DS", "CNAME")
 #: Most ask for proof; some want to know only whether there is one; some do not care; some do it themselves.
 _FLAGS = (*[{"DO"}] * 12, *[{"AD"}] * 4, *[set[str]()] * 3, {"CD", "DO"})
 
-_DENIALS = {"nsec": Nsec(), "nsec3": Nsec3(), "optout": Nsec3(opt_out=True)}
+_DENIALS: dict[str, Nsec | Nsec3] = {"nsec": Nsec(), "nsec3": Nsec3(), "optout": Nsec3(opt_out=True)}
 
 
 def faulty() -> dict[str, tuple[Spec, Fault]]:
-    """Zones that suffer from the injector's faults, by name: each fault with NSEC, with NSEC3, and some with opt-out."""
+    """Zones that suffer from the injector's faults, by name: each with NSEC and NSEC3, some with opt-out."""
     zones = {}
     for fault in FAULTS.values():
         for kind, denial in _DENIALS.items():

@@ -14,6 +14,7 @@ from graydns.sources.policy.errors import Invalid, Malformed, PolicyError
 from graydns.sources.policy.reading import (
     read_aborts,
     read_candidate,
+    read_offs,
     read_revision,
     read_strategy,
     revisions,
@@ -104,6 +105,12 @@ def test_a_revision_that_is_not_active() -> None:
     """Any revision can be read, to be shown or compared."""
     both = {**published(strategy(8), None), **SEVEN}
     assert read_strategy(read_revision(both, "gray/", 8)) == strategy(8)
+
+
+def test_offs() -> None:
+    """Tenants by name, or all of them; what names none is told, and the folder itself is no key."""
+    listing = {"gray/off/one": b"anna", "gray/off/*": b"", "gray/off/": b"", "gray/off/a.b": b"", "gray/off/**": b""}
+    assert read_offs(listing, "gray/") == ({"*": "", "one": "anna"}, ("gray/off/**", "gray/off/a.b"))
 
 
 def test_aborts() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from struct import Struct
 
 from attrs import evolve, field, frozen
@@ -33,23 +33,18 @@ _REFRESH, _RETRY, _EXPIRE = 3600, 600, 86400
 _NUMBERS = Struct(">IIIII")
 
 
-def _lowered(by_name: Mapping[str, int]) -> dict[str, int]:
-    return {name.lower(): seconds for name, seconds in by_name.items()}
-
-
 @frozen(eq=False)
 class ConsulDomain:
     """Answers for the names below *domain* from *catalog*.
 
-    *datacenter*: the one that the catalog is of, 1 to 63 octets. *service_ttl*: seconds by service name; ``name*``
-    holds for those that begin so, the longest wins, and 0 is the TTL of all others. *node_ttl*: seconds.
-    *only_passing*: whether instances that warn are out too. Raises ValueError.
+    *datacenter*: the one that the catalog is of, 1 to 63 octets. *ttl_of*: seconds for a service by its lowered name.
+    *node_ttl*: seconds. *only_passing*: whether instances that warn are out too. Raises ValueError.
     """
 
     domain: bytes
     datacenter: str
     catalog: Catalog = field(repr=False)
-    service_ttl: Mapping[str, int] = field(factory=dict, converter=_lowered)
+    ttl_of: Callable[[str], int] = field(default=lambda service: 0, repr=False)
     node_ttl: int = 0
     only_passing: bool = False
     _suffix: bytes = field(init=False, repr=False)
@@ -108,13 +103,6 @@ class ConsulDomain:
                 return Step(rcode=REFUSED, authoritative=False, edes=(ede,), origin=zone, why=why)
         return negative(zone, NXDOMAIN, why="no such name")
 
-    def ttl(self, service: str) -> int:
-        """The TTL of *service*, lowered, in seconds."""
-        if (exact := self.service_ttl.get(service)) is not None:
-            return exact
-        fitting = [key for key in self.service_ttl if key.endswith("*") and service.startswith(key[:-1])]
-        return self.service_ttl[max(fitting, key=len)] if fitting else 0
-
     def _view(self, found: OfService) -> ServiceView:
         view = self.catalog.service(found.service)
         if view is None:
@@ -131,7 +119,7 @@ class ConsulDomain:
         if not entries:
             exists = selection.instances or _is_above_a_tag(view, found.tag)
             return evolve(negative(zone, NOERROR if exists else NXDOMAIN, why="no instances"), origin=view)
-        ttl = self.ttl(found.service)
+        ttl = self.ttl_of(found.service)
         given = services(entries, ttl) if asked.qtype == SRV else addresses(entries, asked.qtype, ttl)
         told, every = sum(len(stored.rdatas) for stored in given.values()), len(entries)
         step = records(zone, name, given, asked, why=f"{told} records of {every} instances of {view.name}")

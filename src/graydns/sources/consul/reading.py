@@ -38,22 +38,6 @@ def read_node(name: str, document: object, before: NodeView | None = None) -> No
     return _node(name, _text(entry, "Address"), _meta(entry), before)
 
 
-def read_services(document: object) -> dict[str, tuple[str, ...]]:
-    """The tags of every service, by name, of ``catalog/services``."""
-    services = _mapping(document, "the services")
-    return {_string(name, "a service"): _texts(services, name) for name in services}
-
-
-def read_nodes(document: object, before: Mapping[str, NodeView] | None = None) -> dict[str, NodeView]:
-    """Every node by lowered name, of ``catalog/nodes``."""
-    nodes, known = {}, before or {}
-    for listed in _list(document, "the nodes"):
-        entry = _mapping(listed, "a node")
-        name = _text(entry, "Node")
-        nodes[name.lower()] = _node(name, _text(entry, "Address"), _meta(entry), known.get(name.lower()))
-    return nodes
-
-
 def _node(name: str, address: str | None, meta: Mapping[str, str], before: NodeView | None) -> NodeView:
     if before is not None and (before.address, before.meta) == (address, meta):
         return before
@@ -122,10 +106,11 @@ def _string(value: object, what: str) -> str:
     """*value*, one object for all strings alike: a name is told again with each instance."""
     if not isinstance(value, str):
         raise Unreadable(f"{what}: found {_short(value)}, expected text")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise Unreadable(f"{what}: found {_short(value)}, expected Unicode text") from None
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise Unreadable(f"{what}: found {_short(value)}, expected Unicode text") from None
     return intern(value)
 
 

@@ -15,13 +15,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from graydns.authority.consul.zone import ConsulDomain
-from graydns.config.consul import ANY, SERVICE_TTL, ConsulTls
 from graydns.config.consul import Consul as Config
+from graydns.config.consul import ConsulTls
 from graydns.model.catalog import ServiceView
 from graydns.model.errors import ConfigError, Fault
 from graydns.snapshot.domain import Domain
 from graydns.sources.consul.crowd import Crowds
-from graydns.sources.consul.feed import Asking, Feed, Told
+from graydns.sources.consul.feed import Feed
+from graydns.sources.consul.kept import Told
 from graydns.sources.consul.versions import Versions
 from txconsul import Consul
 from txconsul.errors import ConsulError
@@ -61,6 +62,7 @@ class ConsulSource(Service):
         self.feed = Feed(self.consul, reactor, config.stale_after, lambda view: None, guarded)
         self.versions = Versions(self.feed.service, reactor, config.only_passing)
         self.feed.told = self._hear
+        self.versions.is_stale = self.feed.is_stale
         self._crowds = Crowds()
         self.domain = self._domain(config.datacenter or DATACENTER)
         self.renamed: Callable[[Domain], None] = lambda domain: None
@@ -71,11 +73,11 @@ class ConsulSource(Service):
     def startService(self) -> None:
         """Know what was known, watch what versions name; ask for the datacenter if it is not configured."""
         super().startService()  # type: ignore[no-untyped-call]
+        self.versions.wanted = self.feed.pin
+        self.feed.pin(self.versions.names)  # first, so that they have the watches
         told, at = self._shelf.load()
         self.feed.recall(told, max(0.0, time.time() - at))
         self._keeping.start(KEEPING, now=False)
-        self.versions.wanted = self.feed.pin
-        self.feed.pin(self.versions.names)
         if self._config.datacenter is None:
             self._asking = Deferred.fromCoroutine(self._ask_datacenter()).addErrback(self._failed)
 
@@ -111,7 +113,7 @@ class ConsulSource(Service):
                 config.domain,
                 datacenter,
                 self.feed,
-                service_ttl={ANY: SERVICE_TTL, **config.service_ttl},
+                config.ttl_of,
                 only_passing=config.only_passing,
             ),
             config.name_servers,
@@ -129,7 +131,7 @@ class ConsulSource(Service):
             _log.failure("asking Consul for its datacenter", failure)
 
 
-async def ask_datacenter(consul: Asking, reactor: Any) -> str:
+async def ask_datacenter(consul: Consul, reactor: Any) -> str:
     """What Consul calls its datacenter; asked until it says so."""
     while True:
         try:

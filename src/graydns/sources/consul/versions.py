@@ -48,14 +48,16 @@ class _Kept:
 class Versions:
     """*find*: what Consul last said of a service, None = nothing yet. *only_passing*: whether a warning is a failure.
 
-    *changed*: is told which services are to be compiled anew. *wanted*: is told the services of Consul that versions
-    name whenever those have become others. *places*: the names, in wire form, of the services that have such versions.
+    *is_stale*: whether that was too long ago. *changed*: is told which services are to be compiled anew. *wanted*: is
+    told the services of Consul that versions name whenever those have become others. *places*: the names, in wire form,
+    of the services that have such versions.
     """
 
     find: Callable[[str], ServiceView | None] = field(repr=False)
     clock: Clock = field(repr=False)
     only_passing: bool = False
     changed: Callable[[Iterable[Place]], None] = field(init=False, default=lambda places: None, repr=False)
+    is_stale: Callable[[ServiceView], bool] = field(init=False, default=lambda view: False, repr=False)
     wanted: Callable[[Iterable[str]], None] = field(init=False, default=lambda names: None, repr=False)
     places: frozenset[bytes] = field(init=False, default=frozenset(), repr=False)
     _kept: dict[Place, dict[str, _Kept]] = field(init=False, factory=dict, repr=False)
@@ -105,7 +107,7 @@ class Versions:
         return evolve(snapshot, routers=routers)
 
     def hear(self, view: ServiceView) -> None:
-        """Consul says something else of a service than before."""
+        """Consul says something else of a service than before, or its data have become stale, or are so no more."""
         if places := self._naming.get(view.name.lower()):
             self._tell(places)
 
@@ -131,7 +133,7 @@ class Versions:
         if view is not None:
             told = {one.name: is_healthy(one, self.only_passing) for one in instances}
             kept.standings = stand(kept.standings or {}, told, source, self.clock.seconds())
-        health = judge(source, kept.standings, default)
+        health = judge(source, kept.standings, default, stale=view is not None and self.is_stale(view))
         self._note(service.name, version, kept, health)
         return Found(health, members_of(instances, kept.standings or {}, health))
 

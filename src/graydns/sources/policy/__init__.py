@@ -10,6 +10,7 @@
     gray/strategy/<revision>/signature  over all of these
     gray/strategy/active                the revision that counts
     gray/abort/<service>                this service gives its default, whatever else is said
+    gray/off/<tenant>                   all services of this tenant do, or of all for off/*
 
 A listing of these keys goes through ``reading.read_candidate`` and ``acceptance.judge``.
 """

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any, TypeVar
 
 from attrs import field, frozen
 
 from graydns.config.canonical import Json, as_texts, parse
-from graydns.config.misfit import Gathering, Misfit
+from graydns.config.misfit import Gathering, Misfit, Misfits
+from graydns.config.scalar import TenantName
 from graydns.config.schema import structured
 from graydns.config.strategy import Signature, Strategy
 from graydns.model.errors import Fault
@@ -22,6 +23,9 @@ T = TypeVar("T")
 
 #: Keys below a prefix -> what they hold, as Consul's KV has them.
 KeyValues = Mapping[str, bytes]
+
+#: In the place of a tenant: all of them.
+EVERY = "*"
 
 _REVISION = re.compile(rb"[1-9][0-9]{0,15}")
 
@@ -118,19 +122,44 @@ def read_signature(candidate: Candidate) -> Signature | None:
     return _read(as_texts(candidate.signature), Signature, candidate, SIGNATURE)
 
 
+def abort_folder(prefix: str) -> str:
+    """What the keys of aborted services begin with."""
+    return f"{prefix}abort/"
+
+
+def off_folder(prefix: str) -> str:
+    """What the keys of tenants begin with whose services all give their default."""
+    return f"{prefix}off/"
+
+
 def read_aborts(listing: KeyValues, prefix: str) -> tuple[dict[bytes, str], tuple[str, ...]]:
     """Services that are aborted on all nodes (wire form), with what their keys hold; and keys that name no service."""
-    folder = f"{prefix}abort/"
-    aborts: dict[bytes, str] = {}
+    return _named(listing, abort_folder(prefix), from_text)
+
+
+def read_offs(listing: KeyValues, prefix: str) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Tenants, or EVERY, that are off on all nodes, with what their keys hold; and keys that name no tenant."""
+    return _named(listing, off_folder(prefix), _tenant)
+
+
+def _tenant(text: str) -> str:
+    try:
+        return text if text == EVERY else TenantName()(text)
+    except Misfits as error:
+        raise ValueError(text) from error
+
+
+def _named(listing: KeyValues, folder: str, read: Callable[[str], T]) -> tuple[dict[T, str], tuple[str, ...]]:
+    found: dict[T, str] = {}
     strange: list[str] = []
     for key, value in sorted(listing.items()):
         if not key.startswith(folder) or key == folder:
             continue
         try:
-            aborts[from_text(key.removeprefix(folder))] = value.decode("utf-8", "replace")[:255]
+            found[read(key.removeprefix(folder))] = value.decode("utf-8", "replace")[:255]
         except ValueError:
             strange.append(key)
-    return aborts, tuple(strange)
+    return found, tuple(strange)
 
 
 def revisions(listing: KeyValues, prefix: str) -> tuple[int, ...]:

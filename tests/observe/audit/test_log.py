@@ -10,12 +10,22 @@ from typing import Any
 
 import pytest
 
-from graydns.observe.audit import NOTHING, AuditLog, Bounds
+from graydns.observe.audit.log import AuditLog, Bounds
+from graydns.observe.audit.seal import NOTHING, Head, Seal
+
+NOW = 1_700_000_000.0
+
+KEY = Seal(b"k" * 32)
 
 
 def open_log(folder: Path, size: int = 16 << 20, keep: int = 5) -> AuditLog:
     """A log in *folder*, at one moment."""
-    return AuditLog(folder / "audit.log", lambda: 1_700_000_000.0, lambda: Bounds(size, keep))
+    return AuditLog(folder / "audit.log", KEY, lambda: NOW, lambda: Bounds(size, keep), folder / "head")
+
+
+def verdict(found: dict[str, Any]) -> dict[str, Any]:
+    """As far as most tests look at it."""
+    return {key: found[key] for key in ("first", "lines", "ok", "first_bad")}
 
 
 def write(log: AuditLog, count: int, **fields: Any) -> None:
@@ -29,6 +39,9 @@ def test_lines_are_read_as_written(tmp_path: Path) -> None:
     """A line tells who did what to what, from where, when, and what was there before."""
     log = open_log(tmp_path)
     write(log, 1)
+    line = log.tail(5)[0]
+    assert KEY.holds(NOTHING, (tmp_path / "audit.log").read_bytes()[:-1])
+    assert log.head == Head(1, line["hmac"])
     assert log.tail(5) == [
         {
             "number": 1,
@@ -41,6 +54,7 @@ def test_lines_are_read_as_written(tmp_path: Path) -> None:
             "before": {"canary": 0},
             "after": {"canary": 1},
             "previous": NOTHING,
+            "hmac": line["hmac"],
         }
     ]
     assert (tmp_path / "audit.log").stat().st_mode & 0o777 == 0o600
@@ -54,13 +68,13 @@ def test_the_chain_goes_on_after_a_restart(tmp_path: Path) -> None:
         log.close()
     log = open_log(tmp_path)
     assert [record["number"] for record in log.tail(100)] == [1, 2, 3, 4, 5, 6]
-    assert log.verify() == {"first": 1, "lines": 6, "ok": True, "first_bad": None}
+    assert verdict(log.verify()) == {"first": 1, "lines": 6, "ok": True, "first_bad": None}
 
 
 @pytest.mark.parametrize(
     ("change", "first_bad"),
     [
-        (lambda lines: [*lines[:3], lines[3].replace(b"uid:0", b"uid:1"), *lines[4:]], 5),
+        (lambda lines: [*lines[:3], lines[3].replace(b"uid:0", b"uid:1"), *lines[4:]], 4),
         (lambda lines: [*lines[:3], *lines[4:]], 4),
         (lambda lines: [lines[1], lines[0], *lines[2:]], 1),
         (lambda lines: [*lines[:5], b"not JSON\n", *lines[5:]], 6),
@@ -68,7 +82,7 @@ def test_the_chain_goes_on_after_a_restart(tmp_path: Path) -> None:
     ],
 )
 def test_changes_show(tmp_path: Path, change: Any, first_bad: int) -> None:
-    """A line altered, taken out, moved, put in or repeated breaks the chain there, or just after."""
+    """A line altered, taken out, moved, put in or repeated breaks the chain there."""
     log = open_log(tmp_path)
     write(log, 10)
     path = tmp_path / "audit.log"
@@ -84,7 +98,7 @@ def test_a_torn_line_never_counted(tmp_path: Path) -> None:
         file.write(b'{"number": 4, "act')
     log = open_log(tmp_path)
     write(log, 1)
-    assert log.verify() == {"first": 1, "lines": 4, "ok": True, "first_bad": None}
+    assert verdict(log.verify()) == {"first": 1, "lines": 4, "ok": True, "first_bad": None}
 
 
 def test_a_full_disk_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +116,7 @@ def test_a_full_disk_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.undo()
     write(log, 1)
     assert log.failures == 2
-    assert log.verify() == {"first": 1, "lines": 2, "ok": True, "first_bad": None}
+    assert verdict(log.verify()) == {"first": 1, "lines": 2, "ok": True, "first_bad": None}
 
 
 def test_tenants_see_their_lines_only(tmp_path: Path) -> None:
@@ -141,11 +155,11 @@ def test_threads_take_turns(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert log.verify() == {"first": 1, "lines": 100, "ok": True, "first_bad": None}
+    assert verdict(log.verify()) == {"first": 1, "lines": 100, "ok": True, "first_bad": None}
 
 
 #: Octets that three lines of ``write`` fill, and four do not fit into.
-THREE = 800
+THREE = 1150
 
 
 def names(folder: Path) -> list[str]:
@@ -163,7 +177,7 @@ def test_full_files_are_put_aside(tmp_path: Path) -> None:
     assert all((tmp_path / name).stat().st_mode & 0o777 == 0o600 for name in names(tmp_path))
     assert [record["number"] for record in log.tail(5)] == [4, 5, 6, 7, 8]
     assert [record["number"] for record in log.tail(100)] == [1, 2, 3, 4, 5, 6, 7, 8]
-    assert log.verify() == {"first": 1, "lines": 8, "ok": True, "first_bad": None}
+    assert verdict(log.verify()) == {"first": 1, "lines": 8, "ok": True, "first_bad": None}
 
 
 def test_old_files_go(tmp_path: Path) -> None:
@@ -171,10 +185,10 @@ def test_old_files_go(tmp_path: Path) -> None:
     log = open_log(tmp_path, THREE, keep=2)
     write(log, 14)
     assert names(tmp_path) == ["audit.log", "audit.log.0000000007", "audit.log.0000000010"]
-    assert log.verify() == {"first": 7, "lines": 8, "ok": True, "first_bad": None}
+    assert verdict(log.verify()) == {"first": 7, "lines": 8, "ok": True, "first_bad": None}
     assert log.tail(100)[0]["number"] == 7
     log = open_log(tmp_path, THREE, keep=1)
-    assert log.verify() == {"first": 10, "lines": 5, "ok": True, "first_bad": None}
+    assert verdict(log.verify()) == {"first": 10, "lines": 5, "ok": True, "first_bad": None}
 
 
 @pytest.mark.parametrize(
@@ -189,7 +203,7 @@ def test_a_file_that_is_gone_shows_where_it_was(tmp_path: Path, gone: str, found
     log = open_log(tmp_path, THREE)
     write(log, 8)
     (tmp_path / gone).unlink()
-    assert log.verify() == found
+    assert verdict(log.verify()) == found
 
 
 def test_all_old_files_cannot_go_unseen(tmp_path: Path) -> None:
@@ -197,16 +211,16 @@ def test_all_old_files_cannot_go_unseen(tmp_path: Path) -> None:
     log = open_log(tmp_path, THREE)
     write(log, 5)
     (tmp_path / "audit.log.0000000001").unlink()
-    assert log.verify() == {"first": 1, "lines": 2, "ok": False, "first_bad": 1}
+    assert verdict(log.verify()) == {"first": 1, "lines": 2, "ok": False, "first_bad": 1}
 
 
 def test_changes_in_old_files_show(tmp_path: Path) -> None:
-    """A line altered in a full file is told by its number, or that of the line after it."""
+    """A line altered in a full file is told by its number."""
     log = open_log(tmp_path, THREE)
     write(log, 8)
     path = tmp_path / "audit.log.0000000004"
     path.write_bytes(path.read_bytes().replace(b'"uid:0"', b'"uid:1"'))
-    assert log.verify()["first_bad"] == 5
+    assert log.verify()["first_bad"] == 4
 
 
 class Crash(BaseException):
@@ -260,7 +274,7 @@ def test_where_no_new_file_can_be_made_the_change_is_refused(tmp_path: Path, mon
     assert names(tmp_path) == ["audit.log"]
     assert log.failures == 1
     write(log, 1)
-    assert log.verify() == {"first": 1, "lines": 4, "ok": True, "first_bad": None}
+    assert verdict(log.verify()) == {"first": 1, "lines": 4, "ok": True, "first_bad": None}
 
 
 def test_reading_while_files_turn(tmp_path: Path) -> None:
@@ -274,3 +288,136 @@ def test_reading_while_files_turn(tmp_path: Path) -> None:
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers))) if numbers else True
     thread.join()
     assert log.tail(1)[0]["number"] == 200
+
+
+def fields(number: int) -> bytes:
+    """A line of an answer."""
+    return b'"qname":"host%d.test"' % number
+
+
+def test_changes_and_answers_are_one_chain(tmp_path: Path) -> None:
+    """The tail has the changes only, however many answers stand between, and the names in those cannot pass for one."""
+    log = open_log(tmp_path, 1 << 16, keep=100)
+    for number in range(100):
+        log.append([fields(each) for each in range(50)])
+        log.append([b'"qname":%s' % json.dumps('"action":"x').encode()])
+        if number % 33 == 0:
+            write(log, 1, target=f"t{number}")
+    assert [record["target"] for record in log.tail(3)] == ["t33", "t66", "t99"]
+    found = log.verify()
+    assert (found["ok"], found["lines"], found["last"]) == (True, 5104, 5104)
+
+
+def test_a_day_ends_a_file(tmp_path: Path) -> None:
+    """With the first line of the next day of UTC, not before, a restart in between included; no file is empty."""
+    now = [86_400.0 * 20_000]
+    bounds = Bounds(1 << 20, 5, daily=True)
+
+    def opened() -> AuditLog:
+        return AuditLog(tmp_path / "audit.log", KEY, lambda: now[0], lambda: bounds, tmp_path / "head")
+
+    log = opened()
+    log.append([fields(1)])
+    now[0] += 86_399
+    log.append([fields(2)])
+    now[0] += 1
+    assert names(tmp_path) == ["audit.log"]
+    log.append([fields(3)])
+    assert names(tmp_path) == ["audit.log", "audit.log.0000000001"]
+    log.close()
+    os.utime(tmp_path / "audit.log", (now[0], now[0]))
+    now[0] += 5 * 86_400
+    log = opened()
+    log.append([fields(4)])
+    assert names(tmp_path) == ["audit.log", "audit.log.0000000001", "audit.log.0000000003"]
+    assert verdict(log.verify()) == {"first": 1, "lines": 4, "ok": True, "first_bad": None}
+
+
+def cut(path: Path, lines: int) -> None:
+    """Leave the first *lines*."""
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:lines]))
+
+
+def test_what_was_published_cannot_be_cut_off(tmp_path: Path) -> None:
+    """While it runs the check says so; at the next start it is noted in the log for good, once."""
+    log = open_log(tmp_path)
+    log.append([fields(each) for each in range(10)])
+    assert log.publish().number == 10
+    assert log.verify()["published"] == 10
+    cut(tmp_path / "audit.log", 7)
+    found = log.verify()
+    assert (found["ok"], found["first_bad"]) == (False, 8)
+    assert found["why"] == "the log was published up to line 10, and ends before"
+    log.close()
+    for _ in range(2):
+        log = open_log(tmp_path)
+        log.append([fields(8)])
+        log.publish()
+        found = log.verify()
+        assert (found["ok"], found["first_bad"], found["why"]) == (False, 8, "before line 8 the log was cut off")
+        log.close()
+    content = (tmp_path / "audit.log").read_bytes()
+    assert content.count(b'"lost":{"number":10,') == 1
+
+
+def test_a_chain_made_anew_is_not_the_published_one(tmp_path: Path) -> None:
+    """Whoever has the key can make another chain, but not another head."""
+    log = open_log(tmp_path)
+    log.append([fields(each) for each in range(10)])
+    log.publish()
+    (tmp_path / "audit.log").unlink()
+    (tmp_path / "head").rename(tmp_path / "kept")
+    forged = open_log(tmp_path)
+    forged.append([fields(each + 1) for each in range(12)])
+    assert forged.verify()["ok"]
+    (tmp_path / "kept").rename(tmp_path / "head")
+    assert forged.verify()["why"] == "line 10 is not the one that was published"
+    assert open_log(tmp_path).verify()["first_bad"] == 10
+
+
+def test_heads_of_files_that_are_gone_prove_nothing(tmp_path: Path) -> None:
+    """A head older than the oldest file is passed over, whether at a start or at a check."""
+    log = open_log(tmp_path, THREE, keep=1)
+    log.append([fields(0)])
+    log.publish()
+    write(log, 20)
+    log.close()
+    log = open_log(tmp_path, THREE, keep=1)
+    found = log.verify()
+    assert found["ok"]
+    assert (found["first"] > 1, found["published"]) == (True, None)
+
+
+def test_the_oldest_file_is_checked_without_the_one_before(tmp_path: Path) -> None:
+    """Its first line cannot be altered either."""
+    log = open_log(tmp_path, THREE, keep=1)
+    write(log, 9)
+    oldest = next(path for path in tmp_path.iterdir() if path.suffix.isdigit() or path.name[-1].isdigit())
+    first = log.verify()["first"]
+    assert first > 1
+    content = oldest.read_bytes()
+    oldest.write_bytes(content.replace(b'"uid:0"', b'"uid:1"', 1))
+    assert log.verify()["first_bad"] == first
+    oldest.write_bytes(content.replace(b'"previous":"', b'"previous":"0', 1))
+    assert log.verify()["first_bad"] == first
+
+
+def test_answers_and_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several lines are written whole or not at all."""
+    log = open_log(tmp_path)
+    log.append([fields(1)])
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda file, data: real(file, data[:-20]))
+    with pytest.raises(OSError, match="space"):
+        log.append([fields(2), fields(3)])
+    monkeypatch.undo()
+    log.append([fields(4)])
+    assert (log.failures, log.verify()["lines"], log.verify()["ok"]) == (0, 2, True)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"number":"1","hmac":""}', b"{"])
+def test_a_head_that_makes_no_sense_is_an_error(tmp_path: Path, content: bytes) -> None:
+    """It is not passed over: somebody may have wanted that."""
+    (tmp_path / "head").write_bytes(content)
+    with pytest.raises(ValueError, match="published head"):
+        open_log(tmp_path)

@@ -1,0 +1,130 @@
+"""Halting: services and tenants sent to their default versions on all nodes, through keys in Consul's KV.
+
+It holds here at once, Consul or not; on the other nodes, and here as there, once Consul has told of the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from attrs import define
+
+from graydns.control import publishing
+from graydns.control.control import Control
+from graydns.control.drafting import says
+from graydns.control.live import ALL
+from graydns.control.plain import moment
+from graydns.control.policycentre import PolicyCentre
+from graydns.control.services import look_up, override_of
+from graydns.control.state import State
+from graydns.control.waiting import comes_true
+from graydns.model.errors import ControlError
+from graydns.model.name import from_text, to_text
+from graydns.sources.policy.reading import abort_folder, off_folder
+
+Table = dict[str, Any]
+
+
+@define(eq=False)
+class Halting:
+    """Writes the keys that *centre* reads. Every method raises ControlError."""
+
+    centre: PolicyCentre
+
+    @property
+    def _control(self) -> Control:
+        return self.centre.control
+
+    @property
+    def _state(self) -> State:
+        return self.centre.control.state
+
+    async def abort(self, name: str, actor: str) -> Table:
+        """Send everybody to the default version of a service."""
+        state, changing = self._state, self._control.changing
+        found = look_up(state, name)
+        before = override_of(state.live, found)
+        done = await self._control.alone(lambda: changing.abort(name, actor))
+        undo = (lambda: changing.put_back(name, before)) if before.abort is None else None
+        return await self._spread(done, self._abort_key(found.wire), actor, lambda: found.wire in state.aborts, undo)
+
+    async def revert(self, name: str, actor: str) -> Table:
+        """End what was changed live here, and an abort on all nodes."""
+        state, changing = self._state, self._control.changing
+        try:
+            wire = from_text(name)
+        except ValueError as error:
+            raise ControlError(str(error)) from None
+        if wire not in state.aborts:
+            self._check_live(wire)
+            done = await self._control.alone(lambda: changing.revert(name, actor))
+            return {**done, "nodes": "this one"}
+        await publishing.remove(self.centre.consul, self._abort_key(wire))
+        ended = await self._comes_true(lambda: wire not in state.aborts)
+        done = {"service": to_text(wire), "before": {"aborted": True}, "after": {"aborted": not ended}}
+        if to_text(wire) in state.live.services:
+            done["after"] = (await self._control.alone(lambda: changing.revert(name, actor)))["after"]
+        return _over(done, ended)
+
+    async def off(self, tenant: str | None, actor: str) -> Table:
+        """Send everybody to the default versions of all services, or of those of *tenant*."""
+        state, changing, name = self._state, self._control.changing, tenant or ALL
+        was_off = name in state.live.gray_off
+        done = await self._control.alone(lambda: changing.off(tenant, actor))
+        undo = None if was_off else (lambda: changing.forget_off(name))
+        return await self._spread(done, self._off_key(name), actor, lambda: name in state.off, undo)
+
+    async def on(self, tenant: str | None, actor: str) -> Table:
+        """End that for *tenant*, or for all, however they were switched off."""
+        state, changing, before = self._state, self._control.changing, self._state.gray_off
+        ours = set(state.off) if tenant is None else {tenant} & set(state.off)
+        for name in sorted(ours):
+            await publishing.remove(self.centre.consul, self._off_key(name))
+        ended = await self._comes_true(lambda: not ours & set(state.off))
+        if not ours or tenant in state.live.gray_off or (tenant is None and state.live.gray_off):
+            done = await self._control.alone(lambda: changing.on(tenant, actor))
+            if not ours:
+                return {**done, "nodes": "this one"}
+        return _over({"before": {"gray_off": before}, "after": {"gray_off": state.gray_off}}, ended)
+
+    def _check_live(self, name: bytes) -> None:
+        """Raise ControlError if nothing of a service was changed live, and it is the policy that says something."""
+        running, text = self.centre.accepted.running, to_text(name)
+        if running is not None and says(running.strategy, name) and text not in self._state.live.services:
+            raise ControlError(
+                f"nothing of {text} was changed live. Revision {running.number} says something of it: `service revert "
+                f"{text} --policy` publishes one that does not, `policy rollback` an earlier one"
+            )
+
+    async def _spread(
+        self,
+        done: Table,
+        key: str,
+        actor: str,
+        is_told: Callable[[], bool],
+        undo: Callable[[], Awaitable[object]] | None,
+    ) -> Table:
+        """What is *done* here written as *key* for all; once Consul has told of it, *undo* what was done here alone."""
+        text = f"{actor} {moment(self._state.wall())}"
+        try:
+            await publishing.put(self.centre.consul, key, text)
+        except ControlError as error:
+            return {**done, "nodes": "this one", "warning": f"this node only: {error}"}
+        if await self._comes_true(is_told) and undo is not None:
+            await self._control.alone(undo)
+        return {**done, "nodes": "all"}
+
+    async def _comes_true(self, true: Callable[[], bool]) -> bool:
+        return await comes_true(self._control.reactor, true)
+
+    def _abort_key(self, name: bytes) -> str:
+        return f"{abort_folder(self.centre.terms.prefix)}{to_text(name)}"
+
+    def _off_key(self, tenant: str) -> str:
+        return f"{off_folder(self.centre.terms.prefix)}{tenant}"
+
+
+def _over(done: Table, ended: bool) -> Table:
+    done = {**done, "nodes": "all"}
+    return done if ended else {**done, "warning": "Consul has not said yet that it is over"}

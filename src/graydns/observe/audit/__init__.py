@@ -1,0 +1,8 @@
+"""The audit log: what was validated and who changed what, in one chain of lines that shows when somebody altered it.
+
+::
+
+    admin, control ── AuditLog.write ─────────────────────────────► ┐ fsync, then it counts
+    Validations ── Queue ── AuditWriter's thread ── AuditLog.append ► ┴ audit.jsonl ── verify
+    Auditing: starts and stops them, publishes the Head every hour
+"""

@@ -1,0 +1,129 @@
+"""AuditWriter: the thread that makes lines of what is in the queue and writes them, in order.
+
+It works in short batches and sleeps after each: one interpreter runs it and the reactor, which never has to wait for
+longer than a batch takes. What the disk does not take is dropped, counted, and has a line of its own once it does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from threading import Event, Thread
+from typing import Generic
+
+from attrs import define, field
+from twisted.logger import Logger
+
+from graydns.observe.audit.log import AuditLog
+from graydns.observe.audit.queue import Dropped, Item, Queue
+from graydns.observe.audit.verify import DROPPED
+
+#: Lines written in one go: less than half a millisecond.
+BATCH = 32
+
+#: Seconds: to rest between two batches; for which lines gather before the first; after which they are to be on the
+#: disk; for which the end of the thread is waited for.
+_REST, _GATHER, _SYNC, _END = 0.0005, 0.02, 1.0, 2.0
+
+
+@define(eq=False)
+class AuditWriter(Generic[Item]):
+    """Writes what *queue* has to *log*. *form*: the fields of an item, see ``AuditLog.append``. *wall*: Unix seconds.
+
+    *written*: lines of items; *lost*: those that the disk did not take.
+    """
+
+    log: AuditLog = field(repr=False)
+    queue: Queue[Item] = field(repr=False)
+    form: Callable[[Item], bytes] = field(repr=False)
+    wall: Callable[[], float] = field(default=time.time, repr=False)
+    written: int = field(init=False, default=0)
+    lost: int = field(init=False, default=0)
+    _untold: int = field(init=False, default=0)
+    _unsynced: bool = field(init=False, default=False)
+    _synced: float = field(init=False, default=0.0)
+    _failing: bool = field(init=False, default=False)
+    _awake: bool = field(init=False, default=False)
+    _event: Event = field(init=False, factory=Event, repr=False)
+    _ending: Event = field(init=False, factory=Event, repr=False)
+    _thread: Thread | None = field(init=False, default=None, repr=False)
+    _log: Logger = field(init=False, factory=Logger, repr=False)
+
+    def start(self) -> None:
+        """Begin."""
+        self.queue.wake = self._wake
+        self._thread = Thread(target=self._run, name="audit", daemon=True)
+        self._thread.start()
+        self._wake()
+
+    def stop(self) -> None:
+        """Write what is there and end. Waits for that, but no longer than a disk that still works takes."""
+        self._ending.set()
+        self._event.set()
+        if self._thread is not None:
+            self._thread.join(_END)
+
+    def _wake(self) -> None:
+        """Something is in the queue. One look at a flag, unless the thread has been idle."""
+        if not self._awake:
+            self._awake = True
+            self._event.set()
+
+    def _run(self) -> None:
+        while True:
+            self._event.wait(_SYNC if self._unsynced else None)
+            self._event.clear()
+            self._ending.wait(_GATHER)
+            ending = self._ending.is_set()
+            self._awake = False  # from here on, what is put wakes
+            while items := self.queue.take(BATCH):
+                self._write(items)
+                time.sleep(_REST)
+            if ending or time.monotonic() - self._synced >= _SYNC:
+                self._sync()
+            if ending:
+                return
+
+    def _write(self, items: Iterable[Item | Dropped]) -> None:
+        lines = [self._dropped(self._untold, "disk")] if self._untold else []
+        count = dropped = 0
+        for item in items:
+            if isinstance(item, Dropped):
+                lines.append(self._dropped(item.count, "queue"))
+                dropped += item.count
+                continue
+            count += 1
+            try:
+                lines.append(self.form(item))
+            except Exception:
+                # A bug met by one line must not cost the others anything, and must not stay unseen.
+                self._log.failure("no audit line can be made of an answer")
+                count -= 1
+                self.lost += 1
+                lines.append(self._dropped(1, "failure"))
+        try:
+            self.log.append(lines)
+        except OSError as error:
+            self.lost += count
+            self._untold += count + dropped
+            # Once for each time that the disk is full.
+            if not self._failing:
+                self._log.error("the audit log cannot be written, lines are dropped: {error}", error=error)
+            self._failing = True
+        else:
+            self.written += count
+            self._untold, self._unsynced, self._failing = 0, True, False
+
+    def _dropped(self, count: int, why: str) -> bytes:
+        at = datetime.fromtimestamp(self.wall(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return b'%s%d,"timestamp":"%s","where":"%s"' % (DROPPED, count, at.encode(), why.encode())
+
+    def _sync(self) -> None:
+        if not self._unsynced:
+            return
+        self._unsynced, self._synced = False, time.monotonic()
+        try:
+            self.log.sync()
+        except OSError as error:
+            self._log.error("the audit log cannot be synced: {error}", error=error)

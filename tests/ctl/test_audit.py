@@ -1,0 +1,90 @@
+"""``graydnsctl audit verify`` without a server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from graydns.ctl.main import main
+from graydns.observe.audit.log import AuditLog, Bounds
+from graydns.observe.audit.seal import Seal, load_key
+
+
+def verify(folder: Path, *words: str, typed: str = "") -> Result:
+    """Run it; the words that begin with @ are files in *folder*."""
+    named = [str(folder / word[1:]) if word.startswith("@") else word for word in words]
+    return CliRunner().invoke(main, ["audit", "verify", *named], input=typed)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """With a log of five lines, published at the fourth."""
+    seal = Seal(load_key(tmp_path / "audit.key"))
+    log = AuditLog(tmp_path / "a.jsonl", seal, lambda: 0.0, lambda: Bounds(1 << 20, 1), tmp_path / "audit.head")
+    log.append([b'"item":%d' % number for number in range(4)])
+    log.publish()
+    log.append([b'"item":4'])
+    log.close()
+    return tmp_path
+
+
+LOG = ("--file", "@a.jsonl", "--key", "@audit.key")
+
+
+def test_a_log_that_is_as_it_was_written(folder: Path) -> None:
+    """It is held against the head beside the key."""
+    ran = verify(folder, *LOG, "--json")
+    assert ran.exit_code == 0
+    assert json.loads(ran.stdout)["result"] == {
+        "first": 1,
+        "last": 5,
+        "lines": 5,
+        "ok": True,
+        "first_bad": None,
+        "why": "",
+        "dropped": 0,
+        "published": 4,
+    }
+
+
+def test_a_log_that_was_changed(folder: Path) -> None:
+    """Status 1, and what is wrong, for people and for programs."""
+    content = (folder / "a.jsonl").read_bytes()
+    (folder / "a.jsonl").write_bytes(content.replace(b'"item":2', b'"item":3'))
+    ran = verify(folder, *LOG)
+    assert ran.exit_code == 1
+    assert "the audit log was changed: line 3 was altered" in ran.stderr
+    ran = verify(folder, *LOG, "--json")
+    assert (ran.exit_code, json.loads(ran.stdout)["result"]["first_bad"]) == (1, 3)
+
+
+def test_a_log_that_was_cut_off(folder: Path) -> None:
+    """A head from elsewhere tells, when that beside the key is gone, too."""
+    head = (folder / "audit.head").read_text()
+    (folder / "audit.head").unlink()
+    (folder / "a.jsonl").write_bytes(b"".join((folder / "a.jsonl").read_bytes().splitlines(keepends=True)[:3]))
+    assert verify(folder, *LOG).exit_code == 0
+    ran = verify(folder, *LOG, "--head", "-", typed=head)
+    assert ran.exit_code == 1
+    assert "published up to line 4, and ends before" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        (("--file", "@a.jsonl"), 2, "--file needs --key"),
+        (("--key", "@audit.key"), 2, "belong to --file"),
+        (("--file", "@none", "--key", "@audit.key"), 1, "none: No such file or directory"),
+        (("--file", "@a.jsonl", "--key", "@none"), 1, "none: No such file or directory"),
+        (("--file", "@a.jsonl", "--key", "@a.jsonl"), 1, "a.jsonl: it is not 64 hexadecimal digits"),
+        ((*LOG, "--head", "@audit.key"), 1, "audit.key: it is not a published head"),
+    ],
+)
+def test_what_cannot_be_checked(folder: Path, words: tuple[str, ...], status: int, told: str) -> None:
+    """What is wrong, with the file."""
+    ran = verify(folder, *words)
+    assert ran.exit_code == status
+    assert told in ran.stderr

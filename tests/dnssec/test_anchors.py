@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import dns.dnssec
+import dns.name
+import pytest
+
+from graydns.dnssec.anchors import ROOT_ANCHORS, Anchors, Negative, Negatives
+from graydns.dnssec.delegation import DS
+from graydns.model.anchor import read_anchor
+from graydns.model.name import from_text
+from tests.dnssec.signing import Zone
+
+ZONE = Zone("test.")
+DIGEST = dns.dnssec.make_ds(dns.name.from_text("test."), ZONE.dnskey, "SHA256").to_text()
+
+
+def test_root() -> None:
+    """Both keys of the root, those of 2017 and 2024."""
+    root = Anchors.of(ROOT_ANCHORS).by_zone[b"\0"]
+    assert [(it.tag, it.algorithm, it.digest_type, len(it.digest)) for it in root.ds] == [
+        (20326, 8, 2, 32),
+        (38696, 8, 2, 32),
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"test. IN DS {DIGEST}",
+        f"test. DS {DIGEST}",
+        f"TEST 3600 IN DS {DIGEST}",
+        f"test. IN 3600 ds {DIGEST}",
+        f"  test. 3600 DS {DIGEST} ; of 2026",
+        f"test.\tIN\tDS\t{DIGEST[:40]} {DIGEST[40:]}",
+        f"test. IN DNSKEY {ZONE.dnskey.to_text()}",
+        f"test. DNSKEY {ZONE.dnskey.to_text()}",
+    ],
+)
+def test_forms(line: str) -> None:
+    """As a zone file has it, and all of them say the same: a DNSKEY is kept as the DS of that key."""
+    anchor = Anchors.of([read_anchor(line)]).by_zone[from_text("test.")]
+    assert anchor.ds == (DS.of_key(from_text("test."), ZONE.octets),)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("", "neither a DS nor a DNSKEY"),
+        ("test.", "neither a DS nor a DNSKEY"),
+        ("test. IN DS", "neither a DS nor a DNSKEY"),
+        ("test. IN A 192.0.2.1", "neither a DS nor a DNSKEY"),
+        ("; nothing", "neither a DS nor a DNSKEY"),
+        ("te..st. IN DS " + DIGEST, "not a domain name"),
+        ("test. IN DS 1 13 2 00", "not a DS record"),
+        ("test. IN DS 1 13 2 zz", "not a DS record"),
+        ("test. IN DS 70000 13 2 " + "00" * 32, "not a DS record"),
+        ("test. IN DNSKEY 257 3 13", "not a DNSKEY record"),
+        ("test. IN DNSKEY 257 3 13 !!", "not a DNSKEY record"),
+        ("test. CH DS " + DIGEST, "neither a DS nor a DNSKEY"),
+    ],
+)
+def test_faults(line: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        read_anchor(line)
+
+
+@pytest.mark.parametrize("flags", [1, 257 | 128])
+def test_keys_that_never_vouch(flags: int) -> None:
+    """A key that is not of a zone, or revoked, would make everything bogus: it is told at once."""
+    with pytest.raises(ValueError, match="flags"):
+        read_anchor(f"test. IN DNSKEY {Zone('test.', flags=flags).dnskey.to_text()}")
+
+
+def test_several_anchors_of_a_zone_count_together() -> None:
+    """Each once."""
+    lines = [f"test. IN DS {DIGEST}", "test. IN DS 1 13 2 " + "00" * 32, f"Test. IN DS {DIGEST}"]
+    anchors = Anchors.of((*ROOT_ANCHORS, *map(read_anchor, lines)))
+    assert {zone: len(anchor.ds) for zone, anchor in anchors.by_zone.items()} == {b"\0": 2, from_text("test."): 2}
+
+
+def test_negative() -> None:
+    """A negative anchor covers its name and all below, until its time; the deepest that counts is told."""
+    broken, below = Negative(from_text("broken.test."), 100.0), Negative(from_text("a.broken.test."))
+    negatives = Negatives((broken, below))
+    for name, now, expected in [
+        ("broken.test.", 99.9, broken),
+        ("x.y.broken.test.", 0.0, broken),
+        ("broken.test.", 100.0, None),
+        ("b.a.broken.test.", 0.0, below),
+        ("a.broken.test.", 1e10, below),
+        ("xbroken.test.", 0.0, None),
+        ("test.", 0.0, None),
+    ]:
+        assert negatives.covering(from_text(name), now) is expected
+    assert Negatives().covering(from_text("test."), 0.0) is None
+
+
+def test_two_negatives_of_one_name() -> None:
+    """One that has ended does not hide one that has not."""
+    name = from_text("test.")
+    lasting, ended = Negative(name), Negative(name, 10.0)
+    for entries in ((lasting, ended), (ended, lasting)):
+        assert Negatives(entries).covering(name, 20.0) is lasting

@@ -1,0 +1,99 @@
+"""The queue is bounded; what finds no room is counted, or waits for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from graydns.observe.audit import queue as module
+from graydns.observe.audit.queue import LONGEST, Dropped, Queue
+
+
+class Turning(Clock):
+    """A clock whose calls from threads come at once."""
+
+    def callFromThread(self, call: Any, *arguments: Any) -> None:
+        call(*arguments)
+
+
+def plain(taken: list[int | Dropped]) -> list[int | str]:
+    return [f"-{item.count}" if isinstance(item, Dropped) else item for item in taken]
+
+
+def test_what_finds_no_room_has_its_place() -> None:
+    """Where lines are missing stands how many, each time anew."""
+    queue: Queue[int] = Queue(Turning(), False, most=3)
+    assert [queue.put(number) for number in range(5)] == [None] * 5
+    assert plain(queue.take(2)) == [0, 1]
+    for number in range(5, 9):
+        queue.put(number)
+    assert plain(queue.take(9)) == [2, "-2", 5, "-3"]
+    queue.put(9)
+    assert plain(queue.take(9)) == [9]
+    assert (queue.dropped, len(queue)) == (5, 0)
+
+
+def test_a_place_that_was_taken_counts_no_more() -> None:
+    """Lines dropped after it have a place of their own, so none is counted twice or not at all."""
+    queue: Queue[int] = Queue(Turning(), False, most=0)
+    queue.put(0)
+    (first,) = queue.take(1)
+    queue.put(1)
+    queue.put(2)
+    assert plain([first, *queue.take(9)]) == ["-1", "-2"]
+
+
+def test_askers_wait_for_room_in_their_order() -> None:
+    """Whoever comes while others wait waits behind them."""
+    clock = Turning()
+    woken: list[int] = []
+    queue: Queue[int] = Queue(clock, True, wake=lambda: woken.append(1), most=2)
+    waiting = [queue.put(number) for number in range(5)]
+    assert waiting[:2] == [None, None]
+    assert not any(room.called for room in waiting[2:] if room is not None)
+    assert plain(queue.take(1)) == [0]
+    assert [room.called for room in waiting[2:] if room is not None] == [True, False, False]
+    late = queue.put(5)
+    assert late is not None
+    assert plain(queue.take(9)) == [1, 2]
+    assert plain(queue.take(9)) == [3, 4]
+    assert plain(queue.take(9)) == [5]
+    assert late.called
+    assert queue.dropped == 0
+    assert not clock.getDelayedCalls()
+    assert woken
+
+
+def test_nobody_waits_for_ever() -> None:
+    """After a while the line is dropped and the asker has his answer."""
+    clock = Turning()
+    queue: Queue[int] = Queue(clock, True, most=1)
+    queue.put(0)
+    room = queue.put(1)
+    clock.advance(LONGEST)
+    assert isinstance(room, Deferred)
+    assert room.called
+    assert plain(queue.take(9)) == [0, "-1"]
+
+
+def test_not_too_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past a bound lines are dropped."""
+    monkeypatch.setattr(module, "MOST_WAITING", 2)
+    queue: Queue[int] = Queue(Turning(), True, most=1)
+    assert [queue.put(number) is None for number in range(5)] == [True, False, False, True, True]
+    assert queue.dropped == 2
+
+
+def test_the_line_of_an_asker_who_left_is_written() -> None:
+    """His answer was validated all the same."""
+    queue: Queue[int] = Queue(Turning(), True, most=1)
+    queue.put(0)
+    room = queue.put(1)
+    assert room is not None
+    room.addErrback(lambda _: None)
+    room.cancel()
+    assert plain(queue.take(1)) == [0]
+    assert plain(queue.take(1)) == [1]

@@ -1,0 +1,119 @@
+"""Whatever is done to the lines is found, by anybody who has the key and the last head."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graydns.observe.audit.log import AuditLog, Bounds
+from graydns.observe.audit.seal import Head, Seal, head_of, load_key, read_key
+from graydns.observe.audit.verify import Verdict, verify_files
+
+KEY = b"k" * 32
+
+
+def make(folder: Path, count: int = 12, size: int = 1100, keep: int = 50) -> tuple[list[bytes], Head]:
+    """The files of a log of *count* lines, oldest first, in some files; its head."""
+    log = AuditLog(folder / "a", Seal(KEY), lambda: 0.0, lambda: Bounds(size, keep), folder / "head")
+    for number in range(count):
+        if number % 4 == 0:
+            log.write("uid:0", "act", f"target{number}", None, {}, "unix", None)
+        else:
+            log.append([b'"qname":"host%d.test"' % number])
+    log.close()
+    paths = sorted(folder.glob("a.*")) + [folder / "a"]
+    assert len(paths) > 2
+    return [path.read_bytes() for path in paths], log.head
+
+
+def check(folder: Path, head: Head) -> Verdict:
+    return verify_files(folder / "a", KEY, (head,))
+
+
+def put(folder: Path, files: Sequence[bytes]) -> None:
+    for path, content in zip(sorted(folder.glob("a.*")) + [folder / "a"], files, strict=True):
+        path.write_bytes(content)
+
+
+@given(st.data())
+def test_every_octet_counts(data: st.DataObject) -> None:
+    """Any octet that is another one is found, in the line where it is."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files, head = make(folder)
+        assert check(folder, head).ok
+        which = data.draw(st.integers(0, len(files) - 1))
+        at = data.draw(st.integers(0, len(files[which]) - 1))
+        other = data.draw(st.integers(0, 255).filter(lambda octet: octet != files[which][at]))
+        altered = files[which][:at] + bytes((other,)) + files[which][at + 1 :]
+        put(folder, [*files[:which], altered, *files[which + 1 :]])
+        found = check(folder, head)
+        line = b"".join(files[:which]).count(b"\n") + files[which][:at].count(b"\n") + 1
+        assert not found.ok
+        assert found.first_bad == line
+
+
+@given(st.data())
+def test_every_line_counts(data: st.DataObject) -> None:
+    """Lines taken out, repeated, moved or cut off are found, whatever file they are in."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files, head = make(folder)
+        lines = [content.splitlines(keepends=True) for content in files]
+        number = sum(map(len, lines))
+        chosen = data.draw(st.lists(st.integers(0, number - 1), max_size=number + 2))
+        flat = [line for content in lines for line in content]
+        if chosen == list(range(number)):
+            return
+        less = len(files) - 1
+        cuts = sorted(data.draw(st.lists(st.integers(0, len(chosen)), min_size=less, max_size=less)))
+        put(folder, [b"".join(flat[i] for i in chosen[a:b]) for a, b in pairwise((0, *cuts, len(chosen)))])
+        assert not check(folder, head).ok
+
+
+def test_another_key_fits_nothing(tmp_path: Path) -> None:
+    """The first line says so."""
+    make(tmp_path)
+    assert verify_files(tmp_path / "a", b"l" * 32).why == "line 1 was altered, or the key is another one"
+
+
+def test_dropped_lines_are_counted(tmp_path: Path) -> None:
+    """What the log says of itself; a name that looks like that counts for nothing."""
+    log = AuditLog(tmp_path / "a", Seal(KEY), lambda: 0.0, lambda: Bounds(1 << 20, 1), tmp_path / "head")
+    log.append([b'"dropped":7,"where":"queue"', b'"qname":"\\"dropped\\":1"', b'"dropped":4,"where":"disk"'])
+    assert verify_files(tmp_path / "a", KEY) == Verdict(1, 3, lines=3, dropped=11)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"{}",
+        b'{"number":1,"hmac":"' + b"0" * 63 + b'"}',
+        b'{"number":1,"hmac":"' + b"G" * 64 + b'"}',
+        b'{"number":-1,"hmac":"' + b"0" * 64 + b'"}',
+        b'{"number":1}',
+        b'{"number":' + b"9" * 40 + b',"hmac":"' + b"0" * 64 + b'"}',
+    ],
+)
+def test_what_is_no_line(line: bytes) -> None:
+    """It has no head."""
+    assert head_of(line) is None
+
+
+def test_the_key_is_made_once_and_nobody_elses(tmp_path: Path) -> None:
+    """Mode 0600; the same at every start; anything else in the file is an error."""
+    path = tmp_path / "audit.key"
+    key = load_key(path)
+    assert (len(key), load_key(path), read_key(path)) == (32, key, key)
+    assert path.stat().st_mode & 0o777 == 0o600
+    for wrong in ("", "00" * 31, "zz" * 32, "00" * 33, "é"):
+        path.write_text(wrong)
+        with pytest.raises(ValueError, match="64 hexadecimal digits"):
+            load_key(path)

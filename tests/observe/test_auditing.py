@@ -1,0 +1,155 @@
+"""The audit log of a running server: opened as configured, published hourly, whole at the end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet import reactor as default_reactor
+
+from graydns.config.load import load
+from graydns.config.main import Config
+from graydns.model.answer import Answer
+from graydns.model.errors import ConfigError
+from graydns.model.observe import QueryObserver
+from graydns.observe.audit.seal import Head, read_key
+from graydns.observe.audit.verify import verify_files
+from graydns.observe.auditing import HOUR, AuditFigures, Auditing, open_auditing
+from tests.listen.running import TimelessReactor, on_reactor, until
+from tests.observe.test_validations import BOGUS, QUERY, SECURE
+
+reactor: Any = default_reactor
+
+
+def configured(folder: Path, text: str) -> Config:
+    (folder / "graydns.yaml").write_text(f"zones: null\ndata: data\n{text}\n")
+    (folder / "data").mkdir(exist_ok=True)
+    return load(folder / "graydns.yaml")
+
+
+def opened(folder: Path, text: str = "audit: {file: log/a.jsonl}", timely: Any = reactor) -> tuple[Auditing, Any]:
+    """And what observes the pipeline for it, if anything does."""
+    config = configured(folder, text)
+    observers: list[QueryObserver] = []
+    auditing = open_auditing(lambda: config, observers, timely)
+    return auditing, observers[0] if observers else None
+
+
+@on_reactor
+async def test_answers_and_changes_in_one_file(tmp_path: Path) -> None:
+    """From the first start to the end, which waits until all is written and published."""
+    auditing, observer = opened(tmp_path)
+    auditing.startService()
+    for number in range(100):
+        assert observer.answered(QUERY, Answer(proof=SECURE if number % 2 else BOGUS), 0.001) is None
+    auditing.log.write("uid:0", "gray.off:asked", "", None, None, "unix", None)
+    await auditing.stopService()
+    figures = auditing.figures()
+    assert figures == AuditFigures(100, {"queue": 0, "disk": 0}, 0, 0)
+    lines = [json.loads(line) for line in (tmp_path / "log/a.jsonl").read_bytes().splitlines()]
+    assert [line["number"] for line in lines] == list(range(1, 102))
+    assert sum("action" in line for line in lines) == 1
+    head = json.loads((tmp_path / "data/audit.head").read_bytes())
+    assert (head["number"], head["hmac"]) == (101, lines[-1]["hmac"])
+    found = verify_files(tmp_path / "log/a.jsonl", read_key(tmp_path / "data/audit.key"), [Head(101, head["hmac"])])
+    assert (found.ok, found.published) == (True, 101)
+    assert not (tmp_path / "data/audit.log").exists()
+
+
+@on_reactor
+async def test_without_audit_only_changes_are_written(tmp_path: Path) -> None:
+    """Where they have always been."""
+    auditing, observer = opened(tmp_path, "")
+    assert observer is None
+    auditing.startService()
+    auditing.log.write("uid:0", "gray.off:asked", "", None, None, "unix", None)
+    await auditing.stopService()
+    assert (tmp_path / "data/audit.log").read_bytes().count(b"\n") == 1
+    assert auditing.log.verify()["published"] == 1
+
+
+@on_reactor
+async def test_the_head_is_published_hourly(tmp_path: Path) -> None:
+    """At the start, every hour, and on this machine at the end; the same one not twice."""
+    timely = TimelessReactor()
+    published: list[Head] = []
+    auditing, _ = opened(tmp_path, "", timely)
+
+    async def publish(head: Head) -> Head | None:
+        before = published[-1] if published else None
+        published.append(head)
+        return before
+
+    auditing.publish = publish
+    auditing.log.write("", "one", "", None, None, "", None)
+    auditing.startService()
+    await until(lambda: bool(timely.clock.getDelayedCalls()))
+    assert len(published) == 1
+    timely.clock.advance(HOUR)
+    await until(lambda: bool(timely.clock.getDelayedCalls()))
+    auditing.log.write("", "two", "", None, None, "", None)
+    timely.clock.advance(HOUR - 1)
+    assert len(published) == 1
+    timely.clock.advance(1)
+    await until(lambda: len(published) == 2)
+    auditing.log.write("", "three", "", None, None, "", None)
+    await auditing.stopService()
+    assert [head.number for head in published] == [1, 2]
+    assert auditing.log.verify()["published"] == 3
+
+
+@on_reactor
+async def test_a_head_elsewhere_that_the_log_has_not(tmp_path: Path) -> None:
+    """Somebody has cut the log off, with the head that was beside it: the log says so from now on."""
+    auditing, _ = opened(tmp_path, "")
+
+    async def publish(head: Head) -> Head | None:
+        return Head(714, "a" * 64)
+
+    auditing.publish = publish
+    auditing.log.write("", "one", "", None, None, "", None)
+    auditing.startService()
+    await until(lambda: auditing.log.head.number == 2)
+    await auditing.stopService()
+    assert auditing.log.verify()["why"] == "before line 2 the log was cut off"
+
+
+@on_reactor
+async def test_nobody_to_publish_to_is_no_failure(tmp_path: Path) -> None:
+    """The next time tries again, and the copy on the disk is there."""
+    timely = TimelessReactor()
+    auditing, _ = opened(tmp_path, "", timely)
+    tried: list[Head] = []
+
+    async def publish(head: Head) -> Head | None:
+        tried.append(head)
+        raise OSError("nobody is there")
+
+    auditing.publish = publish
+    auditing.log.write("", "one", "", None, None, "", None)
+    auditing.startService()
+    await until(lambda: bool(timely.clock.getDelayedCalls()))
+    assert len(tried) == 1
+    timely.clock.advance(HOUR)
+    await until(lambda: len(tried) == 2)
+    await auditing.stopService()
+    assert json.loads((tmp_path / "data/audit.head").read_bytes())["number"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "file", "content", "told"),
+    [
+        ("", "data/audit.key", "short", "data: found {folder}/data/audit.key (it is not 64 hexadecimal digits)"),
+        ("", "data/audit.head", "{}", "data: found {folder}/data/audit.log (it is not a published head"),
+        ("audit: {file: plain/a}", "plain", "", "audit.file: found {folder}/plain/a (File exists)"),
+    ],
+)
+def test_what_cannot_be_used_is_a_fault(tmp_path: Path, text: str, file: str, content: str, told: str) -> None:
+    """With the place in the configuration that names it."""
+    config = configured(tmp_path, text)
+    (tmp_path / file).write_text(content)
+    with pytest.raises(ConfigError) as caught:
+        open_auditing(lambda: config, [], reactor)
+    assert told.format(folder=tmp_path) in str(caught.value)

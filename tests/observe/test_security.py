@@ -1,0 +1,31 @@
+"""What answers turned out to be worth is counted, for so many tenants and no more."""
+
+from __future__ import annotations
+
+from graydns.fast.tally import OTHER
+from graydns.model.answer import Answer
+from graydns.model.proof import Proof, Security
+from graydns.model.query import Client, Query
+from graydns.observe.security import MOST_TENANTS, SecurityCounts
+
+
+def query(tenant: str) -> Query:
+    return Query(0, b"", b"", b"\0", 1, 1, Client(bytes(4), tenant=tenant))
+
+
+def test_only_what_was_validated_counts() -> None:
+    """An answer that nobody looked at is not indeterminate."""
+    counts = SecurityCounts()
+    for answer in (Answer(), Answer(proof=Proof(Security.INDETERMINATE)), Answer(proof=Proof(Security.SECURE))):
+        counts.answered(query("one"), answer, 0.0)
+    assert counts.counts == {("one", "indeterminate"): 1, ("one", "secure"): 1}
+
+
+def test_tenants_past_the_bound_are_counted_together() -> None:
+    """Those that came first keep their series."""
+    counts = SecurityCounts()
+    for number in (*range(MOST_TENANTS + 5), 0):
+        counts.answered(query(f"t{number}"), Answer(proof=Proof(Security.BOGUS)), 0.0)
+    assert len(counts.counts) == MOST_TENANTS + 1
+    assert counts.counts[OTHER, "bogus"] == 5
+    assert counts.counts["t0", "bogus"] == 2

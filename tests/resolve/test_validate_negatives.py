@@ -1,0 +1,104 @@
+"""What operators say of trust while the validator is at work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import define, field
+
+from graydns.dnssec.anchors import Negative, Negatives
+from graydns.dnssec.signature import Settings
+from graydns.model.answer import Answer
+from graydns.model.errors import ResolveError
+from graydns.model.name import from_text
+from graydns.model.proof import Security
+from graydns.model.query import Client, Query
+from graydns.resolve.key import Keys
+from graydns.resolve.measure import failed
+from graydns.resolve.validate import Policy, Validate
+from graydns.resolve.validation import Validation
+from graydns.upstream.table import ForwardTable
+from tests.coroutines import finished
+from tests.dnssec.answering import ROOT, SHOP, Upstream, anchors, rrset, signed, world
+from tests.dnssec.signing import NOW
+from tests.upstream.asked import GROUP
+
+NAME, ZONE = from_text("www.shop.test"), from_text("shop.test")
+QUERY = Query(1, b"", NAME + b"\0\1\0\1", NAME, 1, 1, Client(bytes(4)), recursion_desired=True)
+
+
+@define(eq=False)
+class Site:
+    """A validator over *upstream*, and *happens* when that is asked for something of the zone shop.test itself."""
+
+    upstream: Upstream
+    happens: Callable[[], None] = lambda: None
+    validation: Validation = field(init=False, factory=lambda: Validation(None))
+    link: Validate = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        keys = Keys(ForwardTable({b"\0": GROUP}).choose, lambda query: "default")
+        self.link = Validate(
+            self,
+            policy=Policy(Settings(), anchors(ROOT), lambda: Negatives(self.validation.negatives), lambda: NOW),
+            zones=lambda query: self.validation.zones("default", ""),
+            key=keys.of_cohort,
+            failures=self.validation.bogus,
+            forget=lambda query: None,
+            workers=self.validation.workers,
+            asked=self.validation.asked,
+            clock=lambda: 0.0,
+        )
+
+    async def resolve(self, query: Query) -> Answer:
+        """As the link below."""
+        if query.qname == ZONE:
+            self.happens()
+        return await self.upstream.ask(query.qname, query.qtype)
+
+    def security(self) -> Security:
+        """What the answer to QUERY is worth."""
+        try:
+            return finished(self.link.resolve(QUERY)).security
+        except ResolveError as error:
+            return failed(error).security
+
+    def distrust(self, *names: bytes) -> None:
+        """What ``Server.distrust`` does here."""
+        self.validation.negatives = tuple(map(Negative, names))
+        self.validation.forget(ZONE)
+
+
+def forged() -> Upstream:
+    """What it says of www.shop.test is signed by nobody."""
+    upstream = world()
+    upstream.says("www.shop.test", "A", [rrset("www.shop.test. A 192.0.2.66")])
+    return upstream
+
+
+def test_a_negative_trust_anchor_counts_for_who_is_on_the_way() -> None:
+    """Set while the keys of the zone are waited for, it is what the answer is judged by, and no failure remains."""
+    site = Site(forged())
+    assert site.security() is Security.BOGUS
+    site.distrust()
+    site.happens = lambda: site.distrust(ZONE)
+    assert site.security() is Security.INSECURE
+    assert site.validation.bogus.size == 0
+
+
+def test_taken_back_it_excuses_nobody() -> None:
+    """Removed, it has left nothing that lets what is forged pass."""
+    site = Site(forged())
+    site.distrust(ZONE)
+    assert site.security() is Security.INSECURE
+    site.distrust()
+    assert site.security() is Security.BOGUS
+
+
+def test_questions_for_keys_are_counted() -> None:
+    """By type, and not the client's own."""
+    upstream = world()
+    upstream.says("www.shop.test", "A", signed(SHOP, "www.shop.test. A 192.0.2.80"))
+    site = Site(upstream)
+    assert site.security() is Security.SECURE
+    assert site.validation.asked == {43: 2, 48: 3}

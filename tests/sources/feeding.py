@@ -1,0 +1,48 @@
+"""Feeds from real Consul agents, and what they know."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from twisted.internet import reactor as default_reactor
+
+from graydns.model.errors import NotYetKnown
+from graydns.sources.consul.feed import Feed
+from graydns.sources.consul.kept import View
+from tests.txconsul.running import consul_at, in_thread
+from tools.consul import ConsulServer
+
+reactor: Any = default_reactor
+
+
+@asynccontextmanager
+async def feeding(
+    address: str, gone: list[View] | None = None, most: int = 100, stale_after: float = 60.0, **settings: Any
+) -> AsyncIterator[Feed]:
+    """A feed from the agent at *address*; *gone* gets the views that are not current any more."""
+    async with consul_at(address, **settings) as asked:
+        changed: list[View] = [] if gone is None else gone
+        feed = Feed(asked, reactor, stale_after, changed.append, bool(settings), most)
+        try:
+            yield feed
+        finally:
+            feed.stop()
+
+
+async def register(agent: ConsulServer, name: str, address: str) -> None:
+    """Have an instance of *name*."""
+    await in_thread(agent.must, "PUT", "/v1/agent/service/register", {"Name": name, "Address": address})
+
+
+async def learnt(feed: Feed, name: str) -> list[str]:
+    """The addresses of a service that is asked for."""
+    await feed.learn(NotYetKnown("service", name))
+    return addresses(feed, name)
+
+
+def addresses(feed: Feed, name: str) -> list[str]:
+    """Those that are known now."""
+    view = feed.service(name)
+    return [] if view is None else [instance.host for instance in view.instances]
