@@ -39,6 +39,45 @@ ODDS = [
     odd("octal", "010.8.5.1", ["10.8.5.1"], []),
     odd("dot", ".", ["."], []),
     odd("noname", "a..b", None, []),
+    odd("space", "a b", ["a\\032b."], ["a\\032b."]),
+    odd("selfy", "selfy.service.consul", ["10.0.0.1"], ["10.0.0.1"]),
+    odd("selfcase", "Selfcase.service.consul", ["10.0.0.1", "Selfcase.service.consul."], ["10.0.0.1"]),
+    Odd(
+        "mixed.service.consul A",
+        ["10.0.0.1", "10.9.9.9"],
+        ["10.0.0.1", "10.9.9.9"],
+        [
+            instance("n1", "mixed", address="mixed.service.consul"),
+            instance("n1", "mixed", address="10.9.9.9", number=2),
+        ],
+    ),
+    Odd(
+        "other.service.dc1.consul A",
+        ["10.0.0.1", "other.service.consul."],
+        ["10.0.0.1", "other.service.consul."],
+        [instance("n1", "other", address="other.service.consul")],
+    ),
+    Odd(
+        "selfsrv.service.consul SRV",
+        ["1 1 80 n1.node.dc1.consul."],
+        ["1 1 80 n1.node.dc1.consul."],
+        [instance("n1", "selfsrv", address="selfsrv.service.consul")],
+    ),
+    Odd(
+        "ring.service.consul A",
+        ["gnir.service.consul.", "ring.service.consul."],
+        ["gnir.service.consul.", "ring.service.consul."],
+        [
+            instance("n1", "ring", address="gnir.service.consul"),
+            instance("n1", "gnir", address="ring.service.consul"),
+        ],
+    ),
+    Odd("a:b.service.consul A", ["10.0.0.1"], ["10.0.0.1"], [instance("n1", "a:b")]),
+    Odd("a/b.service.consul A", ["10.0.0.1"], ["10.0.0.1"], [instance("n1", "a/b")]),
+    Odd("p%41.service.consul A", ["10.0.0.1"], ["10.0.0.1"], [instance("n1", "p%41")]),
+    Odd("\\.\\..service.consul A", "NXDOMAIN", "NXDOMAIN", []),
+    Odd("\\.\\..node.consul A", "NXDOMAIN", "NXDOMAIN", []),
+    Odd("_._udp.service.consul A", "SERVFAIL", "NXDOMAIN", []),
 ]
 
 
@@ -73,12 +112,12 @@ def both(agent: ConsulServer) -> Both:
 
 
 def data(said: Mapping[str, Any] | None) -> Sequence[str] | str | None:
-    """The data of the records in the answer, or the rcode where that is an error."""
+    """The data of the records in the answer, sorted, or the rcode where that is an error."""
     if said is None:
         return None
-    return [line.partition(" IN ")[2].split(" ", 1)[1] for line in said.get("answer", ())] or (
-        [] if said["rcode"] == "NOERROR" else said["rcode"]
-    )
+    if said["rcode"] != "NOERROR":
+        return str(said["rcode"])
+    return sorted(line.partition(" IN ")[2].split(" ", 1)[1] for line in said.get("answer", ()))
 
 
 def test_what_is_odd(both: Both) -> None:

@@ -226,3 +226,15 @@ def test_of_thousands_of_instances_tcp_has_as_many_as_fit(agent: ConsulServer, t
             assert least <= len(here.answer[0])
             assert 0.9 * len(there.answer[0]) <= len(here.answer[0])
             assert ask(port, "big.service.consul", rdtype).flags & dns.flags.TC
+
+
+def test_over_udp_what_does_not_fit_is_asked_for_over_tcp(agent: ConsulServer, port: int) -> None:
+    """Consul sends some of the records and does not say so; a part of an RRset is none (RFC 2181 section 5)."""
+    for number in range(1, 61):
+        register(agent, number)
+    until(lambda: len(addresses(ask(port, "web.service.consul"))) == 60)
+    for rdtype in ("A", "SRV"):
+        query = dns.message.make_query("web.service.consul", rdtype)  # without EDNS
+        here, there = (dns.query.udp(query, "127.0.0.1", timeout=5, port=to) for to in (port, agent.dns))
+        assert (here.answer, bool(here.flags & dns.flags.TC)) == ([], True)
+        assert (len(there.answer[0]), bool(there.flags & dns.flags.TC)) == (3, False)

@@ -115,7 +115,7 @@ class ConsulDomain:
     def _service(self, zone: Zone, name: bytes, found: OfService, decision: Decision, asked: Asked) -> Step:
         view = self._view(found)
         selection = self._select(view, found)
-        entries = self._entries(selection, decision)
+        entries = self._entries(selection, decision, name)
         if not entries:
             exists = selection.instances or _is_above_a_tag(view, found.tag)
             return evolve(negative(zone, NOERROR if exists else NXDOMAIN, why="no instances"), origin=view)
@@ -126,8 +126,9 @@ class ConsulDomain:
         more = targets(entries, given[SRV], self.domain) if asked.qtype == SRV else ()
         return evolve(step, rrsets=(*step.rrsets, *more), origin=view)
 
-    def _entries(self, selection: Selection, decision: Decision) -> Sequence[Entry]:
-        """The Entries of *selection* in the order of an answer."""
+    def _entries(self, selection: Selection, decision: Decision, name: bytes) -> Sequence[Entry]:
+        """The Entries of *selection* in the order of the answer for *name*. An instance that gives that very name for
+        its address has the one of its node, as in Consul, unless that is the same."""
         made: Sequence[Entry | None] | None = selection.made.get(("entries", self._suffix))
         if made is None:
             made = selection.made["entries", self._suffix] = [
@@ -135,7 +136,14 @@ class ConsulDomain:
             ]
         choice = decision.origin
         first = choice.first if isinstance(choice, Choice) and choice.selection is selection else 0
-        return [one for number in selection.order(first) if (one := made[number]) is not None]
+        found = []
+        for number in selection.order(first):
+            one = made[number]
+            if one is not None and one.rdata == name:
+                one = entry(evolve(selection.instances[number], address=""), self._suffix)
+            if one is not None and one.rdata != name:
+                found.append(one)
+        return found
 
     def _node(self, zone: Zone, name: bytes, node: str, asked: Asked) -> Step:
         view = self.catalog.node(node)
