@@ -7,11 +7,9 @@ from collections.abc import Collection, Iterable
 from functools import partial
 from typing import Any
 
-from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from graydns.authority.zone import Zone, Zones
 from graydns.config.main import Config
 from graydns.dnssec.anchors import Negative
 from graydns.fast.front import Front
@@ -23,12 +21,12 @@ from graydns.fast.serving import Serving
 from graydns.model.answer import Answer
 from graydns.model.name import is_within
 from graydns.model.proof import Security
-from graydns.model.query import DEFAULT_TENANT
 from graydns.observe.anomalies import AnomalyLog
 from graydns.resolve.key import Key
 from graydns.resolve.learning import Learning, Nothing
 from graydns.resolve.pipeline import Stores, build_pipeline
 from graydns.resolve.validate import Validate
+from graydns.snapshot.domain import Domain, with_domain
 from graydns.snapshot.snapshot import Snapshot
 from graydns.snapshot.undertaker import Undertaker
 from graydns.sources.consul.versions import Place, Versions
@@ -54,7 +52,7 @@ class Server:
         reactor: Any,
         *,
         cookie_secrets: tuple[bytes, ...],
-        domain: Zone | None = None,
+        domain: Domain | None = None,
         learning: Learning | None = None,
         versions: Versions | None = None,
     ) -> None:
@@ -105,8 +103,8 @@ class Server:
             if router is not before.routers[tenant]:
                 self._undertaker.follow(router)
 
-    def use_domain(self, domain: Zone) -> None:
-        """Answer Consul's domain by this zone from now on."""
+    def use_domain(self, domain: Domain) -> None:
+        """Answer for Consul's domain by this from now on."""
         self._domain = domain
         self.swap(self.snapshot)
 
@@ -116,15 +114,7 @@ class Server:
             table.forget_view(view)
 
     def _with_domain(self, snapshot: Snapshot) -> Snapshot:
-        """*snapshot* with Consul's domain among its zones; a zone of its own by that name takes precedence."""
-        domain = self._domain
-        if domain is None:
-            return snapshot
-        there = snapshot.zones.by_origin.get(domain.origin)
-        if there is domain or (there is not None and there.living is None):
-            return snapshot
-        zones = Zones({**snapshot.zones.by_origin, domain.origin: domain})
-        return evolve(snapshot, zones=zones, owners={**snapshot.owners, domain.origin: DEFAULT_TENANT})
+        return snapshot if self._domain is None else with_domain(snapshot, self._domain)
 
     def distrust(self, negatives: tuple[Negative, ...]) -> None:
         """Let *negatives* be the negative trust anchors beside those that are configured, at once."""

@@ -30,6 +30,7 @@ from graydns.config.main import Config
 from graydns.control.control import Control, Observers
 from graydns.control.opening import open_control
 from graydns.fast.cookies import load_secrets
+from graydns.listen.addresses import announced
 from graydns.listen.context import TlsContext
 from graydns.listen.demo import demo_certificate
 from graydns.listen.door import Door, DoorLimits
@@ -158,7 +159,7 @@ def make_graydns(path: Path, reactor: Any) -> Graydns:
         snapshot,
         reactor,
         cookie_secrets=secrets,
-        domain=None if consul is None else consul.zone,
+        domain=None if consul is None else consul.domain,
         learning=None if consul is None else consul.feed,
         versions=None if consul is None else consul.versions,
     )
@@ -231,7 +232,8 @@ def _consul_source(config: Config, reactor: Any) -> ConsulSource | None:
     from graydns.control.shelf import Shelf
     from graydns.sources.consul.service import ConsulSource
 
-    return ConsulSource(config.consul, reactor, Shelf(config.data))
+    addresses = announced(door.host for door in config.listen)
+    return ConsulSource(config.consul, reactor, Shelf(config.data), addresses)
 
 
 def _policy_centre(config: Config, consul: ConsulSource | None, control: Control, reactor: Any) -> PolicyCentre | None:

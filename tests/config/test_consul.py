@@ -20,6 +20,7 @@ consul:
   token_file: consul.token
   datacenter: DC1
   domain: consul.
+  name_servers: [ns1.Corp.test., ns.consul]
   only_passing: true
   service_ttl: {{"*": 5s, api: 1s, Web*: 2}}
   policy:
@@ -41,7 +42,9 @@ FAULTS = [
     ),
     ("{token: 'a b'}", "1:17 consul.token: something else", "a token of 1 to 255 printable ASCII characters"),
     ("{token: a, token_file: b}", "1:10 consul.token: 'token' beside 'token_file'", "only one of them"),
-    ("{datacenter: a.b}", "1:22 consul.datacenter: 'a.b'", "a datacenter's name of 1 to 64"),
+    ("{datacenter: a.b}", "1:22 consul.datacenter: 'a.b'", "a datacenter's name of 1 to 63"),
+    (f"{{datacenter: {'d' * 64}}}", f"1:22 consul.datacenter: '{'d' * 59}…'", "a datacenter's name of 1 to 63"),
+    (f"{{domain: {'d.' * 77}}}", "1:18 consul.domain: a name of 155 octets", "at most 153"),
     ("{domain: a..b}", "1:18 consul.domain: 'a..b'", "a domain name"),
     ("{only_passing: yes}", "1:24 consul.only_passing: 'yes'", "true or false"),
     ("{service_ttl: {a*b: 1s}}", "1:24 consul.service_ttl.a*b: 'a*b'", "the beginning of one with * after it"),
@@ -88,6 +91,7 @@ def test_every_key(tmp_path: Path) -> None:
         token_file=tmp_path / "consul.token",
         datacenter="dc1",
         domain=from_text("consul"),
+        name_servers=(from_text("ns1.corp.test"), from_text("ns.consul")),
         only_passing=True,
         service_ttl={"*": 5, "api": 1, "web*": 2},
         policy=PolicyCentre(

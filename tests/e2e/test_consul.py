@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dns.edns
+import dns.flags
 import dns.message
 import dns.query
 import dns.rcode
@@ -165,3 +166,75 @@ def test_a_start_without_consul_knows_what_was_known(agent: ConsulServer, tmp_pa
         agent.must("PUT", "/v1/agent/check/pass/c1")  # checks that live by TTL do not outlive the agent
         register(agent, 2)
         until(lambda: addresses(ask(port, "web.service.consul")) == {"192.0.2.1", "192.0.2.2"})
+
+
+def test_the_name_server_of_the_domain_is_this_server(agent: ConsulServer, port: int) -> None:
+    """A resolver that follows the NS record comes back here."""
+    register(agent, 1)
+    (name,) = (rdata.target.to_text() for rdata in ask(port, "consul", "NS").answer[0])
+    assert addresses(ask(port, name)) == {"127.0.0.1"}
+    assert ask(port, name, "AAAA").rcode() == dns.rcode.NOERROR
+
+
+def test_a_domain_within_a_zone_of_a_tenant_is_the_tenants(agent: ConsulServer, tmp_path: Path) -> None:
+    """Its rules count at names of the catalog, where nobody else's do, and its name servers are those of the zone."""
+    (port,) = free_ports(1)
+    main = f"""\
+        listen: ["udp://127.0.0.1:{port}"]
+        consul: {{address: {agent.address}, domain: consul.app.test}}
+        """
+    rule = (
+        "rules: [{{name: r, when: {{name: '{0}.service.consul.app.test'}}, then: {{records: {{A: 198.51.100.1}}}}}}]\n"
+    )
+    zones = {
+        "app.test": ("tenant_id: t-app\n" + rule.format("ruled"), ""),
+        "other.test": ("tenant_id: t-other\n" + rule.format("web"), ""),
+    }
+    folder = tmp_path / "tenants"
+    folder.mkdir()
+    register(agent, 1)
+    with serving(write(folder, main, zones), port):
+        assert addresses(ask(port, "ruled.service.consul.app.test")) == {"198.51.100.1"}
+        assert addresses(ask(port, "web.service.consul.app.test")) == {"192.0.2.1"}
+        assert [str(rdata) for rdata in ask(port, "consul.app.test", "NS").answer[0]] == ["ns.test."]
+
+
+def test_of_thousands_of_instances_tcp_has_as_many_as_fit(agent: ConsulServer, tmp_path: Path) -> None:
+    """About as many as Consul's own DNS gives, whole; over UDP the answer says that there is more."""
+    (port,) = free_ports(1)
+    main = f"""\
+        listen: ["udp://127.0.0.1:{port}", "tcp://127.0.0.1:{port}"]
+        zones: null
+        consul: {{address: {agent.address}}}
+        """
+    folder = tmp_path / "many"
+    folder.mkdir()
+    agent.must("PUT", "/v1/catalog/register", {"Node": "rack", "Address": "10.0.0.9"})
+    for start in range(0, 6000, 60):
+        services = [
+            {"Service": "big", "ID": f"big-{at}", "Address": f"10.1.{at // 256}.{at % 256}", "Port": 80}
+            for at in range(start, start + 60)
+        ]
+        operations = [{"Service": {"Verb": "set", "Node": "rack", "Service": one}} for one in services]
+        agent.must("PUT", "/v1/txn", operations)
+    with serving(write(folder, main, {}), port):
+        until(lambda: ask(port, "big.service.consul").rcode() == dns.rcode.NOERROR)
+        for rdtype, least in (("A", 3_800), ("SRV", 990)):
+            query = dns.message.make_query("big.service.consul", rdtype, use_edns=0)
+            here, there = (dns.query.tcp(query, "127.0.0.1", timeout=10, port=to) for to in (port, agent.dns))
+            assert not here.flags & dns.flags.TC
+            assert least <= len(here.answer[0])
+            assert 0.9 * len(there.answer[0]) <= len(here.answer[0])
+            assert ask(port, "big.service.consul", rdtype).flags & dns.flags.TC
+
+
+def test_over_udp_what_does_not_fit_is_asked_for_over_tcp(agent: ConsulServer, port: int) -> None:
+    """Consul sends some of the records and does not say so; a part of an RRset is none (RFC 2181 section 5)."""
+    for number in range(1, 61):
+        register(agent, number)
+    until(lambda: len(addresses(ask(port, "web.service.consul"))) == 60)
+    for rdtype in ("A", "SRV"):
+        query = dns.message.make_query("web.service.consul", rdtype)  # without EDNS
+        here, there = (dns.query.udp(query, "127.0.0.1", timeout=5, port=to) for to in (port, agent.dns))
+        assert (here.answer, bool(here.flags & dns.flags.TC)) == ([], True)
+        assert (len(there.answer[0]), bool(there.flags & dns.flags.TC)) == (3, False)

@@ -127,3 +127,13 @@ def test_cohorts_are_at_most_the_endpoints() -> None:
         assert decision.records[A][0] == bytes((192, 0, 2, int(decision.cohort.endpoint.rsplit(".")[-1])))
         decisions.add(decision)
     assert len(decisions) == len({decision.cohort for decision in decisions}) == 5
+
+
+def test_of_thousands_there_are_as_many_as_a_message_has_room_for() -> None:
+    """Over TCP nothing could be asked for again; the client's endpoint is first all the same."""
+    made = _pool(*(_member(number) for number in range(10_000)))
+    for first in (0, 9_999):
+        rdatas = made.records(first)[A]
+        assert rdatas[0] == made.members[first].records[A][0]
+        assert 60_000 < len(rdatas) * (12 + 4) <= 61_440
+    assert len(_pool(*(_member(number) for number in range(3_840))).records(5)[A]) == 3_840

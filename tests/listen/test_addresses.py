@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
 
-from graydns.listen.addresses import expand
+from graydns.listen.addresses import announced, expand
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "192.0.2.1"])
@@ -24,3 +26,12 @@ def test_a_wildcard_is_every_address_of_its_family(wildcard: str, loopback: str,
 def test_link_local_addresses_carry_their_zone() -> None:
     """fe80:: addresses mean nothing without an interface."""
     assert all("%" in address for address in expand("::") if address.startswith("fe80:"))
+
+
+def test_what_others_can_use_is_announced() -> None:
+    """Loopback only where there is nothing else, each address once, link-local never."""
+    four, six = bytes((192, 0, 2, 1)), ip_address("2001:db8::1").packed
+    assert announced(["127.0.0.1", "192.0.2.1", "2001:db8::1", "192.0.2.1", "fe80::1%1"]) == (four, six)
+    assert announced(["127.0.0.1", "::1"]) == (bytes((127, 0, 0, 1)), bytes(15) + b"\1")
+    assert announced(["fe80::1%1", "169.254.0.1"]) == ()
+    assert not any(ip_address(address).is_unspecified for address in announced(["0.0.0.0", "::"]))

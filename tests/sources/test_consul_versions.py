@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from attrs import define, evolve, field
+from dns.rdatatype import A
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
@@ -248,3 +249,12 @@ def _next(folder: Path) -> Path:
     made = folder / "next"
     made.mkdir()
     return made
+
+
+def test_addresses_are_read_as_for_the_domain(tmp_path: Path, scene: Scene) -> None:
+    """IPv4 within IPv6 is IPv4; a zone index means something to one machine only, so that instance is left out."""
+    scene.begin(load(tmp_path, "{consul: {service: api}, panic_threshold: 0}"))
+    scene.tell(
+        instance(1, address="::ffff:192.0.2.5"), instance(2, address="fe80::1%eth0"), instance(3, address="010.8.5.1")
+    )
+    assert scene.decision().records == {A: (bytes((192, 0, 2, 5)),)}

@@ -37,6 +37,9 @@ class Living(Protocol):
     def selection(self, name: bytes) -> Selection | None:
         """The instances that *name* stands for, None if it is not a service's. Raises NotYetKnown."""
 
+    def tell(self, name: bytes) -> str:
+        """What *name* stands for, in words."""
+
     def step(self, zone: Zone, name: bytes, decision: Decision, asked: Asked) -> Step:
         """What there is at *name* of *zone*, of which nothing has been decided. Raises NotYetKnown."""
 

@@ -26,6 +26,13 @@ ANY = "*"
 #: Octets of an Ed25519 public key (RFC 8032 section 5.1.5).
 PUBLIC_KEY = 32
 
+#: Octets of a label (RFC 1035 section 2.3.4): the name of a datacenter is one.
+LABEL = 63
+
+#: Octets of a domain below which there is room for the longest names that SRV records have: 32 digits, ``addr`` and a
+#: datacenter.
+LONGEST_DOMAIN = 255 - (1 + 32) - (1 + 4) - (1 + LABEL)
+
 _URL = re.compile(
     r"(https?)://(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})))(?::([1-9][0-9]{0,4}))?/?"
 )
@@ -74,7 +81,9 @@ class Lowered(Text):
         return super().__call__(value).lower()
 
 
-Datacenter = Lowered("a datacenter's name of 1 to 64 letters, digits, '-' or '_'", most=64, pattern=r"[A-Za-z0-9_-]+")
+Datacenter = Lowered(
+    "a datacenter's name of 1 to 63 letters, digits, '-' or '_'", most=LABEL, pattern=r"[A-Za-z0-9_-]+"
+)
 Pattern = Lowered("a service's name, the beginning of one with * after it, or *", pattern=r"[^\x00-\x20\x7f*]*\*?")
 Prefix = Text("a prefix of keys such as gray/, with / at its end only", pattern=r"([A-Za-z0-9._-]+/)+")
 
@@ -139,7 +148,8 @@ class PolicyCentre:
 @frozen(kw_only=True)
 class Consul:
     """*token*, *token_file*: at most one; without either the environment's CONSUL_HTTP_TOKEN counts. *domain*: see
-    ``model.name``. *service_ttl*: seconds by name or pattern, see ``ttl_of``. *stale_after*: seconds.
+    ``model.name``. *name_servers*: those of the domain, see ``snapshot.domain``. *service_ttl*: seconds by name or
+    pattern, see ``ttl_of``. *stale_after*: seconds.
     """
 
     address: Annotated[str, read_address] = "http://127.0.0.1:8500"
@@ -148,6 +158,7 @@ class Consul:
     token_file: Annotated[Path, read_path] | None = None
     datacenter: Annotated[str, Datacenter] | None = None
     domain: Annotated[bytes, read_name] = from_text("consul.")
+    name_servers: tuple[Annotated[bytes, read_name], ...] = ()
     only_passing: Annotated[bool, read_boolean] = False
     service_ttl: Mapping[Annotated[str, Pattern], Annotated[int, Ttl("1d")]] = field(factory=dict)
     policy: PolicyCentre | None = None
@@ -203,6 +214,9 @@ def check_policy(policy: PolicyCentre, broken: Collection[str]) -> Iterator[Misf
 
 def check_consul(consul: Consul, broken: Collection[str]) -> Iterator[Misfit]:
     """What the keys of the section say about each other."""
+    if "domain" not in broken and len(consul.domain) > LONGEST_DOMAIN:
+        expected = f"at most {LONGEST_DOMAIN}, so that names below it have room"
+        yield Misfit(("domain",), f"a name of {len(consul.domain)} octets", expected)
     if consul.tls is not None and "address" not in broken and not consul.address.startswith("https:"):
         yield Misfit(("tls",), f"'tls' for {consul.address}", "an 'address' that begins with https://", True)
     if consul.token is not None and consul.token_file is not None:

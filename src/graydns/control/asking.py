@@ -56,7 +56,7 @@ def explain_steps(
     )
     question = qname + qtype.to_bytes(2, "big") + b"\0\1"
     query = Query(0, b"", question, qname, qtype, 1, asker, recursion_desired=True)
-    explanation = yield from snapshot.router(qname, asker.tenant).explain_steps(query)
+    explanation = yield from snapshot.explain_steps(query)
     rules = []
     for note in explanation.rules:
         rules.append(asdict(note))

@@ -16,6 +16,7 @@ from siphash24 import siphash24
 
 from graydns.gray.key import hash64
 from graydns.gray.records import Wire
+from graydns.wire.body import fitting
 
 #: Slots that clients are hashed to: an endpoint's share comes in steps of 0.006 %.
 SLOTS = 1 << 14
@@ -78,7 +79,8 @@ class Pool:
     def records(self, first: int) -> Wire:
         """The records of an answer that starts at endpoint *first*.
 
-        A type that this endpoint lacks starts at the next one that has it.
+        A type that this endpoint lacks starts at the next one that has it. Of thousands there are as many as a message
+        has room for.
         """
         if first not in self._rotations:
             order = self.members[first:] + self.members[:first]
@@ -87,7 +89,7 @@ class Pool:
 
     def _answer(self, rdtype: int, order: Sequence[Member]) -> tuple[bytes, ...]:
         having = [member.records[rdtype] for member in order if rdtype in member.records]
-        return tuple(dict.fromkeys(rdata for rdatas in having[: self.answers] for rdata in rdatas))
+        return fitting(tuple(dict.fromkeys(rdata for rdatas in having[: self.answers] for rdata in rdatas)))
 
     def _settle(self, slot: int) -> int:
         number = slot.to_bytes(2, "big")

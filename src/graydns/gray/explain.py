@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
+from itertools import islice
 
 from attrs import asdict, frozen
 
+from graydns.gray.instances import CLIENT_KEY
 from graydns.gray.key import ADDRESS, IDENTITY, bucket, hash64
 from graydns.gray.plan import Plan
 from graydns.gray.rules import CompiledRule
 from graydns.gray.scene import Scene, show_network, show_type
 from graydns.gray.service import CompiledService, Listing
+from graydns.model.catalog import Choice
 from graydns.model.decision import Decision
 from graydns.model.name import to_text
 from graydns.model.query import Subnet
 from graydns.steps import run
+
+#: Instances that are shown of the thousands that a service may have.
+MOST_INSTANCES = 100
 
 #: Plain data: what JSON can say.
 Plain = dict[str, object]
@@ -36,8 +42,9 @@ class Explanation:
     """Everything about one verdict.
 
     *decided_by*: the step that had the last word. *key*: what tells the client apart (*key_hex*: as bytes), None
-    where the name is no service. *versions*: what became of those from Consul. *ttl*: the cap in seconds, None = none.
-    *scope*: the ECS scope of the answer.
+    where nothing does. *versions*: what became of those from Consul. *catalog*: what the name stands for in Consul's,
+    None outside of its domain; *instances*: those of the answer in its order, or the first of many.
+    *ttl*: the cap in seconds, None = none. *scope*: the ECS scope of the answer.
     *rules*: every rule of the tenant, best rank first.
     """
 
@@ -51,6 +58,8 @@ class Explanation:
     bucket: int | None
     split: str | None
     versions: tuple[str, ...]
+    catalog: str | None
+    instances: tuple[str, ...]
     whitelist: str | None
     decided_by: str
     verdict: str
@@ -76,9 +85,15 @@ class Explanation:
         yield f"{self.name} {self.qtype} in tenant {self.tenant}, zone {self.zone or 'none'}"
         yield f"  verdict    {self.verdict}" + (f", first endpoint {self.endpoint}" if self.endpoint else "")
         yield f"  decided by {self.decided_by}"
-        if self.service is not None:
-            yield f"  client key {self.key} ({self.key_hex}), bucket {self.bucket}"
+        if self.key is not None:
+            bucket = "" if self.bucket is None else f", bucket {self.bucket}"
+            yield f"  client key {self.key} ({self.key_hex}){bucket}"
+        if self.split is not None:
             yield f"  split      {self.split}"
+        if self.catalog is not None:
+            yield f"  catalog    {self.catalog}"
+        for at, instance in enumerate(self.instances, 1):
+            yield f"  instance {at}: {instance}"
         for version in self.versions:
             yield f"  version    {version}"
         yield f"  ttl        {'as it is' if self.ttl is None else f'at most {self.ttl} s'}"
@@ -101,7 +116,8 @@ def explain_steps(scene: Scene, plan: Plan, rules: Iterable[CompiledRule]) -> Ge
     """
     winner, decision = _walk(scene, plan)
     service, cohort = scene.service, decision.cohort
-    key = None if service is None else service.key.read(scene.client)
+    choice = decision.origin if isinstance(decision.origin, Choice) else None
+    key = service.key.read(scene.client) if service else CLIENT_KEY.read(scene.client) if choice else None
     notes = []
     for rule in rules:
         notes.append(_note(rule, scene, winner))
@@ -117,8 +133,10 @@ def explain_steps(scene: Scene, plan: Plan, rules: Iterable[CompiledRule]) -> Ge
         bucket=None if service is None or key is None else bucket(hash64(service.cohort_key, key)),
         split=None if service is None else _show_split(service),
         versions=() if service is None else tuple(f"{name}: {one}" for name, one in service.health.items()),
+        catalog=scene.catalog,
+        instances=() if choice is None else tuple(_show_instances(choice)),
         whitelist=winner.entry if isinstance(winner, Listing) else None,
-        decided_by=_show_winner(winner, service),
+        decided_by=_show_winner(winner, service, scene.catalog),
         verdict=decision.why,
         endpoint=cohort.endpoint,
         cohort=tuple(cohort),
@@ -159,14 +177,22 @@ def _show_loss(rule: CompiledRule, winner: CompiledRule | Listing | None) -> str
     return f"matches, but rule {winner.name} ranks higher"
 
 
-def _show_winner(winner: CompiledRule | Listing | None, service: CompiledService | None) -> str:
+def _show_winner(winner: CompiledRule | Listing | None, service: CompiledService | None, catalog: str | None) -> str:
     if isinstance(winner, Listing):
         return f"whitelist {winner.entry}"
     if winner is not None:
         return f"rule {winner.name}"
+    if service is None and catalog is not None:
+        return "catalog: no rule matches"
     if service is None:
         return "nothing: no rule matches and the name is no service"
     return "split" if service.split.thresholds else "default"
+
+
+def _show_instances(choice: Choice) -> Iterator[str]:
+    for number in islice(choice.selection.order(choice.first), MOST_INSTANCES):
+        one = choice.selection.instances[number]
+        yield f"{one.name} at {one.host} port {one.port}, weight {one.weight}, {one.status}"
 
 
 def _show_key(key: bytes) -> str:

@@ -7,18 +7,15 @@ share, leads to the default version, and back to it, at the same buckets, once i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import ip_address
 
 from attrs import evolve, frozen
-from dns.rdatatype import AAAA, CNAME, A
+from dns.rdatatype import CNAME
 
 from graydns.gray.endpoints import MAX_MEMBERS, Member, Pool, identify, pool
-from graydns.gray.faults import Faults
 from graydns.gray.health import HEALTHY, UNKNOWN, Standings, VersionHealth
-from graydns.gray.records import Wire, read_records
 from graydns.gray.service import CompiledService
 from graydns.model.catalog import CRITICAL, Instance
-from graydns.model.errors import Fault
+from graydns.model.host import reached
 
 
 @frozen
@@ -80,15 +77,9 @@ def _is_same(one: Pool, other: Pool) -> bool:
 def _member(instance: Instance) -> Member | None:
     """The endpoint at *instance*; None if that has no address that can be told. One that does not pass has the share
     it would have."""
-    sink: list[Fault] = []
-    records: Wire
-    try:
-        address = ip_address(instance.host)
-        records = {A if address.version == 4 else AAAA: (address.packed,)}
-    except ValueError:
-        records = read_records({"CNAME": (instance.host,)}, Faults(sink))
-    if sink:
+    if (found := reached(instance.host)) is None:
         return None
+    records = {found[0]: (found[1],)}
     weight = instance.weights.passing if instance.status == CRITICAL else instance.weight
     return Member(instance.host, identify(records), weight, records)
 

@@ -6,18 +6,20 @@ each stays where it is as long as that instance does.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import evolve, field, frozen
 
 from graydns.gray.endpoints import MAX_MEMBERS, Member, Pool, pool
-from graydns.gray.key import ENDPOINT, KeyRecipe, hash_key, recipe
-from graydns.gray.plan import Plan
+from graydns.gray.key import ENDPOINT, hash_key, recipe
+from graydns.gray.plan import Plan, Settle
 from graydns.gray.verdicts import Choose
 from graydns.model.catalog import Choice, Selection
 from graydns.model.decision import Cohort, Decision, Kind
 from graydns.model.query import Client
 
 #: What tells clients apart. Not who they are: that would forbid every cache between us and them (TTL 0).
-_CLIENT_KEY = recipe(("subnet", "source"), {})
+CLIENT_KEY = recipe(("subnet", "source"), {})
 
 
 def lay_under(plan: Plan, selection: Selection, tenant: str) -> Plan:
@@ -29,47 +31,56 @@ def lay_under(plan: Plan, selection: Selection, tenant: str) -> Plan:
     if not selection.instances:
         return plan
     if selection.leading < 2:
-        return _under(
-            plan, _Order(tenant, selection, _CLIENT_KEY, varies=plan.varies, reach=(plan.reach4, plan.reach6))
-        )
-    reach = max(plan.reach4, _CLIENT_KEY.reach4), max(plan.reach6, _CLIENT_KEY.reach6)
-    return _under(plan, _Order(tenant, selection, _CLIENT_KEY, varies=True, reach=reach))
+        return _under(plan, _Order(tenant, selection, varies=plan.varies, reach=(plan.reach4, plan.reach6), first=None))
+    reach = max(plan.reach4, CLIENT_KEY.reach4), max(plan.reach6, CLIENT_KEY.reach6)
+    return _under(plan, _Order(tenant, selection, varies=True, reach=reach, first=_first(tenant, selection)))
 
 
 @frozen(eq=False)
 class _Order:
-    """Makes the Decisions for one Selection. *varies*, *reach*: of all Decisions for the name."""
+    """Makes the Decisions for one Selection.
+
+    *varies*, *reach*: of all Decisions for the name. *first*: who leads for a client, None = the same for all.
+    """
 
     tenant: str
     selection: Selection
-    key: KeyRecipe
     varies: bool = field(kw_only=True)
     reach: tuple[int, int] = field(kw_only=True)
+    first: Callable[[Client], int] | None = field(kw_only=True)
     _made: dict[int, Decision] = field(init=False, factory=dict)
     _raised: dict[Decision, Decision] = field(init=False, factory=dict)
 
+    def chooser(self) -> Choose:
+        """What says which instance is first for a client."""
+        first, made, make = self.first, self._made, self._make
+        if first is None:
+            one = self.only
+            return lambda client: one
+
+        def decide(client: Client) -> Decision:
+            number = first(client)
+            return made.get(number) or make(number)
+
+        return decide
+
     @property
-    def is_fixed(self) -> bool:
-        """Whether all clients get one order."""
-        return self.selection.leading < 2
+    def only(self) -> Decision:
+        """The Decision for the first instance: of all, where all get one order."""
+        return self._made.get(0) or self._make(0)
 
-    def decide(self, client: Client) -> Decision:
-        """Which instance is first for *client*."""
-        return self.of(0 if self.is_fixed else _pool(self.tenant, self.selection).first(self.key.read(client)))
-
-    def of(self, first: int) -> Decision:
+    def _make(self, first: int) -> Decision:
         """The Decision for instance number *first*; one object for each."""
-        if first not in self._made:
-            instances = self.selection.instances
-            self._made[first] = Decision(
-                Cohort(self.tenant, self.selection.service, self.selection.tag, instances[first].name),
-                varies=self.varies,
-                reach4=self.reach[0],
-                reach6=self.reach[1],
-                origin=Choice(self.selection, first),
-                why="instances that Consul knows",
-            )
-        return self._made[first]
+        instances = self.selection.instances
+        decision = self._made[first] = Decision(
+            Cohort(self.tenant, self.selection.service, self.selection.tag, instances[first].name),
+            varies=self.varies,
+            reach4=self.reach[0],
+            reach6=self.reach[1],
+            origin=Choice(self.selection, first),
+            why="instances that Consul knows",
+        )
+        return decision
 
     def raised(self, decision: Decision) -> Decision:
         """A *decision* of the policy for the same name: all its answers have one scope."""
@@ -82,31 +93,41 @@ class _Order:
 
 
 def _under(plan: Plan, order: _Order) -> Plan:
-    single = plan.single
+    single, decide = plan.single, order.chooser()
     if single is not None and single.kind is not Kind.PLAIN:
         return plan
-    if single is not None and order.is_fixed:
-        one = order.of(0)
-        return evolve(plan, decide=lambda client: one, single=one, last=lambda client: one)
+    if single is not None and order.first is None:
+        return evolve(plan, decide=decide, single=order.only, last=decide)
     return evolve(
         plan,
-        decide=order.decide if single is not None else _filled(plan.decide, order),
+        decide=decide if single is not None else _filled(plan.decide, order, decide),
         single=None,
         reach4=order.reach[0],
         reach6=order.reach[1],
         by_subnet=plan.by_subnet or single is not None,
-        last=_filled(plan.last, order),
+        steps=tuple(step._replace(settle=_raised(step.settle, order)) for step in plan.steps),
+        last=_filled(plan.last, order, decide),
     )
 
 
-def _filled(choose: Choose, order: _Order) -> Choose:
-    """What *choose* says, and *order* where that leaves it to the zone."""
+def _filled(choose: Choose, order: _Order, fill: Choose) -> Choose:
+    """What *choose* says, and *fill* where that leaves it to the zone."""
 
     def decide(client: Client) -> Decision:
         decision = choose(client)
-        return order.decide(client) if decision.kind is Kind.PLAIN else order.raised(decision)
+        return fill(client) if decision.kind is Kind.PLAIN else order.raised(decision)
 
     return decide
+
+
+def _raised(settle: Settle, order: _Order) -> Settle:
+    return lambda found, client: order.raised(settle(found, client))
+
+
+def _first(tenant: str, selection: Selection) -> Callable[[Client], int]:
+    """Who leads for a client."""
+    read, first = CLIENT_KEY.read, _pool(tenant, selection).first
+    return lambda client: first(read(client))
 
 
 def _pool(tenant: str, selection: Selection) -> Pool:

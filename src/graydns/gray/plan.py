@@ -29,6 +29,7 @@ from graydns.model.decision import Decision
 from graydns.model.query import Client
 
 Look = Callable[[Client], tuple[Nets, Place]]
+Settle = Callable[[Any, Client], Decision]
 
 
 class Step(NamedTuple):
@@ -36,7 +37,7 @@ class Step(NamedTuple):
 
     name: str
     find: Callable[[Client, Nets, Place], Any]
-    settle: Callable[[Any, Client], Decision]
+    settle: Settle
 
 
 @frozen(eq=False)

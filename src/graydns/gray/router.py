@@ -96,17 +96,27 @@ class Router:
         """The verdict for *query*, how it came about, and what became of every rule."""
         return run(self.explain_steps(query))
 
-    def explain_steps(self, query: Query) -> Generator[None, None, Explanation]:
-        """The same in small steps: a policy may have 100,000 rules."""
-        scene = Scene(
+    def explain_steps(
+        self, query: Query, plan: Plan | None = None, catalog: str | None = None
+    ) -> Generator[None, None, Explanation]:
+        """The same in small steps: a policy may have 100,000 rules.
+
+        *plan*: what the Plan of this Router became, *catalog*: see Scene; both for names of Consul's catalog.
+        """
+        rules = yield from _in_order(self.rules)
+        plan = plan or self.plan(query.qname, query.qtype)
+        return (yield from explain_steps(self.scene(query, catalog), plan, rules))
+
+    def scene(self, query: Query, catalog: str | None = None) -> Scene:
+        """*query* as this Router sees it."""
+        return Scene(
             tenant=self.tenant,
             query=query,
             zone=self.scopes.zone(query.qname),
             service=self.services.get(query.qname),
             geo=self.geo,
+            catalog=catalog,
         )
-        rules = yield from _in_order(self.rules)
-        return (yield from explain_steps(scene, self.plan(query.qname, query.qtype), rules))
 
     def _plan(self, qtype: int, service: CompiledService | None, bundles: Iterable[Bundle]) -> Plan:
         versions = (None, *(service.pools if service else ()))

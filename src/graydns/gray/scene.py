@@ -21,13 +21,17 @@ from graydns.model.query import Client, Query, Subnet
 
 @frozen
 class Scene:
-    """One query, and what is known of its name. *zone*: the tenant's zone it is in."""
+    """One query, and what is known of its name.
+
+    *zone*: the tenant's zone it is in. *catalog*: what it stands for in Consul's catalog, None = it is not of that.
+    """
 
     tenant: str
     query: Query
     zone: bytes | None
     service: CompiledService | None
     geo: Geo | None
+    catalog: str | None = None
 
     @property
     def client(self) -> Client:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from ipaddress import ip_address
+
 import ifaddr
 
 WILDCARDS = {"0.0.0.0": 4, "::": 6}
@@ -20,3 +23,11 @@ def expand(host: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(ip for ip in found if isinstance(ip, str)))
     scoped = ((ip, scope) for ip, _, scope in (ip for ip in found if not isinstance(ip, str)))
     return tuple(dict.fromkeys(f"{ip}%{scope}" if scope else ip for ip, scope in scoped))
+
+
+def announced(hosts: Iterable[str]) -> tuple[bytes, ...]:
+    """The packed addresses at which doors on *hosts* can be told to others: none of one link, and those of the machine
+    itself only if there is no other."""
+    found = dict.fromkeys(ip_address(address) for host in hosts for address in expand(host))
+    wide = [address for address in found if not address.is_link_local]
+    return tuple(one.packed for one in [one for one in wide if not one.is_loopback] or wide)

@@ -6,7 +6,8 @@ from it. Names and tags are compared without regard to letter case, as Consul do
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 from attrs import field, frozen
@@ -75,6 +76,10 @@ class Selection:
     instances: tuple[Instance, ...]
     leading: int
     made: dict[Hashable, Any] = field(init=False, factory=dict, repr=False)
+
+    def order(self, first: int) -> Iterator[int]:
+        """The numbers of all instances as an answer has them that number *first* leads."""
+        return chain(range(first, self.leading), range(first), range(self.leading, len(self.instances)))
 
 
 @frozen(eq=False)

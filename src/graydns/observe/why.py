@@ -18,11 +18,10 @@ from graydns.fast.hot import HotTable
 from graydns.fast.ledger import Told
 from graydns.fast.sketch import client_of
 from graydns.fast.tally import Group
-from graydns.gray.explain import Explanation, explain
-from graydns.gray.scene import Scene
+from graydns.gray.explain import Explanation
 from graydns.model import name
 from graydns.model.errors import ControlError, Unanswerable
-from graydns.model.query import DEFAULT_TENANT, Client, Edns, Query, Subnet
+from graydns.model.query import Client, Edns, Query, Subnet
 from graydns.observe.render import Plain, show_client, show_decision, show_rcode, show_time, show_type
 from graydns.snapshot.snapshot import Snapshot
 from graydns.wire.parse import parse
@@ -177,20 +176,9 @@ class WhyBook:
 
     def _explain(self, query: Query) -> Explanation:
         """What the running Router says, without a note on each of what may be 100,000 rules."""
-        snapshot = self.snapshot()
         if not query.client.source:
             query = query._replace(client=query.client._replace(source=bytes(4)))
-        zone = snapshot.zones.find(query.qname)
-        tenant = query.client.tenant if zone is None else snapshot.owners[zone.origin]
-        router = snapshot.routers.get(tenant) or snapshot.routers[DEFAULT_TENANT]
-        scene = Scene(
-            tenant=router.tenant,
-            query=query,
-            zone=router.scopes.zone(query.qname),
-            service=router.services.get(query.qname),
-            geo=router.geo,
-        )
-        return explain(scene, router.plan(query.qname, query.qtype), ())
+        return self.snapshot().explain(query)
 
 
 def _plain(explanation: Explanation) -> Plain:

@@ -17,6 +17,7 @@ from graydns.gray.router import Router
 from graydns.model.errors import ConfigError, Fault
 from graydns.model.policy import Rule
 from graydns.model.query import DEFAULT_TENANT
+from graydns.snapshot.domain import hidden
 from graydns.snapshot.snapshot import Snapshot
 from graydns.upstream.group import UpstreamGroup
 from graydns.upstream.loop import Listener, loops
@@ -83,6 +84,11 @@ def compile_steps(number: int, inputs: Inputs, before: Snapshot | None = None) -
             faults += _placed(error.faults, tenant, inputs)
     if faults:
         raise ConfigError(faults)
+    warnings = [warning for router in routers.values() for warning in router.warnings]
+    if config.consul is not None:
+        for warning in hidden(inputs.zones, config.consul.domain):
+            warnings += () if warning is None else (warning,)
+            yield
     by_suffix = {suffix: groups[upstream] for suffix, upstream in config.forward.items()}
     return Snapshot(
         number=number,
@@ -92,7 +98,7 @@ def compile_steps(number: int, inputs: Inputs, before: Snapshot | None = None) -
         routers=routers,
         forward=ForwardTable(by_suffix, groups),
         zone_files=inputs.zone_files,
-        warnings=tuple(warning for router in routers.values() for warning in router.warnings),
+        warnings=tuple(warnings),
         marks=marks,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from weakref import WeakKeyDictionary
 
 from attrs import field, frozen
@@ -11,12 +11,13 @@ from attrs import field, frozen
 from graydns.authority.zone import Living, Zone, Zones
 from graydns.config.load import ZoneFile
 from graydns.config.main import Config
+from graydns.gray.explain import Explanation, explain
 from graydns.gray.instances import lay_under
 from graydns.gray.plan import Plan
 from graydns.gray.router import Router
 from graydns.model.catalog import Selection
 from graydns.model.errors import NotYetKnown
-from graydns.model.query import DEFAULT_TENANT
+from graydns.model.query import DEFAULT_TENANT, Query
 from graydns.upstream.table import ForwardTable
 
 
@@ -65,6 +66,23 @@ class Snapshot:
         tenant, router = self._decider(zone, asker)
         plan = router.plan(qname, qtype)
         return plan if zone is None or zone.living is None else self._living(zone.living, plan, qname, tenant)
+
+    def explain(self, query: Query) -> Explanation:
+        """How *query* is decided, without a note on each of what may be 100,000 rules."""
+        plan = self.plan(query.qname, query.qtype, query.client.tenant)
+        router = self.router(query.qname, query.client.tenant)
+        return explain(router.scene(query, self._catalog(query.qname)), plan, ())
+
+    def explain_steps(self, query: Query) -> Generator[None, None, Explanation]:
+        """The same with them, in small steps."""
+        plan = self.plan(query.qname, query.qtype, query.client.tenant)
+        router = self.router(query.qname, query.client.tenant)
+        return router.explain_steps(query, plan, self._catalog(query.qname))
+
+    def _catalog(self, qname: bytes) -> str | None:
+        """What *qname* stands for in Consul's catalog; None if it is not in Consul's domain."""
+        zone = self.zones.find(qname)
+        return None if zone is None or zone.living is None else zone.living.tell(qname)
 
     def _living(self, living: Living, plan: Plan, qname: bytes, tenant: str) -> Plan:
         """*plan* with the instances at *qname* under it, made once for each two; without, if they are not known yet:

@@ -19,6 +19,7 @@ from graydns.snapshot.snapshot import Snapshot
 from graydns.sources import aside, frames
 from graydns.sources.checks import check as cross_check
 from graydns.sources.checks import placed
+from graydns.sources.consul.tlsfiles import tls_misfits
 from graydns.sources.examine import Job, TooLarge, examine
 from graydns.sources.reading import RESOLV_CONF, Reading, absorb, stamps
 from graydns.steps import run
@@ -45,6 +46,7 @@ def read(path: Path) -> Reading:
         reading = evolve(reading, geo=open_geo(reading.config.geo), resolv_conf=read_resolv_conf())
     except ValueError as error:
         faults += geo_faults(reading.config, error)
+    faults += placed(reading.config.document, tuple(tls_misfits(reading.config.consul)))
     faults += [fault for found in run(cross_check(reading)).values() for fault in found]
     if faults:
         raise ConfigError(in_order(_with_lines(faults, reading.documents())))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 from graydns.model.answer import Answer, Span
@@ -19,6 +20,14 @@ _TTL = struct.Struct("!I")
 
 #: Pointers reach no further than this offset (RFC 1035 section 4.1.4).
 _REACH = 0x4000
+
+
+#: Octets of a record beside its rdata, its owner being known already: a pointer, type, class, TTL and length.
+OVERHEAD = _POINTER.size + FIXED.size
+
+#: Octets for records of which there may be any number, so that the message stays within 65,535 octets with what else
+#: belongs into it: the question, a chain of CNAMEs, OPT with its options, TSIG.
+ROOM = 61_440
 
 
 class RRset(NamedTuple):
@@ -66,6 +75,14 @@ def _compress(name: bytes, known: dict[bytes, int], offset: int) -> bytes:
             known[suffix] = offset + at
         at += length + 1
     return name
+
+
+def fitting(rdatas: Sequence[bytes]) -> tuple[bytes, ...]:
+    """As many of *rdatas*, from the first, as ROOM is enough for."""
+    if sum(map(len, rdatas)) + OVERHEAD * len(rdatas) <= ROOM:
+        return tuple(rdatas)
+    ends = accumulate(OVERHEAD + len(rdata) for rdata in rdatas)
+    return tuple(rdata for rdata, end in zip(rdatas, ends, strict=True) if end <= ROOM)
 
 
 def aged(answer: Answer, seconds: int) -> bytes:

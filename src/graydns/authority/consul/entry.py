@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv6Address, ip_address
 from struct import Struct
 from typing import NamedTuple
 
 from graydns.authority.consul.place import spelled
-from graydns.authority.rrtype import AAAA, CNAME, A
+from graydns.authority.rrtype import CNAME
 from graydns.model.catalog import Instance
-from graydns.model.name import from_text
+from graydns.model.host import reached
 
 #: What every SRV record of Consul's has for a priority.
 PRIORITY = 1
@@ -45,20 +44,6 @@ def entry(instance: Instance, suffix: bytes) -> Entry | None:
     target = rdata if rdtype == CNAME else _target(instance, rdata, suffix)
     weight = min(instance.weight, _LARGEST)
     return Entry(rdtype, rdata, _SRV.pack(PRIORITY, weight, instance.port) + target, target, rdtype != CNAME)
-
-
-def reached(host: str) -> tuple[int, bytes] | None:
-    """The type and rdata of an IP address or host name; None if it is neither. IPv4 within IPv6 is IPv4."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        try:
-            return (CNAME, from_text(host)) if host.strip(".") else None
-        except ValueError:
-            return None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    packed = (mapped or address).packed
-    return (A if len(packed) == 4 else AAAA), packed
 
 
 def _target(instance: Instance, address: bytes, suffix: bytes) -> bytes:

@@ -63,6 +63,10 @@ _LOOKED_UP = frozenset(("service", "node", "addr"))
 #: Look-ups that need a Consul server: sidecar proxies, gateways, prepared queries.
 _SERVERS_ONLY = frozenset(("connect", "ingress", "query"))
 
+#: What no service or node is called that anybody could ask Consul for: in a URL they lead elsewhere (RFC 3986 section
+#: 5.2.4).
+_NO_NAMES = frozenset(("", ".", ".."))
+
 #: The tag that RFC 2782 names have for lack of another.
 _ANY_TAG = "tcp"
 
@@ -96,7 +100,8 @@ def _looked_up(word: str, above: Sequence[str]) -> Place:
     if not above:
         return Empty()
     if word == "node":
-        return OfNode(".".join(above))
+        node = ".".join(above)
+        return Nothing() if node in _NO_NAMES else OfNode(node)
     if word == "addr":
         return _address(above)
     if word == "service":
@@ -107,7 +112,7 @@ def _looked_up(word: str, above: Sequence[str]) -> Place:
 def _service(above: Sequence[str]) -> Place:
     if above[-1].startswith("_"):
         return _rfc2782(above)
-    return OfService(above[-1], ".".join(above[:-1]))
+    return Nothing() if above[-1] in _NO_NAMES else OfService(above[-1], ".".join(above[:-1]))
 
 
 def _rfc2782(parts: Sequence[str]) -> Place:
@@ -117,7 +122,7 @@ def _rfc2782(parts: Sequence[str]) -> Place:
     if len(parts) > 2 or not parts[0].startswith("_"):
         return Nothing()
     service, tag = parts[0][1:], parts[1][1:]
-    return OfService(service, "" if tag == _ANY_TAG else tag) if service else Nothing()
+    return Nothing() if service in _NO_NAMES else OfService(service, "" if tag == _ANY_TAG else tag)
 
 
 def _address(above: Sequence[str]) -> Place:

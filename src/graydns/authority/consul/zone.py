@@ -7,21 +7,22 @@ from struct import Struct
 
 from attrs import evolve, field, frozen
 
-from graydns.authority.consul.entry import Entry, entry, reached, texts
+from graydns.authority.consul.entry import Entry, entry, texts
 from graydns.authority.consul.place import Elsewhere, Empty, OfAddress, OfNode, OfService, place
+from graydns.authority.consul.sections import addresses, services, targets
 from graydns.authority.rows import Stored, pack
-from graydns.authority.rrtype import AAAA, ANY, CNAME, IN, NS, SOA, SRV, TXT, A
+from graydns.authority.rrtype import AAAA, ANY, CNAME, NS, SOA, SRV, TXT, A
 from graydns.authority.search import search
 from graydns.authority.step import NOERROR, NXDOMAIN, Asked, Step, negative, placed, records
 from graydns.authority.verdict import NOT_AUTHORITATIVE, REFUSED
 from graydns.authority.zone import Zone, build
-from graydns.model.answer import ADDITIONAL, Ede
+from graydns.model.answer import Ede
 from graydns.model.catalog import Catalog, Choice, Selection, ServiceView
 from graydns.model.decision import Decision
 from graydns.model.errors import NotYetKnown
+from graydns.model.host import reached
 from graydns.model.name import is_within
 from graydns.steps import run
-from graydns.wire.body import RRset
 
 #: RFC 8914 section 4.22.
 _NOT_SUPPORTED = Ede(21)
@@ -60,6 +61,26 @@ class ConsulDomain:
         found = place(name, self.domain, self.datacenter)
         return self._select(self._view(found), found) if isinstance(found, OfService) else None
 
+    def tell(self, name: bytes) -> str:
+        """What *name* stands for, in words."""
+        match place(name, self.domain, self.datacenter):
+            case OfService(service, tag):
+                view = self.catalog.service(service)
+                said = f"service {service}" + (f", tag {tag}" if tag else "")
+                if view is None:
+                    return f"{said}: Consul has not told of it yet"
+                some, every = len(view.select(tag, only_passing=self.only_passing).instances), len(view.instances)
+                return f"{said}: {some} of {every} instances are in"
+            case OfNode(node):
+                return f"node {node}"
+            case OfAddress():
+                return "an address, spelled"
+            case Empty():
+                return "nothing, but names below it exist"
+            case Elsewhere(foreign):
+                return "another datacenter" if foreign else "what only a Consul server can look up"
+        return "nothing"
+
     def step(self, zone: Zone, name: bytes, decision: Decision, asked: Asked) -> Step:
         """What the catalog says to *name*; instances in the order of *decision*, if it has a Choice of them.
 
@@ -94,27 +115,35 @@ class ConsulDomain:
     def _service(self, zone: Zone, name: bytes, found: OfService, decision: Decision, asked: Asked) -> Step:
         view = self._view(found)
         selection = self._select(view, found)
-        entries = self._entries(selection, decision)
+        entries = self._entries(selection, decision, name)
         if not entries:
             exists = selection.instances or _is_above_a_tag(view, found.tag)
             return evolve(negative(zone, NOERROR if exists else NXDOMAIN, why="no instances"), origin=view)
         ttl = self.ttl_of(found.service)
-        given = _services(entries, ttl) if asked.qtype == SRV else _addresses(entries, ttl)
-        step = records(zone, name, given, asked, why=f"{len(entries)} instances of {view.name}")
-        more = _additional(entries, ttl) if asked.qtype == SRV else ()
+        given = services(entries, ttl) if asked.qtype == SRV else addresses(entries, asked.qtype, ttl)
+        told, every = sum(len(stored.rdatas) for stored in given.values()), len(entries)
+        step = records(zone, name, given, asked, why=f"{told} records of {every} instances of {view.name}")
+        more = targets(entries, given[SRV], self.domain) if asked.qtype == SRV else ()
         return evolve(step, rrsets=(*step.rrsets, *more), origin=view)
 
-    def _entries(self, selection: Selection, decision: Decision) -> Sequence[Entry]:
-        """The Entries of *selection* in the order of an answer."""
+    def _entries(self, selection: Selection, decision: Decision, name: bytes) -> Sequence[Entry]:
+        """The Entries of *selection* in the order of the answer for *name*. An instance that gives that very name for
+        its address has the one of its node, as in Consul, unless that is the same."""
         made: Sequence[Entry | None] | None = selection.made.get(("entries", self._suffix))
         if made is None:
             made = selection.made["entries", self._suffix] = [
                 entry(instance, self._suffix) for instance in selection.instances
             ]
-        choice, leading = decision.origin, selection.leading
+        choice = decision.origin
         first = choice.first if isinstance(choice, Choice) and choice.selection is selection else 0
-        order = (*made[first:leading], *made[:first], *made[leading:])
-        return [one for one in order if one is not None]
+        found = []
+        for number in selection.order(first):
+            one = made[number]
+            if one is not None and one.rdata == name:
+                one = entry(evolve(selection.instances[number], address=""), self._suffix)
+            if one is not None and one.rdata != name:
+                found.append(one)
+        return found
 
     def _node(self, zone: Zone, name: bytes, node: str, asked: Asked) -> Step:
         view = self.catalog.node(node)
@@ -128,27 +157,6 @@ class ConsulDomain:
         if view.meta and CNAME not in given and asked.qtype in (TXT, ANY):
             given[TXT] = Stored(self.node_ttl, texts(view.meta))
         return evolve(records(zone, name, given, asked, why="a node"), origin=view)
-
-
-def _services(entries: Sequence[Entry], ttl: int) -> dict[int, Stored]:
-    return {SRV: Stored(ttl, _unique([one.srv for one in entries]))}
-
-
-def _addresses(entries: Sequence[Entry], ttl: int) -> dict[int, Stored]:
-    """The addresses; only if there is not one, the first host name, alone as a CNAME has to be."""
-    found = {rdtype: [one.rdata for one in entries if one.rdtype == rdtype] for rdtype in (A, AAAA)}
-    given = {rdtype: Stored(ttl, _unique(rdatas)) for rdtype, rdatas in found.items() if rdatas}
-    return given or {CNAME: Stored(ttl, (entries[0].rdata,))}
-
-
-def _additional(entries: Sequence[Entry], ttl: int) -> list[RRset]:
-    """The addresses of the targets that are names of nodes or addresses, none of them required."""
-    unique = dict.fromkeys((one.target, one.rdtype, one.rdata) for one in entries if one.ours)
-    return [RRset(ADDITIONAL, target, rdtype, IN, ttl, (rdata,), required=False) for target, rdtype, rdata in unique]
-
-
-def _unique(rdatas: Sequence[bytes]) -> tuple[bytes, ...]:
-    return tuple(dict.fromkeys(rdatas))
 
 
 def _is_above_a_tag(view: ServiceView, tag: str) -> bool:
@@ -168,7 +176,7 @@ def consul_zone(
     """The zone for which *living* answers.
 
     *servers*: packed addresses by the lowered name of a name server, the first of which the SOA names; those of names
-    below the domain are told. Without any it is ``ns`` below the domain.
+    below the domain are told. Without any it is ``ns`` below the domain, without an address.
     *negative_ttl*: seconds for which "there is no such thing" may be cached.
     """
     known = dict(servers or {b"\2ns" + living.domain: ()})
@@ -179,8 +187,8 @@ def consul_zone(
         NS: Stored(living.node_ttl, tuple(known)),
     }
     rows = {living.domain: pack(apex)}
-    for name, addresses in known.items():
-        found = {rdtype: tuple(one for one in addresses if len(one) == size) for rdtype, size in ((A, 4), (AAAA, 16))}
-        if name != living.domain and is_within(name, living.domain) and any(found.values()):
+    for name, given in known.items():
+        found = {rdtype: tuple(one for one in given if len(one) == size) for rdtype, size in ((A, 4), (AAAA, 16))}
+        if name != living.domain and is_within(name, living.domain):
             rows[name] = pack({rdtype: Stored(living.node_ttl, one) for rdtype, one in found.items() if one})
     return evolve(run(build(living.domain, rows.items(), count=len(rows))), living=living)

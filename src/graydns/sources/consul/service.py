@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from twisted.application.service import Service
@@ -14,11 +14,13 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from graydns.authority.consul.zone import ConsulDomain, consul_zone
-from graydns.authority.zone import Zone
+from graydns.authority.consul.zone import ConsulDomain
 from graydns.config.consul import Consul as Config
 from graydns.config.consul import ConsulTls
+from graydns.model.catalog import ServiceView
 from graydns.model.errors import ConfigError, Fault
+from graydns.snapshot.domain import Domain
+from graydns.sources.consul.crowd import Crowds
 from graydns.sources.consul.feed import Feed
 from graydns.sources.consul.kept import Told
 from graydns.sources.consul.versions import Versions
@@ -48,20 +50,22 @@ class Shelf(Protocol):
 
 
 class ConsulSource(Service):
-    """*zone*: the domain, for Server; *feed*: what it waits for; *renamed*: gets the zone when Consul has said what its
+    """*domain*: for Server; *feed*: what it waits for; *renamed*: gets the domain when Consul has said what its
     datacenter is called, unless the configuration does; *versions*: for Server, too. Of the catalog nothing is asked
-    before a query does, but for what versions name."""
+    before a query does, but for what versions name. *addresses*: packed, at which clients reach this server."""
 
-    def __init__(self, config: Config, reactor: Any, shelf: Shelf) -> None:
+    def __init__(self, config: Config, reactor: Any, shelf: Shelf, addresses: Sequence[bytes] = ()) -> None:
+        self._addresses = addresses
         self._config, self._reactor, self._shelf = config, reactor, shelf
         self.consul = _connection(config, reactor)
         guarded = config.token is not None or config.token_file is not None or "CONSUL_HTTP_TOKEN" in os.environ
         self.feed = Feed(self.consul, reactor, config.stale_after, lambda view: None, guarded)
         self.versions = Versions(self.feed.service, reactor, config.only_passing)
-        self.feed.told = self.versions.hear
+        self.feed.told = self._hear
         self.versions.is_stale = self.feed.is_stale
-        self.zone = self._zone(config.datacenter or DATACENTER)
-        self.renamed: Callable[[Zone], None] = lambda zone: None
+        self._crowds = Crowds()
+        self.domain = self._domain(config.datacenter or DATACENTER)
+        self.renamed: Callable[[Domain], None] = lambda domain: None
         self._asking: Deferred[None] | None = None
         self._keeping = LoopingCall(self._keep)
         self._keeping.clock = reactor
@@ -88,6 +92,10 @@ class ConsulSource(Service):
         self.feed.stop()
         return self._keep().addBoth(lambda _: self.consul.close())
 
+    def _hear(self, view: ServiceView) -> None:
+        self._crowds.hear(view)
+        self.versions.hear(view)
+
     def _keep(self) -> Deferred[None]:
         if not self.feed.fresh:
             return succeed(None)
@@ -98,23 +106,25 @@ class ConsulSource(Service):
     def _not_kept(self, failure: Failure) -> None:
         _log.error("the catalog could not be kept: {error}", error=failure.getErrorMessage())
 
-    def _zone(self, datacenter: str) -> Zone:
+    def _domain(self, datacenter: str) -> Domain:
         config = self._config
-        return consul_zone(
+        return Domain(
             ConsulDomain(
                 config.domain,
                 datacenter,
                 self.feed,
                 config.ttl_of,
                 only_passing=config.only_passing,
-            )
+            ),
+            config.name_servers,
+            self._addresses,
         )
 
     async def _ask_datacenter(self) -> None:
         datacenter = await ask_datacenter(self.consul, self._reactor)
         if datacenter.lower() != DATACENTER:
-            self.zone = self._zone(datacenter)
-            self.renamed(self.zone)
+            self.domain = self._domain(datacenter)
+            self.renamed(self.domain)
 
     def _failed(self, failure: Failure) -> None:
         if not isinstance(failure.value, CancelledError):
