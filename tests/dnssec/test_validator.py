@@ -12,6 +12,7 @@ from graydns.dnssec.budget import Limits
 from graydns.dnssec.signature import Settings
 from graydns.dnssec.steps import Step
 from graydns.dnssec.zones import FIRST_WAIT, Zones
+from graydns.dnssec.zones import Zone as Found
 from graydns.model.errors import UpstreamError
 from graydns.model.name import from_text
 from graydns.model.proof import EdeCode, Security
@@ -346,6 +347,24 @@ class TestDelegations:
         upstream.has(SHOP)
         found = judge(upstream, "www.shop.test.", "A", told, zones=zones, clock=3 * FIRST_WAIT)
         assert found.proof.security is Security.SECURE
+
+    def test_many_who_look_at_once_make_nobody_wait_longer(self) -> None:
+        """A zone that ten walks find bogus at the same time was found so once."""
+        zones, name = Zones(), from_text("shop.test.")
+        for _ in range(10):
+            zones.keep(name, Found(name, Security.BOGUS), 0.0)
+        assert zones.find(name, FIRST_WAIT - 0.1) is not None
+        assert zones.find(name, FIRST_WAIT) is None
+
+    def test_keys_that_take_long_to_try_are_tried_beside_the_queries(self) -> None:
+        """What is dear is told by its cost, not by its number."""
+        upstream, dear = world(), Zone("dear.test.", 14, number=3)
+        upstream.has(dear, TEST)
+        keys = rrset(f"dear.test. DNSKEY {dear.dnskey.to_text()}")
+        upstream.says("dear.test.", "DNSKEY", [keys, *[dear.signed(keys, expiration=NOW + 60 + n) for n in range(4)]])
+        told = answer("www.dear.test.", signed(dear, "www.dear.test. A 192.0.2.1"))
+        assert judge(upstream, "www.dear.test.", "A", told).proof.security is Security.SECURE
+        assert upstream.ran == 1
 
     def test_a_chain_that_cannot_be_asked_for(self) -> None:
         """That is no proof of anything."""

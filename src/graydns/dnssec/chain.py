@@ -26,6 +26,7 @@ from graydns.dnssec.anchors import Anchors, Negatives
 from graydns.dnssec.budget import Budget
 from graydns.dnssec.delegation import Unsupported, trust_keys
 from graydns.dnssec.denial import CutKind, Denial, Kind
+from graydns.dnssec.keys import KeySet, usable
 from graydns.dnssec.records import RRset, read
 from graydns.dnssec.signature import Failed, Settings, Verified, cost, signer_of, verify
 from graydns.dnssec.steps import Step, show_ds, show_keys
@@ -44,9 +45,6 @@ DENIALS = (NSEC, NSEC3)
 
 #: Seconds of work from which it is not done where it would keep other queries waiting.
 LONG = 0.002
-
-#: Signatures of a zone's keys up to which they are tried at once.
-FEW = 4
 
 #: Seconds for which a trust anchor's keys are taken to hold, unless their TTL is shorter.
 LONGEST = 86_400.0
@@ -214,7 +212,8 @@ class Walk:
         if rrset is None:
             return self._bogus(name, DNSKEY, Failed(EdeCode.DNSKEY_MISSING, f"no DNSKEY of {to_text(name)}"))
         work = partial(trust_keys, name, ds, rrset, self.now, self.budget, self.settings)
-        found = work() if len(rrset.signatures) <= FEW else await self.source.run(work)
+        keys = KeySet.of(name, usable(rrset.rdatas, self.settings.algorithms.enabled))
+        found = work() if cost(rrset, keys) < LONG else await self.source.run(work)
         if isinstance(found, Unsupported):
             return self._insecure(name, DNSKEY, found.reason, found.ede, expires)
         if isinstance(found, Failed):
