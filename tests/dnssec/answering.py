@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 import dns.dnssec
 import dns.rrset
@@ -92,6 +92,9 @@ class Upstream:
     async def run(self, work: Callable[[], T]) -> T:
         self.ran += 1
         return work()
+
+    async def share(self, name: bytes, find: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        return await find()
 
     def says(self, qname: str, rdtype: str, records: Records = (), authority: Records = (), rcode: int = 0) -> None:
         """Answer so from now on."""

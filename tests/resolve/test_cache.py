@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 from twisted.internet.defer import CancelledError
 
-from graydns.model.answer import ANSWER, Ede
+from graydns.model.answer import ANSWER, Answer, Ede
 from graydns.model.errors import Overloaded, UpstreamError
 from graydns.resolve.cache import RECHECK, Stale
 from graydns.wire.body import RRset, build
@@ -264,6 +264,24 @@ def test_refresh_of_a_former_origin_does_not_come_back() -> None:
     chain.below.answer(last=2)
     chain.ask(WWW)
     assert chain.asked() == 3
+
+
+@pytest.mark.parametrize("refresh", [False, True])
+def test_answer_that_was_asked_for_before_something_was_forgotten_is_not_kept(*, refresh: bool) -> None:
+    """What is forgotten because it is believed no more does not come back; who waits for it gets it."""
+    chain = Chain()
+    if refresh:
+        chain.learn(WWW, ttl=60, last=1)
+        chain.clock.advance(61)
+    chain.ask(WWW)
+    chain.store.flush()
+    chain.below.answer(last=2)
+    assert [address_of(each) for each in chain.got if isinstance(each, Answer)][-1] == (1 if refresh else 2)
+    asked = chain.asked()
+    chain.ask(WWW)
+    assert chain.asked() == asked + 1
+    chain.below.answer(last=3)
+    assert address_of(chain.get(WWW)) == 3
 
 
 def test_stored_time_of_the_answer_counts() -> None:

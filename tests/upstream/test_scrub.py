@@ -208,6 +208,18 @@ def test_ttls_are_bounded_and_equal_within_an_rrset() -> None:
     assert [line.split()[2] for line in show(query, scrub_reply(high, query))] == ["0", "0"]
 
 
+def test_signers_are_whole_names() -> None:
+    """A compressed signer (RFC 4034 section 3.1.7), or none, makes a reply useless."""
+    query = make_query(dnssec_ok=True)
+    message = make_request(query, GROUP).message(Form.FULL)
+    data = write_reply(message, ["www.shop.test. 60 IN A 192.0.2.1", f"www.shop.test. 60 IN RRSIG {SIGNED}"])
+    head, signer, tail = data.rpartition(b"\4shop\4test\0")
+    assert tail.startswith(b"signature")
+    for damaged in (b"\xc0\x10" + signer[2:], b"\x3f" + signer[1:]):
+        with pytest.raises(Unbelievable, match="RRSIG"):
+            scrub_reply(head + damaged + tail, query)
+
+
 @pytest.mark.parametrize("damage", ["cut", "trailing", "long address", "header pointer", "second OPT", "bad rdata"])
 def test_only_whole_messages_are_believed(damage: str) -> None:
     """A reply that is cut, padded or malformed anywhere is useless as a whole."""

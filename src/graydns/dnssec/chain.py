@@ -15,9 +15,9 @@ asks for DS and DNSKEY only, each of a zone above or at the one it has reached: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Any, TypeVar
 
 from attrs import evolve, frozen
 
@@ -29,6 +29,7 @@ from graydns.dnssec.denial import CutKind, Denial, Kind
 from graydns.dnssec.keys import KeySet, usable
 from graydns.dnssec.records import RRset, read
 from graydns.dnssec.signature import Failed, Settings, Verified, cost, signer_of, verify
+from graydns.dnssec.source import Source
 from graydns.dnssec.steps import Step, show_ds, show_keys
 from graydns.dnssec.zones import Zone, Zones
 from graydns.model.answer import ANSWER, AUTHORITY, Answer
@@ -48,19 +49,6 @@ LONG = 0.002
 
 #: Seconds for which a trust anchor's keys are taken to hold, unless their TTL is shorter.
 LONGEST = 86_400.0
-
-
-class Source(Protocol):
-    """Where the validator gets what it needs."""
-
-    async def ask(self, name: bytes, rdtype: int) -> Answer:
-        """The records, with their signatures and unvalidated (DO and CD). Raises UpstreamError."""
-
-    def forget(self, name: bytes, rdtype: int) -> None:
-        """What was given for this question is bogus: the next time it is to be asked for anew."""
-
-    async def run(self, work: Callable[[], T]) -> T:
-        """What *work* gives or raises, done where it keeps nobody waiting. Raises Overloaded."""
 
 
 @frozen
@@ -106,7 +94,7 @@ class Walk:
                 break
             if (anchor := self.anchors.by_zone.get(suffix)) is not None:
                 self.note(suffix, DS, Security.SECURE, f"trust anchor: {show_ds(anchor.ds)}")
-                zone = self._keep(suffix, await self._with_keys(suffix, anchor.ds, self.clock + LONGEST))
+                zone = await self._once(suffix, partial(self._anchored, suffix, anchor.ds))
                 break
             way.append(suffix)
         else:
@@ -115,7 +103,11 @@ class Walk:
         for child in reversed(way):
             if zone.security is not Security.SECURE:
                 break
-            zone, ended = await self._step(zone, child)
+            if (known := self.zones.find(child, self.clock)) is not None:
+                zone = known  # to others, who asked at the same time
+                continue
+            found = await self._once(child, partial(self._step, zone, child))
+            zone, ended = found
             if ended:
                 break
         return zone
@@ -156,6 +148,14 @@ class Walk:
 
     def _keep(self, name: bytes, zone: Zone) -> Zone:
         return self.zones.keep(name, zone, self.clock)
+
+    async def _once(self, name: bytes, find: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """What *find* finds out of *name*. A step never waits for another one, so nobody waits for himself."""
+        return await (find() if self.steps is not None else self.source.share(name, find))
+
+    async def _anchored(self, name: bytes, ds: Sequence[delegation.DS]) -> Zone:
+        """The zone *name*, which has a trust anchor."""
+        return self._keep(name, await self._with_keys(name, ds, self.clock + LONGEST))
 
     async def _step(self, zone: Zone, child: bytes) -> tuple[Zone, bool]:
         """The zone that *child* belongs to, whose parent is in *zone*; and whether there is nothing below it."""

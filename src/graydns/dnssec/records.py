@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -11,7 +10,8 @@ import dns.rdata
 from dns.rdataclass import RdataClass
 from dns.rdatatype import RdataType
 
-from graydns.wire.header import LONGEST_NAME, START
+from graydns.wire import rrsig
+from graydns.wire.header import START
 from graydns.wire.walk import Malformed, Names, records
 
 RRSIG = 46
@@ -36,9 +36,6 @@ _NAMES = {
 
 #: Has strings before its name.
 _NAPTR = 35
-
-#: Of an RRSIG, up to the signer's name.
-_FIXED = struct.Struct("!HBBIIIH")
 
 #: A TTL with the highest bit set counts as 0 (RFC 2181 section 8).
 _LARGEST_TTL = 0x7FFFFFFF
@@ -137,19 +134,10 @@ def _sorted(rdatas: list[bytes]) -> tuple[bytes, ...]:
 
 
 def _signature(message: bytes, at: int, end: int, ttl: int) -> Signature:
-    """The RRSIG whose rdata is ``message[at:end]``. Its signer is never compressed (RFC 4034 section 3.1.7)."""
-    name = past = at + _FIXED.size
-    try:
-        while 0 < (length := message[past]) < 64:
-            past += length + 1
-        past += 1
-    except IndexError:
-        raise Malformed("an RRSIG goes past the end") from None
-    if length or past > end or past - name > LONGEST_NAME:
-        raise Malformed("the signer of an RRSIG is no name")
-    signer = message[name:past].lower()
-    covered, algorithm, labels, original_ttl, expiration, inception, tag = _FIXED.unpack_from(message, at)
-    octets, signed = message[past:end], message[at:name] + signer
+    """The RRSIG whose rdata is ``message[at:end]``."""
+    signer, past = rrsig.signer(message, at, end)
+    covered, algorithm, labels, original_ttl, expiration, inception, tag = rrsig.FIXED.unpack_from(message, at)
+    octets, signed = message[past:end], message[at : at + rrsig.FIXED.size] + signer
     return Signature(covered, algorithm, labels, original_ttl, expiration, inception, tag, signer, octets, signed, ttl)
 
 

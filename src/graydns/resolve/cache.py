@@ -75,7 +75,7 @@ class Cache:
         entry = self.store.find(key)
         if entry is None or now >= max(entry.expires, self._stale_until(query, entry, now)):
             self.store.counts["miss"] += 1
-            return self.store.keep(key, await self.below.resolve(query), self.clock())
+            return await self._fresh(query, key)
         left = entry.expires - now
         if left > 0:
             self.store.counts["hit"] += 1
@@ -84,6 +84,11 @@ class Cache:
                 self._refresh(query, key, entry, now)
             return entry.answer
         return await self._resolve_stale(query, key, entry, now)
+
+    async def _fresh(self, query: Query, key: Key) -> Answer:
+        """What is below, kept."""
+        era = self.store.era
+        return self.store.keep(key, await self.below.resolve(query), self.clock(), era)
 
     async def _resolve_stale(self, query: Query, key: Key, entry: Entry, now: float) -> Answer:
         if not self.stale.client_timeout:
@@ -124,7 +129,7 @@ class Cache:
     async def _renew(self, query: Query, key: Key, entry: Entry) -> Answer | None:
         """The new answer, kept; None if there is none, and then *entry* stays. Raises nothing."""
         try:
-            return self.store.keep(key, await self.below.resolve(query), self.clock())
+            return await self._fresh(query, key)
         except (Overloaded, CancelledError):
             pass  # no more than that this was no moment for it
         except ResolveError:

@@ -83,12 +83,14 @@ class Store:
     """Answers of both caches; outlives reloads.
 
     *limit*: octets that a partition may take. *current*: whether an origin is part of the running Snapshot; an answer
-    of any other is neither kept nor found. *counts*: events since the start, by name.
+    of any other is neither kept nor found. *counts*: events since the start, by name. *era*: how often some were
+    forgotten; what was asked for before that is not kept after it.
     """
 
     limit: Callable[[str], int] = field(repr=False)
     current: Callable[[object], bool] = field(repr=False)
     counts: Counter[str] = field(init=False, factory=Counter, repr=False)
+    era: int = field(init=False, default=0)
     _partitions: dict[str, _Partition] = field(init=False, factory=dict, repr=False)
     _networks: dict[Key, Networks] = field(init=False, factory=dict, repr=False)
 
@@ -106,11 +108,14 @@ class Store:
         partition.entries.move_to_end(place)
         return entry
 
-    def keep(self, key: Key, answer: Answer, now: float) -> Answer:
+    def keep(self, key: Key, answer: Answer, now: float, era: int | None = None) -> Answer:
         """Remember *answer* to a query of *key*; gives it back with the time since which its TTLs run.
 
-        It replaces what was there. An answer that may not be reused is not kept and leaves nothing in its place.
+        It replaces what was there. An answer that may not be reused is not kept and leaves nothing in its place. One
+        that was asked for in an *era* that is over is for those who wait for it, and nobody else.
         """
+        if era not in (None, self.era):
+            return evolve(answer, stored=None)
         if (partition := self._partitions.get(key.partition)) is None:
             partition = self._partitions[key.partition] = _Partition()
         place = key if key.subnet is None else _place_of(key, key.subnet, answer)
@@ -158,6 +163,7 @@ class Store:
     def discard(self, unwanted: Callable[[Key, Answer], bool], partition: str | None = None) -> int:
         """Forget what is *unwanted* of what is kept for *partition*, None = any; gives the number of it."""
         gone = 0
+        self.era += 1
         for held in [held for part, held in self._partitions.items() if partition in (None, part)]:
             for key in [key for key, entry in held.entries.items() if unwanted(key, entry.answer)]:
                 self._remove(held, key)

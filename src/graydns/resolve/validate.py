@@ -7,14 +7,14 @@ Whoever sets CD wants his own and gets what is below (RFC 4035 section 3.2.2).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any, TypeVar
 
 from attrs import evolve, field, frozen
 from dns.rdatatype import RdataType
 
 from graydns.dnssec.anchors import Anchors, Negatives
-from graydns.dnssec.budget import Budget
+from graydns.dnssec.budget import Budget, Exceeded
 from graydns.dnssec.chain import Walk
 from graydns.dnssec.signature import Settings
 from graydns.dnssec.steps import Step
@@ -26,6 +26,7 @@ from graydns.model.name import to_text
 from graydns.model.proof import EdeCode, Proof, Security
 from graydns.model.query import Edns, Query
 from graydns.resolve.failures import Failures
+from graydns.resolve.flight import Flight
 from graydns.resolve.key import Key
 from graydns.resolve.link import Resolver
 from graydns.resolve.validated import validated
@@ -69,6 +70,7 @@ class Validate:
     workers: Workers = field(kw_only=True, repr=False)
     asked: Counter[int] = field(kw_only=True, repr=False)
     clock: Callable[[], float] = field(kw_only=True, repr=False)
+    flights: dict[Hashable, Flight[Any]] = field(init=False, factory=dict, repr=False)
 
     async def resolve(self, query: Query) -> Answer:
         """The answer with its Proof. Raises ResolveError where it is bogus or its chain could not be asked for."""
@@ -103,7 +105,7 @@ class Validate:
         policy = self.policy
         now = int(policy.wall())
         walk = Walk(
-            source=_Below(self, asked),
+            source=_Below(self, asked, zones),
             settings=policy.settings,
             anchors=policy.anchors,
             negatives=policy.negatives(),
@@ -130,6 +132,7 @@ class _Below:
 
     link: Validate
     query: Query
+    zones: Zones
 
     async def ask(self, name: bytes, rdtype: int) -> Answer:
         """See ``Source``."""
@@ -146,6 +149,19 @@ class _Below:
     async def run(self, work: Callable[[], T]) -> T:
         """See ``Source``."""
         return await self.link.workers.run(work)
+
+    async def share(self, name: bytes, find: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """See ``Source``."""
+        flights, key = self.link.flights, (self.zones, name)
+        flight: Flight[T] | None = flights.get(key)
+        if flight is None:
+            flight = flights[key] = Flight(flights, key)
+            flight.begin(find())
+            return await flight.join()
+        try:
+            return await flight.join()
+        except Exceeded:
+            return await find()  # it was somebody else's budget
 
     def _question(self, name: bytes, rdtype: int) -> Query:
         client = self.query.client._replace(subnet=None, tags=(), identity=None)

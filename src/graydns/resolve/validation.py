@@ -28,7 +28,7 @@ class Validation:
 
     _reactor: Any = field(repr=False)
     negatives: tuple[Negative, ...] = ()
-    bogus: Failures = field(init=False, factory=lambda: Failures(growth=2.0))
+    bogus: Failures = field(init=False, factory=lambda: _failures())
     workers: Workers = field(init=False, default=Factory(lambda self: Workers(self._reactor), takes_self=True))
     asked: Counter[int] = field(init=False, factory=Counter)
     _zones: dict[tuple[str, str], Zones] = field(init=False, factory=dict, repr=False)
@@ -49,6 +49,7 @@ class Validation:
         self._basis = basis
         if not same:
             self.forget()
+            self.bogus = _failures()  # whose judgement is still under way remembers what comes of it elsewhere
         return same
 
     def forget(self, name: bytes | None = None) -> None:
@@ -75,6 +76,10 @@ class Validation:
 
     def _negatives(self, configured: tuple[Negative, ...]) -> Negatives:
         return Negatives((*configured, *self.negatives))
+
+
+def _failures() -> Failures:
+    return Failures(growth=2.0)
 
 
 def _configured(dnssec: Dnssec) -> list[tuple[bytes, float | None]]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import NamedTuple
 
-import dns.rdtypes.ANY.RRSIG
-
 from graydns.model.name import suffixes
 from graydns.model.query import Query
-from graydns.upstream.reply import Reply, Unbelievable
+from graydns.upstream.reply import RRSIG, Reply, Unbelievable
 from graydns.wire.header import ANY
 from graydns.wire.walk import Record
 
-CNAME, DNAME, RRSIG = 5, 39, 46
+CNAME, DNAME = 5, 39
 
 #: Aliases followed in one answer.
 LONGEST = 16
@@ -44,11 +42,7 @@ def follow(reply: Reply, query: Query, *, signatures: bool) -> Chain:
 
 def covered(reply: Reply, record: Record) -> int:
     """The type that an RRSIG covers; 0 for other records."""
-    if record.rdtype != RRSIG:
-        return 0
-    rdata = reply.rdata(record)
-    assert isinstance(rdata, dns.rdtypes.ANY.RRSIG.RRSIG)
-    return int(rdata.type_covered)
+    return reply.covered(record) if record.rdtype == RRSIG else 0
 
 
 class _Follower:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import dns.rdtypes.ANY.RRSIG
 import dns.rdtypes.ANY.SOA
 
 from graydns.model.name import is_within
 from graydns.model.query import Query
-from graydns.upstream.chain import RRSIG, Chain, covered
-from graydns.upstream.reply import Reply
+from graydns.upstream.chain import Chain, covered
+from graydns.upstream.reply import RRSIG, Reply
 from graydns.wire.walk import Record
 
 SOA, NSEC, NSEC3 = 6, 47, 50
@@ -67,8 +66,5 @@ def negative_ttl(reply: Reply, soa: Record) -> int:
 
 def _is_above(reply: Reply, signature: Record, names: list[bytes]) -> bool:
     """Whether the zone that made *signature* holds its owner and one of *names*."""
-    rdata = reply.rdata(signature)
-    assert isinstance(rdata, dns.rdtypes.ANY.RRSIG.RRSIG)
-    zone = rdata.signer.canonicalize().to_wire()
-    assert zone is not None
+    zone = reply.signer(signature)
     return is_within(signature.owner, zone) and any(is_within(name, zone) for name in names)

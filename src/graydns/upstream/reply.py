@@ -14,12 +14,13 @@ from graydns.model.answer import ADDITIONAL
 from graydns.model.errors import GraydnsError
 from graydns.model.name import ROOT
 from graydns.upstream.request import Request
+from graydns.wire import rrsig
 from graydns.wire.edns import OPTION_SIZE
 from graydns.wire.header import HEADER, OPT, START
 from graydns.wire.walk import Malformed, Names, Record, records
 
 IN = 1
-A, AAAA = 1, 28
+A, AAAA, RRSIG = 1, 28, 46
 
 #: Octets that an address has, by type; in class IN such rdata are whole if they have just that.
 _ADDRESS_SIZES = {A: 4, AAAA: 16}
@@ -48,7 +49,7 @@ class Reply:
     *qname*: the question's name, lowered: rdata are read with it, for the upstream was asked in random letter case.
     """
 
-    __slots__ = ("_names", "_rdatas", "answers", "authorities", "data", "opt", "qname", "rcode", "start")
+    __slots__ = ("_names", "_rdatas", "_signers", "answers", "authorities", "data", "opt", "qname", "rcode", "start")
 
     def __init__(
         self, data: bytes, start: int, qname: bytes, rcode: int, sections: Sections, opt: Record | None
@@ -57,6 +58,7 @@ class Reply:
         self.answers, self.authorities = sections
         self._names: Names | None = None
         self._rdatas: dict[int, dns.rdata.Rdata] = {}
+        self._signers: dict[int, bytes] = {}
 
     def target(self, record: Record) -> bytes:
         """The name that is all of the rdata of a CNAME or DNAME, lowered. Raises Unbelievable."""
@@ -85,10 +87,29 @@ class Reply:
             self._rdatas[at] = rdata
         return rdata
 
+    def signer(self, signature: Record) -> bytes:
+        """The zone that made *signature*, an RRSIG, lowered. Raises Unbelievable."""
+        at = signature.rdata_at
+        zone = self._signers.get(at)
+        if zone is None:
+            try:
+                zone, _ = rrsig.signer(self.data, at, signature.rdata_end)
+            except Malformed as error:
+                raise Unbelievable(str(error)) from error
+            self._signers[at] = zone
+        return zone
+
+    def covered(self, signature: Record) -> int:
+        """The type that *signature*, an RRSIG, covers. Raises Unbelievable."""
+        self.signer(signature)
+        return rrsig.covered(self.data, signature.rdata_at)
+
     def check(self, record: Record) -> None:
         """Raise Unbelievable unless the rdata of *record* are well-formed."""
         size = _ADDRESS_SIZES.get(record.rdtype) if record.rdclass == IN else None
-        if size is None:
+        if record.rdtype == RRSIG:
+            self.signer(record)
+        elif size is None:
             self.rdata(record)
         elif record.rdata_end - record.rdata_at != size:
             raise Unbelievable("an address of impossible length")
