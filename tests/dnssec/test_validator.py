@@ -329,6 +329,16 @@ class TestDelegations:
         )
         assert (proof.proof.security, proof.proof.ede) == (Security.BOGUS, EdeCode.NSEC_MISSING)
 
+    def test_a_proof_lasts_as_long_as_its_signature(self) -> None:
+        """Whoever raises its TTL on the way does not make a zone insecure for longer."""
+        upstream, zones = world(), Zones()
+        proof = rrset("plain.test. NSEC zzz.test. NS RRSIG NSEC")
+        upstream.says("plain.test.", "DS", (), [proof, TEST.signed(proof, expiration=NOW + 10)])
+        told = answer("www.plain.test.", [rrset("www.plain.test. A 192.0.2.1")])
+        judge(upstream, "www.plain.test.", "A", told, zones=zones)
+        assert zones.find(from_text("plain.test."), 9.0) is not None
+        assert zones.find(from_text("plain.test."), 10.0) is None
+
     def test_an_algorithm_that_is_not_known(self) -> None:
         upstream = world()
         upstream.says("shop.test.", "DS", signed(TEST, "shop.test. DS 1 200 2 " + "00" * 32))
@@ -395,6 +405,21 @@ class TestNegativeAnchors:
 
 class TestBounds:
     """What costs too much is bogus: to call it insecure would be a downgrade."""
+
+    def test_proofs_at_every_label(self) -> None:
+        """A zone's owner may have any number of NSEC in the answer for each label: only what it takes is free."""
+        upstream = world()
+        names = ["shop.test."]
+        for _ in range(6):
+            names.append(f"a.{names[-1]}")
+            proofs = [
+                f"{names[-1]} NSEC z.{names[-1]} A RRSIG NSEC",
+                *(f"n{n}.shop.test. NSEC o{n}.shop.test. A" for n in range(9)),
+            ]
+            upstream.says(names[-1], "DS", (), signed(SHOP, soa(SHOP), *proofs))
+        found = judge(upstream, names[-1], "A", answer(names[-1], [rrset(f"{names[-1]} A 192.0.2.1")]))
+        assert found.proof.security is Security.BOGUS
+        assert "16 signatures" in found.proof.reason
 
     def test_signatures(self) -> None:
         wrong = [SHOP.signed(rrset(f"www.shop.test. A 192.0.2.{number}")) for number in range(20, 40)]

@@ -1,29 +1,49 @@
-"""What is remembered of zones."""
+"""What is remembered of zones, and how much of it."""
 
 from __future__ import annotations
 
-import pytest
-
-from graydns.dnssec.zones import Zone, Zones
+from graydns.dnssec.keys import Key, KeySet
+from graydns.dnssec.zones import LARGEST, NAME_SIZE, Zone, Zones
 from graydns.model.name import from_text
 from graydns.model.proof import Security
+from tests.dnssec.signing import Zone as Signed
 
-NAMES = ("a.test", "www.a.test", "ba.test", "test", ".")
+FOREVER = 1e12
 
 
-@pytest.mark.parametrize(
-    ("name", "left"),
-    [("a.test", {"ba.test", "test", "."}), ("test", {"."}), (".", set()), ("none", set(NAMES))],
-)
-def test_without_a_name_and_all_below_it(name: str, left: set[str]) -> None:
-    """Label by label; the one that it was made from keeps everything, and waits for bogus ones go too."""
+def test_zones_with_many_keys_do_not_take_all_memory() -> None:
+    """What is bounded is what it takes to remember them; the least recently used goes first."""
+    zones, key = Zones(), Signed().octets
+    first = None
+    for number in range(200):
+        name = from_text(f"z{number}.test.")
+        keys = KeySet.of(name, [Key(key) for _ in range(800)])
+        zones.keep(name, Zone(name, Security.SECURE, keys, expires=FOREVER), 0.0)
+        first = first or name
+        assert zones.octets <= LARGEST
+    assert first is not None
+    assert zones.find(first, 1.0) is None
+    assert zones.find(from_text("z199.test."), 1.0) is not None
+
+
+def test_names_of_a_zone_share_its_keys() -> None:
+    zones, name = Zones(), from_text("test.")
+    zone = Zone(name, Security.SECURE, KeySet.of(name, [Key(Signed().octets)]), expires=FOREVER)
+    zones.keep(name, zone, 0.0)
+    before = zones.octets
+    zones.keep(from_text("a.test."), zone, 0.0)
+    assert zones.octets == before + NAME_SIZE
+
+
+def test_books_are_kept_whatever_happens() -> None:
+    """Replaced, expired, forgotten: in the end nothing is left."""
     zones = Zones()
-    for each in NAMES:
-        zones.keep(from_text(each), Zone(from_text(each), Security.BOGUS), 0.0)
-    fewer = zones.without(from_text(name))
-    assert {each for each in NAMES if fewer.find(from_text(each), 1.0)} == left
-    assert (fewer.size, zones.size) == (len(left), len(NAMES))
-    for each in NAMES:
-        # The second wait in a row is twice the first, 5 seconds.
-        again = fewer.keep(from_text(each), Zone(from_text(each), Security.BOGUS), 0.0)
-        assert again.expires == (10.0 if each in left else 5.0)
+    for number in range(10):
+        name = from_text(f"z{number % 3}.test.")
+        keys = KeySet.of(name, [Key(Signed().octets)]) if number % 2 else None
+        security = Security.SECURE if keys else Security.INSECURE
+        zones.keep(name, Zone(name, security, keys, expires=float(number)), 0.0)
+    zones.find(from_text("z0.test."), 100.0)
+    zones = zones.without(from_text("z1.test."))
+    zones.find(from_text("z2.test."), 100.0)
+    assert (zones.octets, zones.size) == (0, 0)

@@ -22,6 +22,7 @@ from graydns.model.proof import Security
 from graydns.model.query import Query
 from graydns.resolve.failures import Failures
 from graydns.resolve.key import Keys
+from graydns.resolve.pace import Pace
 from graydns.resolve.validate import Policy, Validate
 from graydns.resolve.workers import Workers
 from graydns.upstream.table import ForwardTable
@@ -86,6 +87,7 @@ class Crowd:
             failures=Failures(),
             forget=lambda query: None,
             workers=Workers(None),
+            pace=Pace(None, lambda: 0.0),
             asked=Counter(),
             clock=lambda: 0.0,
         )

@@ -21,6 +21,7 @@ from graydns.model.query import Query, Subnet
 from graydns.resolve.failures import Failures
 from graydns.resolve.key import Keys
 from graydns.resolve.measure import failed
+from graydns.resolve.pace import Pace
 from graydns.resolve.validate import Policy, Validate
 from graydns.resolve.workers import Workers
 from graydns.upstream.table import ForwardTable
@@ -66,6 +67,7 @@ class Linked:
             failures=Failures(growth=2.0),
             forget=self.below.forgotten.append,
             workers=Workers(None),
+            pace=Pace(self.clock, self.clock.seconds),
             asked=Counter(),
             clock=self.clock.seconds,
         )

@@ -15,6 +15,7 @@ from graydns.model.proof import Security
 from graydns.model.query import Client, Query
 from graydns.resolve.key import Keys
 from graydns.resolve.measure import failed
+from graydns.resolve.pace import Pace
 from graydns.resolve.validate import Policy, Validate
 from graydns.resolve.validation import Validation
 from graydns.upstream.table import ForwardTable
@@ -46,6 +47,7 @@ class Site:
             failures=self.validation.bogus,
             forget=lambda query: None,
             workers=self.validation.workers,
+            pace=Pace(None, lambda: 0.0),
             asked=self.validation.asked,
             clock=lambda: 0.0,
         )

@@ -47,6 +47,10 @@ DENIALS = (NSEC, NSEC3)
 #: Seconds of work from which it is not done where it would keep other queries waiting.
 LONG = 0.002
 
+#: Records that prove that there is no DS: an NSEC, or two NSEC3. Further ones count as those of an answer do, as a
+#: zone's owner may have any number of them, at each label of a name.
+ENOUGH = 2
+
 #: Seconds for which a trust anchor's keys are taken to hold, unless their TTL is shorter.
 LONGEST = 86_400.0
 
@@ -166,8 +170,9 @@ class Walk:
             if rrset.section == ANSWER and rrset.owner == child and rrset.rdtype in (DS, CNAME):
                 return self._keep(child, await self._positive(zone, rrset, rrsets, expires)), False
         proofs = await self.proofs(zone, rrsets)
-        self.budget.return_signature(len(proofs.verified))
+        self.budget.return_signature(min(len(proofs.verified), ENOUGH))
         cut = await self.proven(proofs.denial, partial(proofs.denial.cut, child))
+        expires = min([expires, *(self.clock + found.lifetime for found in proofs.verified.values())])
         if cut.kind in (CutKind.DELEGATION, CutKind.INSECURE):
             found = self._insecure(child, DS, f"{to_text(child)}: {cut.reason}", cut.ede, expires)
         elif cut.kind is CutKind.UNPROVEN:
@@ -200,7 +205,7 @@ class Walk:
         """Whether *rrset*, signed for a wildcard at *encloser*, may stand for its owner: if it is an alias, and no name
         is closer. A wildcard holds no delegation."""
         proofs = await self.proofs(zone, rrsets)
-        self.budget.return_signature(len(proofs.verified))
+        self.budget.return_signature(min(len(proofs.verified), ENOUGH))
         outcome = await self.proven(proofs.denial, partial(proofs.denial.no_closer, rrset.owner, encloser))
         return rrset.rdtype == CNAME and outcome.kind is Kind.PROVEN
 

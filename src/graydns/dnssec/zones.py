@@ -13,8 +13,11 @@ from graydns.model.proof import EdeCode, Security, Signer
 #: Seconds after which a zone that is bogus is looked at again, first and at most (RFC 9520 section 3.2).
 FIRST_WAIT, LONGEST_WAIT = 5.0, 300.0
 
-#: Names remembered at once; one of a signed zone takes some 3 KiB, others a tenth of that.
-MOST = 10_000
+#: Octets that are remembered, in all; names whose waits are.
+LARGEST, MOST = 32 << 20, 10_000
+
+#: Octets of a name, and of each key of a zone, once it has been used (benchmarks/micro/zones.py).
+NAME_SIZE, KEY_SIZE = 700, 3000
 
 
 @frozen(eq=False)
@@ -32,6 +35,12 @@ class Zone:
     signer: Signer | None = None
     expires: float = 0.0
 
+    def size(self, name: bytes) -> int:
+        """Octets that it takes to remember that *name* belongs to it; the keys are remembered with its own name."""
+        if self.keys is None or name != self.name:
+            return NAME_SIZE
+        return NAME_SIZE + sum(KEY_SIZE * len(keys) for keys in self.keys.keys.values())
+
 
 @define(eq=False)
 class Zones:
@@ -39,6 +48,7 @@ class Zones:
 
     _known: OrderedDict[bytes, Zone] = field(init=False, factory=OrderedDict, repr=False)
     _waits: dict[bytes, float] = field(init=False, factory=dict, repr=False)
+    octets: int = field(init=False, default=0)
 
     def find(self, name: bytes, now: float) -> Zone | None:
         """The zone that *name* belongs to, if that is known *now* (monotonic seconds)."""
@@ -46,7 +56,7 @@ class Zones:
         if zone is None:
             return None
         if now >= zone.expires:
-            del self._known[name]
+            self._drop(name)
             return None
         self._known.move_to_end(name)
         return zone
@@ -63,12 +73,18 @@ class Zones:
             zone = evolve(zone, expires=now + wait)
         else:
             self._waits.pop(name, None)
+        if name in self._known:
+            self._drop(name)
         self._known[name] = zone
-        self._known.move_to_end(name)
-        if len(self._known) > MOST:
-            gone, _ = self._known.popitem(last=False)
-            self._waits.pop(gone, None)
+        self.octets += zone.size(name)
+        while self.octets > LARGEST and len(self._known) > 1:
+            oldest = next(iter(self._known))
+            self._drop(oldest)
+            self._waits.pop(oldest, None)
         return zone
+
+    def _drop(self, name: bytes) -> None:
+        self.octets -= self._known.pop(name).size(name)
 
     @property
     def size(self) -> int:
@@ -79,5 +95,6 @@ class Zones:
         """The same without all at or below *name*. Whoever is still finding out about that goes on with these."""
         left = Zones()
         left._known.update((known, zone) for known, zone in self._known.items() if not is_within(known, name))
+        left.octets = sum(zone.size(known) for known, zone in left._known.items())
         left._waits.update((known, wait) for known, wait in self._waits.items() if not is_within(known, name))
         return left

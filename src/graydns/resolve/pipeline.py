@@ -191,6 +191,7 @@ def _validation(snapshot: Snapshot, stores: Stores, keys: Keys, below: Resolver)
         failures=validation.bogus,
         forget=lambda query: stores.answers.forget(keys.raw(query)),
         workers=validation.workers,
+        pace=validation.pace,
         asked=validation.asked,
         clock=time.monotonic,
     )

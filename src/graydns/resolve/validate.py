@@ -29,6 +29,7 @@ from graydns.resolve.failures import Failures
 from graydns.resolve.flight import Flight
 from graydns.resolve.key import Key
 from graydns.resolve.link import Resolver
+from graydns.resolve.pace import Pace
 from graydns.resolve.validated import validated
 from graydns.resolve.workers import Workers
 from graydns.wire.edns import DEFAULT_PAYLOAD
@@ -68,6 +69,7 @@ class Validate:
     failures: Failures = field(kw_only=True, repr=False)
     forget: Callable[[Query], None] = field(kw_only=True, repr=False)
     workers: Workers = field(kw_only=True, repr=False)
+    pace: Pace = field(kw_only=True, repr=False)
     asked: Counter[int] = field(kw_only=True, repr=False)
     clock: Callable[[], float] = field(kw_only=True, repr=False)
     flights: dict[Hashable, Flight[Any]] = field(init=False, factory=dict, repr=False)
@@ -81,6 +83,7 @@ class Validate:
             raise failure
         asked = query._replace(edns=SIGNED, checking_disabled=True)
         answer = await self.below.resolve(asked)
+        await self.pace.pause()
         while True:
             negatives = self.policy.negatives()
             verdict = await self.judge(asked, answer, self.zones(query))
@@ -159,7 +162,9 @@ class _Below:
             flight.begin(find())
             return await flight.join()
         try:
-            return await flight.join()
+            found = await flight.join()
+            await self.link.pace.pause()  # all who waited go on at once
+            return found
         except Exceeded:
             return await find()  # it was somebody else's budget
 

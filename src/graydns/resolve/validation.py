@@ -16,6 +16,7 @@ from graydns.dnssec.budget import Limits
 from graydns.dnssec.signature import Settings
 from graydns.dnssec.zones import Zones
 from graydns.resolve.failures import Failures
+from graydns.resolve.pace import Pace
 from graydns.resolve.validate import Policy
 from graydns.resolve.workers import Workers
 
@@ -29,6 +30,7 @@ class Validation:
     _reactor: Any = field(repr=False)
     negatives: tuple[Negative, ...] = ()
     bogus: Failures = field(init=False, factory=lambda: _failures())
+    pace: Pace = field(init=False, default=Factory(lambda self: Pace(self._reactor, time.monotonic), takes_self=True))
     workers: Workers = field(init=False, default=Factory(lambda self: Workers(self._reactor), takes_self=True))
     asked: Counter[int] = field(init=False, factory=Counter)
     _zones: dict[tuple[str, str], Zones] = field(init=False, factory=dict, repr=False)
