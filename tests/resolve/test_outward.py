@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 
 from graydns.model import name
 from graydns.model.answer import ANSWER, AUTHORITY, Answer
+from graydns.model.proof import Proof, Security
 from graydns.model.query import Client, Edns, Query, Subnet
 from graydns.resolve.learning import Nothing
 from graydns.resolve.outward import Outward
@@ -178,3 +179,16 @@ def test_questions_between_two_servers_are_not_passed_on(snapshot: Snapshot, qty
     answer = said("a.else.test", ("a.else.test", 1, 60, ADDRESS))
     _, made = resolve(snapshot, "a.else.test", answer, client(), qtype)
     assert (made.rcode, made.edes[0].code) == (5, 21)
+
+
+def test_a_chain_by_dname_comes_home_too(snapshot: Snapshot) -> None:
+    """Whichever record it begins with; and what nobody signed is not called secure, whatever the rest of it was."""
+    records = (
+        ("far.test", 39, 60, name.from_text("ours.test")),
+        ("api.far.test", 5, 60, name.from_text("api.ours.test")),
+        ("api.ours.test", 1, 60, ADDRESS),
+    )
+    answer = evolve(said("api.far.test", *records), security=Security.SECURE, proof=Proof(Security.SECURE))
+    query, made = resolve(snapshot, "api.far.test", answer, client("10.1.2.0"))
+    assert [rrset.rdatas for rrset in rrsets(query.question, made) if rrset.rdtype == 1] == [(bytes((192, 0, 2, 2)),)]
+    assert (made.security, made.proof) == (Security.INDETERMINATE, None)

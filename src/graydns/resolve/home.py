@@ -13,13 +13,10 @@ from graydns.model.decision import Decision
 from graydns.model.proof import Security
 from graydns.model.query import Query
 from graydns.snapshot.snapshot import Snapshot
-from graydns.wire.body import RRset, aged, build
+from graydns.wire.body import RRset, aged, build, rdtype_of
 from graydns.wire.view import rrsets
 
 CNAME = 5
-
-#: How the body of a chain begins: the question's name, type CNAME.
-_CHAIN = b"\xc0\x0c\0\5"
 
 
 def brought_home(snapshot: Snapshot, query: Query, answer: Answer, now: float) -> Answer:
@@ -27,7 +24,7 @@ def brought_home(snapshot: Snapshot, query: Query, answer: Answer, now: float) -
 
     *now*: monotonic seconds. An answer without such a CNAME is given back as it is.
     """
-    if not answer.body.startswith(_CHAIN):
+    if not any(span.section == ANSWER and rdtype_of(answer.body, span) == CNAME for span in answer.spans):
         return answer
     age = 0 if answer.stored is None else int(now - answer.stored)
     chain = []

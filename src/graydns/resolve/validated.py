@@ -59,14 +59,9 @@ def _place(rrset: RRset) -> tuple[int, bytes, int]:
     return rrset.section, rrset.owner, rrset.rdtype
 
 
-def _type(body: bytes, span: Span) -> int:
-    """The type of the records in *span*: it stands before the class, which stands before the TTL."""
-    return int.from_bytes(body[span.ttls[0] - 4 : span.ttls[0] - 2], "big")
-
-
 def _come_first(query: Query, answer: Answer, number: int) -> bool:
     """Whether the first *number* RRsets of *answer* are those that are no proofs."""
-    types = [_type(answer.body, span) for span in answer.spans[:number]]
+    types = [wire.rdtype_of(answer.body, span) for span in answer.spans[:number]]
     return all(rdtype not in _PROOFS or rdtype == query.qtype for rdtype in types)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from attrs import define, field
-from twisted.internet.threads import deferToThreadPool
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from graydns.model.errors import Overloaded
@@ -21,8 +22,8 @@ THREADS, MOST = 2, 64
 class Workers:
     """A bounded queue in front of a few threads, which start with the first piece of work, and end with the reactor.
 
-    *waiting*: pieces of work that are not done; *taken*, *refused*: those since the start that were put into the queue,
-    and those for which it had no room.
+    *waiting*: pieces of work that are not done, whether or not somebody still wants them; *taken*, *refused*: those
+    since the start that were put into the queue, and those for which it had no room.
     """
 
     _reactor: Any = field(repr=False)
@@ -40,10 +41,20 @@ class Workers:
             self._pool = ThreadPool(0, THREADS, "graydns-workers")
             self._pool.start()
             self._reactor.addSystemEventTrigger("during", "shutdown", self._pool.stop)
+        waiter: Deferred[T] = Deferred()
+
+        def piece() -> T | None:
+            return None if waiter.called else work()  # whoever wanted it may have left meanwhile
+
+        def ended(success: bool, result: T | Failure | None) -> None:
+            self._reactor.callFromThread(self._end, waiter, result)
+
         self.taken += 1
         self.waiting += 1
-        try:
-            found: T = await deferToThreadPool(self._reactor, self._pool, work)
-            return found
-        finally:
-            self.waiting -= 1
+        self._pool.callInThreadWithCallback(ended, piece)
+        return await waiter
+
+    def _end(self, waiter: Deferred[Any], result: object) -> None:
+        self.waiting -= 1
+        if not waiter.called:
+            waiter.callback(result)

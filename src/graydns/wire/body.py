@@ -85,6 +85,11 @@ def fitting(rdatas: Sequence[bytes]) -> tuple[bytes, ...]:
     return tuple(rdata for rdata, end in zip(rdatas, ends, strict=True) if end <= ROOM)
 
 
+def rdtype_of(body: bytes, span: Span) -> int:
+    """The type of the records in *span* of *body*: it stands before the class, which stands before the TTL."""
+    return int.from_bytes(body[span.ttls[0] - 4 : span.ttls[0] - 2], "big")
+
+
 def aged(answer: Answer, seconds: int) -> bytes:
     """The body of *answer* with every TTL *seconds* lower, 0 at least."""
     if seconds <= 0:
