@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.control.policystore import FILE, Kept, PolicyStore
@@ -77,7 +77,6 @@ def test_any_octet_of_the_file(store: PolicyStore) -> None:
     """A file that is not as it was written has no mark to be believed, so nothing is taken until there is a reset."""
     whole = store.path.read_bytes()
 
-    @settings(deadline=None)
     @given(st.integers(0, len(whole) - 2), st.integers(1, 255))
     def altered(at: int, change: int) -> None:
         store.path.write_bytes(whole[:at] + bytes((whole[at] ^ change,)) + whole[at + 1 :])

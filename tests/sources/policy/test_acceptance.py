@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.sources.policy.acceptance import Lost, Mark, Revision, State, Terms, offer, refuse, reset, take
@@ -210,7 +210,6 @@ def test_http_words_are_told() -> None:
     assert running(taken(SEVEN)).warnings == ("route vip: path and method kept as metadata; DNS never matches on them",)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 5), st.booleans()), max_size=12))
 def test_the_mark_never_falls(offers: list[tuple[int, bool]]) -> None:
     """Whatever is offered in whatever order, what runs is what was accepted last, and no number is taken twice over."""
