@@ -118,6 +118,9 @@ class Site:
         for key, value in keys.items():
             self.agent.must("PUT", f"/v1/kv/{key}", value)
 
+    def log(self) -> str:
+        return (self.folder / "twistd.log").read_text()
+
     def activate(self, number: int) -> None:
         self.put({"gray/strategy/active": str(number).encode()})
 

@@ -118,6 +118,24 @@ def test_half_a_revision_is_not_taken(site: Site) -> None:
         assert site.status()["refused"] is None
 
 
+def test_names_of_keys_in_the_log(site: Site) -> None:
+    """Whoever may write KV can forge no line of the log and steer no terminal; one key is told of once."""
+    with site.serving():
+        site.ctl("policy", "push", site.file(7, "100"))
+        site.put({key.replace("strategy/7", "strategy/8"): value for key, value in entries(signed(7, "0")).items()})
+        names = ["gray/strategy/8/ex\x1b[31mtra\nX", "gray/abort/a..b\x1b\nY"]  # which only a transaction can write
+        site.agent.must("PUT", "/v1/txn", [{"KV": {"Verb": "set", "Key": name, "Value": "e30="}} for name in names])
+        site.activate(8)
+        site.until(lambda: site.refused("invalid"))
+        site.put({"gray/strategy/9/meta": b"{}"})
+        site.activate(9)
+        site.until(lambda: site.refused("incomplete"))
+        log = site.log()
+    assert "gray/strategy/8/ex\\x1b[31mtra\\nX: document: found an unknown key" in log
+    assert "\x1b" not in log
+    assert log.count("gray/abort/a..b\\x1b\\nY names no service") == 1
+
+
 def test_layers(site: Site) -> None:
     """The file, then KV over it, also after a reload, then what is changed live."""
     config = site.folder / "zones/a.test/zone-config.yaml"

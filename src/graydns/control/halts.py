@@ -8,11 +8,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from attrs import define, field
 from twisted.logger import Logger
 
 from graydns.control.live import Stay
 from graydns.control.state import State
+from graydns.model.text import printable
 from graydns.sources.policy.reading import KeyValues, abort_folder, off_folder, read_aborts, read_offs
 
 
@@ -23,6 +26,8 @@ class Halts:
     state: State
     prefix: str
     keys: KeyValues = field(init=False, factory=dict, repr=False)
+    #: Keys that name nothing, and of which that was said.
+    _told: Set[str] = field(init=False, factory=set, repr=False)
 
     _log = Logger()
 
@@ -31,8 +36,10 @@ class Halts:
         state, now = self.state, self.state.wall()
         services, strange = read_aborts(listing, self.prefix)
         tenants, others = read_offs(listing, self.prefix)
-        for key in (*strange, *others):
-            self._log.warn("{key} names no service, or no tenant", key=key)
+        unknown = {*strange, *others}
+        for key in sorted(unknown - self._told):
+            self._log.warn("{key} names no service, or no tenant", key=printable(key))
+        self._told = unknown
         aborts = {name: state.aborts.get(name) or Stay(actor=text, at=now) for name, text in services.items()}
         off = {name: state.off.get(name) or Stay(actor=text, at=now) for name, text in tenants.items()}
         folders = (abort_folder(self.prefix), off_folder(self.prefix))
