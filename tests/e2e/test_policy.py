@@ -168,7 +168,12 @@ def test_operators(site: Site) -> None:
         site.ctl("policy", "activate", "8")
         assert site.canaries() == 0
         rows = site.ctl("policy", "list")
-        assert [(row["revision"], row["running"], row["state"]) for row in rows] == [(7, False, "ok"), (8, True, "ok")]
+        assert [(row["revision"], row["running"], row["state"]) for row in rows] == [
+            (7, False, "lower"),
+            (8, True, "ok"),
+        ]
+        assert (rows[0]["signed_by"], rows[0]["tenant"]) == ("k1", "one")
+        assert "is lower than 8" in site.ctl("policy", "activate", "7", status=1)
         assert site.ctl("policy", "show") == signed(8, "0")
         assert any(line.startswith("+") and "0" in line for line in site.ctl("policy", "diff", "7", "8"))
         done = site.ctl("policy", "rollback", "7", "--key", str(key))

@@ -51,7 +51,8 @@ class PolicyDesk:
     async def list(self) -> list[Table]:
         """The last revisions that KV has."""
         rows, terms, now = (await self._rows()).values, self._terms(), self._now()
-        return await self._aside(lambda: publishing.rows_of(rows, self.centre.revision, terms, now))
+        accepted = self.centre.accepted
+        return await self._aside(lambda: publishing.rows_of(rows, accepted, terms, now))
 
     async def show(self, revision: int | None) -> Table:
         """One revision, None = the active one, as it can be pushed."""

@@ -18,7 +18,7 @@ from graydns.config.misfit import Misfits
 from graydns.model.errors import ControlError
 from graydns.sources.policy import acceptance
 from graydns.sources.policy.acceptance import Revision, Terms
-from graydns.sources.policy.errors import Absent, NotYetValid, PolicyError
+from graydns.sources.policy.errors import Absent, Lower, NotYetValid, PolicyError
 from graydns.sources.policy.reading import (
     KeyValues,
     active_key,
@@ -142,9 +142,9 @@ async def remove(consul: Consul, key: str) -> None:
     await _ask(consul, "DELETE", f"kv/{key}")
 
 
-def rows_of(rows: KeyValues, running: int, terms: Terms, now: float) -> list[dict[str, Any]]:
+def rows_of(rows: KeyValues, state: acceptance.State, terms: Terms, now: float) -> list[dict[str, Any]]:
     """The last revisions in short, lowest first."""
-    return [_row(rows, number, running, terms, now) for number in revisions(rows, terms.prefix)[-MOST_LISTED:]]
+    return [_row(rows, number, state, terms, now) for number in revisions(rows, terms.prefix)[-MOST_LISTED:]]
 
 
 def content(rows: KeyValues, number: int | None, terms: Terms) -> dict[str, Any]:
@@ -164,17 +164,23 @@ def content(rows: KeyValues, number: int | None, terms: Terms) -> dict[str, Any]
     }
 
 
-def _row(rows: KeyValues, number: int, running: int, terms: Terms, now: float) -> dict[str, Any]:
+def _row(rows: KeyValues, number: int, state: acceptance.State, terms: Terms, now: float) -> dict[str, Any]:
     active = rows.get(active_key(terms.prefix), b"").strip() == str(number).encode()
-    row: dict[str, Any] = {"revision": number, "active": active, "running": number == running, "state": "ok"}
+    runs = state.running is not None and state.running.number == number
+    row: dict[str, Any] = {"revision": number, "active": active, "running": runs, "state": "ok"}
     row |= dict.fromkeys(("tenant", "signed_by", "author", "description"))
     try:
-        revision = acceptance.judge(None, read_revision(rows, terms.prefix, number), terms, now)
+        candidate = read_revision(rows, terms.prefix, number)
+        signature, strategy = acceptance.read_signed(candidate, terms)
+        meta = strategy.meta
+        row |= {"tenant": meta.tenant, "author": meta.author, "description": meta.description}
+        row |= {"signed_by": None if signature is None else signature.key}
+        acceptance.check(state.mark, candidate, meta, now)
+    except Lower:
+        return row | {"state": Lower.reason}  # as nearly all of them are, so the reason need not be spelled out
     except PolicyError as error:
         return row | {"state": f"{error.reason}: {error}"}
-    meta = revision.strategy.meta
-    told = {"tenant": meta.tenant, "author": meta.author, "description": meta.description}
-    return row | told | {"signed_by": revision.signed_by}
+    return row
 
 
 def _activation(prefix: str, number: int, rows: Rows) -> Iterator[dict[str, Any]]:

@@ -16,8 +16,8 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from graydns.ctl.line import line, run_line
 from graydns.ctl.output import complain, say
-from graydns.model.text import printable
 from graydns.ctl.tool import Tool
+from graydns.model.text import printable
 
 ENDS = ("exit", "quit")
 SHELL_WORDS = ("help", *ENDS)

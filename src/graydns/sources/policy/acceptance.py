@@ -122,12 +122,8 @@ def reset(state: State, number: int) -> State:
 
 def judge(mark: High, candidate: Candidate, terms: Terms, now: float) -> Revision:
     """*candidate* as a Revision. Raises PolicyError. What it says is looked at when it is known who says it."""
-    signature = check_signature(candidate, terms.keys)
-    strategy = read_strategy(candidate)
-    check_place(strategy.meta, candidate, terms)
-    known = check_mark(mark, candidate.revision, candidate.digest)
-    if not known:  # what was accepted in its time stays, also over a restart
-        check_window(strategy.meta, now)
+    signature, strategy = read_signed(candidate, terms)
+    check(mark, candidate, strategy.meta, now)
     return Revision(
         number=candidate.revision,
         digest=candidate.digest,
@@ -136,6 +132,21 @@ def judge(mark: High, candidate: Candidate, terms: Terms, now: float) -> Revisio
         entries=candidate.entries,
         warnings=tuple(http_warnings(strategy)),
     )
+
+
+def read_signed(candidate: Candidate, terms: Terms) -> tuple[Signature | None, Strategy]:
+    """What *candidate* says, by whose signature, None = nobody's is asked for. Raises PolicyError."""
+    signature = check_signature(candidate, terms.keys)
+    strategy = read_strategy(candidate)
+    check_place(strategy.meta, candidate, terms)
+    return signature, strategy
+
+
+def check(mark: High, candidate: Candidate, meta: Meta, now: float) -> None:
+    """Raise PolicyError unless *candidate*, which has *meta*, may be taken after *mark*, and now."""
+    known = check_mark(mark, candidate.revision, candidate.digest)
+    if not known:  # what was accepted in its time stays, also over a restart
+        check_window(meta, now)
 
 
 def check_signature(candidate: Candidate, keys: Keys | None) -> Signature | None:
