@@ -55,6 +55,9 @@ def test_a_mark_alone(store: PolicyStore) -> None:
     """After a reset the mark has no contents, and nothing runs."""
     store.keep(Mark(3, None), None, NOW)
     assert store.load() == Kept(Mark(3, None), {}, int(NOW))
+    spared = Mark(3, None, SEVEN.digest)
+    store.keep(spared, SEVEN, NOW)
+    assert store.load() == Kept(spared, SEVEN.entries, int(NOW))
 
 
 def test_aborts_before_any_revision(store: PolicyStore) -> None:

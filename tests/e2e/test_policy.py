@@ -79,6 +79,22 @@ def test_a_restart_without_consul_serves_the_copy(site: Site) -> None:
         assert site.canaries() == 0
 
 
+@pytest.mark.parametrize("number", ["3", "7", "100"])
+def test_a_reset_and_a_restart(number: str, site: Site) -> None:
+    """What runs goes on, though its window is over and the highest accepted is another; Consul is not needed."""
+    end = int(time.time()) + 8
+    with site.serving():
+        site.ctl("policy", "push", site.file(7, "100", not_after=moment_text(end)))
+        site.until(lambda: time.time() > end)
+        site.ctl("policy", "high-water", "reset", number)
+        assert (site.status()["revision"], site.status()["refused"]) == (7, None)
+    site.agent.kill()
+    with site.serving():
+        told = site.status()
+        assert (told["revision"], told["refused"], told["high_water"]) == (7, None, int(number))
+        assert site.canaries() == CLIENTS
+
+
 def test_an_abort_in_kv_sends_all_to_the_default(site: Site) -> None:
     """It needs no signature, holds over a restart without Consul and over live changes, and ends with revert."""
     with site.serving():

@@ -33,7 +33,7 @@ from graydns.model.name import to_text
 from graydns.sources.consul.service import ask_datacenter
 from graydns.sources.consul.watching import begin_watch
 from graydns.sources.policy import acceptance
-from graydns.sources.policy.acceptance import Lost, Mark, Revision, Terms
+from graydns.sources.policy.acceptance import High, Lost, Mark, Revision, Terms
 from graydns.sources.policy.errors import Absent, Invalid, NotKept, NotYetValid, PolicyError
 from graydns.sources.policy.keys import Keys
 from graydns.sources.policy.reading import KeyValues, active_key, read_candidate
@@ -146,7 +146,7 @@ class PolicyCentre(Service):
         try:
             before, accepted = self.accepted.mark, acceptance.reset(self.accepted, number)
             try:
-                await self._keep(Mark(number, None), accepted.running)
+                await self._keep(accepted.mark, accepted.running)
             except OSError as error:
                 raise ControlError(f"nothing is changed that cannot be kept: {error}") from None
             self.accepted = accepted
@@ -205,7 +205,7 @@ class PolicyCentre(Service):
     async def _judge(self, listing: KeyValues) -> None:
         accepted, revision = await self._offer(listing)
         if revision is not None:
-            mark = Mark(revision.number, revision.digest)
+            mark = acceptance.mark_after(accepted.mark, revision)
             try:
                 await self.control.reloader.lay(revision, lambda: self._keep(mark, revision))
                 accepted = acceptance.take(accepted, revision)
@@ -258,15 +258,14 @@ class PolicyCentre(Service):
             self._wake(0.0)
 
     async def _keep_halts(self) -> None:
-        mark = self.accepted.mark
-        if isinstance(mark, Lost):
-            return  # the file is evidence until somebody resets the mark
         try:
-            await self._keep(mark, self.accepted.running)
+            await self._keep(self.accepted.mark, self.accepted.running)
         except OSError as error:
             self._log.error("what is aborted, or off, in KV is in force and cannot be kept: {error}", error=str(error))
 
-    async def _keep(self, mark: Mark | None, revision: Revision | None) -> None:
+    async def _keep(self, mark: High, revision: Revision | None) -> None:
+        if isinstance(mark, Lost):
+            return  # the file is evidence until somebody resets the mark
         now, halts = self.control.state.wall(), self._halts.keys
         await self.control.changing.in_thread(lambda: self._store.keep(mark, revision, now, halts))
 

@@ -2,11 +2,13 @@
 
 ::
 
-    {"format": 1, "mark": {"revision": 7, "digest": "…"}, "copy": {"<key>": "<base64>", …}, "kept": "…Z", "sha256": "…"}
+    {"format": 1, "mark": {"revision": 7, "digest": "…", "spared": null}, "copy": {"<key>": "<base64>", …},
+     "kept": "…Z", "sha256": "…"}
 
-*mark* is the highest revision ever accepted, null before the first. *copy*: the keys of the one that runs, as they were
-in KV, and those of what is aborted, or off: they are judged again when they are loaded, signature and mark included.
-The two are one file so that neither can be newer than the other; *sha256* is that of the canonical JSON of the rest.
+*mark* is the highest revision ever accepted (``acceptance.Mark``), null before the first. *copy*: the keys of the one
+that runs, as they were in KV, and those of what is aborted, or off: they are judged again when they are loaded,
+signature and mark included. The two are one file so that neither can be newer than the other; *sha256* is that of the
+canonical JSON of the rest.
 What is here waits for the disk: call it in a thread.
 """
 
@@ -18,7 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
-from attrs import field, frozen
+from attrs import asdict, field, frozen
 
 from graydns.config.canonical import as_texts, canonical, parse
 from graydns.config.consul import from_base64
@@ -36,6 +38,9 @@ FILE = "policy.json"
 CHECKSUM = "sha256"
 
 
+Digest = Text("SHA-256", pattern="[0-9a-f]{64}")
+
+
 def _read_octets(value: object, /) -> bytes:
     octets = from_base64(value) if isinstance(value, str) else None
     if octets is None:
@@ -46,7 +51,8 @@ def _read_octets(value: object, /) -> bytes:
 @frozen
 class _Mark:
     revision: Annotated[int, Integer(0, MOST_REVISION)]
-    digest: Annotated[str, Text("SHA-256", pattern="[0-9a-f]{64}")] | None
+    digest: Annotated[str, Digest] | None
+    spared: Annotated[str, Digest] | None = None
 
 
 @frozen
@@ -99,7 +105,7 @@ class PolicyStore:
         entries = {**(halts or {}), **({} if revision is None else revision.entries)}
         rest: dict[str, Any] = {
             "format": 1,
-            "mark": None if mark is None else {"revision": mark.revision, "digest": mark.digest},
+            "mark": None if mark is None else asdict(mark),
             "copy": {key: base64.b64encode(value).decode() for key, value in entries.items()},
             "kept": moment_text(int(now)),
         }
@@ -121,5 +127,5 @@ def _kept(value: object) -> Kept:
     register(made, _Mark)
     register(made, _File)
     file: _File = made.structure(as_texts(rest), _File)
-    mark = None if file.mark is None else Mark(file.mark.revision, file.mark.digest)
+    mark = None if file.mark is None else Mark(**asdict(file.mark))
     return Kept(mark, file.copy, file.kept)

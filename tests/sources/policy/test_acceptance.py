@@ -126,6 +126,18 @@ def test_a_reset_does_not_stop_what_runs() -> None:
     assert type(refused(published(strategy(5)), state, now=NOW + 86_400)) is Expired
 
 
+@pytest.mark.parametrize("number", [3, 7, 100])
+def test_a_reset_outlasts_a_restart(number: int) -> None:
+    """What ran is taken again once nothing runs, whatever its window and the mark; others are judged by the mark."""
+    state = State(reset(taken(SEVEN), number).mark)
+    late = NOW + 86_400
+    again = taken(SEVEN, state, late)
+    assert (running(again).number, again.mark) == (7, state.mark)
+    assert refused(published(strategy(7, route=[])), state, now=late).reason == ("lower" if number > 7 else "expired")
+    higher = taken(published(strategy(101)), state)
+    assert type(refused(SEVEN, State(higher.mark))) is Lower
+
+
 def test_a_higher_one_was_taken_meanwhile() -> None:
     """A revision that took long to compile does not undo one that did not."""
     _, revision = offer(State(), SEVEN, TERMS, NOW)

@@ -42,10 +42,14 @@ from graydns.sources.policy.signing import SIGNATURE, verifies
 
 @frozen
 class Mark:
-    """The highest *revision* ever accepted, and the *digest* of its contents; None = any, after a reset."""
+    """The highest *revision* ever accepted, and the *digest* of its contents; None = any, after a reset.
+
+    *spared*: the digest of the revision that ran at the reset, which is taken again whatever its number and its window.
+    """
 
     revision: int
     digest: str | None
+    spared: str | None = None
 
 
 @frozen
@@ -107,7 +111,14 @@ def offer(state: State, listing: KeyValues, terms: Terms, now: float) -> tuple[S
 def take(state: State, revision: Revision) -> State:
     """*revision* is compiled and kept: it runs. Raises PolicyError if one has been taken meanwhile that forbids it."""
     check_mark(state.mark, revision.number, revision.digest)
-    return State(Mark(revision.number, revision.digest), revision)
+    return State(mark_after(state.mark, revision), revision)
+
+
+def mark_after(mark: High, revision: Revision) -> Mark:
+    """The highest accepted once *revision* is taken."""
+    if isinstance(mark, Mark) and mark.spared == revision.digest:
+        return mark
+    return Mark(revision.number, revision.digest)
 
 
 def refuse(state: State, error: PolicyError) -> State:
@@ -116,8 +127,9 @@ def refuse(state: State, error: PolicyError) -> State:
 
 
 def reset(state: State, number: int) -> State:
-    """The highest accepted is *number*, whatever it holds. What runs goes on."""
-    return evolve(state, mark=Mark(number, None))
+    """The highest accepted is *number*, whatever it holds. What runs goes on, over a restart too."""
+    spared = None if state.running is None else state.running.digest
+    return evolve(state, mark=Mark(number, None, spared))
 
 
 def judge(mark: High, candidate: Candidate, terms: Terms, now: float) -> Revision:
@@ -176,9 +188,11 @@ def check_place(meta: Meta, candidate: Candidate, terms: Terms) -> None:
 
 
 def check_mark(mark: High, revision: int, digest: str) -> bool:
-    """Whether it is the very one that was accepted last. Raises Lower, Altered, MarkLost."""
+    """Whether it is the very one that was accepted last, or ran at a reset. Raises Lower, Altered, MarkLost."""
     if isinstance(mark, Lost):
         raise MarkLost(revision, mark.why)
+    if mark is not None and mark.spared == digest:
+        return True
     if mark is None or revision > mark.revision:
         return False
     if revision < mark.revision:
