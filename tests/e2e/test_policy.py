@@ -232,6 +232,11 @@ def test_a_large_policy_can_be_pushed(site: Site) -> None:
     with site.serving():
         site.ctl("policy", "push", file(7, 12_900))  # 387,000 octets, and as many as that in base64: 516,000
         assert site.canaries() == CLIENTS
+        lines = site.ctl("audit", "tail")
+        (asked,) = (line for line in lines if line["action"] == "policy.push:asked")
+        named = {"revision": 7, "tenant": "one", "digest": site.status()["digest"]}
+        assert (asked["target"], asked["after"]) == ("7", {**named, "activate": True, "base": None})
+        assert named in [line["after"] for line in lines if line["action"] == "policy take"]
         refusal = site.ctl("policy", "push", file(8, 13_100), status=1)
         assert "too large for a transaction, and nothing was written" in refusal
         assert "can push" in site.ctl("policy", "push", file(8, 18_000), status=1)

@@ -241,6 +241,10 @@ class Control:
             shift = shifts.whitelist(version, whitelist.get("add", ()), whitelist.get("remove", ()))
         return await self._policies().draft(name, shift, actor)
 
+    async def policy_name(self, text: str) -> Table:
+        """What tells the revision that *text* is from others."""
+        return await self._policies().name(text)
+
     async def policy_push(self, text: str, actor: str, activate: bool = True, base: int | None = None) -> Table:
         """Publish a revision, and with *activate* let it count; with *base* only while that one is active."""
         return await self._policies().push(text, activate, base)

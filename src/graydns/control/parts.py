@@ -59,6 +59,9 @@ class Policies(Protocol):
     async def show(self, revision: int | None) -> Table:
         """One revision, None = the active one."""
 
+    async def name(self, text: str) -> Table:
+        """The ``revision`` that *text* is, its ``tenant`` and its ``digest``."""
+
     async def push(self, text: str, activate: bool, base: int | None = None) -> Table:
         """Publish a revision, and with *activate* let it count; with *base* only while that one is active, 0 = none."""
 

@@ -215,7 +215,9 @@ class PolicyCentre(Service):
                 accepted = acceptance.refuse(accepted, NotKept(revision.number, str(error)))
         self._settle(accepted)
         if revision is not None and accepted.running is revision:
-            await self.control.note("policy take", "policy", None, {"revision": revision.number}, "consul")
+            tenant = revision.strategy.meta.tenant
+            after = {"revision": revision.number, "tenant": tenant, "digest": revision.digest}
+            await self.control.note("policy take", "policy", None, after, "consul")
 
     async def _offer(self, listing: KeyValues) -> tuple[acceptance.State, Revision | None]:
         """As acceptance.offer; in a thread where it takes so long that answers would be held up."""

@@ -59,6 +59,11 @@ class PolicyDesk:
         rows, terms = (await self._rows()).values, self._terms()
         return await self._aside(lambda: publishing.content(rows, revision, terms))
 
+    async def name(self, text: str) -> Table:
+        """The ``revision`` that *text* is, its ``tenant`` and its ``digest``, as in ``status``."""
+        terms = self.centre.terms
+        return await self._aside(lambda: publishing.name_of(text, terms))
+
     async def push(self, text: str, activate: bool, base: int | None = None) -> Table:
         """Publish the revision that *text* is, and with *activate* let it count; with *base* only while that one is
         active, 0 = none.

@@ -78,6 +78,19 @@ def revision_of(text: str, terms: Terms) -> tuple[int, KeyValues]:
     return number, {folder_of(terms.prefix, number) + name: canonical(value) for name, value in body.items()}
 
 
+def name_of(text: str, terms: Terms) -> dict[str, Any]:
+    """What tells the revision that *text* is from others. Raises ControlError."""
+    number, entries = revision_of(text, terms)
+    try:
+        candidate = read_revision(entries, terms.prefix, number)
+    except PolicyError as error:
+        raise ControlError(str(error)) from None
+    meta = candidate.body["meta"]
+    tenant = meta.get("tenant") if isinstance(meta, Mapping) else None
+    named = tenant if isinstance(tenant, str) else None
+    return {"revision": number, "tenant": named, "digest": candidate.digest}
+
+
 def check(rows: KeyValues, number: int, state: acceptance.State, terms: Terms, now: float) -> Revision | None:
     """Revision *number* of *rows*, if it would be taken once it is active; None if its time has not come yet.
 
