@@ -11,7 +11,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graydns.control.policystore import FILE, Kept, PolicyStore
+from graydns.control.policystore import FILE, WITNESS, Kept, PolicyStore
 from graydns.sources.policy.acceptance import Lost, Mark, Revision, State, offer, take
 from graydns.sources.policy.errors import BadSignature, MarkLost, Unsigned
 from tests.sources.policy.making import NOW, TERMS, other_key, published, strategy, unsigned
@@ -40,6 +40,32 @@ def test_nothing_was_kept(tmp_path: Path) -> None:
     assert PolicyStore(tmp_path).load() == Kept()
 
 
+def test_the_file_is_gone(store: PolicyStore) -> None:
+    """Where something was accepted once, no file is a mark that is lost; a reset, which keeps another, ends that."""
+    store.path.unlink()
+    mark = store.load().mark
+    assert isinstance(mark, Lost)
+    assert "is not there" in mark.why
+    store.keep(Mark(7, None), None, NOW)
+    assert store.load().mark == Mark(7, None)
+
+
+def test_the_file_is_older_than_its_witness(store: PolicyStore) -> None:
+    """A file that was kept when there was no witness has one from its next reading on."""
+    store.witness.unlink()
+    assert store.load().mark == Mark(7, SEVEN.digest)
+    store.path.unlink()
+    assert isinstance(store.load().mark, Lost)
+
+
+def test_a_witness_that_cannot_be_seen(store: PolicyStore) -> None:
+    """What cannot be told is not taken for nothing."""
+    store.path.unlink()
+    store.witness.unlink()
+    store.witness.symlink_to(store.witness.name)
+    assert isinstance(store.load().mark, Lost)
+
+
 def test_what_was_kept(store: PolicyStore) -> None:
     """It is taken at a cold start, without Consul, however old it is; the file is its owner's alone."""
     kept = store.load()
@@ -48,7 +74,7 @@ def test_what_was_kept(store: PolicyStore) -> None:
     assert revision is not None
     assert take(state, revision).running == evolve(SEVEN, signed_by="k1")
     assert store.path.stat().st_mode & 0o777 == 0o600
-    assert os.listdir(store.data) == [FILE]
+    assert sorted(os.listdir(store.data)) == sorted([FILE, WITNESS])
 
 
 def test_a_mark_alone(store: PolicyStore) -> None:
@@ -64,6 +90,11 @@ def test_aborts_before_any_revision(store: PolicyStore) -> None:
     """Services can be aborted where nothing was ever accepted; then there is no mark."""
     store.keep(None, None, NOW, {"gray/abort/api.a.test": b"anna"})
     assert store.load() == Kept(None, {"gray/abort/api.a.test": b"anna"}, int(NOW))
+    fresh = PolicyStore(store.data / "other")
+    fresh.data.mkdir()
+    fresh.keep(None, None, NOW, {"gray/abort/api.a.test": b"anna"})
+    fresh.path.unlink()
+    assert fresh.load() == Kept()
 
 
 def test_keys_are_checked_again(store: PolicyStore) -> None:
@@ -127,4 +158,4 @@ def test_a_disk_that_takes_nothing(store: PolicyStore, monkeypatch: pytest.Monke
     with pytest.raises(OSError, match="No space"):
         store.keep(Mark(8, None), None, NOW)
     assert store.path.read_bytes() == before
-    assert os.listdir(store.data) == [FILE]
+    assert sorted(os.listdir(store.data)) == sorted([FILE, WITNESS])

@@ -95,6 +95,35 @@ def test_a_reset_and_a_restart(number: str, site: Site) -> None:
         assert site.canaries() == CLIENTS
 
 
+def test_the_copy_is_deleted(site: Site) -> None:
+    """Nobody knows then how high revisions were, so that none is taken, however well it is signed, until a reset."""
+    with site.serving():
+        site.ctl("policy", "push", site.file(7, "0"))
+    (site.folder / "var/policy.json").unlink()
+    site.put(entries(signed(3, "100")))
+    site.activate(3)
+    with site.serving():
+        site.until(lambda: site.refused("mark-lost"))
+        assert (site.status()["revision"], site.canaries()) == (None, 0)
+        site.ctl("policy", "high-water", "reset", "7")
+        site.until(lambda: site.refused("lower"))
+        site.activate(7)
+        site.until(lambda: bool(site.status()["revision"] == 7))
+
+
+def test_empty_data_and_a_floor(site: Site) -> None:
+    """Whoever has no memory at all takes what is signed, but for what is below the configured number."""
+    config = site.folder / "graydns.yaml"
+    config.write_text(config.read_text().replace("policy: {", "policy: {least: 7, "))
+    site.put(entries(signed(6, "100")))
+    site.activate(6)
+    with site.serving():
+        site.until(lambda: site.refused("below-least"))
+        assert "6 is below 7" in site.ctl("policy", "activate", "6", status=1)
+        site.ctl("policy", "push", site.file(7, "100"))
+        assert site.canaries() == CLIENTS
+
+
 def test_an_abort_in_kv_sends_all_to_the_default(site: Site) -> None:
     """It needs no signature, holds over a restart without Consul and over live changes, and ends with revert."""
     with site.serving():

@@ -60,7 +60,7 @@ class PolicyCentre(Service):
         self, consul: Consul, config: Config, policy: Policy, keys: Keys | None, control: Control, reactor: Any
     ) -> None:
         self.consul, self.control, self._reactor, self._config = consul, control, reactor, config
-        self.terms = Terms(policy.prefix, config.datacenter or "", policy.tenant, keys)
+        self.terms = Terms(policy.prefix, config.datacenter or "", policy.tenant, keys, policy.least)
         self.accepted = acceptance.State()
         self.refusals: Counter[str] = Counter()
         self.heard: float | None = None

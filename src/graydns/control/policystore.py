@@ -9,13 +9,17 @@
 that runs, as they were in KV, and those of what is aborted, or off: they are judged again when they are loaded,
 signature and mark included. The two are one file so that neither can be newer than the other; *sha256* is that of the
 canonical JSON of the rest.
+
+WITNESS stands beside it from the first mark on, so that a file which was deleted is told from one that never was.
 What is here waits for the disk: call it in a thread.
 """
 
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,17 +27,20 @@ from typing import Annotated, Any
 from attrs import asdict, field, frozen
 
 from graydns.config.canonical import as_texts, canonical, parse
-from graydns.config.consul import from_base64
+from graydns.config.consul import MOST_REVISION, from_base64
 from graydns.config.converter import new_converter, register
 from graydns.config.file import read_regular, reason
 from graydns.config.misfit import Misfits, misfits
 from graydns.config.scalar import Choice, Integer, Text
-from graydns.config.strategy import MOST_REVISION, moment_text, read_moment
+from graydns.config.strategy import moment_text, read_moment
 from graydns.control.disk import write_durably
 from graydns.sources.policy.acceptance import High, Lost, Mark, Revision
 from graydns.sources.policy.reading import KeyValues
 
 FILE = "policy.json"
+
+#: Says that a mark was kept once.
+WITNESS = "policy.kept"
 
 CHECKSUM = "sha256"
 
@@ -83,25 +90,37 @@ class PolicyStore:
         """The file."""
         return self.data / FILE
 
+    @property
+    def witness(self) -> Path:
+        """The file that says that there was one."""
+        return self.data / WITNESS
+
     def load(self) -> Kept:
-        """What was kept. A file that is not as it was written is a mark that is Lost, never none."""
+        """What was kept. A file that is not as it was written, or is gone, is a mark that is Lost, never none."""
         try:
             data = read_regular(self.path)
         except FileNotFoundError:
-            return Kept()
+            gone = Lost(f"{self.path} is not there, and {self.witness} says that it was")
+            return Kept(gone) if os.path.lexists(self.witness) else Kept()
         except (OSError, ValueError) as error:
             return Kept(Lost(f"{self.path}: {reason(error)}"))
         try:
-            return _kept(parse(data)[0])
+            kept = _kept(parse(data)[0])
         except Misfits as error:
             first = error.misfits[0]
             return Kept(Lost(f"{self.path}: found {first.found}, expected {first.expected}"))
+        if kept.mark is not None:
+            with suppress(OSError):  # a full disk says so when the next revision is kept
+                self._bear_witness()
+        return kept
 
     def keep(self, mark: Mark | None, revision: Revision | None, now: float, halts: KeyValues | None = None) -> None:
         """Keep *mark*, *revision* as the one that runs, and the keys *halts*.
 
         Raises OSError, and then the file is as it was.
         """
+        if mark is not None:
+            self._bear_witness()
         entries = {**(halts or {}), **({} if revision is None else revision.entries)}
         rest: dict[str, Any] = {
             "format": 1,
@@ -110,6 +129,11 @@ class PolicyStore:
             "kept": moment_text(int(now)),
         }
         write_durably(self.path, [canonical({**rest, CHECKSUM: _checksum(rest)}), b"\n"])
+
+    def _bear_witness(self) -> None:
+        """Have the witness, before there is what it tells of. Raises OSError."""
+        if not os.path.lexists(self.witness):
+            write_durably(self.witness, (b"policy.json was here; without it no revision is taken until a reset\n",))
 
 
 def _checksum(rest: Mapping[str, Any]) -> str:

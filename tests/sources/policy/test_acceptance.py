@@ -11,6 +11,7 @@ from graydns.sources.policy.acceptance import Lost, Mark, Revision, State, Terms
 from graydns.sources.policy.errors import (
     Absent,
     Altered,
+    BelowLeast,
     Elsewhere,
     Expired,
     Incomplete,
@@ -177,6 +178,15 @@ def test_the_tenant_that_is_asked_for() -> None:
     """It may be any, or that one; datacenters are compared without letter case."""
     terms = evolve(TERMS, tenant="one", datacenter="DC1")
     assert offer(State(), SEVEN, terms, NOW)[1] is not None
+
+
+def test_below_the_least() -> None:
+    """Whatever was accepted before, or nothing, no revision below the configured number is taken."""
+    for least, state in ((8, State()), (8, State(taken(SEVEN).mark)), (2**53 - 1, reset(taken(SEVEN), 1))):
+        error = refused(SEVEN, evolve(state, running=None), evolve(TERMS, least=least))
+        assert type(error) is BelowLeast
+        assert str(least) in str(error)
+    assert offer(State(), SEVEN, evolve(TERMS, least=7), NOW)[1] is not None
 
 
 def test_the_window() -> None:

@@ -20,6 +20,7 @@ from graydns.config.strategy import Meta, Signature, Strategy, http_warnings
 from graydns.sources.policy.errors import (
     Altered,
     BadSignature,
+    BelowLeast,
     Elsewhere,
     Expired,
     Lower,
@@ -65,12 +66,15 @@ High: TypeAlias = Mark | Lost | None
 
 @frozen
 class Terms:
-    """What is asked of a revision. *tenant*: None = any. *keys*: None = it needs no signature."""
+    """What is asked of a revision. *tenant*: None = any. *keys*: None = it needs no signature. *least*: the lowest
+    number that is taken.
+    """
 
     prefix: str
     datacenter: str
     tenant: str | None
     keys: Keys | None = field(repr=False)
+    least: int = 0
 
 
 @frozen
@@ -175,7 +179,7 @@ def check_signature(candidate: Candidate, keys: Keys | None) -> Signature | None
 
 
 def check_place(meta: Meta, candidate: Candidate, terms: Terms) -> None:
-    """Raise Elsewhere unless *meta* says that *candidate* is for here."""
+    """Raise Elsewhere, or BelowLeast, unless *meta* says that *candidate* is for here and its number is one to take."""
     pairs = {
         "prefix": (meta.prefix, terms.prefix),
         "datacenter": (meta.datacenter, terms.datacenter.lower()),
@@ -185,6 +189,8 @@ def check_place(meta: Meta, candidate: Candidate, terms: Terms) -> None:
     for what, (found, expected) in pairs.items():
         if found != expected:
             raise Elsewhere(candidate.revision, what, found, expected)
+    if candidate.revision < terms.least:
+        raise BelowLeast(candidate.revision, terms.least)
 
 
 def check_mark(mark: High, revision: int, digest: str) -> bool:
