@@ -12,10 +12,15 @@ import dns.exception
 import dns.message
 import dns.query
 import pytest
+from hypothesis import settings
 
 from tools import consul, peers
 from tools.consul import ConsulServer
 from tools.process import Process, free_ports, start
+
+# How long an example takes says what else the machine is doing.
+settings.register_profile("graydns", deadline=None)
+settings.load_profile("graydns")
 
 
 @pytest.fixture(scope="session")

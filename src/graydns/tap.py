@@ -27,8 +27,9 @@ from twisted.python import usage
 from graydns.admin.service import AdminService
 from graydns.config.address import Door as ConfiguredDoor
 from graydns.config.main import Config
-from graydns.control.control import Control, Observers
+from graydns.control.control import Control
 from graydns.control.opening import open_control
+from graydns.control.parts import Observers
 from graydns.fast.cookies import load_secrets
 from graydns.listen.addresses import announced
 from graydns.listen.context import TlsContext
@@ -107,18 +108,18 @@ class Graydns(Leaving):
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload))
-        self.control.start()
+        self.control.upkeep.start()
         print(welcome(self.control.state.server.snapshot, self.doors.listening, self._notes), flush=True)
 
     def stopService(self) -> Deferred[None]:
         """Leave the files alone, then leave in order."""
-        self.control.stop()
+        self.control.upkeep.stop()
         return super().stopService()
 
     def reload(self) -> None:
         """Take up the certificate and the files as they are. What is wrong is in the log, and changes nothing."""
         self.reload_certificate()
-        taking = Deferred.fromCoroutine(self.control.take_up("SIGHUP"))
+        taking = Deferred.fromCoroutine(self.control.upkeep.take_up("SIGHUP"))
         taking.addErrback(lambda failure: self._log.failure("taking up the files", failure))
 
     def reload_certificate(self) -> None:

@@ -151,9 +151,15 @@ class MemoryControl:
     ) -> dict[str, Any]:
         return {"base": 7, "revision": {"percent": {name: percent}}}
 
+    async def policy_name(self, text: str) -> dict[str, Any]:
+        if text != "{}":
+            raise ControlError("no JSON")
+        return {"revision": 8}
+
     async def policy_push(
         self, text: str, actor: str, activate: bool = True, base: int | None = None
     ) -> dict[str, Any]:
+        await self.policy_name(text)
         self.calls.append(("policy_push", text, base))
         return {"before": {"revision": 7}, "after": {"revision": 8}, "activated": activate}
 

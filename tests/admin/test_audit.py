@@ -44,6 +44,20 @@ async def test_a_change_that_is_refused_leaves_that(tmp_path: Path) -> None:
 
 
 @on_reactor
+async def test_a_policy_is_called_by_its_name(tmp_path: Path) -> None:
+    """Not by the parts in which it came; one that cannot be read has none, and is refused."""
+    async with running(unix(tmp_path), tmp_path) as admin:
+        await admin.call("policy_push", parts=["{", "}"])
+        await admin.refusal("policy_push", parts=["{"], base=7)
+        assert [(line["action"], line["target"], line["after"]) for line in admin.audit.lines] == [
+            ("policy.push:asked", "8", {"revision": 8, "activate": True, "base": None}),
+            ("policy.push:done", "8", {"revision": 8}),
+            ("policy.push:asked", "", {"activate": True, "base": 7}),
+            ("policy.push:refused", "", {"error": "no JSON"}),
+        ]
+
+
+@on_reactor
 async def test_looking_leaves_nothing(tmp_path: Path) -> None:
     """What changes nothing is not written down."""
     async with running(unix(tmp_path), tmp_path) as admin:

@@ -12,7 +12,8 @@ import pytest
 
 from graydns.admin.service import AdminService
 from graydns.config.address import UnixSocket
-from graydns.control.control import Control, Observers
+from graydns.control.control import Control
+from graydns.control.parts import Observers
 from graydns.ctl.link import Link, LinkError, Login
 from graydns.ctl.place import UnixPlace
 from graydns.observe.audit.log import AuditLog, Bounds

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.config.load import load, load_zone
@@ -49,14 +49,12 @@ def test_any_text(read: Callable[[Path], object], text: str) -> None:
     judge(read, text.encode("utf-8", "surrogatepass"))
 
 
-@settings(deadline=None)
 @given(st.sampled_from([load, load_zone]), st.dictionaries(KEYS, TREES, max_size=8))
 def test_any_tree(read: Callable[[Path], object], tree: dict[str, Any]) -> None:
     """Arbitrary trees of the right keys and plausible words never raise anything but ConfigError."""
     judge(read, json.dumps(tree, ensure_ascii=True).encode())
 
 
-@settings(deadline=None)
 @given(st.sampled_from([MAIN, ZONE]), st.data())
 def test_any_edit(text: str, data: st.DataObject) -> None:
     """A good file with a piece cut out, put in or doubled never raises anything but ConfigError."""

@@ -13,7 +13,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from graydns.control.control import Observers
+from graydns.control.parts import Observers
 from graydns.control.state import Served
 from graydns.model.errors import ControlError
 from graydns.observe.audit.log import AuditLog, Bounds
@@ -169,21 +169,21 @@ def test_changes_outlive_a_restart(site: Site, clock: Clock) -> None:
 def test_a_change_ends_when_it_is_to(site: Site, clock: Clock, restart: bool) -> None:
     """After its time the file counts again, by itself, whether the server was restarted meanwhile or not."""
     running = begin(site, clock)
-    running.control.start()
+    running.control.upkeep.start()
     finished(running.control.service_percent("api.a.test", {"canary": "100"}, "me", seconds=7200))
     assert running.control.service_show("api.a.test")["live"][0]["until"] == "2025-11-13T04:13:20.000Z"
     clock.advance(7190)
     if restart:
-        running.control.stop()
+        running.control.upkeep.stop()
         running = begin(site, clock)
-        running.control.start()
+        running.control.upkeep.start()
     assert running.ask() == ["192.0.2.20"]
     clock.advance(9)
     assert running.ask() == ["192.0.2.20"]
     clock.advance(2)
     assert running.ask() == ["192.0.2.10"]
     assert kept(site)["services"] == {}
-    running.control.stop()
+    running.control.upkeep.stop()
 
 
 def test_the_end_of_a_change_is_written_down(site: Site, clock: Clock) -> None:
@@ -196,13 +196,13 @@ def test_the_end_of_a_change_is_written_down(site: Site, clock: Clock) -> None:
         site.folder / "audit.head",
     )
     running = begin(site, clock, Observers(audit=audit))
-    running.control.start()
+    running.control.upkeep.start()
     finished(running.control.service_percent("api.a.test", {"canary": "100"}, "me", seconds=60))
     state = running.control.state
     services = {"gone.test": state.live.services["api.a.test"], **state.live.services}
     state.serve(state.base, evolve(state.live, services=services))
     clock.advance(61)
-    running.control.stop()
+    running.control.upkeep.stop()
     lines = [(line["origin"], line["action"], line["target"], line["tenant"]) for line in audit.tail(9)]
     action = "time", "service expire"
     assert lines == [(*action, "gone.test", None), (*action, "api.a.test", "one")]

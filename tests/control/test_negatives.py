@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 from twisted.internet.task import Clock
 
-from graydns.control.control import Observers
+from graydns.control.parts import Observers
 from graydns.dnssec.anchors import Negative
 from graydns.dnssec.zones import Zone
 from graydns.model.answer import Answer
@@ -159,13 +159,13 @@ def test_it_ends_by_itself(site: Site, clock: Clock, restart: bool) -> None:
         site.folder / "audit.head",
     )
     running = begin(site, clock, Observers(audit=audit))
-    running.control.start()
+    running.control.upkeep.start()
     add(running, seconds=7200)
     clock.advance(7190)
     if restart:
-        running.control.stop()
+        running.control.upkeep.stop()
         running = begin(site, clock, Observers(audit=audit))
-        running.control.start()
+        running.control.upkeep.start()
     hold(running, "www.broken.test", Security.INSECURE)
     clock.advance(9)
     assert len(counting(running)) == 1
@@ -176,7 +176,7 @@ def test_it_ends_by_itself(site: Site, clock: Clock, restart: bool) -> None:
     assert kept(site)["negative_trust_anchors"] == {}
     (line,) = audit.tail(9)
     assert [line[key] for key in ("action", "target", "origin")] == ["nta expire", "broken.test", "time"]
-    running.control.stop()
+    running.control.upkeep.stop()
 
 
 def test_one_that_ended_while_nobody_served_is_gone(site: Site, clock: Clock) -> None:
@@ -189,7 +189,7 @@ def test_one_that_ended_while_nobody_served_is_gone(site: Site, clock: Clock) ->
 
 def test_what_a_configured_one_made_insecure_ends_with_it(validating: Running, clock: Clock) -> None:
     """Its answers are forgotten at its end, and it is listed no more."""
-    validating.control.start()
+    validating.control.upkeep.start()
     clock.advance(50)
     hold(validating, "www.soon.test", Security.INSECURE)
     clock.advance(40)
@@ -197,7 +197,7 @@ def test_what_a_configured_one_made_insecure_ends_with_it(validating: Running, c
     clock.advance(11)
     assert not held(validating, "www.soon.test")
     assert [row["name"] for row in validating.control.nta_list()] == ["old.test"]
-    validating.control.stop()
+    validating.control.upkeep.stop()
 
 
 def test_one_that_is_there_is_prolonged(validating: Running) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from graydns.control.policystore import FILE, Kept, PolicyStore
+from graydns.control.policystore import FILE, WITNESS, Kept, PolicyStore
 from graydns.sources.policy.acceptance import Lost, Mark, Revision, State, offer, take
 from graydns.sources.policy.errors import BadSignature, MarkLost, Unsigned
 from tests.sources.policy.making import NOW, TERMS, other_key, published, strategy, unsigned
@@ -40,6 +40,32 @@ def test_nothing_was_kept(tmp_path: Path) -> None:
     assert PolicyStore(tmp_path).load() == Kept()
 
 
+def test_the_file_is_gone(store: PolicyStore) -> None:
+    """Where something was accepted once, no file is a mark that is lost; a reset, which keeps another, ends that."""
+    store.path.unlink()
+    mark = store.load().mark
+    assert isinstance(mark, Lost)
+    assert "is not there" in mark.why
+    store.keep(Mark(7, None), None, NOW)
+    assert store.load().mark == Mark(7, None)
+
+
+def test_the_file_is_older_than_its_witness(store: PolicyStore) -> None:
+    """A file that was kept when there was no witness has one from its next reading on."""
+    store.witness.unlink()
+    assert store.load().mark == Mark(7, SEVEN.digest)
+    store.path.unlink()
+    assert isinstance(store.load().mark, Lost)
+
+
+def test_a_witness_that_cannot_be_seen(store: PolicyStore) -> None:
+    """What cannot be told is not taken for nothing."""
+    store.path.unlink()
+    store.witness.unlink()
+    store.witness.symlink_to(store.witness.name)
+    assert isinstance(store.load().mark, Lost)
+
+
 def test_what_was_kept(store: PolicyStore) -> None:
     """It is taken at a cold start, without Consul, however old it is; the file is its owner's alone."""
     kept = store.load()
@@ -48,19 +74,27 @@ def test_what_was_kept(store: PolicyStore) -> None:
     assert revision is not None
     assert take(state, revision).running == evolve(SEVEN, signed_by="k1")
     assert store.path.stat().st_mode & 0o777 == 0o600
-    assert os.listdir(store.data) == [FILE]
+    assert sorted(os.listdir(store.data)) == sorted([FILE, WITNESS])
 
 
 def test_a_mark_alone(store: PolicyStore) -> None:
     """After a reset the mark has no contents, and nothing runs."""
     store.keep(Mark(3, None), None, NOW)
     assert store.load() == Kept(Mark(3, None), {}, int(NOW))
+    spared = Mark(3, None, SEVEN.digest)
+    store.keep(spared, SEVEN, NOW)
+    assert store.load() == Kept(spared, SEVEN.entries, int(NOW))
 
 
 def test_aborts_before_any_revision(store: PolicyStore) -> None:
     """Services can be aborted where nothing was ever accepted; then there is no mark."""
     store.keep(None, None, NOW, {"gray/abort/api.a.test": b"anna"})
     assert store.load() == Kept(None, {"gray/abort/api.a.test": b"anna"}, int(NOW))
+    fresh = PolicyStore(store.data / "other")
+    fresh.data.mkdir()
+    fresh.keep(None, None, NOW, {"gray/abort/api.a.test": b"anna"})
+    fresh.path.unlink()
+    assert fresh.load() == Kept()
 
 
 def test_keys_are_checked_again(store: PolicyStore) -> None:
@@ -77,7 +111,6 @@ def test_any_octet_of_the_file(store: PolicyStore) -> None:
     """A file that is not as it was written has no mark to be believed, so nothing is taken until there is a reset."""
     whole = store.path.read_bytes()
 
-    @settings(deadline=None)
     @given(st.integers(0, len(whole) - 2), st.integers(1, 255))
     def altered(at: int, change: int) -> None:
         store.path.write_bytes(whole[:at] + bytes((whole[at] ^ change,)) + whole[at + 1 :])
@@ -125,4 +158,4 @@ def test_a_disk_that_takes_nothing(store: PolicyStore, monkeypatch: pytest.Monke
     with pytest.raises(OSError, match="No space"):
         store.keep(Mark(8, None), None, NOW)
     assert store.path.read_bytes() == before
-    assert os.listdir(store.data) == [FILE]
+    assert sorted(os.listdir(store.data)) == sorted([FILE, WITNESS])

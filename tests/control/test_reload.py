@@ -190,12 +190,12 @@ async def test_a_swapped_data_link_is_a_change(tmp_path: Path) -> None:
         (site.file().parent / name).symlink_to(f"..data/{name}")
     running = run(site, reactor, in_thread=at_once)
     assert running.ask() == ["192.0.2.10"]
-    await running.control.look()  # files so young are looked at twice
+    await running.control.upkeep.look()  # files so young are looked at twice
     assert not await running.control.reloader.is_stale()
     mounted(site, "..2", "2", "100")
     assert await running.control.reloader.is_stale()
     shutil.rmtree(site.file().parent / "..1")
-    await running.control.look()
+    await running.control.upkeep.look()
     assert running.ask() == ["192.0.2.20"]
     assert not await running.control.reloader.is_stale()
 

@@ -64,7 +64,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     server = Server(snapshot, default_reactor, cookie_secrets=(), versions=versions)
     control = open_control(server, reading, default_reactor, in_thread=at_once)
     yield Scene(Running(site, server, control), versions, views)
-    control.stop()
+    control.upkeep.stop()
 
 
 @in_reactor

@@ -9,7 +9,7 @@ import pytest
 from twisted.internet import reactor
 from twisted.internet.task import LoopingCall
 
-from graydns.control.control import Observers
+from graydns.control.parts import Observers
 from graydns.control.reloader import Refused
 from graydns.observe.audit.log import AuditLog, Bounds
 from graydns.observe.audit.seal import Seal
@@ -26,9 +26,9 @@ async def until(condition: Iterator[bool]) -> None:
 @pytest.fixture
 def watched(running: Running) -> Iterator[Running]:
     """A Control that looks at its files every 100 ms."""
-    running.control.start()
+    running.control.upkeep.start()
     yield running
-    running.control.stop()
+    running.control.upkeep.stop()
 
 
 @in_reactor
@@ -47,12 +47,12 @@ async def test_what_no_operator_asked_for_is_written_down(site: Site) -> None:
     )
     running = run(site, reactor, in_thread=at_once, observers=Observers(audit=audit))
     running.site.write("2", "100")
-    await running.control.look()
+    await running.control.upkeep.look()
     running.site.write("3", "50")
-    await running.control.take_up("SIGHUP")
-    await running.control.take_up("SIGHUP")  # nothing is new, so there is nothing to tell
+    await running.control.upkeep.take_up("SIGHUP")
+    await running.control.upkeep.take_up("SIGHUP")  # nothing is new, so there is nothing to tell
     running.site.write("4", "101")
-    await running.control.take_up("SIGHUP")
+    await running.control.upkeep.take_up("SIGHUP")
     lines = [(line["origin"], line["action"], line["before"], line["after"]) for line in audit.tail(9)]
     assert lines[:2] == [
         ("file", "reload", {"snapshot": 1}, {"snapshot": 2}),
@@ -126,9 +126,9 @@ async def test_a_refused_file_is_read_once(watched: Running) -> None:
 async def test_stopping_ends_the_watching(running: Running) -> None:
     """A Control that is stopped in the midst of a reload looks no more."""
     running.site.write("2", "100")
-    running.control.start()
+    running.control.upkeep.start()
     await pause(reactor, 0.01)
-    running.control.stop()
+    running.control.upkeep.stop()
     await pause(reactor, 0.3)
     assert running.ask() == ["192.0.2.10"]
     assert not running.control.state.counts

@@ -126,19 +126,19 @@ def check_cut(zone: ZoneModel, found: Denial, qname: Name, *, may_be_insecure: b
             assert may_be_insecure
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(zone=zones())
 def test_every_truth_is_proven_by_nsec(zone: ZoneModel) -> None:
     check_all_truths(zone, denial(str(zone.apex), zone.nsec, ENOUGH), hashed=False)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(zone=zones())
 def test_every_truth_is_proven_by_nsec3(zone: ZoneModel) -> None:
     check_all_truths(zone, denial(str(zone.apex), zone.nsec3, ENOUGH), hashed=True)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(zone=zones(), data=st.data())
 def test_nothing_false_is_proven(zone: ZoneModel, data: st.DataObject) -> None:
     """By any of a zone's records, of one kind or of both."""
@@ -146,7 +146,7 @@ def test_nothing_false_is_proven(zone: ZoneModel, data: st.DataObject) -> None:
     check_no_falsehood(zone, denial(str(zone.apex), some(data, lines), ENOUGH))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(zone=zones())
 def test_nothing_false_is_proven_by_all_of_a_zone(zone: ZoneModel) -> None:
     for lines in (zone.nsec, zone.nsec3):

@@ -177,7 +177,7 @@ def test_short_message() -> None:
         read(b"\0", 5, body((b"\0", RRSIG, 1, bytes(18)))[0], (1, 0, 0))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.data())
 def test_any_octets(data: st.DataObject) -> None:
     """Whatever comes, it is read or it is Malformed; what is read is sorted, and none comes twice."""

@@ -90,7 +90,7 @@ RECORDS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     algorithm=st.sampled_from(sorted(KNOWN)),
     owner=NAMES,
@@ -115,7 +115,7 @@ def exchangers(zone: Zone) -> tuple[bytes, int, bytes, tuple[int, int, int]]:
     return body_of(message([rrset, zone.signed(rrset)], "example."), "example.")
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(algorithm=st.sampled_from(sorted(KNOWN)), data=st.data())
 def test_no_flipped_octet_holds(algorithm: int, data: st.DataObject) -> None:
     """An octet changed anywhere in the message leaves what was signed, or fails. TTLs of records are not signed."""
@@ -135,7 +135,7 @@ def test_no_flipped_octet_holds(algorithm: int, data: st.DataObject) -> None:
             assert found.lifetime <= 300
 
 
-@settings(deadline=None, max_examples=250)
+@settings(max_examples=250)
 @given(algorithm=st.sampled_from(sorted(KNOWN)), data=st.data())
 def test_no_flipped_key_verifies(algorithm: int, data: st.DataObject) -> None:
     """A key with one octet changed, the signature made to name it, verifies nothing."""

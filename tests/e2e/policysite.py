@@ -118,13 +118,18 @@ class Site:
         for key, value in keys.items():
             self.agent.must("PUT", f"/v1/kv/{key}", value)
 
+    def log(self) -> str:
+        return (self.folder / "twistd.log").read_text()
+
     def activate(self, number: int) -> None:
         self.put({"gray/strategy/active": str(number).encode()})
 
 
-def signed(number: int, canary: str, not_before: str | None = None, **parts: Any) -> dict[str, Any]:
+def signed(
+    number: int, canary: str, not_before: str | None = None, not_after: str | None = None, **parts: Any
+) -> dict[str, Any]:
     """A signed revision that gives the canary a share."""
-    meta = {"not_before": not_before, "not_after": None, "tenant": "one"}
+    meta = {"not_before": not_before, "not_after": not_after, "tenant": "one"}
     empty: dict[str, Any] = {"route": [], "weight": {}, "whitelist": {}}
     said = {**empty, "percent": {"api.a.test": {"canary": canary}}, **parts}
     return sign(strategy(number, meta=meta, **said), KEY, "k1")

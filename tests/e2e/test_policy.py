@@ -79,6 +79,51 @@ def test_a_restart_without_consul_serves_the_copy(site: Site) -> None:
         assert site.canaries() == 0
 
 
+@pytest.mark.parametrize("number", ["3", "7", "100"])
+def test_a_reset_and_a_restart(number: str, site: Site) -> None:
+    """What runs goes on, though its window is over and the highest accepted is another; Consul is not needed."""
+    end = int(time.time()) + 8
+    with site.serving():
+        site.ctl("policy", "push", site.file(7, "100", not_after=moment_text(end)))
+        site.until(lambda: time.time() > end)
+        site.ctl("policy", "high-water", "reset", number)
+        assert (site.status()["revision"], site.status()["refused"]) == (7, None)
+    site.agent.kill()
+    with site.serving():
+        told = site.status()
+        assert (told["revision"], told["refused"], told["high_water"]) == (7, None, int(number))
+        assert site.canaries() == CLIENTS
+
+
+def test_the_copy_is_deleted(site: Site) -> None:
+    """Nobody knows then how high revisions were, so that none is taken, however well it is signed, until a reset."""
+    with site.serving():
+        site.ctl("policy", "push", site.file(7, "0"))
+    (site.folder / "var/policy.json").unlink()
+    site.put(entries(signed(3, "100")))
+    site.activate(3)
+    with site.serving():
+        site.until(lambda: site.refused("mark-lost"))
+        assert (site.status()["revision"], site.canaries()) == (None, 0)
+        site.ctl("policy", "high-water", "reset", "7")
+        site.until(lambda: site.refused("lower"))
+        site.activate(7)
+        site.until(lambda: bool(site.status()["revision"] == 7))
+
+
+def test_empty_data_and_a_floor(site: Site) -> None:
+    """Whoever has no memory at all takes what is signed, but for what is below the configured number."""
+    config = site.folder / "graydns.yaml"
+    config.write_text(config.read_text().replace("policy: {", "policy: {least: 7, "))
+    site.put(entries(signed(6, "100")))
+    site.activate(6)
+    with site.serving():
+        site.until(lambda: site.refused("below-least"))
+        assert "6 is below 7" in site.ctl("policy", "activate", "6", status=1)
+        site.ctl("policy", "push", site.file(7, "100"))
+        assert site.canaries() == CLIENTS
+
+
 def test_an_abort_in_kv_sends_all_to_the_default(site: Site) -> None:
     """It needs no signature, holds over a restart without Consul and over live changes, and ends with revert."""
     with site.serving():
@@ -118,6 +163,24 @@ def test_half_a_revision_is_not_taken(site: Site) -> None:
         assert site.status()["refused"] is None
 
 
+def test_names_of_keys_in_the_log(site: Site) -> None:
+    """Whoever may write KV can forge no line of the log and steer no terminal; one key is told of once."""
+    with site.serving():
+        site.ctl("policy", "push", site.file(7, "100"))
+        site.put({key.replace("strategy/7", "strategy/8"): value for key, value in entries(signed(7, "0")).items()})
+        names = ["gray/strategy/8/ex\x1b[31mtra\nX", "gray/abort/a..b\x1b\nY"]  # which only a transaction can write
+        site.agent.must("PUT", "/v1/txn", [{"KV": {"Verb": "set", "Key": name, "Value": "e30="}} for name in names])
+        site.activate(8)
+        site.until(lambda: site.refused("invalid"))
+        site.put({"gray/strategy/9/meta": b"{}"})
+        site.activate(9)
+        site.until(lambda: site.refused("incomplete"))
+        log = site.log()
+    assert "gray/strategy/8/ex\\x1b[31mtra\\nX: document: found an unknown key" in log
+    assert "\x1b" not in log
+    assert log.count("gray/abort/a..b\\x1b\\nY names no service") == 1
+
+
 def test_layers(site: Site) -> None:
     """The file, then KV over it, also after a reload, then what is changed live."""
     config = site.folder / "zones/a.test/zone-config.yaml"
@@ -150,7 +213,12 @@ def test_operators(site: Site) -> None:
         site.ctl("policy", "activate", "8")
         assert site.canaries() == 0
         rows = site.ctl("policy", "list")
-        assert [(row["revision"], row["running"], row["state"]) for row in rows] == [(7, False, "ok"), (8, True, "ok")]
+        assert [(row["revision"], row["running"], row["state"]) for row in rows] == [
+            (7, False, "lower"),
+            (8, True, "ok"),
+        ]
+        assert (rows[0]["signed_by"], rows[0]["tenant"]) == ("k1", "one")
+        assert "is lower than 8" in site.ctl("policy", "activate", "7", status=1)
         assert site.ctl("policy", "show") == signed(8, "0")
         assert any(line.startswith("+") and "0" in line for line in site.ctl("policy", "diff", "7", "8"))
         done = site.ctl("policy", "rollback", "7", "--key", str(key))
@@ -193,6 +261,11 @@ def test_a_large_policy_can_be_pushed(site: Site) -> None:
     with site.serving():
         site.ctl("policy", "push", file(7, 12_900))  # 387,000 octets, and as many as that in base64: 516,000
         assert site.canaries() == CLIENTS
+        lines = site.ctl("audit", "tail")
+        (asked,) = (line for line in lines if line["action"] == "policy.push:asked")
+        named = {"revision": 7, "tenant": "one", "digest": site.status()["digest"]}
+        assert (asked["target"], asked["after"]) == ("7", {**named, "activate": True, "base": None})
+        assert named in [line["after"] for line in lines if line["action"] == "policy take"]
         refusal = site.ctl("policy", "push", file(8, 13_100), status=1)
         assert "too large for a transaction, and nothing was written" in refusal
         assert "can push" in site.ctl("policy", "push", file(8, 18_000), status=1)

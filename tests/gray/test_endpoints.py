@@ -30,7 +30,7 @@ def _firsts(one: Pool) -> list[str]:
     return [one.members[0 if one.is_fixed else one.first(key)].name for key in CLIENTS]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(st.integers(1, 20), min_size=2, max_size=5))
 def test_shares_follow_weights(weights: list[int]) -> None:
     """Each endpoint is first for about its weight's share of clients."""
@@ -40,7 +40,7 @@ def test_shares_follow_weights(weights: list[int]) -> None:
         assert abs(counted[f"e{at}"] / len(CLIENTS) - weight / sum(weights)) < 0.05
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=6), st.data())
 def test_removed_endpoint_moves_only_its_own_clients(weights: list[int], data: st.DataObject) -> None:
     """Clients of the other endpoints stay; seen backwards, an added endpoint takes clients for itself only."""
@@ -51,7 +51,7 @@ def test_removed_endpoint_moves_only_its_own_clients(weights: list[int], data: s
         assert before in (after, gone.name)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.permutations(range(5)))
 def test_order_of_list_plays_no_part(order: list[int]) -> None:
     """An endpoint keeps its clients wherever it is listed."""

@@ -99,7 +99,7 @@ NAMES = st.lists(st.text(alphabet="ab-", min_size=1, max_size=5), min_size=1, ma
 TEXTS = st.tuples(st.sampled_from(("", "*.")), st.lists(PIECES, min_size=1, max_size=4).map(".".join)).map("".join)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(TEXTS, min_size=1, max_size=12), NAMES)
 def test_index_finds_what_matches(texts: list[str], name: str) -> None:
     """Pattern, RE2 expression and index agree with a plain regular expression."""

@@ -28,7 +28,7 @@ from tests.gray.strategies import (
     widen,
 )
 
-RARE = settings(max_examples=200, deadline=None)
+RARE = settings(max_examples=200)
 
 
 @st.composite

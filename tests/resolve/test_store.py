@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.model.decision import Cohort
@@ -191,7 +191,6 @@ def test_networks_go_with_their_entries() -> None:
     assert not chain.store._networks
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.binary(min_size=4, max_size=4), st.integers(1, 32)), max_size=20),
     st.binary(min_size=4, max_size=4),

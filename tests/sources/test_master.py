@@ -84,7 +84,7 @@ def by_us(text: str) -> Records | None:
     }
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(good, max_size=10))
 def test_we_read_what_dnspython_reads(lines: list[str]) -> None:
     """The short way and the reader together give the same records as the reader alone."""
@@ -92,7 +92,7 @@ def test_we_read_what_dnspython_reads(lines: list[str]) -> None:
     assert by_us(text) == by_dnspython(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(doubtful)
 def test_we_find_wrong_what_dnspython_finds_wrong(line: str) -> None:
     """A line is right or wrong whichever way it takes."""

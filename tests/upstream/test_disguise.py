@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.upstream.entropy import POOL, Entropy
 from graydns.upstream.mixed_case import mix
 
 
-@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=255), st.data())
 def test_mixing_turns_letters_only(name: bytes, data: st.DataObject) -> None:
     """Mixed and lowered again, a name is what it was, and all that is no letter never changed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dns.message
 import pytest
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.model import name as names
@@ -254,7 +254,6 @@ def test_name_that_does_not_exist_has_no_records() -> None:
         ask(make_query(), "www.shop.test. 60 IN A 192.0.2.1", rcode=3)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_anything_else(tail: bytes) -> None:
     """Whatever follows the header and question, the reply is believed or refused; nothing else happens."""
@@ -263,7 +262,6 @@ def test_no_bytes_raise_anything_else(tail: bytes) -> None:
     _scrub_or_refuse(b"\0\0\x81\x80" + counts + query.question + tail, query)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_no_damage_raises_anything_else(data: st.DataObject) -> None:
     """An honest reply with some octets changed is believed or refused; nothing else happens."""

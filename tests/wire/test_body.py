@@ -13,7 +13,7 @@ from graydns.wire.body import RRset
 from graydns.wire.walk import records
 from tests.wire.samples import QNAME, ZONE, rrset_lists
 
-bounded = settings(deadline=None, max_examples=80)
+bounded = settings(max_examples=80)
 
 NS1 = names.from_text("ns1.shop.test")
 RRSETS = (

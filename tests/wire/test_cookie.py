@@ -38,7 +38,7 @@ def test_run_over() -> None:
     assert cookie.make(SECRET, COOKIE[:8], SOURCE, 2**32 + 1)[12:16] == b"\0\0\0\1"
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     st.binary(min_size=16, max_size=16),
     st.binary(min_size=8, max_size=8),

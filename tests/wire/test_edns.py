@@ -14,7 +14,7 @@ from graydns.wire.parse import parse
 from graydns.wire.walk import Malformed
 from tests.wire.samples import DIG_QUERIES, HEAD, anyone, opt, raw, refused, someone_on_tcp
 
-bounded = settings(deadline=None, max_examples=200)
+bounded = settings(max_examples=200)
 
 
 def asked(options: bytes = b"", payload: int = 1232, ttl: int = 0) -> Edns:

@@ -16,7 +16,7 @@ from graydns.model.query import Client, Edns, Query, Subnet
 from graydns.wire.parse import parse
 from tests.wire.samples import DIG_QUERIES, anyone, names, someone_on_tcp
 
-bounded = settings(deadline=None, max_examples=150)
+bounded = settings(max_examples=150)
 
 subnets = st.one_of(
     st.builds(lambda a, n: dns.edns.ECSOption(str(a), n), st.ip_addresses(v=4), st.integers(0, 32)),

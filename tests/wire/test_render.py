@@ -23,7 +23,7 @@ from graydns.wire.render import render
 from graydns.wire.walk import records
 from tests.wire.samples import HEAD, QNAME, ZONE, anyone, ask, opt, raw, rrset_lists
 
-bounded = settings(deadline=None, max_examples=100)
+bounded = settings(max_examples=100)
 
 NS1 = names.from_text("ns1.shop.test")
 

@@ -15,7 +15,7 @@ from graydns.model import name as names
 from graydns.wire.walk import Malformed, Names, Record, records
 from tests.wire.samples import names as wire_names
 
-bounded = settings(deadline=None, max_examples=150)
+bounded = settings(max_examples=150)
 
 HEADER = bytes(12)
 FIXED = struct.pack("!HHIH", 1, 1, 60, 0)

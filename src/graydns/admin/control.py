@@ -107,6 +107,9 @@ class Control(Protocol):
         service any more.
         """
 
+    async def policy_name(self, text: str) -> Table:
+        """What tells the revision that *text* is from others: ``revision``, ``tenant`` and ``digest``."""
+
     async def policy_push(self, text: str, actor: str, activate: bool = True, base: int | None = None) -> Table:
         """Publish a revision, JSON as ``policy sign`` prints it, and with *activate* let it count; with *base* only
         while that one is active, 0 = none.

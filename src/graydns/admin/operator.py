@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
+
 from graydns.admin.control import Plain
 from graydns.admin.identity import OPERATOR
 from graydns.admin.remote import remote
 from graydns.admin.scope import Scope
+from graydns.admin.trail import Deed
 from graydns.admin.viewer import Viewer
+from graydns.model.errors import ControlError
 
 
 class Operator(Viewer):
@@ -76,13 +81,19 @@ class Operator(Viewer):
         """Take in a part of a release policy that is too large for one call."""
         return self.incoming.add(parts, first)
 
-    @remote(OPERATOR, Scope.WHOLE, action="policy.push")
+    @remote(OPERATOR, Scope.WHOLE)
     async def perspective_policy_push(
         self, parts: list[str], activate: bool = True, base: int | None = None, more: bool = False
     ) -> Plain:
         """Publish a release policy, in parts as a text may have 4,096 characters only; *more*: it began before."""
         self.incoming.add(parts, not more)
-        return await self.control.policy_push(self.incoming.take(), self.identity.actor, activate, base)
+        text, named = self.incoming.take(), {}
+        with suppress(ControlError):  # which publishing it raises again
+            named = await self.control.policy_name(text)
+        asked = {**named, "activate": activate, "base": base}
+        deed = Deed("policy.push", str(named.get("revision", "")), asked, None)
+        push = partial(self.control.policy_push, text, self.identity.actor, activate, base)
+        return await self.trail.change(self.identity, deed, push)
 
     @remote(OPERATOR, Scope.WHOLE, action="policy.activate", target="revision")
     async def perspective_policy_activate(self, revision: int) -> Plain:

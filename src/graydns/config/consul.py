@@ -33,6 +33,9 @@ LABEL = 63
 #: datacenter.
 LONGEST_DOMAIN = 255 - (1 + 32) - (1 + 4) - (1 + LABEL)
 
+#: The highest revision: the highest whole number that all readers of JSON agree on (RFC 7493 section 2.2).
+MOST_REVISION = 2**53 - 1
+
 _URL = re.compile(
     r"(https?)://(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})))(?::([1-9][0-9]{0,4}))?/?"
 )
@@ -136,6 +139,7 @@ class PolicyKey:
 class PolicyCentre:
     """Policies below *prefix* in Consul's KV. *unsigned*: they need no signature. *tenant*: the only one they may be
     for; None = for whichever they say. *keep*: so many revisions stay in KV, the active one and those before it.
+    *least*: the lowest number of a revision that is taken.
     """
 
     prefix: Annotated[str, Prefix] = "gray/"
@@ -143,6 +147,7 @@ class PolicyCentre:
     unsigned: Annotated[bool, read_boolean] = False
     tenant: Annotated[str, TenantName()] | None = None
     keep: Annotated[int, Integer(2, 1000)] = 20
+    least: Annotated[int, Integer(0, MOST_REVISION)] = 0
 
 
 @frozen(kw_only=True)

@@ -16,7 +16,7 @@ from attrs import field, frozen
 from cattrs import Converter
 
 from graydns.config.address import read_name
-from graydns.config.consul import Datacenter, Prefix, from_base64
+from graydns.config.consul import MOST_REVISION, Datacenter, Prefix, from_base64
 from graydns.config.converter import register
 from graydns.config.misfit import Misfit, misfits
 from graydns.config.policy import read_whitelisted, repeated_names, split_misfits
@@ -27,9 +27,6 @@ from graydns.model.policy import Rule, Service, Then, When
 FORMAT = "graydns-policy-1"
 
 ALGORITHMS = ("ed25519", "hmac-sha256")
-
-#: The highest revision: the highest whole number that all readers of JSON agree on (RFC 7493 section 2.2).
-MOST_REVISION = 2**53 - 1
 
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 

@@ -4,129 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import version
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from attrs import Factory, asdict, define, field, frozen
-from twisted.internet.defer import CancelledError, Deferred
+from attrs import Factory, asdict, define, field
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from graydns.control import asking, caches, proving, services, shifts
 from graydns.control.changing import Changing
 from graydns.control.negatives import NegativeAnchors
+from graydns.control.parts import Catalog, Halting, Observers, Policies, present
 from graydns.control.plain import moment, plain
-from graydns.control.reloader import Pinned, Refused, Reloader
+from graydns.control.reloader import Reloader
 from graydns.control.shifts import Shift
 from graydns.control.state import State
-from graydns.model.errors import ControlError
+from graydns.control.upkeep import Upkeep
 from graydns.model.name import to_text
 from graydns.sources.consul.figures import FeedFigures
 from graydns.sources.slices import in_slices
-from graydns.sources.watch import pause
 
 T = TypeVar("T")
 Table = dict[str, Any]
-
-#: Seconds at most between two looks at what ends by itself, however the wall clock is set meanwhile.
-_LONGEST_NAP = 60.0
-
-
-class Why(Protocol):
-    """Knows the last answers of a client."""
-
-    def why(self, client: str, tenant: str | None = None) -> list[Table]:
-        """They, newest first; *tenant*: only its own."""
-
-
-class Traces(Protocol):
-    """Follows queries of names that are watched."""
-
-    def watch(self, text: str, on: bool) -> Table:
-        """Begin or end watching a name."""
-
-    def last(self, text: str, last: int = 20) -> list[Table]:
-        """Its last queries."""
-
-
-class Audit(Protocol):
-    """Who changed what."""
-
-    def write(
-        self, actor: str, action: str, target: str, before: Any, after: Any, origin: str, tenant: str | None
-    ) -> None:
-        """Add a line; raises OSError. Waits for the disk."""
-
-    def tail(self, last: int, tenant: str | None = None) -> list[Table]:
-        """The last lines."""
-
-    def verify(self) -> Table:
-        """Whether they are as they were written."""
-
-
-class Policies(Protocol):
-    """The policies in Consul's KV (``control.policydesk``); every method raises ControlError."""
-
-    def status(self) -> Table:
-        """What runs of them, and what was refused."""
-
-    async def list(self) -> list[Table]:
-        """The last revisions that KV has."""
-
-    async def show(self, revision: int | None) -> Table:
-        """One revision, None = the active one."""
-
-    async def push(self, text: str, activate: bool, base: int | None = None) -> Table:
-        """Publish a revision, and with *activate* let it count; with *base* only while that one is active, 0 = none."""
-
-    async def change(self, name: str, shift: Shift, actor: str, seconds: float | None) -> Table:
-        """Change a service on all nodes, by a new revision."""
-
-    async def clear(self, name: str, actor: str) -> Table:
-        """Have the policy say nothing of a service, by a new revision."""
-
-    async def draft(self, name: str, shift: Shift | None, actor: str) -> Table:
-        """The revision that the one or the other would publish (*shift* None: clear), to be signed elsewhere."""
-
-    async def activate(self, number: int) -> Table:
-        """Let a revision count that is there."""
-
-    async def reset(self, number: int) -> Table:
-        """Let *number* be the highest revision that was accepted here."""
-
-
-class Halting(Protocol):
-    """Keys in Consul's KV that need no signature (``control.halting``); every method raises ControlError."""
-
-    async def abort(self, name: str, actor: str) -> Table:
-        """Send everybody to the default version, on all nodes."""
-
-    async def revert(self, name: str, actor: str) -> Table:
-        """End that, and what was changed live here."""
-
-    async def off(self, tenant: str | None, actor: str) -> Table:
-        """Send all services, or those of *tenant*, to their defaults, on all nodes."""
-
-    async def on(self, tenant: str | None, actor: str) -> Table:
-        """End that, here too."""
-
-
-class Catalog(Protocol):
-    """What is followed in Consul (``sources.consul.feed``)."""
-
-    def figures(self) -> FeedFigures:
-        """How much of it, and how old that is."""
-
-
-@frozen
-class Observers:
-    """What observes the server, for operators to ask; None = it is not there. *level*: sets the least level logged."""
-
-    why: Why | None = None
-    traces: Traces | None = None
-    audit: Audit | None = None
-    level: Callable[[str], str] | None = None
-    doors: Callable[[], Sequence[object]] = tuple
-    ready: Callable[[], bool] = bool
 
 
 @define(eq=False)
@@ -148,22 +45,11 @@ class Control:
     halting: Halting | None = field(init=False, default=None, repr=False)
     #: None: there is no Consul.
     catalog: Catalog | None = field(init=False, default=None, repr=False)
-    _running: Deferred[None] | None = field(init=False, default=None, repr=False)
-    _wake: Any = field(init=False, default=None, repr=False)
+    upkeep: Upkeep = field(init=False, repr=False)
     _log: Logger = field(init=False, factory=Logger, repr=False)
 
-    def start(self) -> None:
-        """Look at the files from now on, and end what is to end."""
-        self._running = Deferred.fromCoroutine(self._watch())
-        self._running.addErrback(self._ended)
-        self._arm()
-
-    def stop(self) -> None:
-        """Leave it."""
-        if self._wake is not None and self._wake.active():
-            self._wake.cancel()
-        if self._running is not None:
-            self._running.cancel()
+    def __attrs_post_init__(self) -> None:
+        self.upkeep = Upkeep(self.state, self.negatives, self.reactor, self.reloader, self._expire, self.note)
 
     # What can be seen.
 
@@ -272,23 +158,23 @@ class Control:
 
     def why(self, client: str, tenant: str | None = None) -> list[Table]:
         """The last answers that one client got, and why; *tenant*: only its own."""
-        return _present(self.observers.why, "no answers are remembered").why(client, tenant)
+        return present(self.observers.why, "no answers are remembered").why(client, tenant)
 
     def trace_watch(self, name: str, on: bool) -> Table:
         """Begin or end keeping the stages of queries for *name*."""
-        return _present(self.observers.traces, "nothing is traced").watch(name, on)
+        return present(self.observers.traces, "nothing is traced").watch(name, on)
 
     def trace(self, name: str, last: int = 20) -> list[Table]:
         """The last kept queries for *name*."""
-        return _present(self.observers.traces, "nothing is traced").last(name, last)
+        return present(self.observers.traces, "nothing is traced").last(name, last)
 
     def audit_tail(self, last: int = 50, tenant: str | None = None) -> list[Table]:
         """The last changes."""
-        return _present(self.observers.audit, "there is no audit log").tail(last, tenant)
+        return present(self.observers.audit, "there is no audit log").tail(last, tenant)
 
     def audit_verify(self) -> Table:
         """Whether nobody changed the audit log."""
-        return _present(self.observers.audit, "there is no audit log").verify()
+        return present(self.observers.audit, "there is no audit log").verify()
 
     # What can be changed.
 
@@ -369,6 +255,10 @@ class Control:
             shift = shifts.whitelist(version, whitelist.get("add", ()), whitelist.get("remove", ()))
         return await self._policies().draft(name, shift, actor)
 
+    async def policy_name(self, text: str) -> Table:
+        """What tells the revision that *text* is from others."""
+        return await self._policies().name(text)
+
     async def policy_push(self, text: str, actor: str, activate: bool = True, base: int | None = None) -> Table:
         """Publish a revision, and with *activate* let it count; with *base* only while that one is active."""
         return await self._policies().push(text, activate, base)
@@ -409,64 +299,8 @@ class Control:
 
     def log_level(self, level: str, actor: str) -> Table:
         """Log from *level* up."""
-        before = _present(self.observers.level, "the log has no level")(level)
+        before = present(self.observers.level, "the log has no level")(level)
         return {"before": {"level": before}, "after": {"level": level}}
-
-    # What happens by itself.
-
-    async def _watch(self) -> None:
-        """Look at the files every ``refresh_interval_ms`` until cancelled."""
-        while True:
-            began = self.reactor.seconds()
-            try:
-                await self.look()
-            except CancelledError:
-                raise
-            except Exception:
-                self._log.failure("looking at the files")
-            interval = self.state.served.config.reload.refresh_interval_ms / 1000
-            await pause(self.reactor, max(0.0, began + interval - self.reactor.seconds()))
-
-    def _ended(self, failure: Failure) -> None:
-        if not isinstance(failure.value, CancelledError):
-            self._log.failure("the files are not looked at any more", failure)
-
-    async def look(self) -> None:
-        """Take files up if any has changed."""
-        if await self.reloader.is_stale():
-            await self.take_up("file")
-
-    async def take_up(self, trigger: str) -> None:
-        """Take files up for no operator; a refusal is for ``status``, the log and the audit log."""
-        try:
-            outcome = await self.reload("", trigger=trigger)
-        except Pinned:
-            return
-        except Refused as error:
-            await self.note("reload", "files", None, {"refused": list(error.errors)}, trigger)
-        else:
-            if outcome["changed"]:
-                await self.note("reload", "files", outcome["before"], outcome["after"], trigger)
-
-    def _arm(self) -> None:
-        """Wake when the next change ends."""
-        if self._wake is not None and self._wake.active():
-            self._wake.cancel()
-        ends = (self.state.live.until(), self.negatives.until())
-        until = min((end for end in ends if end is not None), default=None)
-        left = _LONGEST_NAP if until is None else min(max(0.0, until - self.state.wall()), _LONGEST_NAP)
-        self._wake = self.reactor.callLater(left, self._expire)
-
-    def _expire(self) -> None:
-        expiring = Deferred.fromCoroutine(self._end())
-        expiring.addErrback(lambda failure: self._log.failure("ending changes", failure))
-        expiring.addCallback(lambda _: self._arm())
-
-    async def _end(self) -> None:
-        self.negatives.end_configured()
-        if self.state.live.at(self.state.wall()) != self.state.live:
-            for ended in await self.alone(self.changing.expire):
-                await self.note(origin="time", **ended)
 
     async def _change(self, name: str, shift: Shift, actor: str, seconds: float | None, local: bool) -> Table:
         if self.policies is not None and not local:
@@ -485,8 +319,7 @@ class Control:
             return await change()
         finally:
             self.state.lock.release()
-            if self._running is not None:
-                self._arm()
+            self.upkeep.arm()
 
     async def note(
         self, action: str, target: str, before: Any, after: Any, origin: str, tenant: str | None = None
@@ -499,8 +332,11 @@ class Control:
         except OSError:
             self._log.failure("the audit log cannot be written")
 
+    async def _expire(self) -> list[Table]:
+        return await self.alone(self.changing.expire)
+
     def _policies(self) -> Policies:
-        return _present(self.policies, "consul.policy is not configured")
+        return present(self.policies, "consul.policy is not configured")
 
     def _zone_state(self, zone: bytes, path: object) -> str:
         return "vanished" if zone in self.state.vanished else "faulty" if path in self.state.faults else "ok"
@@ -513,9 +349,3 @@ class Control:
 
 def _rounded(figures: FeedFigures) -> Table:
     return {**asdict(figures), "age": round(figures.age, 1)}
-
-
-def _present(part: T | None, otherwise: str) -> T:
-    if part is None:
-        raise ControlError(otherwise)
-    return part

@@ -12,9 +12,10 @@ from twisted.internet.threads import deferToThread
 from graydns.config.misfit import Misfit
 from graydns.control.changes import changes
 from graydns.control.changing import Changing
-from graydns.control.control import Control, Observers
+from graydns.control.control import Control
 from graydns.control.history import History, Record
 from graydns.control.live import Live, Pin
+from graydns.control.parts import Observers
 from graydns.control.reloader import Reloader
 from graydns.control.restart import in_effect
 from graydns.control.state import Shares, State

@@ -51,12 +51,18 @@ class PolicyDesk:
     async def list(self) -> list[Table]:
         """The last revisions that KV has."""
         rows, terms, now = (await self._rows()).values, self._terms(), self._now()
-        return await self._aside(lambda: publishing.rows_of(rows, self.centre.revision, terms, now))
+        accepted = self.centre.accepted
+        return await self._aside(lambda: publishing.rows_of(rows, accepted, terms, now))
 
     async def show(self, revision: int | None) -> Table:
         """One revision, None = the active one, as it can be pushed."""
         rows, terms = (await self._rows()).values, self._terms()
         return await self._aside(lambda: publishing.content(rows, revision, terms))
+
+    async def name(self, text: str) -> Table:
+        """The ``revision`` that *text* is, its ``tenant`` and its ``digest``, as in ``status``."""
+        terms = self.centre.terms
+        return await self._aside(lambda: publishing.name_of(text, terms))
 
     async def push(self, text: str, activate: bool, base: int | None = None) -> Table:
         """Publish the revision that *text* is, and with *activate* let it count; with *base* only while that one is

@@ -18,7 +18,7 @@ from graydns.config.misfit import Misfits
 from graydns.model.errors import ControlError
 from graydns.sources.policy import acceptance
 from graydns.sources.policy.acceptance import Revision, Terms
-from graydns.sources.policy.errors import Absent, NotYetValid, PolicyError
+from graydns.sources.policy.errors import Absent, Lower, NotYetValid, PolicyError
 from graydns.sources.policy.reading import (
     KeyValues,
     active_key,
@@ -44,17 +44,19 @@ MOST_LISTED = 50
 
 @frozen
 class Rows:
-    """Keys of KV: what they hold, and the index of their last change."""
+    """Keys of KV: what they hold, and the indexes of their last change and of their making."""
 
     values: KeyValues = field(repr=False)
     indexes: Mapping[str, int] = field(repr=False)
+    created: Mapping[str, int] = field(factory=dict, repr=False)
 
 
 def listed(reply: Reply) -> Rows:
     """The rows in *reply* to a query with ``recurse``."""
     rows = reply.json or []
     values = {row["Key"]: base64.b64decode(row["Value"] or "") for row in rows}
-    return Rows(values, {row["Key"]: int(row["ModifyIndex"]) for row in rows})
+    changed, created = ({row["Key"]: int(row[index]) for row in rows} for index in ("ModifyIndex", "CreateIndex"))
+    return Rows(values, changed, created)
 
 
 async def read_rows(consul: Consul, prefix: str) -> Rows:
@@ -76,6 +78,19 @@ def revision_of(text: str, terms: Terms) -> tuple[int, KeyValues]:
     if not isinstance(number, int) or number < 1:
         raise ControlError("meta has no revision, a number of 1 or above")
     return number, {folder_of(terms.prefix, number) + name: canonical(value) for name, value in body.items()}
+
+
+def name_of(text: str, terms: Terms) -> dict[str, Any]:
+    """What tells the revision that *text* is from others. Raises ControlError."""
+    number, entries = revision_of(text, terms)
+    try:
+        candidate = read_revision(entries, terms.prefix, number)
+    except PolicyError as error:
+        raise ControlError(str(error)) from None
+    meta = candidate.body["meta"]
+    tenant = meta.get("tenant") if isinstance(meta, Mapping) else None
+    named = tenant if isinstance(tenant, str) else None
+    return {"revision": number, "tenant": named, "digest": candidate.digest}
 
 
 def check(rows: KeyValues, number: int, state: acceptance.State, terms: Terms, now: float) -> Revision | None:
@@ -137,14 +152,19 @@ async def put(consul: Consul, key: str, text: str) -> None:
     await _ask(consul, "PUT", f"kv/{key}", body=text)
 
 
+async def put_new(consul: Consul, key: str, value: bytes) -> None:
+    """Have *key* if there is none. Raises ControlError."""
+    await transact(consul, [_put(key, value, 0)])
+
+
 async def remove(consul: Consul, key: str) -> None:
     """Have *key* no more. Raises ControlError."""
     await _ask(consul, "DELETE", f"kv/{key}")
 
 
-def rows_of(rows: KeyValues, running: int, terms: Terms, now: float) -> list[dict[str, Any]]:
+def rows_of(rows: KeyValues, state: acceptance.State, terms: Terms, now: float) -> list[dict[str, Any]]:
     """The last revisions in short, lowest first."""
-    return [_row(rows, number, running, terms, now) for number in revisions(rows, terms.prefix)[-MOST_LISTED:]]
+    return [_row(rows, number, state, terms, now) for number in revisions(rows, terms.prefix)[-MOST_LISTED:]]
 
 
 def content(rows: KeyValues, number: int | None, terms: Terms) -> dict[str, Any]:
@@ -164,17 +184,23 @@ def content(rows: KeyValues, number: int | None, terms: Terms) -> dict[str, Any]
     }
 
 
-def _row(rows: KeyValues, number: int, running: int, terms: Terms, now: float) -> dict[str, Any]:
+def _row(rows: KeyValues, number: int, state: acceptance.State, terms: Terms, now: float) -> dict[str, Any]:
     active = rows.get(active_key(terms.prefix), b"").strip() == str(number).encode()
-    row: dict[str, Any] = {"revision": number, "active": active, "running": number == running, "state": "ok"}
+    runs = state.running is not None and state.running.number == number
+    row: dict[str, Any] = {"revision": number, "active": active, "running": runs, "state": "ok"}
     row |= dict.fromkeys(("tenant", "signed_by", "author", "description"))
     try:
-        revision = acceptance.judge(None, read_revision(rows, terms.prefix, number), terms, now)
+        candidate = read_revision(rows, terms.prefix, number)
+        signature, strategy = acceptance.read_signed(candidate, terms)
+        meta = strategy.meta
+        row |= {"tenant": meta.tenant, "author": meta.author, "description": meta.description}
+        row |= {"signed_by": None if signature is None else signature.key}
+        acceptance.check(state.mark, candidate, meta, now)
+    except Lower:
+        return row | {"state": Lower.reason}  # as nearly all of them are, so the reason need not be spelled out
     except PolicyError as error:
         return row | {"state": f"{error.reason}: {error}"}
-    meta = revision.strategy.meta
-    told = {"tenant": meta.tenant, "author": meta.author, "description": meta.description}
-    return row | told | {"signed_by": revision.signed_by}
+    return row
 
 
 def _activation(prefix: str, number: int, rows: Rows) -> Iterator[dict[str, Any]]:

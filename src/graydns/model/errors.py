@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
+from graydns.model.text import printable
+
 if TYPE_CHECKING:
     from graydns.model.proof import Proof
 
@@ -44,7 +46,7 @@ class Fault:
     """One thing that is wrong in what a user wrote.
 
     *line* and *column* count from 1; 0 means "not known yet": whoever knows the marks of the
-    file (``config``) fills them in from *path*.
+    file (``config``) fills them in from *path*. As text it is one line, whatever the file's keys are made of.
     """
 
     path: Path
@@ -57,7 +59,7 @@ class Fault:
     def __str__(self) -> str:
         where = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
         dotted = _cut(".".join(str(part) for part in self.path))
-        return f"{where}: {dotted or 'document'}: found {_cut(self.found)}, expected {self.expected}"
+        return printable(f"{where}: {dotted or 'document'}: found {_cut(self.found)}, expected {self.expected}")
 
 
 def _cut(text: str) -> str:

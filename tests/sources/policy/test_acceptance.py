@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.sources.policy.acceptance import Lost, Mark, Revision, State, Terms, offer, refuse, reset, take
 from graydns.sources.policy.errors import (
     Absent,
     Altered,
+    BelowLeast,
     Elsewhere,
     Expired,
     Incomplete,
@@ -126,6 +127,18 @@ def test_a_reset_does_not_stop_what_runs() -> None:
     assert type(refused(published(strategy(5)), state, now=NOW + 86_400)) is Expired
 
 
+@pytest.mark.parametrize("number", [3, 7, 100])
+def test_a_reset_outlasts_a_restart(number: int) -> None:
+    """What ran is taken again once nothing runs, whatever its window and the mark; others are judged by the mark."""
+    state = State(reset(taken(SEVEN), number).mark)
+    late = NOW + 86_400
+    again = taken(SEVEN, state, late)
+    assert (running(again).number, again.mark) == (7, state.mark)
+    assert refused(published(strategy(7, route=[])), state, now=late).reason == ("lower" if number > 7 else "expired")
+    higher = taken(published(strategy(101)), state)
+    assert type(refused(SEVEN, State(higher.mark))) is Lower
+
+
 def test_a_higher_one_was_taken_meanwhile() -> None:
     """A revision that took long to compile does not undo one that did not."""
     _, revision = offer(State(), SEVEN, TERMS, NOW)
@@ -165,6 +178,15 @@ def test_the_tenant_that_is_asked_for() -> None:
     """It may be any, or that one; datacenters are compared without letter case."""
     terms = evolve(TERMS, tenant="one", datacenter="DC1")
     assert offer(State(), SEVEN, terms, NOW)[1] is not None
+
+
+def test_below_the_least() -> None:
+    """Whatever was accepted before, or nothing, no revision below the configured number is taken."""
+    for least, state in ((8, State()), (8, State(taken(SEVEN).mark)), (2**53 - 1, reset(taken(SEVEN), 1))):
+        error = refused(SEVEN, evolve(state, running=None), evolve(TERMS, least=least))
+        assert type(error) is BelowLeast
+        assert str(least) in str(error)
+    assert offer(State(), SEVEN, evolve(TERMS, least=7), NOW)[1] is not None
 
 
 def test_the_window() -> None:
@@ -210,7 +232,6 @@ def test_http_words_are_told() -> None:
     assert running(taken(SEVEN)).warnings == ("route vip: path and method kept as metadata; DNS never matches on them",)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 5), st.booleans()), max_size=12))
 def test_the_mark_never_falls(offers: list[tuple[int, bool]]) -> None:
     """Whatever is offered in whatever order, what runs is what was accepted last, and no number is taken twice over."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.model.name import from_text
@@ -159,7 +159,6 @@ HELD = (
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(KEYS | st.text(max_size=10), HELD, max_size=10), st.booleans())
 def test_any_listing(listing: dict[str, bytes], complete: bool) -> None:
     """Whatever is in KV, it is offered without an exception, and what is not taken has a reason."""

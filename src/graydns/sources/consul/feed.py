@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 
 from graydns.model.catalog import NodeView, ServiceView
 from graydns.model.errors import NotYetKnown, ResolveError, Unreadable
+from graydns.model.text import printable
 from graydns.sources.consul.belief import Belief
 from graydns.sources.consul.figures import FeedFigures
 from graydns.sources.consul.kept import Kept, Key, Told, View, is_there, key_of
@@ -251,17 +252,19 @@ class Feed:
             self.told(kept.view)
 
     async def _take(self, kept: Kept, reply: Reply) -> None:
+        name = printable(kept.key[1])
         try:
             view = kept.read(reply)
         except Unreadable as error:
-            self._log.warn("what Consul says of {name} is not understood: {error}", name=kept.key[1], error=str(error))
+            told = printable(str(error))
+            self._log.warn("what Consul says of {name} is not understood: {error}", name=name, error=told)
             return
         before = kept.view
         if is_there(view):
             kept.doubted = False
         elif before is not None and is_there(before) and not await self._belief.is_gone(kept, reply):
             kept.doubted = True
-            self._log.warn("{name} has vanished from a Consul that may not know it; kept as it was", name=kept.key[1])
+            self._log.warn("{name} has vanished from a Consul that may not know it; kept as it was", name=name)
             return
         self._know(kept, view)
 

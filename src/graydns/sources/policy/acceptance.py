@@ -20,6 +20,7 @@ from graydns.config.strategy import Meta, Signature, Strategy, http_warnings
 from graydns.sources.policy.errors import (
     Altered,
     BadSignature,
+    BelowLeast,
     Elsewhere,
     Expired,
     Lower,
@@ -42,10 +43,14 @@ from graydns.sources.policy.signing import SIGNATURE, verifies
 
 @frozen
 class Mark:
-    """The highest *revision* ever accepted, and the *digest* of its contents; None = any, after a reset."""
+    """The highest *revision* ever accepted, and the *digest* of its contents; None = any, after a reset.
+
+    *spared*: the digest of the revision that ran at the reset, which is taken again whatever its number and its window.
+    """
 
     revision: int
     digest: str | None
+    spared: str | None = None
 
 
 @frozen
@@ -61,12 +66,15 @@ High: TypeAlias = Mark | Lost | None
 
 @frozen
 class Terms:
-    """What is asked of a revision. *tenant*: None = any. *keys*: None = it needs no signature."""
+    """What is asked of a revision. *tenant*: None = any. *keys*: None = it needs no signature. *least*: the lowest
+    number that is taken.
+    """
 
     prefix: str
     datacenter: str
     tenant: str | None
     keys: Keys | None = field(repr=False)
+    least: int = 0
 
 
 @frozen
@@ -107,7 +115,14 @@ def offer(state: State, listing: KeyValues, terms: Terms, now: float) -> tuple[S
 def take(state: State, revision: Revision) -> State:
     """*revision* is compiled and kept: it runs. Raises PolicyError if one has been taken meanwhile that forbids it."""
     check_mark(state.mark, revision.number, revision.digest)
-    return State(Mark(revision.number, revision.digest), revision)
+    return State(mark_after(state.mark, revision), revision)
+
+
+def mark_after(mark: High, revision: Revision) -> Mark:
+    """The highest accepted once *revision* is taken."""
+    if isinstance(mark, Mark) and mark.spared == revision.digest:
+        return mark
+    return Mark(revision.number, revision.digest)
 
 
 def refuse(state: State, error: PolicyError) -> State:
@@ -116,18 +131,15 @@ def refuse(state: State, error: PolicyError) -> State:
 
 
 def reset(state: State, number: int) -> State:
-    """The highest accepted is *number*, whatever it holds. What runs goes on."""
-    return evolve(state, mark=Mark(number, None))
+    """The highest accepted is *number*, whatever it holds. What runs goes on, over a restart too."""
+    spared = None if state.running is None else state.running.digest
+    return evolve(state, mark=Mark(number, None, spared))
 
 
 def judge(mark: High, candidate: Candidate, terms: Terms, now: float) -> Revision:
     """*candidate* as a Revision. Raises PolicyError. What it says is looked at when it is known who says it."""
-    signature = check_signature(candidate, terms.keys)
-    strategy = read_strategy(candidate)
-    check_place(strategy.meta, candidate, terms)
-    known = check_mark(mark, candidate.revision, candidate.digest)
-    if not known:  # what was accepted in its time stays, also over a restart
-        check_window(strategy.meta, now)
+    signature, strategy = read_signed(candidate, terms)
+    check(mark, candidate, strategy.meta, now)
     return Revision(
         number=candidate.revision,
         digest=candidate.digest,
@@ -136,6 +148,21 @@ def judge(mark: High, candidate: Candidate, terms: Terms, now: float) -> Revisio
         entries=candidate.entries,
         warnings=tuple(http_warnings(strategy)),
     )
+
+
+def read_signed(candidate: Candidate, terms: Terms) -> tuple[Signature | None, Strategy]:
+    """What *candidate* says, by whose signature, None = nobody's is asked for. Raises PolicyError."""
+    signature = check_signature(candidate, terms.keys)
+    strategy = read_strategy(candidate)
+    check_place(strategy.meta, candidate, terms)
+    return signature, strategy
+
+
+def check(mark: High, candidate: Candidate, meta: Meta, now: float) -> None:
+    """Raise PolicyError unless *candidate*, which has *meta*, may be taken after *mark*, and now."""
+    known = check_mark(mark, candidate.revision, candidate.digest)
+    if not known:  # what was accepted in its time stays, also over a restart
+        check_window(meta, now)
 
 
 def check_signature(candidate: Candidate, keys: Keys | None) -> Signature | None:
@@ -152,7 +179,7 @@ def check_signature(candidate: Candidate, keys: Keys | None) -> Signature | None
 
 
 def check_place(meta: Meta, candidate: Candidate, terms: Terms) -> None:
-    """Raise Elsewhere unless *meta* says that *candidate* is for here."""
+    """Raise Elsewhere, or BelowLeast, unless *meta* says that *candidate* is for here and its number is one to take."""
     pairs = {
         "prefix": (meta.prefix, terms.prefix),
         "datacenter": (meta.datacenter, terms.datacenter.lower()),
@@ -162,12 +189,16 @@ def check_place(meta: Meta, candidate: Candidate, terms: Terms) -> None:
     for what, (found, expected) in pairs.items():
         if found != expected:
             raise Elsewhere(candidate.revision, what, found, expected)
+    if candidate.revision < terms.least:
+        raise BelowLeast(candidate.revision, terms.least)
 
 
 def check_mark(mark: High, revision: int, digest: str) -> bool:
-    """Whether it is the very one that was accepted last. Raises Lower, Altered, MarkLost."""
+    """Whether it is the very one that was accepted last, or ran at a reset. Raises Lower, Altered, MarkLost."""
     if isinstance(mark, Lost):
         raise MarkLost(revision, mark.why)
+    if mark is not None and mark.spared == digest:
+        return True
     if mark is None or revision > mark.revision:
         return False
     if revision < mark.revision:

@@ -12,6 +12,7 @@
     ├── BadSignature           it does not fit what is there
     ├── Elsewhere              it is for another prefix, datacenter, tenant or revision
     ├── NotYetValid, Expired   it is outside its window
+    ├── BelowLeast             its number is below the one that the configuration says
     ├── Lower                  a higher one was accepted before
     ├── Altered                the same number was accepted before with other contents
     ├── MarkLost               nobody knows what was accepted before
@@ -154,6 +155,18 @@ class Expired(PolicyError):
 
     def __str__(self) -> str:
         return f"revision {self.revision} was valid until {moment_text(self.end)}"
+
+
+@frozen
+class BelowLeast(PolicyError):
+    """*least*: the lowest number that is taken."""
+
+    revision: int
+    least: int
+    reason: ClassVar[str] = "below-least"
+
+    def __str__(self) -> str:
+        return f"revision {self.revision} is below {self.least}, the least that the configuration takes"
 
 
 @frozen
