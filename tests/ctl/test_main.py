@@ -8,7 +8,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graydns.ctl.output import printable
+from graydns.model.text import printable
 
 
 def test_starts_without_the_server() -> None:

@@ -7,10 +7,7 @@ from collections.abc import Mapping
 
 import click
 
-
-def printable(text: str) -> str:
-    r"""*text* in one line, control characters and the like as escapes such as ``\x1b``."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+from graydns.model.text import printable
 
 
 def say(text: str) -> None:

@@ -15,8 +15,9 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from graydns.ctl.line import line, run_line
-from graydns.ctl.output import complain, printable, say
+from graydns.ctl.output import complain, say
 from graydns.ctl.tool import Tool
+from graydns.model.text import printable
 
 ENDS = ("exit", "quit")
 SHELL_WORDS = ("help", *ENDS)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from graydns.ctl.output import printable
+from graydns.model.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
