@@ -41,14 +41,15 @@ def _one_by_one(body: bytes, what: str) -> Iterator[object]:
         if text[at : at + 1] != "[":
             raise Unreadable(f"{what}: found something else than a list")
         at = _after_space(text, at + 1)
-        while text[at : at + 1] != "]":
-            entry, at = _DECODER.raw_decode(text, at)
+        more = text[at : at + 1] != "]"
+        while more:
+            entry, at = _DECODER.raw_decode(text, _after_space(text, at))
             yield entry
             at = _after_space(text, at)
-            if text[at : at + 1] == ",":
-                at = _after_space(text, at + 1)
-            elif text[at : at + 1] != "]":
-                raise Unreadable(f"{what}: found something else than a comma between its entries")
+            more = text[at : at + 1] == ","
+            at += more
+        if text[at : at + 1] != "]" or _after_space(text, at + 1) != len(text):
+            raise Unreadable(f"{what}: found something else behind an entry")
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"{what}: found no JSON: {error}") from None
 
