@@ -31,7 +31,7 @@ from graydns.sources.consul.parsing import LARGE
 from graydns.sources.consul.seeking import Seeking
 from graydns.sources.consul.shared import Shared
 from graydns.sources.consul.watching import begin_watch
-from graydns.sources.slices import in_slices
+from graydns.sources.slices import in_slices, rest
 from graydns.steps import run
 from graydns.timing import Clock
 from txconsul import Consul, Reply, Watch
@@ -343,7 +343,11 @@ class Feed:
         left_out: list[str] = []
         steps = kept.reading(reply, left_out.append)
         try:
-            view = run(steps) if len(reply.body) <= LARGE else await in_slices(self.clock, steps)
+            if len(reply.body) <= LARGE:
+                view = run(steps)
+            else:
+                await rest(self.clock, 0)  # it has just been put together, and that takes long as well
+                view = await in_slices(self.clock, steps)
         except Unreadable as error:
             self._note_unread(kept, max(1, len(left_out)), str(error))
             raise
@@ -358,8 +362,8 @@ class Feed:
         kept.unread = count
 
     async def _take(self, kept: Kept, reply: Reply) -> None:
-        told = hash(reply.body), reply.filtered
-        if kept.told == told:
+        told = None if kept.watch is not None else (hash(reply.body), reply.filtered)
+        if told is not None and kept.told == told:
             kept.doubted = False
             return
         try:
