@@ -75,18 +75,20 @@ class Consul:
         body: Any = None,
         *,
         wait: float | None = None,
+        parse: bool = True,
     ) -> Deferred[Reply]:
         """Ask for *path* below ``/v1/``, such as ``health/service/web``; fires with the Reply, or a ConsulError.
 
         *body*: bytes as they are, str in UTF-8, anything else as JSON. *wait*: with an ``index`` among *params*,
         seconds that Consul may hold the query. 404 is an answer where keys are listed (``recurse``, ``keys``), else
-        NotFound. Cancelling closes the connection.
+        NotFound. *parse*: whether the Reply has ``json``; of megabytes that takes long, and may be done elsewhere.
+        Cancelling closes the connection.
         """
         given = dict(params or {})
         if wait is not None:
             given["wait"] = f"{max(1, round(wait * 1000))}ms"
         message = self._transport.send(method, path, tuple(_pairs(given)), _encoded(body), hold=wait)
-        return message.addCallback(_judged, bool(given.get("recurse") or given.get("keys")))
+        return message.addCallback(_judged, bool(given.get("recurse") or given.get("keys")), parse)
 
     def close(self) -> Deferred[None]:
         """Give up what is under way, with Closed, and close every connection."""
@@ -121,9 +123,9 @@ def _encoded(body: Any) -> bytes | None:
     return body.encode() if isinstance(body, str) else json.dumps(body, separators=(",", ":")).encode()
 
 
-def _judged(message: Message, listing: bool) -> Reply:
+def _judged(message: Message, listing: bool, parse: bool) -> Reply:
     """The Reply that *message* is. Raises Answered, Garbled."""
-    reply = reply_of(message)
+    reply = reply_of(message, parse)
     error = error_of(reply)
     if error is not None and not (listing and isinstance(error, NotFound)):
         raise error

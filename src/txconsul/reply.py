@@ -35,7 +35,7 @@ class Reply:
 
     *index* is what a blocking query goes on from; errors have none, whatever their header says. *last_contact* is how
     many seconds ago the server heard from the leader. *filtered*: the token lacks rights for part of the list (only
-    Consuls newer than 1.12 say so).
+    Consuls newer than 1.12 say so). *json*: of the *body*; None also if that was left to be parsed by whoever asked.
     """
 
     status: int
@@ -47,8 +47,8 @@ class Reply:
     body: bytes = field(repr=False)
 
 
-def reply_of(message: Message) -> Reply:
-    """*message*, read. Raises Garbled."""
+def reply_of(message: Message, parse: bool = True) -> Reply:
+    """*message*, read; without *parse*, what is told by status 200 stays as it came. Raises Garbled."""
     headers = message.headers
     milliseconds = _number(headers.get("X-Consul-Lastcontact"))
     sound = message.status < 300 or message.status == 404
@@ -58,7 +58,7 @@ def reply_of(message: Message) -> Reply:
         known_leader=_truth(headers.get("X-Consul-Knownleader")),
         last_contact=None if milliseconds is None else milliseconds / 1000,
         filtered=_truth(headers.get("X-Consul-Results-Filtered-By-Acls")),
-        json=message.json() if message.status < 300 else _attempt(message),
+        json=_attempt(message) if message.status >= 300 else message.json() if parse else None,
         body=message.body,
     )
 

@@ -37,7 +37,14 @@ class Asking(Protocol):
     """The part of Consul that is needed."""
 
     def request(
-        self, method: str, path: str, params: Mapping[str, Value], body: None = None, *, wait: float | None = None
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Value],
+        body: None = None,
+        *,
+        wait: float | None = None,
+        parse: bool = True,
     ) -> Deferred[Reply]:
         """As Consul.request."""
 
@@ -49,18 +56,20 @@ def watch(
     *,
     wait: float = WAIT,
     stale: bool = True,
+    parse: bool = True,
     clock: Any,
     random: Callable[[], float],
 ) -> Watch:
     """Watch *path* below ``/v1/``: what it is now, and again whenever its data are others.
 
     *wait*: seconds that Consul holds a query, give or take a third. *stale*: any server may answer, with or without
-    a leader. *clock*: IReactorTime; *random*: numbers from 0 to 1. Raises ValueError.
+    a leader. *parse*: whether Replies have ``json``. *clock*: IReactorTime; *random*: numbers from 0 to 1.
+    Raises ValueError.
     """
     if wait <= 0:
         raise ValueError(f"a wait of {wait:g} s would be Consul's default, and that is five minutes")
     given: dict[str, Value] = {**(params or {}), **({"stale": True} if stale else {})}
-    return Watch(consul, path, given, wait, clock, random)
+    return Watch(consul, path, given, wait, clock, random, parse)
 
 
 @define(eq=False)
@@ -78,10 +87,13 @@ class Watch:
     _wait: float
     _clock: Any
     _random: Callable[[], float]
+    _parse: bool = True
     #: Called with each error.
     failed: Callable[[ConsulError], None] = field(default=lambda _: None, init=False)
     #: Called with each good Reply, also where the data are as before.
     heard: Callable[[Reply], None] = field(default=lambda _: None, init=False)
+    #: Whether the last good Reply had other data than the one before; set before it is heard.
+    changed: bool = field(default=False, init=False)
     #: Whether the last query went well; not before the first one did.
     healthy: bool = field(default=False, init=False)
     #: When the last good Reply came, in seconds of the clock.
@@ -146,17 +158,17 @@ class Watch:
         if self._course.index is not None:
             # Whatever is answered at once does not show that queries are held: past the bound of those they are not.
             self._backoff.reset()
-        changed = self._course.took(reply, reply.index, self.seen - began < wait)
+        self.changed = self._course.took(reply, reply.index, self.seen - began < wait)
         self.heard(reply)
-        return reply if changed else None
+        return reply if self.changed else None
 
     async def _ask(self, wait: float) -> Reply:
         index = self._course.index
         try:
             if index is None:
-                return await self._until(self._consul.request("GET", self.path, self._params))
+                return await self._until(self._consul.request("GET", self.path, self._params, parse=self._parse))
             asked = {**self._params, "index": index}
-            return await self._until(self._consul.request("GET", self.path, asked, wait=wait))
+            return await self._until(self._consul.request("GET", self.path, asked, wait=wait, parse=self._parse))
         except NotFound as missing:
             return missing.reply
 

@@ -64,6 +64,17 @@ def _place(text: str, datacenter: str = "dc1") -> Place:
         ("xx000001.addr", Nothing()),
         ("web.service.dc2", Elsewhere(foreign=True)),
         ("web.query", Elsewhere(foreign=False)),
+        ("api:v1.service", OfService("api:v1")),
+        ("a/b.service", OfService("a/b")),
+        ("v1.a/.service", OfService("a/", "v1")),
+        ("p%41.node", OfNode("p%41")),
+        (r"_\.\.._tcp.service", Nothing()),
+        (r"\..a.node", OfNode("..a")),
+        ("/a.service", Nothing()),
+        (r"a/\.\./b.service", Nothing()),
+        ("a//b.node", Nothing()),
+        (r"a\009b.service", Nothing()),
+        (r"a\032b.service", OfService("a b")),
     ],
 )
 def test_forms(text: str, expected: Place) -> None:

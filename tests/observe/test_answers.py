@@ -36,7 +36,7 @@ def observatory(server: Server) -> Observatory:
     """What observes it."""
     doors = Doors([], server.front, DoorLimits(), Clock())  # type: ignore[arg-type]  # nothing is opened
     figures = PolicyFigures(7, {"lower": 2})
-    feed = FeedFigures(known=9, watches=5, shared=4, age=1.5, stale=3, doubted=1, errors=2, last_error="500")
+    feed = FeedFigures(known=9, watches=5, shared=4, age=1.5, stale=3, doubted=1, unread=6, errors=2, last_error="500")
     reloads = {"ok": 3, "refused": 1}
     audit = AuditFigures(40, {"disk": 1, "queue": 2}, 3, 4)
     return Observatory(
@@ -174,7 +174,16 @@ def test_thousands_of_series_come_in_pieces(server: Server, observatory: Observa
 
 def test_the_feed_has_its_figures(observatory: Observatory) -> None:
     """Each under its name."""
-    wanted = {"known": 9, "watches": 5, "shared": 4, "age_seconds": 1.5, "stale": 3, "doubted": 1, "errors_total": 2}
+    wanted = {
+        "known": 9,
+        "watches": 5,
+        "shared": 4,
+        "age_seconds": 1.5,
+        "stale": 3,
+        "doubted": 1,
+        "unread": 6,
+        "errors_total": 2,
+    }
     assert {name: of(observatory, f"graydns_consul_{name}") for name in wanted} == wanted
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -83,3 +84,121 @@ async def test_odd_answers_end_no_watch() -> None:
         feeds.append(feed)
         assert await learnt(feed, "web") == ["192.0.2.1"]
         await until(lambda: addresses(feed, "web") == ["192.0.2.2"])
+
+
+class Consul:
+    """One that says what the test has it say of the service ``web``: *numbers* of its instances, *index*, and whether
+    it is *filtered*; to those who do not ask with ``stale``, the leader's *leading* numbers."""
+
+    def __init__(self, numbers: list[int]) -> None:
+        self.numbers, self.index, self.filtered = numbers, 6, "false"
+        self.leading: list[int] | None = None
+        self.asked = 0
+
+    def says(self, numbers: list[int], filtered: str = "false", leading: list[int] | None = None) -> None:
+        """Something else from now on."""
+        self.numbers, self.filtered, self.leading = numbers, filtered, leading
+        self.index += 1
+
+    def answer(self, request: bytes) -> list[bytes]:
+        """To any request."""
+        path = request.split()[1]
+        if b"index=" in request and f"index={self.index - 1}&".encode() not in path + b"&":
+            return []
+        headers: dict[str, Any] = {"X_Consul_Index": self.index, "X_Consul_Results_Filtered_By_ACLs": self.filtered}
+        if b"acl/token/self" in path:
+            return [http(body=b"{}")]
+        if b"health/service" not in path:
+            return [http(body=b"{}" if b"services" in path else b"[]", X_Consul_Index=6)]
+        self.asked += 1
+        numbers = self.numbers if b"stale" in path or self.leading is None else self.leading
+        return [http(body=json.dumps([_entry(number) for number in numbers]).encode(), **headers)]
+
+
+def _entry(number: int) -> object:
+    node = {"Node": "n1", "Address": "192.0.2.9"}
+    service = {"Service": "web", "ID": f"w{number}", "Address": f"192.0.2.{number}"}
+    return {"Node": node, "Service": service, "Checks": []}
+
+
+def shown(feed: Feed) -> list[int]:
+    """The numbers of the instances that are answered."""
+    return [int(address.rpartition(".")[2]) for address in addresses(feed, "web")]
+
+
+async def told(feed: Feed) -> None:
+    """Take what Consul says now, as a watch does."""
+    for kept in list(feed._kept.values()):
+        await feed._ask(kept)
+
+
+@on_reactor
+async def test_a_part_that_is_withheld_stays() -> None:
+    """Where Consul says for the first time that it does not show all, nothing is gone; what it adds or changes is
+    believed, and so is all else once it shows everything."""
+    consul = Consul([1, 2, 3])
+    async with responding(consul.answer) as (_, address), feeding(address, most=0, token="t") as feed:
+        await learnt(feed, "web")
+        consul.says([1, 4], "true")
+        await told(feed)
+        assert (shown(feed), feed.figures().doubted) == ([1, 2, 3, 4], 1)
+        consul.says([], "true")
+        await told(feed)
+        assert (shown(feed), feed.figures().doubted) == ([1, 2, 3, 4], 1)
+        consul.says([4], "false")
+        await told(feed)
+        assert (shown(feed), feed.figures().doubted) == ([4], 0)
+        consul.says([], "true")
+        await told(feed)
+        assert (shown(feed), feed.figures().doubted) == ([4], 1)
+
+
+@on_reactor
+async def test_where_a_part_is_always_withheld_the_rest_comes_and_goes() -> None:
+    """A token that never had all rights: what goes then is gone, if the leader says so; what was withheld stays."""
+    consul = Consul([1, 2, 3])
+    async with responding(consul.answer) as (_, address), feeding(address, most=0, token="t") as feed:
+        await learnt(feed, "web")
+        consul.says([2, 3], "true")
+        await told(feed)
+        assert shown(feed) == [1, 2, 3]
+        consul.says([3], "true", leading=[2, 3])
+        await told(feed)
+        assert shown(feed) == [1, 2, 3]
+        consul.says([2, 3], "true")
+        await told(feed)
+        consul.says([3], "true")
+        await told(feed)
+        assert (shown(feed), feed.figures().doubted) == ([1, 3], 1)
+        consul.says([1, 3], "true")
+        await told(feed)
+        assert (shown(feed), feed.figures().doubted) == ([1, 3], 0)
+
+
+@on_reactor
+async def test_a_leader_that_disagrees_is_believed() -> None:
+    """A server that lags, or was restored, may say with a higher index that there is nothing; then it stays."""
+    consul = Consul([1])
+    async with responding(consul.answer) as (_, address), feeding(address, most=0) as feed:
+        await learnt(feed, "web")
+        consul.says([], leading=[1])
+        await told(feed)
+        assert (shown(feed), feed.figures().doubted) == ([1], 1)
+        consul.says([1])
+        await told(feed)
+        assert (shown(feed), feed.figures().doubted) == ([1], 0)
+        consul.says([])
+        await told(feed)
+        assert (shown(feed), feed.figures().doubted) == ([], 0)
+
+
+@on_reactor
+async def test_an_index_that_does_not_rise_takes_nothing() -> None:
+    """What goes has a higher one; the same one tells of rights that are lost, without a word of that."""
+    consul = Consul([1])
+    async with responding(consul.answer) as (_, address), feeding(address, most=0) as feed:
+        await learnt(feed, "web")
+        consul.says([])
+        consul.index -= 1
+        await told(feed)
+        assert (shown(feed), feed.figures().doubted) == ([1], 1)

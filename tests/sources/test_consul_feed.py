@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from graydns.model.catalog import ServiceView
 from graydns.model.errors import NotYetKnown, ResolveError
 from graydns.sources.consul import feed as feed_module
-from graydns.sources.consul.kept import Told, View
-from tests.sources.feeding import addresses, feeding, learnt, register
-from tests.txconsul.running import on_reactor, until
+from graydns.sources.consul.kept import Kept, Told, View
+from graydns.sources.consul.parsing import LARGE
+from tests.sources.feeding import addresses, feeding, learnt, reactor, register
+from tests.txconsul.running import http, in_thread, on_reactor, responding, until
 from tools.consul import ConsulServer
+from txconsul import Reply
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -90,8 +96,10 @@ async def test_what_is_recalled_is_bounded(agent: ConsulServer, monkeypatch: pyt
         feed.pin(["s4"])
         feed.recall([Told(ServiceView(f"s{number}"), 7) for number in range(5)], 0.0)
         assert feed.figures().known == 2
-        with pytest.raises(ResolveError, match="too many"):
-            await feed.learn(NotYetKnown("service", "s9"))
+        for name in ("s8", "s9"):  # what exists always finds room
+            await register(agent, name, "192.0.2.1")
+            assert await learnt(feed, name) == ["192.0.2.1"]
+        assert feed.figures().known <= 3
         await until(lambda: feed.service("s4") is not None)
 
 
@@ -129,3 +137,93 @@ async def test_data_of_a_server_without_a_leader_grow_old(leaderless: ConsulServ
         assert view is not None
         await until(lambda: feed.is_stale(view))
         assert feed.errors == 0
+
+
+@on_reactor
+async def test_large_services_are_read_beside_all_else() -> None:
+    """Thousands of instances at once are read in many turns of the reactor; an odd one among them is left out."""
+    node, turns = {"Node": "n1", "Address": "192.0.2.9"}, [0]
+    services: list[dict[str, object]] = [{"Service": "web", "ID": f"w{number:05}"} for number in range(20_000)]
+    services[7]["Port"] = "odd"
+    body = json.dumps([{"Node": node, "Service": service, "Checks": []} for service in services]).encode()
+    assert len(body) > 2 * LARGE
+
+    def answer(request: bytes) -> list[bytes]:
+        if b"index=" in request or b"health/service" not in request:
+            return []
+        return [http(body=body, X_Consul_Index=6)]
+
+    def turn() -> None:
+        turns[0] += 1
+        timers.append(reactor.callLater(0, turn))
+
+    timers: list[Any] = []
+    async with responding(answer) as (_, address), feeding(address) as feed:
+        reading, before = feed._read, [0]
+
+        async def read(kept: Kept, reply: Reply) -> View:
+            before[0] = turns[0]
+            turn()
+            return await reading(kept, reply)
+
+        feed._read = read  # type: ignore[method-assign]
+        assert len(await learnt(feed, "web")) == 19_999
+        timers[-1].cancel()
+        assert turns[0] - before[0] > 5
+        assert feed.figures().unread == 1
+
+
+@on_reactor
+async def test_one_odd_instance_costs_itself(agent: ConsulServer) -> None:
+    """A port that is none, as Consul takes it: the instance keeps its address, and the others their health."""
+    async with feeding(agent.address) as feed:
+        for number, port in ((1, 80), (2, 70000), (3, -1)):
+            service = {"Service": "web", "ID": f"w{number}", "Address": f"192.0.2.{number}", "Port": port}
+            check = {"CheckID": f"c{number}", "Name": "up", "Status": "passing", "ServiceID": f"w{number}"}
+            body = {"Node": "n1", "Address": "192.0.2.9", "Service": service, "Check": check}
+            await in_thread(agent.must, "PUT", "/v1/catalog/register", body)
+        assert await learnt(feed, "web") == ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
+        check = {"Node": "n1", "CheckID": "c1", "Name": "up", "Status": "critical", "ServiceID": "w1"}
+        change = {"Node": "n1", "Address": "192.0.2.9", "SkipNodeUpdate": True, "Check": check}
+        await in_thread(agent.must, "PUT", "/v1/catalog/register", change)
+
+        def states() -> list[tuple[str, int | None]]:
+            view = feed.service("web")
+            return [] if view is None else [(one.status, one.port) for one in view.instances]
+
+        await until(lambda: states() == [("critical", 80), ("passing", None), ("passing", None)])
+
+
+@on_reactor
+async def test_what_is_not_understood_is_said_once() -> None:
+    """In the log, escaped; it counts until it is understood again. Whoever waits for what nobody can read is told."""
+    entries: list[object] = [{"Node": {"Node": "n1"}, "Service": {"Service": "web", "ID": 5}}]
+    index = [6]
+
+    def answer(request: bytes) -> list[bytes]:
+        if b"health" not in request or f"index={index[0]}&".encode() in request:
+            return []
+        return [http(body=json.dumps(entries).encode(), X_Consul_Index=index[0])]
+
+    name, said = "we\x1b[31mb\n", list[str]()
+    async with responding(answer) as (_, address), feeding(address) as feed:
+        with capturedLogs() as events:
+            feed.pin([name])
+            with pytest.raises(ResolveError, match="not understood"):
+                await feed.learn(NotYetKnown("service", name))
+            entries.append({"Node": {"Node": "n1"}, "Service": {"Service": "web", "ID": "w"}})
+            for number in range(3):
+                entries[1]["Service"]["Port"] = number  # type: ignore[index]
+                index[0] += 1
+                for kept in feed._kept.values():
+                    await feed._ask(kept)
+                assert feed.figures().unread == 1
+            said = [formatEvent(event) for event in events if event["log_level"] is LogLevel.warn]
+            del entries[0]
+            index[0] += 1
+            for kept in feed._kept.values():
+                await feed._ask(kept)
+        assert feed.figures().unread == 0
+        assert len(said) == 1
+        assert said[0].isprintable()
+        assert r"we\x1b[31mb\n" in said[0]

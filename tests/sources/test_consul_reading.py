@@ -108,23 +108,38 @@ def test_nodes() -> None:
         ([0, "Service"], None),
         ([0, "Node"], []),
         ([0, "Service", "Port"], "80"),
-        ([0, "Service", "Port"], 65536),
         ([0, "Service", "Port"], True),
         ([0, "Service", "Tags"], "v1"),
         ([0, "Service", "Tags"], [1]),
         ([0, "Service", "Meta"], {"a": 1}),
-        ([0, "Service", "Weights"], {"Passing": -1}),
+        ([0, "Service", "Weights"], {"Passing": 1.5}),
         ([0, "Service", "Address"], "\ud800"),
         ([0, "Checks"], {}),
         ([0, "Checks", 0, "Status"], 1),
     ],
 )
-def test_wrong_forms_are_refused(path: list[Any], value: Any) -> None:
-    """One wrong value and nothing is taken: half a service would be a wrong answer."""
-    document = _api()
+def test_one_mistake_costs_one_instance(path: list[Any], value: Any) -> None:
+    """What cannot be read is left out and told; the others are there. Of nothing but mistakes nothing is taken."""
+    document, reasons = _api(), list[str]()
+    wanted = read_service("api", document[1:]).instances
     _replace(document, path, value)
+    assert read_service("api", document, None, reasons.append).instances == wanted
+    assert len(reasons) == 1
     with pytest.raises(Unreadable):
-        read_service("api", document)
+        read_service("api", document[:1])
+
+
+def test_numbers_that_records_have_no_room_for() -> None:
+    """Consul takes any: an instance keeps its address without a port, and has the nearest weight."""
+    document = _api()
+    for port, weights, expected in (
+        (70000, {"Passing": 70000, "Warning": -1}, (None, Weights(65535, 0))),
+        (-1, {"Passing": -5}, (None, Weights(0, 1))),
+        (65535, None, (65535, Weights(1, 1))),
+    ):
+        document[0]["Service"] |= {"Port": port, "Weights": weights, "ID": "odd"}
+        (read,) = [one for one in read_service("api", document).instances if one.id == "odd"]
+        assert (read.port, read.weights) == expected
 
 
 @pytest.mark.parametrize("key", ["Tags", "Meta", "Weights"])

@@ -62,7 +62,7 @@ async def test_checks_and_nodes_that_change_are_seen(agent: ConsulServer) -> Non
 
 @on_reactor
 async def test_a_failed_first_question_is_asked_again(agent: ConsulServer) -> None:
-    """By itself, and by whoever asks for the name next."""
+    """By whoever asks for the name next; nothing is left of it meanwhile."""
     async with feeding(agent.address, most=0) as feed:
         await register(agent, "web", "192.0.2.1")
         agent.kill()
@@ -72,7 +72,8 @@ async def test_a_failed_first_question_is_asked_again(agent: ConsulServer) -> No
         assert feed.figures().last_error
         agent.start()
         await in_thread(agent.wait_ready)
-        await until(lambda: addresses(feed, "web") == ["192.0.2.1"])
+        assert not feed._seeking.sought
+        assert await learnt(feed, "web") == ["192.0.2.1"]
 
 
 @on_reactor
@@ -91,3 +92,69 @@ async def test_what_shares_a_watch_grows_old(agent: ConsulServer) -> None:
         assert feed.figures().stale == 1
         agent.thaw()
         await until(lambda: feed.is_current(view))
+
+
+@on_reactor
+async def test_a_node_that_moves_is_followed(agent: ConsulServer) -> None:
+    """The node's own name, and the instances that have its address."""
+    async with feeding(agent.address, most=0) as feed:
+        for number in (1, 2):
+            body = {"Node": "n1", "Address": f"192.0.2.{number}", "Service": {"Service": "web"}}
+            await in_thread(agent.must, "PUT", "/v1/catalog/register", {**body, "NodeMeta": {"n": str(number)}})
+            if number == 1:
+                await feed.learn(NotYetKnown("node", "n1"))
+                await learnt(feed, "web")
+                await until(lambda: is_settled(feed))
+            else:  # and nothing but the node changes
+                body = {"Node": "n1", "Address": "192.0.2.3"}
+                await in_thread(agent.must, "PUT", "/v1/catalog/register", body)
+        await until(lambda: getattr(feed.node("n1"), "address", None) == "192.0.2.3")
+        await until(lambda: addresses(feed, "web") == ["192.0.2.3"])
+
+
+@on_reactor
+async def test_checks_of_others_have_nobody_asked(agent: ConsulServer) -> None:
+    """However often one fails and passes that nobody asks for, the members are left alone."""
+    async with feeding(agent.address, most=0) as feed:
+        for name in ("web", "other"):
+            check = {"CheckID": name, "TTL": "1h", "Status": "passing"}
+            body = {"Name": name, "Address": "192.0.2.1", "Check": check}
+            await in_thread(agent.must, "PUT", "/v1/agent/service/register", body)
+        await learnt(feed, "web")
+        await until(lambda: is_settled(feed))
+        kept, checks = feed._kept["service", "web"], feed._shared._watches["health/state/any"]
+        heard = 0
+        for number in range(10):
+            before = checks.index
+            await in_thread(agent.must, "PUT", f"/v1/agent/check/{'pass' if number % 2 else 'fail'}/other")
+            await until(lambda before=before: checks.index != before)  # type: ignore[misc]
+            heard += not kept.settled or kept.asking or kept.unsure
+        assert heard == 0
+
+
+@on_reactor
+async def test_what_is_named_later_takes_a_watch(agent: ConsulServer) -> None:
+    """From what does not exist, then from what nobody asks for; what was named before keeps its own, and whoever lost
+    one is followed on."""
+    async with feeding(agent.address, most=2) as feed:
+        for name in ("old", "busy", "late", "later"):
+            await register(agent, name, "192.0.2.1")
+        await learnt(feed, "old")
+        await learnt(feed, "busy")
+        await learnt(feed, "late")
+        feed._kept["service", "old"].asked = False
+        feed.pin(["late"])
+
+        def own() -> set[str]:
+            return {name for (_, name), kept in feed._kept.items() if kept.watch is not None}
+
+        assert own() == {"busy", "late"}
+        feed.pin(["late", "later"])
+        assert own() == {"late", "later"}
+        feed.pin(["late", "later", "busy"])
+        assert own() == {"late", "later"}
+        assert (feed.figures().watches, feed.figures().shared) == (2, 2)
+        await until(lambda: is_settled(feed))
+        for name in ("old", "busy", "late", "later"):
+            await register(agent, name, "192.0.2.2")
+        await until(lambda: all(addresses(feed, name) == ["192.0.2.2"] for name in ("old", "busy", "late", "later")))

@@ -55,7 +55,14 @@ class Scene:
         return self.lots.pop(0) if self.lots else 0.5
 
     def request(
-        self, method: str, path: str, params: Mapping[str, Value], body: None = None, *, wait: float | None = None
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Value],
+        body: None = None,
+        *,
+        wait: float | None = None,
+        parse: bool = True,
     ) -> Deferred[Reply]:
         assert (method, path, body) == ("GET", "kv/x", None)
         self.asked.append(Asked(self.clock.seconds(), params, wait, Deferred()))

@@ -30,8 +30,9 @@ ONE_EACH = Weights(1, 1)
 class Instance:
     """One instance of a service.
 
-    *id*: unique on its *node*. *address*: an IP address or a host name; empty = it has the *node_address*. *tags*,
-    *meta*: as registered. *status*: PASSING, WARNING or CRITICAL, the worst of its own checks and of its node's.
+    *id*: unique on its *node*. *address*: an IP address or a host name; empty = it has the *node_address*. *port*: None
+    = a number that is no port was registered. *tags*, *meta*: as registered. *status*: PASSING, WARNING or CRITICAL,
+    the worst of its own checks and of its node's.
     """
 
     node: str
@@ -39,7 +40,7 @@ class Instance:
     service: str
     id: str
     address: str = ""
-    port: int = 0
+    port: int | None = 0
     tags: tuple[str, ...] = ()
     meta: Mapping[str, str] = field(factory=dict)
     weights: Weights = ONE_EACH

@@ -116,6 +116,7 @@ class InsideMetrics:
             ("age_seconds", "Time since Consul confirmed what waits longest for that.", figures.age),
             ("stale", "Services and nodes that have waited too long.", figures.stale),
             ("doubted", "Those that have vanished in a way that is not believed.", figures.doubted),
+            ("unread", "Instances left out as they are not understood.", figures.unread),
         ):
             yield from gauges(f"graydns_consul_{name}", text, (), [((), number)])
         text = "Requests of watches, and for what has none, that failed."

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import Protocol, TypeVar
+from collections.abc import Generator
+from typing import TypeVar
 
 from twisted.internet.defer import Deferred
+
+from graydns.timing import Clock
 
 T = TypeVar("T")
 
 #: Seconds of work between two chances for queries; the last step may run over it.
 SLICE = 0.004
-
-
-class Clock(Protocol):
-    """The part of IReactorTime that is needed."""
-
-    def seconds(self) -> float:
-        """Seconds, always growing."""
-
-    def callLater(self, delay: float, call: Callable[[None], None], argument: None, /) -> object:
-        """Call after *delay* seconds."""
 
 
 async def in_slices(clock: Clock, steps: Generator[None, None, T]) -> T:
@@ -33,6 +25,15 @@ async def in_slices(clock: Clock, steps: Generator[None, None, T]) -> T:
             except StopIteration as done:
                 result: T = done.value
                 return result
-        rest: Deferred[None] = Deferred()
-        clock.callLater(0, rest.callback, None)
-        await rest
+        await rest(clock, 0)
+
+
+async def rest(clock: Clock, seconds: float) -> None:
+    """Let others work for so many *seconds*."""
+    over: Deferred[None] = Deferred()
+    timer = clock.callLater(seconds, lambda: over.callback(None))
+    try:
+        await over
+    finally:
+        if timer.active():
+            timer.cancel()

@@ -14,7 +14,8 @@ from typing import NamedTuple
 from twisted.internet.defer import Deferred
 
 from graydns.model.errors import ConfigError, Fault
-from graydns.sources.slices import Clock, in_slices
+from graydns.sources.slices import in_slices
+from graydns.timing import Clock
 
 ZONE_CONFIG = "zone-config.yaml"
 
@@ -83,7 +84,7 @@ async def settled(clock: Clock, take: Callable[[], Generator[None, None, Look]])
 def pause(clock: Clock, seconds: float) -> Deferred[None]:
     """Fires after *seconds*."""
     over: Deferred[None] = Deferred()
-    clock.callLater(seconds, over.callback, None)
+    clock.callLater(seconds, lambda: over.callback(None))
     return over
 
 

@@ -24,8 +24,8 @@ _STRING, _LABEL, _NAME = 255, 63, 255
 class Entry(NamedTuple):
     """One instance.
 
-    *rdtype*, *rdata*: what it is reached at: A, AAAA or CNAME. *srv*: its SRV rdata. *target*: the name that stands in
-    it. *ours*: whether that is a name of the domain, made for its address.
+    *rdtype*, *rdata*: what it is reached at: A, AAAA or CNAME. *srv*: its SRV rdata, empty = it has no port. *target*:
+    the name that stands in it. *ours*: whether that is a name of the domain, made for its address.
     """
 
     rdtype: int
@@ -43,7 +43,8 @@ def entry(instance: Instance, suffix: bytes) -> Entry | None:
     rdtype, rdata = found
     target = rdata if rdtype == CNAME else _target(instance, rdata, suffix)
     weight = min(instance.weight, _LARGEST)
-    return Entry(rdtype, rdata, _SRV.pack(PRIORITY, weight, instance.port) + target, target, rdtype != CNAME)
+    srv = b"" if instance.port is None else _SRV.pack(PRIORITY, weight, instance.port) + target
+    return Entry(rdtype, rdata, srv, target, rdtype != CNAME)
 
 
 def _target(instance: Instance, address: bytes, suffix: bytes) -> bytes:

@@ -63,10 +63,6 @@ _LOOKED_UP = frozenset(("service", "node", "addr"))
 #: Look-ups that need a Consul server: sidecar proxies, gateways, prepared queries.
 _SERVERS_ONLY = frozenset(("connect", "ingress", "query"))
 
-#: What no service or node is called that anybody could ask Consul for: in a URL they lead elsewhere (RFC 3986 section
-#: 5.2.4).
-_NO_NAMES = frozenset(("", ".", ".."))
-
 #: The tag that RFC 2782 names have for lack of another.
 _ANY_TAG = "tcp"
 
@@ -100,8 +96,7 @@ def _looked_up(word: str, above: Sequence[str]) -> Place:
     if not above:
         return Empty()
     if word == "node":
-        node = ".".join(above)
-        return Nothing() if node in _NO_NAMES else OfNode(node)
+        return OfNode(".".join(above)) if _can_be_asked(".".join(above)) else Nothing()
     if word == "addr":
         return _address(above)
     if word == "service":
@@ -112,7 +107,7 @@ def _looked_up(word: str, above: Sequence[str]) -> Place:
 def _service(above: Sequence[str]) -> Place:
     if above[-1].startswith("_"):
         return _rfc2782(above)
-    return Nothing() if above[-1] in _NO_NAMES else OfService(above[-1], ".".join(above[:-1]))
+    return OfService(above[-1], ".".join(above[:-1])) if _can_be_asked(above[-1]) else Nothing()
 
 
 def _rfc2782(parts: Sequence[str]) -> Place:
@@ -122,7 +117,13 @@ def _rfc2782(parts: Sequence[str]) -> Place:
     if len(parts) > 2 or not parts[0].startswith("_"):
         return Nothing()
     service, tag = parts[0][1:], parts[1][1:]
-    return Nothing() if service in _NO_NAMES else OfService(service, "" if tag == _ANY_TAG else tag)
+    return OfService(service, "" if tag == _ANY_TAG else tag) if _can_be_asked(service) else Nothing()
+
+
+def _can_be_asked(name: str) -> bool:
+    """Whether *name* can stand at the end of a path: Consul's HTTP interface refuses what is not printable, and leads
+    elsewhere from empty segments and from those that go up."""
+    return name.isprintable() and all(part not in ("", ".", "..") for part in name.removesuffix("/").split("/"))
 
 
 def _address(above: Sequence[str]) -> Place:

@@ -116,6 +116,8 @@ class ConsulDomain:
         view = self._view(found)
         selection = self._select(view, found)
         entries = self._entries(selection, decision, name)
+        if asked.qtype == SRV:
+            entries = [one for one in entries if one.srv]
         if not entries:
             exists = selection.instances or _is_above_a_tag(view, found.tag)
             return evolve(negative(zone, NOERROR if exists else NXDOMAIN, why="no instances"), origin=view)

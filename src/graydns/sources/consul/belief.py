@@ -2,18 +2,22 @@
 
 What goes has a higher index than what was there. A lower one is that of a Consul that was restored or has begun anew;
 the same one is that of a list from which we are not shown everything any more. Then the token must have the rights it
-had, and the leader has to say the same.
+had, and the leader has to say the same. A list of which Consul says that a part is withheld tells of no absence, but
+where it did so before, too: then what goes is judged as all else.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
 from attrs import define, field
+from twisted.internet.defer import Deferred
 
+from graydns.model.catalog import ServiceView
 from graydns.model.errors import Unreadable
-from graydns.sources.consul.kept import Kept, is_there
+from graydns.sources.consul.kept import Kept, View, is_there
 from txconsul import Consul, Reply
 from txconsul.errors import ConsulError, Refused
 
@@ -23,25 +27,44 @@ _NO_ACL = 401
 
 @define(eq=False)
 class Belief:
-    """*guarded*: whether requests carry a token, which may lose its rights."""
+    """*guarded*: whether requests carry a token, which may lose its rights. *read*: reads a Reply; raises
+    Unreadable."""
 
     consul: Consul = field(repr=False)
     guarded: bool
+    read: Callable[[Kept, Reply], Coroutine[Deferred[Any], Any, View]] = field(repr=False)
     _rights: list[Any] | None = field(init=False, default=None, repr=False)
     _noted: bool = field(init=False, default=False)
     _noting: bool = field(init=False, default=False)
 
-    async def is_gone(self, kept: Kept, reply: Reply) -> bool:
-        """Whether Consul is in a state to know that *kept*, of which *reply* says so, is not there any more."""
-        if kept.doubted or reply.filtered or (reply.index or 0) <= kept.before:
+    async def is_gone(self, kept: Kept, reply: Reply, names: frozenset[str] = frozenset()) -> bool:
+        """Whether Consul is in a state to know that *kept*, or if there are *names* those instances of it, of which
+        *reply* says so, are not there any more."""
+        if reply.filtered and not (names and kept.filtered):
+            return False
+        if kept.doubted or (reply.index or 0) <= kept.before:
             return False
         try:
             if self.guarded and not await self._has_rights():
                 return False
-            again = await self.consul.request("GET", kept.path)
-            return (again.index or 0) >= (reply.index or 0) and not is_there(kept.read(again))
+            again = await self.consul.request("GET", kept.path, parse=False)
+            view = await self.read(kept, again)
         except (ConsulError, Unreadable):
             return False
+        return (again.index or 0) >= (reply.index or 0) and not (names & _names(view) if names else is_there(view))
+
+    async def completed(self, kept: Kept, view: View, reply: Reply) -> View:
+        """*view*, which *reply* tells of *kept*, with the instances that it may lack only as they are withheld."""
+        before = kept.view
+        if not reply.filtered or not isinstance(view, ServiceView) or not isinstance(before, ServiceView):
+            kept.filtered, kept.hidden = bool(reply.filtered), frozenset()
+            return view
+        missing = _names(before) - _names(view)
+        fresh = missing - kept.hidden
+        if not fresh or await self.is_gone(kept, reply, fresh):
+            missing &= kept.hidden
+        kept.filtered, kept.hidden = True, missing
+        return _joined(view, before, missing) if missing else view
 
     async def note_rights(self) -> None:
         """Note what the token may do, unless that is known."""
@@ -69,3 +92,14 @@ class Belief:
         if self._rights is None:
             self._rights = rights
         return rights == self._rights
+
+
+def _names(view: View) -> frozenset[str]:
+    return frozenset(one.name for one in view.instances) if isinstance(view, ServiceView) else frozenset()
+
+
+def _joined(view: ServiceView, before: ServiceView, names: frozenset[str]) -> ServiceView:
+    """*view* with those instances of *before* that *names* has; *before* itself, if that is the same."""
+    kept = [one for one in before.instances if one.name in names]
+    instances = tuple(sorted((*view.instances, *kept), key=lambda one: (one.node, one.id)))
+    return before if instances == before.instances else ServiceView(view.name, instances)

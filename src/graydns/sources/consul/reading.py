@@ -1,19 +1,21 @@
 """Reading: parsed JSON of Consul's HTTP interface, turned into views of the catalog.
 
-Pure. Something that has not the form it should have raises Unreadable and nothing else, and nothing of it is taken.
+Pure. Something that has not the form it should have raises Unreadable and nothing else, and nothing of it is taken; but
+of a service every instance is on its own: the others are taken, and *left_out* is told why each of the rest was not.
 *before*: the view that was made of what Consul said before; it is given back if nothing has changed but what no answer
 depends on, as indexes or the output of a check.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from sys import intern
 from types import MappingProxyType
 from typing import Any
 
 from graydns.model.catalog import CRITICAL, ONE_EACH, PASSING, WARNING, Instance, NodeView, ServiceView, Weights
 from graydns.model.errors import Unreadable
+from graydns.steps import run
 
 #: Shared by the many that have none.
 _NO_META: Mapping[str, str] = MappingProxyType({})
@@ -21,10 +23,38 @@ _NO_META: Mapping[str, str] = MappingProxyType({})
 _LARGEST = 0xFFFF
 
 
-def read_service(name: str, document: object, before: ServiceView | None = None) -> ServiceView:
+def _nobody(reason: str) -> None:
+    """Who is told when nobody wants to know."""
+
+
+def read_service(
+    name: str, document: object, before: ServiceView | None = None, left_out: Callable[[str], None] = _nobody
+) -> ServiceView:
     """The service *name* of ``health/service/NAME``, instances in order of node and id."""
-    told = [_instance(entry) for entry in _list(document, "the service")]
-    instances = tuple(sorted(told, key=lambda instance: (instance.node, instance.id)))
+    return run(service_steps(name, _list(document, "the service"), before, left_out))
+
+
+def service_steps(
+    name: str, entries: Iterable[object], before: ServiceView | None, left_out: Callable[[str], None]
+) -> Generator[None, None, ServiceView]:
+    """The same of its *entries*, one at a step. Those of which none can be read are no service."""
+    known = {} if before is None else {(one.node, one.id): one for one in before.instances}
+    told: list[Instance] = []
+    error: Unreadable | None = None
+    for entry in entries:
+        try:
+            made = _instance(entry)
+        except Unreadable as found:
+            error = found
+            left_out(str(found))
+        else:
+            old = known.get((made.node, made.id))
+            told.append(old if old == made else made)  # objects that are the same are compared at no cost
+        yield
+    if error is not None and not told:
+        raise error
+    told.sort(key=lambda instance: (instance.node, instance.id))
+    instances = tuple(told)
     if before is not None and before.instances == instances:
         return before
     return ServiceView(name, instances)
@@ -53,7 +83,7 @@ def _instance(listed: object) -> Instance:
         service=_text(service, "Service"),
         id=_text(service, "ID"),
         address=_text(service, "Address"),
-        port=_number(service, "Port", 0),
+        port=_port(service),
         tags=_texts(service, "Tags"),
         meta=_meta(service),
         weights=_weights(service),
@@ -66,7 +96,18 @@ def _weights(service: Mapping[str, Any]) -> Weights:
     if weights is None:
         return ONE_EACH
     found = _mapping(weights, "Weights")
-    return Weights(_number(found, "Passing", 1), _number(found, "Warning", 1))
+    return Weights(_weight(found, "Passing"), _weight(found, "Warning"))
+
+
+def _weight(weights: Mapping[str, Any], key: str) -> int:
+    """Consul takes any number from who registers with its catalog; the nearest that records have room for."""
+    return max(0, min(_LARGEST, _number(weights, key, 1)))
+
+
+def _port(service: Mapping[str, Any]) -> int | None:
+    """Consul takes any number here as well, but next to the right port there is none."""
+    port = _number(service, "Port", 0)
+    return port if 0 <= port <= _LARGEST else None
 
 
 def _status(checks: object) -> str:
@@ -97,8 +138,8 @@ def _text(entry: Mapping[str, Any], key: str) -> str:
 
 def _number(entry: Mapping[str, Any], key: str, otherwise: int) -> int:
     number = entry.get(key, otherwise)
-    if type(number) is not int or not 0 <= number <= _LARGEST:
-        raise Unreadable(f"{key}: found {_short(number)}, expected a number from 0 to {_LARGEST}")
+    if type(number) is not int:
+        raise Unreadable(f"{key}: found {_short(number)}, expected a whole number")
     return number
 
 

@@ -2,15 +2,17 @@
 
 ::
 
-    health/state/any, catalog/nodes ── whose checks, which nodes ──► these are not settled any more ──┐
-    catalog/services ── something was registered or removed ───────► none is ────────────────────────┴► asked anew
+    health/state/any, catalog/nodes ── whose checks, which nodes ──► these are not settled any more ──► asked anew
+    catalog/services ──┬─ whose tags, who is new ──────────────────► these are not settled any more ──┘
+                       └─ something was registered or removed ─────► all others are unsure ──► asked, at a pace
 
-Of the checks only those are listed that do not pass: they are few, and one that comes or goes changes the list.
+Of the checks only those are listed that do not pass: they are few, and one that comes or goes changes the list. The
+lists of services and of nodes tell also which names there are at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from functools import partial
 from typing import Any
 
@@ -18,24 +20,22 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 
 from graydns.model.catalog import ServiceView
+from graydns.model.errors import Unreadable
+from graydns.sources.consul.digest import CHECKS, NODES, SERVICES, Digest, digest
 from graydns.sources.consul.kept import Kept, Key
+from graydns.sources.consul.parsing import LARGE
+from graydns.sources.consul.rounds import Rounds
+from graydns.sources.slices import in_slices
+from graydns.steps import run
 from graydns.timing import Clock
 from txconsul import Reply, Watch
 from txconsul.errors import ConsulError
 
-#: Seconds at least between two rounds through what has changed. A long round is followed by as long a rest.
-ROUND = 0.25
+#: The parameters that go with the requests of each watch.
+PARAMETERS: Mapping[str, Mapping[str, str]] = {SERVICES: {}, CHECKS: {"filter": "Status != passing"}, NODES: {}}
 
-#: Requests of a round that are under way at once.
-ABREAST = 16
-
-SERVICES, CHECKS, NODES = "catalog/services", "health/state/any", "catalog/nodes"
-
-#: The watches, and what goes with their requests.
-WATCHES: Mapping[str, Mapping[str, str]] = {SERVICES: {}, CHECKS: {"filter": "Status != passing"}, NODES: {}}
-
-#: A number by service or node that is another one when what was told of it is.
-Digest = Mapping[Key, int]
+#: Which list has the names of a kind.
+LISTS = {"service": SERVICES, "node": NODES}
 
 
 @define(eq=False)
@@ -53,10 +53,11 @@ class _One:
 class Shared:
     """*begin*: a watch of a path, with parameters. *ask*: asks for one service or node; whether Consul can be reached.
     *run*: starts work that ends by itself. *contact*: when the data of a reply were confirmed, *confirm*: takes that
-    for one of the members. All in seconds of *clock*.
+    for one of the members. *stale_after*: how long the lists are believed. All in seconds of *clock*.
     """
 
     clock: Clock = field(repr=False)
+    stale_after: float
     begin: Callable[[str, Mapping[str, str]], Watch] = field(repr=False)
     ask: Callable[[Kept], Coroutine[Deferred[Any], Any, bool]] = field(repr=False)
     run: Callable[[Coroutine[Deferred[Any], Any, None]], None] = field(repr=False)
@@ -64,15 +65,29 @@ class Shared:
     confirm: Callable[[Kept, float], None] = field(repr=False)
     members: dict[Key, Kept] = field(init=False, factory=dict, repr=False)
     _watches: dict[str, _One] = field(init=False, factory=dict, repr=False)
-    _timer: Any = field(init=False, default=None, repr=False)
-    _rests_until: float = field(init=False, default=0.0, repr=False)
-    _abreast: int = field(init=False, default=0, repr=False)
+    _rounds: Rounds = field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._rounds = Rounds(self.clock, self.members, self.ask_now, self.run, self.stale_after)
+
+    def start(self) -> None:
+        """Follow the lists of names."""
+        for path in LISTS.values():
+            self._follow(path)
+
+    def lists(self, key: Key) -> bool | None:
+        """Whether Consul's list has it; None = that is not known, or not any more."""
+        one = self._watches.get(LISTS[key[0]])
+        if one is None or one.digest is None or self.clock.seconds() - one.contact > self.stale_after:
+            return None
+        return key in one.digest
 
     def add(self, kept: Kept) -> None:
         """Ask for *kept* soon, and again whenever it may have changed."""
         self.members[kept.key] = kept
-        for path, params in () if self._watches else WATCHES.items():
-            self._follow(path, params)
+        kept.settled = False
+        for path in PARAMETERS:
+            self._follow(path)
         self.see_to()
 
     def drop(self, kept: Kept) -> None:
@@ -81,15 +96,14 @@ class Shared:
 
     def see_to(self) -> None:
         """Begin a round soon if anything has to be asked."""
-        if self._timer is None and not self._abreast and any(self._unsettled()):
-            wait = max(0.0, self._rests_until - self.clock.seconds())
-            self._timer = self.clock.callLater(wait, self._begin_round)
+        self._rounds.see_to()
 
     async def ask_now(self, kept: Kept) -> bool:
         """Ask for *kept*, unless that is being done; whether Consul can be reached, for all that we know."""
         if kept.asking:
             return True
         kept.asking = kept.settled = True  # what changes from now on unsettles it again
+        kept.unsure = False
         reached = False
         try:
             reached = await self.ask(kept)
@@ -100,99 +114,65 @@ class Shared:
 
     def stop(self) -> None:
         """End the watches."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._rounds.stop()
         for one in self._watches.values():
             one.watch.cancel()
 
-    def _follow(self, path: str, params: Mapping[str, str]) -> None:
-        one = self._watches[path] = _One(self.begin(path, params))
+    def _follow(self, path: str) -> None:
+        if path in self._watches:
+            return
+        one = self._watches[path] = _One(self.begin(path, PARAMETERS[path]))
         failed = one.watch.failed
 
         def lost(error: ConsulError) -> None:
             one.index = None
             failed(error)
 
-        one.watch.heard, one.watch.failed = partial(self._heard, path), lost
-        self.run(_exhaust(one.watch))
+        one.watch.heard, one.watch.failed = partial(self._heard, path, one), lost
+        self.run(self._read(path, one))
 
-    def _unsettled(self) -> Iterator[Kept]:
-        return (kept for kept in self.members.values() if not kept.settled and not kept.asking)
+    def _heard(self, path: str, one: _One, reply: Reply) -> None:
+        if not one.watch.changed:
+            self._told(path, one, reply, one.digest)
 
-    def _heard(self, path: str, reply: Reply) -> None:
-        one = self._watches[path]
-        if one.index != reply.index:
-            self._unsettle(path, one, reply)
+    async def _read(self, path: str, one: _One) -> None:
+        """Read what *one* tells, until it ends."""
+        async for reply in one.watch:
+            steps: Generator[None, None, Digest] = digest(path, reply.body)
+            try:
+                found = run(steps) if len(reply.body) <= LARGE else await in_slices(self.clock, steps)
+            except Unreadable:
+                self._told(path, one, reply, None)
+            else:
+                self._told(path, one, reply, found)
+
+    def _told(self, path: str, one: _One, reply: Reply, found: Digest | None) -> None:
+        before, one.digest = one.digest, found
+        woken, lost, one.index = one.index != reply.index, one.index is None, reply.index
+        if lost or before is None or found is None:
+            for kept in self.members.values() if woken or found is None else ():
+                kept.settled = False
+        else:
+            changed = {key for key, _ in before.items() ^ found.items()} if found is not before else set()
+            self._unsettle(changed, woken and path == SERVICES)
         one.contact = self.contact(reply)
         # What is settled is as it was when the one of them that was silent longest last said so.
         contact = min(each.contact for each in self._watches.values())
         for kept in self.members.values():
-            if kept.settled and not kept.asking:
+            if kept.settled and not kept.unsure and not kept.asking:
                 self.confirm(kept, contact)
         self.see_to()
 
-    def _unsettle(self, path: str, one: _One, reply: Reply) -> None:
-        """Find out who may have changed."""
-        before, lost = one.digest, one.index is None
-        one.index, one.digest = reply.index, _digest(path, reply.json)
-        if before is None or one.digest is None or lost:
-            for kept in self.members.values():
-                kept.settled = False
-            return
-        changed = {key for key, _ in before.items() ^ one.digest.items()}
+    def _unsettle(self, changed: set[Key], others: bool) -> None:
+        """Have those asked for that *changed*, or whose nodes did; *others*: the rest may have as well."""
         nodes = {name for kind, name in changed if kind == "node"}
-        for key, kept in self.members.items():
+        for key, kept in self.members.items() if changed or others else ():
             if key in changed or (nodes and _is_on(kept, nodes)):
                 kept.settled = False
-
-    def _begin_round(self) -> None:
-        self._timer, self._abreast = None, ABREAST
-        left, began = iter(list(self._unsettled())), self.clock.seconds()
-        for _ in range(ABREAST):
-            self.run(self._go_through(left, began))
-
-    async def _go_through(self, left: Iterator[Kept], began: float) -> None:
-        """Ask for what is *left*; if Consul cannot be reached, another second may do better."""
-        reached = True
-        try:
-            while reached and (kept := next(left, None)) is not None:
-                reached = kept.settled or await self.ask_now(kept)
-        finally:
-            self._abreast -= 1
-            if not self._abreast:
-                now = self.clock.seconds()
-                self._rests_until = now + max(ROUND, now - began)
-        if reached:
-            self.see_to()
-
-
-async def _exhaust(watch: Watch) -> None:
-    """Keep *watch* going; what it says is heard already."""
-    async for _ in watch:
-        pass
+            elif others:
+                kept.unsure = True
 
 
 def _is_on(kept: Kept, nodes: set[str]) -> bool:
     view = kept.view
     return isinstance(view, ServiceView) and any(instance.node.lower() in nodes for instance in view.instances)
-
-
-def _digest(path: str, document: Any) -> Digest | None:
-    """What *document* says of each, in short; None if that cannot be told, as of registrations, whose list has no
-    more than names and tags."""
-    found: dict[Key, int] = {}
-    if path == SERVICES or not isinstance(document, list):
-        return None
-    try:
-        for entry in document:
-            if path == NODES:
-                key, told = ("node", entry["Node"].lower()), hash((entry["Address"], str(entry["Meta"])))
-            else:
-                service, node = entry["ServiceName"], entry["Node"]
-                key = ("service", service.lower()) if service else ("node", node.lower())
-                told = hash((node, entry["CheckID"], entry["ServiceID"], entry["Status"]))
-            found[key] = found.get(key, 0) ^ told
-    except (TypeError, KeyError, AttributeError):
-        return None
-    return found

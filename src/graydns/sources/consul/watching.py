@@ -16,6 +16,6 @@ HOLD, HOLD_PART = 30.0, 0.4
 def begin_watch(
     consul: Consul, path: str, params: Mapping[str, str | bool] | None = None, *, stale_after: float, clock: Clock
 ) -> Watch:
-    """A watch of *path* that hears of Consul well within *stale_after* seconds."""
+    """A watch of *path* that hears of Consul well within *stale_after* seconds; its Replies are not parsed."""
     wait = min(HOLD, HOLD_PART * stale_after)
-    return watch(consul, path, params, wait=wait, clock=clock, random=random.random)
+    return watch(consul, path, params, wait=wait, parse=False, clock=clock, random=random.random)

@@ -1,0 +1,55 @@
+"""Large lists, entry by entry: the same as all at once."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graydns.model.errors import Unreadable
+from graydns.sources.consul import parsing
+
+_documents = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+def one_by_one(body: bytes) -> list[Any]:
+    """The entries of *body* as of a large one."""
+    return list(parsing._one_by_one(body, "it"))
+
+
+@given(st.lists(_documents), st.sampled_from([None, 1]))
+def test_the_same_as_all_at_once(documents: list[Any], indent: int | None) -> None:
+    """Whatever the entries are, and whatever space is between them."""
+    assert one_by_one(json.dumps(documents, indent=indent).encode()) == documents
+
+
+@given(st.lists(_documents, max_size=3), st.data())
+def test_damage_is_unreadable(documents: list[Any], data: st.DataObject) -> None:
+    """A body with one octet less, or another one, is still JSON or Unreadable, and nothing else is raised."""
+    body = bytearray(json.dumps(documents).encode())
+    wanted: Any = None
+    at = data.draw(st.integers(0, len(body) - 1))
+    body[at : at + 1] = data.draw(st.binary(max_size=1))
+    found: list[Any] | None = None
+    with suppress(Unreadable):
+        found = one_by_one(bytes(body))
+    with suppress(ValueError):
+        wanted = json.loads(body.decode())
+    assert found == (wanted if isinstance(wanted, list) else None)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"5", b"[1 2]", b"[1", b"\xff[]", b"[" * 100_000])
+@pytest.mark.parametrize("large", [0, parsing.LARGE])
+def test_what_is_no_list(body: bytes, large: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At either size."""
+    monkeypatch.setattr(parsing, "LARGE", large)
+    with pytest.raises(Unreadable):
+        list(parsing.entries(body, "it"))
