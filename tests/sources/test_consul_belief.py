@@ -36,7 +36,7 @@ async def test_lost_rights_look_like_nothing_and_change_nothing(guarded_agent: C
         assert await learnt(feed, "web") == ["192.0.2.1"]
         await rules("")
         for kept in feed._kept.values():
-            await feed._ask(kept)  # as its watch does when the wait is over
+            await feed._allotting.ask(kept)  # as its watch does when the wait is over
         assert doubted(feed)
         assert addresses(feed, "web") == ["192.0.2.1"]
         await rules(READ)
@@ -129,7 +129,7 @@ def shown(feed: Feed) -> list[int]:
 async def told(feed: Feed) -> None:
     """Take what Consul says now, as a watch does."""
     for kept in list(feed._kept.values()):
-        await feed._ask(kept)
+        await feed._allotting.ask(kept)
 
 
 @on_reactor

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(90)
 
 def listed(feed: Feed, name: str) -> bool | None:
     """Whether Consul's list of services has it."""
-    return feed._shared.lists(("service", name))
+    return feed._allotting.shared.lists(("service", name))
 
 
 @on_reactor
@@ -134,5 +134,5 @@ async def test_a_name_that_is_no_path_does_not_exist(agent: ConsulServer) -> Non
             assert addresses(feed, name) == []
             assert (feed.figures().watches, feed.figures().shared, feed.figures().errors) == (0, 0, number + 1)
             assert await learnt(feed, f".{number}/../x") == []
-            feed.errors = number + 1
+            feed._allotting.errors = number + 1
         assert feed.figures().age < 60

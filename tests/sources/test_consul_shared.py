@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(90)
 
 def is_settled(feed: Feed) -> bool:
     """Whether every shared watch has spoken, and everything was asked for since."""
-    watches, members = feed._shared._watches.values(), feed._shared.members.values()
+    watches, members = feed._allotting.shared._watches.values(), feed._allotting.shared.members.values()
     return all(one.index for one in watches) and all(kept.settled and not kept.asking for kept in members)
 
 
@@ -68,7 +68,7 @@ async def test_a_failed_first_question_is_asked_again(agent: ConsulServer) -> No
         agent.kill()
         with pytest.raises(ResolveError):
             await feed.learn(NotYetKnown("service", "web"))
-        assert feed.errors > 0
+        assert feed._allotting.errors > 0
         assert feed.figures().last_error
         agent.start()
         await in_thread(agent.wait_ready)
@@ -122,7 +122,7 @@ async def test_checks_of_others_have_nobody_asked(agent: ConsulServer) -> None:
             await in_thread(agent.must, "PUT", "/v1/agent/service/register", body)
         await learnt(feed, "web")
         await until(lambda: is_settled(feed))
-        kept, checks = feed._kept["service", "web"], feed._shared._watches["health/state/any"]
+        kept, checks = feed._kept["service", "web"], feed._allotting.shared._watches["health/state/any"]
         heard = 0
         for number in range(10):
             before = checks.index

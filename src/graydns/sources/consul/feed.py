@@ -13,7 +13,7 @@ What Consul said last is kept while it says nothing. What vanishes is believed o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from attrs import define, field
@@ -22,20 +22,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from graydns.model.catalog import NodeView, ServiceView
-from graydns.model.errors import NotYetKnown, ResolveError, Unreadable
-from graydns.model.text import printable
-from graydns.sources.consul.belief import Belief
+from graydns.model.errors import NotYetKnown, ResolveError
+from graydns.sources.consul.allotting import Allotting
 from graydns.sources.consul.figures import FeedFigures
 from graydns.sources.consul.kept import Kept, Key, Told, View, is_there, key_of
-from graydns.sources.consul.parsing import LARGE
 from graydns.sources.consul.seeking import Seeking
-from graydns.sources.consul.shared import Shared
-from graydns.sources.consul.watching import begin_watch
-from graydns.sources.slices import in_slices, rest
-from graydns.steps import run
+from graydns.sources.consul.taking import NO_REACHABLE_AUTHORITY, Taking
 from graydns.timing import Clock
-from txconsul import Consul, Reply, Watch
-from txconsul.errors import ConsulError, Failing, Refused, Unreachable
+from txconsul import Consul
 
 #: Services and nodes that have a watch of their own.
 MOST_WATCHES = 100
@@ -48,12 +42,6 @@ PATIENCE = 2.0
 
 #: Seconds after which what nobody has asked for is let go, twice that at most.
 IDLE = 600.0
-
-#: What Consul's HTTP interface says to paths that it cannot have: it leads elsewhere, or refuses them.
-_NO_PATH = (301, 400)
-
-#: Info code of RFC 8914: No Reachable Authority.
-_NO_REACHABLE_AUTHORITY = 22
 
 
 @define(eq=False)
@@ -72,14 +60,10 @@ class Feed:
     guarded: bool = False
     most_watches: int = MOST_WATCHES
     told: Callable[[ServiceView], None] = field(init=False, default=lambda view: None, repr=False)
-    errors: int = field(init=False, default=0)
-    _last_error: str | None = field(init=False, default=None, repr=False)
-    _pinned: frozenset[Key] = field(init=False, default=frozenset(), repr=False)
     _kept: dict[Key, Kept] = field(init=False, factory=dict, repr=False)
-    _watches: int = field(init=False, default=0, repr=False)
     _tasks: set[Deferred[None]] = field(init=False, factory=set, repr=False)
-    _belief: Belief = field(init=False, repr=False)
-    _shared: Shared = field(init=False, repr=False)
+    _taking: Taking = field(init=False, repr=False)
+    _allotting: Allotting = field(init=False, repr=False)
     _seeking: Seeking = field(init=False, repr=False)
     _swept: float = field(init=False, default=0.0, repr=False)
     _ticking: Any = field(init=False, default=None, repr=False)
@@ -89,11 +73,18 @@ class Feed:
     _log = Logger()
 
     def __attrs_post_init__(self) -> None:
-        self._belief = Belief(self.consul, self.guarded, self._read)
-        self._shared = Shared(
-            self.clock, self.stale_after, self._watch, self._ask, self._run, self._contact, self._confirm
+        self._taking = Taking(self.consul, self.clock, self.guarded, self._know)
+        self._allotting = watches = Allotting(
+            self.consul,
+            self.clock,
+            self.stale_after,
+            self.most_watches,
+            self._run,
+            self._taking.take,
+            self._confirmed,
+            self._impossible,
         )
-        self._seeking = Seeking(self.clock, self._shared.lists, self._ask, self._adopt, self._run)
+        self._seeking = Seeking(self.clock, watches.shared.lists, watches.ask, self._adopt, self._run)
 
     def service(self, name: str) -> ServiceView | None:
         """As ``Catalog``."""
@@ -121,14 +112,14 @@ class Feed:
         kept = self._kept.values()
         return FeedFigures(
             known=sum(each.view is not None for each in kept),
-            watches=self._watches,
-            shared=len(self._shared.members),
+            watches=len(self._allotting.own),
+            shared=len(self._allotting.shared.members),
             stale=sum(each.stale for each in kept),
             doubted=sum(each.is_unseen for each in kept),
             unread=sum(each.unread for each in kept),
             age=max((now - each.seen for each in kept if each.view is not None), default=0.0),
-            errors=self.errors,
-            last_error=self._last_error,
+            errors=self._allotting.errors,
+            last_error=self._allotting.last_error,
         )
 
     def remembered(self) -> list[Told]:
@@ -150,19 +141,19 @@ class Feed:
     def pin(self, names: Iterable[str]) -> None:
         """Watch these services from now on, and never let them go, whether anybody asks or not; no others that were
         pinned before."""
-        self._pinned = frozenset(("service", name) for name in names)
-        for key in self._pinned:
-            if key not in self._kept:
+        self._allotting.pinned = frozenset(("service", name) for name in names)
+        for key in self._allotting.pinned:
+            if (kept := self._kept.get(key)) is None:
                 self._begin(key)
-            elif key in self._shared.members:
-                self._share(self._kept[key])
+            elif key in self._allotting.shared.members:
+                self._allotting.follow(kept)
 
     async def learn(self, missing: NotYetKnown) -> None:
         """Wait until what is *missing* is known. Raises ResolveError if Consul does not say it in time."""
         key, told = (missing.kind, missing.name), Deferred[None]()
         self._wake()
         kept = self._kept.get(key)
-        if kept is None and self._shared.lists(key):
+        if kept is None and self._allotting.shared.lists(key):
             kept = self._begin(key)
         if kept is None:
             if self._seeking.denied(key) is not None:
@@ -178,7 +169,7 @@ class Feed:
         try:
             await told
         except CancelledError:
-            raise ResolveError("Consul has not said yet what it knows of it", ede=_NO_REACHABLE_AUTHORITY) from None
+            raise ResolveError("Consul has not said yet what it knows of it", ede=NO_REACHABLE_AUTHORITY) from None
         finally:
             if told in kept.waiting:
                 kept.waiting.remove(told)
@@ -189,10 +180,7 @@ class Feed:
         """End every watch."""
         if self._ticking is not None:
             self._ticking.cancel()
-        for kept in self._kept.values():
-            if kept.watch is not None:
-                kept.watch.cancel()
-        self._shared.stop()
+        self._allotting.stop()
         for task in tuple(self._tasks):
             task.cancel()
 
@@ -208,8 +196,8 @@ class Feed:
         if self._ticking is None:
             self._ticking = self.clock.callLater(1.0, self._tick)
             self._swept = self.clock.seconds()
-            self._run(self._belief.note_rights())
-            self._shared.start()
+            self._run(self._taking.belief.note_rights())
+            self._allotting.shared.start()
 
     def _begin(self, key: Key) -> Kept:
         """Have it followed from now on."""
@@ -231,37 +219,7 @@ class Feed:
         self._wake()
         self._make_room()
         self._kept[kept.key] = kept
-        self._share(kept)
-
-    def _share(self, kept: Kept) -> None:
-        """Give *kept* a watch of its own: a free one, or if it is pinned one of those that are not; else what all
-        share."""
-        if self._watches >= self.most_watches and kept.key in self._pinned:
-            self._free_one()
-        if self._watches < self.most_watches:
-            self._shared.drop(kept)
-            self._watches += 1
-            kept.watch = watch = self._watch(kept.path)
-            watch.heard = lambda reply: self._heard(kept, reply)
-            watch.failed = lambda error: self._refused(kept, error)
-            self._run(self._follow(kept, watch))
-        else:
-            self._shared.add(kept)
-
-    def _free_one(self) -> None:
-        """Take a watch from what is not pinned: first from what does not exist, then from what nobody asked for."""
-        own = [kept for kept in self._kept.values() if kept.watch is not None and kept.key not in self._pinned]
-        if not own:
-            return
-        kept = min(own, key=lambda each: (each.view is not None and is_there(each.view), each.asked))
-        self._end_watch(kept)
-        self._shared.add(kept)
-
-    def _end_watch(self, kept: Kept) -> None:
-        if kept.watch is not None:
-            kept.watch.cancel()
-            kept.watch = None
-            self._watches -= 1
+        self._allotting.follow(kept)
 
     def _make_room(self) -> None:
         """Let go of what was not asked for lately, if too much is known; never of what is pinned."""
@@ -271,63 +229,22 @@ class Feed:
             key = next(iter(self._kept))
             kept = self._kept.pop(key)
             self._kept[key] = kept  # now it is the last one
-            if key in self._pinned or kept.waiting:
+            if key in self._allotting.pinned or kept.waiting:
                 continue
             if kept.asked and kept.view is not None and is_there(kept.view):
                 kept.asked = False
             else:
                 self._let_go(kept)
 
-    def _watch(self, path: str, params: Mapping[str, str] | None = None) -> Watch:
-        made = begin_watch(self.consul, path, params, stale_after=self.stale_after, clock=self.clock)
-        made.failed = self._failed
-        return made
-
-    async def _follow(self, kept: Kept, watch: Watch) -> None:
-        """Take what the watch of *kept* tells, until it ends."""
-        async for reply in watch:
-            await self._take(kept, reply)
-
     async def _ask_now(self, kept: Kept) -> None:
-        await self._shared.ask_now(kept)
+        await self._allotting.shared.ask_now(kept)
 
-    async def _ask(self, kept: Kept) -> bool:
-        """Ask once for *kept*, which has no watch; whether there is any use in asking for others."""
-        try:
-            reply = await self.consul.request("GET", kept.path, {"stale": True}, parse=False)
-        except ConsulError as error:
-            self._refused(kept, error)
-            return not isinstance(error, (Unreachable, Failing))
-        self._heard(kept, reply)
-        await self._take(kept, reply)
-        return True
-
-    def _failed(self, error: ConsulError) -> None:
-        self.errors += 1
-        self._last_error = str(error)
-
-    def _refused(self, kept: Kept, error: ConsulError) -> None:
-        """Consul could not be asked for *kept*. If it cannot have such a name, there is no such thing."""
-        self._failed(error)
-        if kept.view is None and isinstance(error, Refused) and error.reply.status in _NO_PATH:
-            self._end_watch(kept)
-            self._shared.drop(kept)
-            kept.seen = float("inf")  # it cannot become another one
-            self._know(kept, kept.nothing)
-
-    def _contact(self, reply: Reply) -> float:
-        """When the servers' leader last confirmed what *reply* says: a server that lost him answers on."""
-        return self.clock.seconds() - (reply.last_contact or 0.0)
-
-    def _heard(self, kept: Kept, reply: Reply) -> None:
+    def _confirmed(self, kept: Kept) -> None:
         self.fresh = True
-        kept.before, kept.index = kept.index, reply.index or 0
-        self._confirm(kept, self._contact(reply))
-
-    def _confirm(self, kept: Kept, contact: float) -> None:
-        """Consul said at *contact* that *kept* is as it is."""
-        kept.seen = max(kept.seen, contact)
         self._age(kept)
+
+    def _impossible(self, kept: Kept) -> None:
+        self._know(kept, kept.nothing)
 
     def _age(self, kept: Kept) -> None:
         """Tell of *kept* if it has become stale, or is so no more."""
@@ -337,53 +254,6 @@ class Feed:
         kept.stale = stale
         self.changed(kept.view)
         self._announce(kept.view)
-
-    async def _read(self, kept: Kept, reply: Reply) -> View:
-        """What *reply* says of *kept*; of megabytes in slices. Raises Unreadable."""
-        left_out: list[str] = []
-        steps = kept.reading(reply, left_out.append)
-        try:
-            if len(reply.body) <= LARGE:
-                view = run(steps)
-            else:
-                await rest(self.clock, 0)  # it has just been put together, and that takes long as well
-                view = await in_slices(self.clock, steps)
-        except Unreadable as error:
-            self._note_unread(kept, max(1, len(left_out)), str(error))
-            raise
-        self._note_unread(kept, len(left_out), left_out[0] if left_out else "")
-        return view
-
-    def _note_unread(self, kept: Kept, count: int, why: str) -> None:
-        """Note that so many instances are left out; in the log once, until all are understood again."""
-        if count and not kept.unread:
-            said = printable(f"{count} instances of {kept.key[1]}, the first: {why}")
-            self._log.warn("what Consul says is not understood and left out: {said}", said=said)
-        kept.unread = count
-
-    async def _take(self, kept: Kept, reply: Reply) -> None:
-        told = None if kept.watch is not None else (hash(reply.body), reply.filtered)
-        if told is not None and kept.told == told:
-            kept.doubted = False
-            return
-        try:
-            view = await self._read(kept, reply)
-        except Unreadable:
-            if kept.view is None:
-                kept.tell(ResolveError("what Consul says of it is not understood", ede=_NO_REACHABLE_AUTHORITY))
-            return
-        before, unseen = kept.view, kept.is_unseen
-        if is_there(view):
-            kept.doubted = False
-            view = await self._belief.completed(kept, view, reply)
-        elif before is not None and is_there(before) and not await self._belief.is_gone(kept, reply):
-            kept.doubted = True
-        if kept.is_unseen and not unseen:
-            name, part = printable(kept.key[1]), "" if kept.doubted else "a part of "
-            self._log.warn("{part}{name} has vanished from a Consul that may not know it; kept", part=part, name=name)
-        if not kept.doubted:
-            kept.told = told
-            self._know(kept, view)
 
     def _know(self, kept: Kept, view: View) -> None:
         """Have *view*, and tell whoever wants to know."""
@@ -405,8 +275,8 @@ class Feed:
         self._ticking = self.clock.callLater(1.0, self._tick)
         for kept in self._kept.values():
             self._age(kept)
-        self._shared.see_to()
-        self._run(self._belief.note_rights())
+        self._allotting.shared.see_to()
+        self._run(self._taking.belief.note_rights())
         if now - self._swept >= IDLE:
             self._swept = now
             self._sweep()
@@ -417,7 +287,7 @@ class Feed:
         for kept in list(self._kept.values()):
             if kept.stale or kept.view is None or kept.waiting:
                 continue
-            if not kept.asked and kept.key not in self._pinned:
+            if not kept.asked and kept.key not in self._allotting.pinned:
                 self._let_go(kept)
             else:
                 self.changed(kept.view)
@@ -427,8 +297,7 @@ class Feed:
         del self._kept[kept.key]
         if kept.view is not None:
             self.changed(kept.view)
-        self._shared.drop(kept)
-        self._end_watch(kept)
+        self._allotting.leave(kept)
 
     def _run(self, work: Coroutine[Deferred[Any], Any, None]) -> None:
         task = Deferred.fromCoroutine(work)
