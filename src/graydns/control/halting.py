@@ -5,7 +5,7 @@ It holds here at once, Consul or not; on the other nodes, and here as there, onc
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from attrs import define
@@ -60,8 +60,7 @@ class Halting:
             self._check_live(wire)
             done = await self._control.alone(lambda: changing.revert(name, actor))
             return {**done, "nodes": "this one"}
-        await publishing.remove(self.centre.consul, self._abort_key(wire))
-        ended = await self._comes_true(lambda: wire not in state.aborts)
+        ended = await self._end({self._abort_key(wire), *self.centre.halts.aborting(wire)})
         done = {"service": to_text(wire), "before": {"aborted": True}, "after": {"aborted": not ended}}
         if to_text(wire) in state.live.services:
             done["after"] = (await self._control.alone(lambda: changing.revert(name, actor)))["after"]
@@ -79,14 +78,18 @@ class Halting:
         """End that for *tenant*, or for all, however they were switched off."""
         state, changing, before = self._state, self._control.changing, self._state.gray_off
         ours = set(state.off) if tenant is None else {tenant} & set(state.off)
-        for name in sorted(ours):
-            await publishing.remove(self.centre.consul, self._off_key(name))
-        ended = await self._comes_true(lambda: not ours & set(state.off))
+        ended = await self._end({self._off_key(name) for name in ours})
         if not ours or tenant in state.live.gray_off or (tenant is None and state.live.gray_off):
             done = await self._control.alone(lambda: changing.on(tenant, actor))
             if not ours:
                 return {**done, "nodes": "this one"}
         return _over({"before": {"gray_off": before}, "after": {"gray_off": state.gray_off}}, ended)
+
+    async def _end(self, keys: Collection[str]) -> bool:
+        """Take *keys* out of KV, and have them over here once Consul has told so; whether it has."""
+        for key in sorted(keys):
+            await publishing.remove(self.centre.consul, key)
+        return await self._comes_true(lambda: self.centre.let_go(keys))
 
     def _check_live(self, name: bytes) -> None:
         """Raise ControlError if nothing of a service was changed live, and it is the policy that says something."""

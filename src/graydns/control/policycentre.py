@@ -13,7 +13,7 @@ A refused revision changes nothing: its reason is in the log, in ``status`` and 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from attrs import evolve
@@ -25,9 +25,9 @@ from twisted.python.failure import Failure
 from graydns.config.consul import Consul as Config
 from graydns.config.consul import PolicyCentre as Policy
 from graydns.control.control import Control
-from graydns.control.halts import Halts
+from graydns.control.haltwatch import HaltWatch
 from graydns.control.policystore import PolicyStore
-from graydns.control.publishing import listed
+from graydns.control.publishing import Rows, listed
 from graydns.model.errors import ConfigError, ControlError
 from graydns.model.name import to_text
 from graydns.sources.consul.service import ask_datacenter
@@ -68,8 +68,7 @@ class PolicyCentre(Service):
         self._store = PolicyStore(control.state.began.data)
         self._from = "consul"
         self._listing: KeyValues | None = None
-        self._index = self._before = 0
-        self._halts = Halts(control.state, policy.prefix)
+        self.halts = HaltWatch(consul, control, reactor, policy.prefix)
         self._unkept = False
         self._lock = DeferredLock()
         self._watch: Any = None
@@ -83,7 +82,7 @@ class PolicyCentre(Service):
         self.accepted = acceptance.State(kept.mark)
         if isinstance(kept.mark, Lost):
             self._log.error("the highest revision that was accepted is not known: {why}", why=kept.mark.why)
-        self._halts.take(kept.copy, keep_old=False)
+        self.halts.restore(kept.copy, kept.seen)
         plain = state.plain
         if active_key(self.terms.prefix) in kept.copy:
             self.heard, self._from = kept.at, "disk"
@@ -109,6 +108,7 @@ class PolicyCentre(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         if self._nap is not None and self._nap.active():
             self._nap.cancel()
+        self.halts.stop()
         if self._watch is not None:
             self._watch.cancel()
         if self._running is not None:
@@ -164,26 +164,29 @@ class PolicyCentre(Service):
         self._watch = begin_watch(self.consul, path, {"recurse": True}, stale_after=silence, clock=self._reactor)
         self._watch.heard = self._hear
         async for reply in self._watch:
-            self._take(listed(reply).values)
+            self._take(listed(reply))
 
     def _failed(self, failure: Failure) -> None:
         if not isinstance(failure.value, CancelledError):
             self._log.failure("following the policies", failure)
 
     def _hear(self, reply: Reply) -> None:
-        self._before, self._index = self._index, reply.index or 0
+        self.halts.hear(reply.index or 0)
         self.heard, self._from = self.control.state.wall(), "consul"
 
-    def _take(self, listing: KeyValues) -> None:
-        """Take up *listing*: its halts now, whatever else goes on, and its revision as soon as that can be."""
-        self._listing = listing
-        # A halt that has vanished is over only if Consul is in a state to know: one that was restored, or shows us
-        # less than it did, has no higher index; and it has no revision that is active either.
-        knows = self._index > self._before and (not self.revision or active_key(self.terms.prefix) in listing)
-        if self._halts.take(listing, keep_old=not knows):
-            state = self.control.state
-            state.serve(state.base, state.live)
+    def let_go(self, keys: Collection[str]) -> bool:
+        """Whether the halts of *keys*, which were taken out of KV, are over here: they are once Consul shows none."""
+        if not self.halts.is_gone(keys):
+            return False
+        if self.halts.drop(keys):
             self._unkept = True
+            self._begin()
+        return True
+
+    def _take(self, rows: Rows) -> None:
+        """Take up *rows*: its halts now, whatever else goes on, and its revision as soon as that can be."""
+        self._listing = rows.values
+        self._unkept = self.halts.take(rows) or self._unkept
         self._begin()
 
     def _begin(self) -> None:
@@ -197,6 +200,7 @@ class PolicyCentre(Service):
             if self._unkept:
                 self._unkept = False
                 await self._keep_halts()
+                await self.halts.tell()
             if self._listing is not None:
                 await self._judge(self._listing)
         finally:
@@ -268,8 +272,8 @@ class PolicyCentre(Service):
     async def _keep(self, mark: High, revision: Revision | None) -> None:
         if isinstance(mark, Lost):
             return  # the file is evidence until somebody resets the mark
-        now, halts = self.control.state.wall(), self._halts.keys
-        await self.control.changing.in_thread(lambda: self._store.keep(mark, revision, now, halts))
+        now, halts, seen = self.control.state.wall(), self.halts.keys, self.halts.seen
+        await self.control.changing.in_thread(lambda: self._store.keep(mark, revision, now, halts, seen))
 
     def _terms_of(self, copy: KeyValues) -> Terms:
         """The terms for *copy*. Where no datacenter is configured, and Consul cannot be asked, it is the one that was

@@ -3,12 +3,12 @@
 ::
 
     {"format": 1, "mark": {"revision": 7, "digest": "…", "spared": null}, "copy": {"<key>": "<base64>", …},
-     "kept": "…Z", "sha256": "…"}
+     "seen": {"index": 41, "created": 12}, "kept": "…Z", "sha256": "…"}
 
 *mark* is the highest revision ever accepted (``acceptance.Mark``), null before the first. *copy*: the keys of the one
 that runs, as they were in KV, and those of what is aborted, or off: they are judged again when they are loaded,
 signature and mark included. The two are one file so that neither can be newer than the other; *sha256* is that of the
-canonical JSON of the rest.
+canonical JSON of the rest; *seen* tells a Consul that lost its data (``halts.Seen``).
 
 WITNESS stands beside it from the first mark on, so that a file which was deleted is told from one that never was.
 What is here waits for the disk: call it in a thread.
@@ -34,6 +34,7 @@ from graydns.config.misfit import Misfits, misfits
 from graydns.config.scalar import Choice, Integer, Text
 from graydns.config.strategy import moment_text, read_moment
 from graydns.control.disk import write_durably
+from graydns.control.halts import Seen
 from graydns.sources.policy.acceptance import High, Lost, Mark, Revision
 from graydns.sources.policy.reading import KeyValues
 
@@ -46,6 +47,9 @@ CHECKSUM = "sha256"
 
 
 Digest = Text("SHA-256", pattern="[0-9a-f]{64}")
+
+
+_NOTHING = Seen()
 
 
 def _read_octets(value: object, /) -> bytes:
@@ -63,20 +67,30 @@ class _Mark:
 
 
 @frozen
+class _Seen:
+    index: Annotated[int, Integer(0, MOST_REVISION)]
+    created: Annotated[int, Integer(0, MOST_REVISION)]
+
+
+@frozen
 class _File:
     format: Annotated[str, Choice(("1",))]
     mark: _Mark | None
     copy: Mapping[Annotated[str, Text("a key", most=4096, pattern=r"(?s:.*)")], Annotated[bytes, _read_octets]]
     kept: Annotated[int, read_moment]
+    seen: _Seen | None = None
 
 
 @frozen
 class Kept:
-    """What was kept. *copy*: to be offered as a listing; empty = no revision runs. *at*: Unix seconds, 0 = never."""
+    """What was kept. *copy*: to be offered as a listing; empty = no revision runs. *at*: Unix seconds, 0 = never.
+    *seen*: what Consul was like then; a file that does not say it knows of none that is like it.
+    """
 
     mark: High = None
     copy: KeyValues = field(factory=dict, repr=False)
     at: int = 0
+    seen: Seen = _NOTHING
 
 
 @frozen
@@ -114,7 +128,14 @@ class PolicyStore:
                 self._bear_witness()
         return kept
 
-    def keep(self, mark: Mark | None, revision: Revision | None, now: float, halts: KeyValues | None = None) -> None:
+    def keep(
+        self,
+        mark: Mark | None,
+        revision: Revision | None,
+        now: float,
+        halts: KeyValues | None = None,
+        seen: Seen = _NOTHING,
+    ) -> None:
         """Keep *mark*, *revision* as the one that runs, and the keys *halts*.
 
         Raises OSError, and then the file is as it was.
@@ -126,6 +147,7 @@ class PolicyStore:
             "format": 1,
             "mark": None if mark is None else asdict(mark),
             "copy": {key: base64.b64encode(value).decode() for key, value in entries.items()},
+            "seen": asdict(seen),
             "kept": moment_text(int(now)),
         }
         write_durably(self.path, [canonical({**rest, CHECKSUM: _checksum(rest)}), b"\n"])
@@ -149,7 +171,8 @@ def _kept(value: object) -> Kept:
         raise misfits("another checksum", "the one of what is there")
     made = new_converter()
     register(made, _Mark)
+    register(made, _Seen)
     register(made, _File)
     file: _File = made.structure(as_texts(rest), _File)
     mark = None if file.mark is None else Mark(**asdict(file.mark))
-    return Kept(mark, file.copy, file.kept)
+    return Kept(mark, file.copy, file.kept, Seen(0, -1) if file.seen is None else Seen(**asdict(file.seen)))

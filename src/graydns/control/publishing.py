@@ -44,17 +44,19 @@ MOST_LISTED = 50
 
 @frozen
 class Rows:
-    """Keys of KV: what they hold, and the index of their last change."""
+    """Keys of KV: what they hold, and the indexes of their last change and of their making."""
 
     values: KeyValues = field(repr=False)
     indexes: Mapping[str, int] = field(repr=False)
+    created: Mapping[str, int] = field(factory=dict, repr=False)
 
 
 def listed(reply: Reply) -> Rows:
     """The rows in *reply* to a query with ``recurse``."""
     rows = reply.json or []
     values = {row["Key"]: base64.b64decode(row["Value"] or "") for row in rows}
-    return Rows(values, {row["Key"]: int(row["ModifyIndex"]) for row in rows})
+    changed, created = ({row["Key"]: int(row[index]) for row in rows} for index in ("ModifyIndex", "CreateIndex"))
+    return Rows(values, changed, created)
 
 
 async def read_rows(consul: Consul, prefix: str) -> Rows:
@@ -148,6 +150,11 @@ async def activate(consul: Consul, prefix: str, number: int, rows: Rows) -> None
 async def put(consul: Consul, key: str, text: str) -> None:
     """Have *key*, whatever was there. Raises ControlError."""
     await _ask(consul, "PUT", f"kv/{key}", body=text)
+
+
+async def put_new(consul: Consul, key: str, value: bytes) -> None:
+    """Have *key* if there is none. Raises ControlError."""
+    await transact(consul, [_put(key, value, 0)])
 
 
 async def remove(consul: Consul, key: str) -> None:
