@@ -27,7 +27,7 @@ from graydns.config.consul import PolicyCentre as Policy
 from graydns.control.control import Control
 from graydns.control.haltwatch import HaltWatch
 from graydns.control.policystore import PolicyStore
-from graydns.control.publishing import Rows, listed
+from graydns.control.publishing import Rows, followed
 from graydns.model.errors import ConfigError, ControlError
 from graydns.model.name import to_text
 from graydns.sources.consul.service import ask_datacenter
@@ -164,7 +164,7 @@ class PolicyCentre(Service):
         self._watch = begin_watch(self.consul, path, {"recurse": True}, stale_after=silence, clock=self._reactor)
         self._watch.heard = self._hear
         async for reply in self._watch:
-            self._take(listed(reply))
+            self._take(followed(reply, self.terms.prefix))
 
     def _failed(self, failure: Failure) -> None:
         if not isinstance(failure.value, CancelledError):
