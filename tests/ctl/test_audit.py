@@ -23,7 +23,7 @@ def verify(folder: Path, *words: str, typed: str = "") -> Result:
 def folder(tmp_path: Path) -> Path:
     """With a log of five lines, published at the fourth."""
     seal = Seal(load_key(tmp_path / "audit.key"))
-    log = AuditLog(tmp_path / "a.jsonl", seal, lambda: 0.0, lambda: Bounds(1 << 20, 1), tmp_path / "audit.head")
+    log = AuditLog(tmp_path / "a.jsonl", seal, lambda: 0.0, lambda: Bounds(1 << 20, 1))
     log.append([b'"item":%d' % number for number in range(4)])
     log.publish()
     log.append([b'"item":4'])

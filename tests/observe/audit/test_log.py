@@ -20,7 +20,7 @@ KEY = Seal(b"k" * 32)
 
 def open_log(folder: Path, size: int = 16 << 20, keep: int = 5) -> AuditLog:
     """A log in *folder*, at one moment."""
-    return AuditLog(folder / "audit.log", KEY, lambda: NOW, lambda: Bounds(size, keep), folder / "head")
+    return AuditLog(folder / "audit.log", KEY, lambda: NOW, lambda: Bounds(size, keep))
 
 
 def verdict(found: dict[str, Any]) -> dict[str, Any]:
@@ -45,6 +45,7 @@ def test_lines_are_read_as_written(tmp_path: Path) -> None:
     assert log.tail(5) == [
         {
             "number": 1,
+            "kept": 1,
             "at": "2023-11-14T22:13:20.000+00:00",
             "actor": "uid:0",
             "origin": "unix",
@@ -314,7 +315,7 @@ def test_a_day_ends_a_file(tmp_path: Path) -> None:
     bounds = Bounds(1 << 20, 5, daily=True)
 
     def opened() -> AuditLog:
-        return AuditLog(tmp_path / "audit.log", KEY, lambda: now[0], lambda: bounds, tmp_path / "head")
+        return AuditLog(tmp_path / "audit.log", KEY, lambda: now[0], lambda: bounds)
 
     log = opened()
     log.append([fields(1)])
@@ -342,7 +343,7 @@ def test_what_was_published_cannot_be_cut_off(tmp_path: Path) -> None:
     """While it runs the check says so; at the next start it is noted in the log for good, once."""
     log = open_log(tmp_path)
     log.append([fields(each) for each in range(10)])
-    assert log.publish().number == 10
+    assert log.publish()[0].number == 10
     assert log.verify()["published"] == 10
     cut(tmp_path / "audit.log", 7)
     found = log.verify()

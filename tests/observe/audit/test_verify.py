@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graydns.observe.audit.heads import Published
 from graydns.observe.audit.log import AuditLog, Bounds
 from graydns.observe.audit.seal import Head, Seal, head_of, load_key, read_key
 from graydns.observe.audit.verify import Verdict, verify_files
@@ -20,7 +21,7 @@ KEY = b"k" * 32
 
 def make(folder: Path, count: int = 12, size: int = 1100, keep: int = 50) -> tuple[list[bytes], Head]:
     """The files of a log of *count* lines, oldest first, in some files; its head."""
-    log = AuditLog(folder / "a", Seal(KEY), lambda: 0.0, lambda: Bounds(size, keep), folder / "head")
+    log = AuditLog(folder / "a", Seal(KEY), lambda: 0.0, lambda: Bounds(size, keep))
     for number in range(count):
         if number % 4 == 0:
             log.write("uid:0", "act", f"target{number}", None, {}, "unix", None)
@@ -33,7 +34,7 @@ def make(folder: Path, count: int = 12, size: int = 1100, keep: int = 50) -> tup
 
 
 def check(folder: Path, head: Head) -> Verdict:
-    return verify_files(folder / "a", KEY, (head,))
+    return verify_files(folder / "a", KEY, (Published(head),))
 
 
 def put(folder: Path, files: Sequence[bytes]) -> None:
@@ -85,7 +86,7 @@ def test_another_key_fits_nothing(tmp_path: Path) -> None:
 
 def test_dropped_lines_are_counted(tmp_path: Path) -> None:
     """What the log says of itself; a name that looks like that counts for nothing."""
-    log = AuditLog(tmp_path / "a", Seal(KEY), lambda: 0.0, lambda: Bounds(1 << 20, 1), tmp_path / "head")
+    log = AuditLog(tmp_path / "a", Seal(KEY), lambda: 0.0, lambda: Bounds(1 << 20, 1))
     log.append([b'"dropped":7,"where":"queue"', b'"qname":"\\"dropped\\":1"', b'"dropped":4,"where":"disk"'])
     assert verify_files(tmp_path / "a", KEY) == Verdict(1, 3, lines=3, dropped=11)
 

@@ -29,7 +29,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 def open_writer(folder: Path, most: int = 10_000) -> AuditWriter[int]:
     """A writer of numbers, not begun."""
-    log = AuditLog(folder / "a", Seal(bytes(32)), lambda: 0.0, lambda: Bounds(1 << 20, 100), folder / "head")
+    log = AuditLog(folder / "a", Seal(bytes(32)), lambda: 0.0, lambda: Bounds(1 << 20, 100))
     queue: Queue[int] = Queue(Clock(), False, most=most)
     return AuditWriter(log, queue, lambda item: b'"item":%d' % item, lambda: 1_700_000_000.0)
 
