@@ -24,6 +24,7 @@ from graydns.gray.router import Router
 from graydns.gray.service import CompiledService
 from graydns.model.catalog import ServiceView
 from graydns.model.policy import FromConsul
+from graydns.model.text import printable
 from graydns.snapshot.snapshot import Snapshot
 from graydns.timing import Clock
 
@@ -143,7 +144,8 @@ class Versions:
         if health.state == (UNKNOWN if before is None else before.state):
             return
         say = self._log.info if health.state == HEALTHY else self._log.warn
-        say("version {version} of {service}: {health}", version=version, service=service, health=str(health))
+        said = printable(f"version {version} of {service}: {health}")
+        say("{said}", said=said)
 
     def _note_due(self, place: Place) -> None:
         """Note when an instance of the service at *place* has been healthy, or not, for long enough."""
