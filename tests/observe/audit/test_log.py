@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from graydns.observe.audit.heads import Published
 from graydns.observe.audit.log import AuditLog, Bounds
@@ -148,6 +151,34 @@ def test_nothing_can_draw_on_a_terminal(tmp_path: Path) -> None:
     assert content.count("\n") == 1
     assert content[:-1].isprintable()
     assert json.loads(content)["target"] == "\x1b[31m\u202eevil\nline"
+
+
+#: Any text, lone surrogates included, and whatever JSON can be made of it, and a little more.
+TEXTS = st.text(st.characters(codec=None, categories=("L", "N", "P", "Z", "Cc", "Cf", "Cs")), max_size=300)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.binary(max_size=9) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+)
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS, TEXTS, VALUES, VALUES, TEXTS, st.none() | TEXTS), min_size=1, max_size=5))
+def test_nothing_can_break_out_of_a_line(changes: list[Any]) -> None:
+    """Whatever actors, targets and arguments hold: each change is one line of JSON in printable ASCII, in the chain."""
+    with tempfile.TemporaryDirectory() as name:
+        log = open_log(Path(name))
+        for change in changes:
+            log.write(*change)
+        lines = (Path(name) / "audit.log").read_bytes().decode("ascii").split("\n")
+        assert lines.pop() == ""
+        for line, change in zip(lines, changes, strict=True):
+            assert line.isprintable()
+            found = json.loads(line, parse_constant=pytest.fail)
+            assert [found[key] for key in ("actor", "action", "target", "origin", "tenant")] == [
+                *change[:3], *change[5:]
+            ]  # fmt: skip
+        assert log.verify()["ok"]
+        assert len(log.tail(10)) == len(changes)
+        log.close()
 
 
 def test_threads_take_turns(tmp_path: Path) -> None:

@@ -87,6 +87,13 @@ def test_another_key_fits_nothing(tmp_path: Path) -> None:
         assert found.why == "no line of 12 fits the key: they were sealed with another one"
 
 
+def test_a_log_without_seals_is_of_an_older_version(tmp_path: Path) -> None:
+    """Its lines are not called altered."""
+    (tmp_path / "a").write_text('{"number": 1, "previous": "00"}\n')
+    found = verify_files(tmp_path / "a", KEY)
+    assert (found.ok, found.why) == (False, "no line has a seal: it is of an older version, or no audit log")
+
+
 def test_dropped_lines_are_counted(tmp_path: Path) -> None:
     """What the log says of itself; a name that looks like that counts for nothing."""
     log = AuditLog(tmp_path / "a", Seal(KEY), lambda: 0.0, lambda: Bounds(1 << 20, 1))
