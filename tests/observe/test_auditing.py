@@ -145,7 +145,7 @@ async def test_nobody_to_publish_to_is_no_failure(tmp_path: Path) -> None:
     ("text", "file", "content", "told"),
     [
         ("", "data/audit.key", "short", "data: found {folder}/data/audit.key (it is not 64 hexadecimal digits)"),
-        ("", "data/audit.log.head", "{}", "data: found {folder}/data/audit.log (it is not a published head"),
+        ("", "data/audit.log.head", "{}", "data: found {folder}/data/audit.log (audit.log.head: it is not a p"),
         ("audit: {file: plain/a}", "plain", "", "audit.file: found {folder}/plain/a (File exists)"),
     ],
 )

@@ -28,7 +28,7 @@ def make(folder: Path, count: int = 12, size: int = 1100, keep: int = 50) -> tup
         else:
             log.append([b'"qname":"host%d.test"' % number])
     log.close()
-    paths = sorted(folder.glob("a.*")) + [folder / "a"]
+    paths = sorted(folder.glob("a.0*")) + [folder / "a"]
     assert len(paths) > 2
     return [path.read_bytes() for path in paths], log.head
 
@@ -38,7 +38,7 @@ def check(folder: Path, head: Head) -> Verdict:
 
 
 def put(folder: Path, files: Sequence[bytes]) -> None:
-    for path, content in zip(sorted(folder.glob("a.*")) + [folder / "a"], files, strict=True):
+    for path, content in zip(sorted(folder.glob("a.0*")) + [folder / "a"], files, strict=True):
         path.write_bytes(content)
 
 
@@ -79,16 +79,28 @@ def test_every_line_counts(data: st.DataObject) -> None:
 
 
 def test_another_key_fits_nothing(tmp_path: Path) -> None:
-    """The first line says so."""
-    make(tmp_path)
-    assert verify_files(tmp_path / "a", b"l" * 32).why == "line 1 was altered, or the key is another one"
+    """That is what is said, and not that a line was altered, with a head and without."""
+    _, head = make(tmp_path)
+    for published in ((), (Published(head),), (Published(head, sealed=False),)):
+        found = verify_files(tmp_path / "a", b"l" * 32, published)
+        assert (found.ok, found.first_bad, found.missing) == (False, 1, None)
+        assert found.why == "no line of 12 fits the key: they were sealed with another one"
+
+
+def test_a_log_without_seals_is_of_an_older_version(tmp_path: Path) -> None:
+    """Its lines are not called altered."""
+    (tmp_path / "a").write_text('{"number": 1, "previous": "00"}\n')
+    found = verify_files(tmp_path / "a", KEY)
+    assert (found.ok, found.why) == (False, "no line has a seal: it is of an older version, or no audit log")
 
 
 def test_dropped_lines_are_counted(tmp_path: Path) -> None:
     """What the log says of itself; a name that looks like that counts for nothing."""
     log = AuditLog(tmp_path / "a", Seal(KEY), lambda: 0.0, lambda: Bounds(1 << 20, 1))
     log.append([b'"dropped":7,"where":"queue"', b'"qname":"\\"dropped\\":1"', b'"dropped":4,"where":"disk"'])
-    assert verify_files(tmp_path / "a", KEY) == Verdict(1, 3, lines=3, dropped=11)
+    assert verify_files(tmp_path / "a", KEY) == Verdict(
+        1, 3, lines=3, dropped=11, note="without a head nobody can tell whether lines after 3 were cut off"
+    )
 
 
 @pytest.mark.parametrize(

@@ -119,3 +119,22 @@ def test_a_full_disk_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (sum(line.get("dropped", 0) for line in after), after[-1]["item"]) == (5, 6)
     found = writer.log.verify()
     assert (found["ok"], found["dropped"], writer.written, writer.log.failures) == (True, 5, 2, 0)
+
+
+def test_the_head_follows_without_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a server that was killed had written some seconds before cannot be cut off unseen, the last lines before a
+    rest included."""
+    monkeypatch.setattr("graydns.observe.audit.writer.HEAD", 1.5)
+    writer = open_writer(tmp_path)
+
+    def told() -> int:
+        number: int = json.loads((tmp_path / "a.head").read_bytes())["number"]
+        return number
+
+    assert told() == 0
+    writer.start()
+    for number in range(3):
+        writer.queue.put(number)
+        until(lambda number=number: writer.written == number + 1)  # type: ignore[misc]
+        until(lambda number=number: told() == number + 1)  # type: ignore[misc]
+    writer.stop()

@@ -100,8 +100,7 @@ class AuditLog:
             "before": before,
             "after": after,
         }
-        # ASCII only: nothing in it can draw on a terminal.
-        fields = json.dumps(record, separators=(",", ":"), default=str).encode("ascii")[1:-1]
+        fields = _show(record)[1:-1]
         try:
             self.append((fields,), link=True, sync=True)
         except OSError:
@@ -250,6 +249,15 @@ class AuditLog:
     @staticmethod
     def _day(at: float) -> int:
         return int(at // _DAY)
+
+
+def _show(record: Any) -> bytes:
+    """As JSON (RFC 8259), which knows no NaN and no Infinity, in ASCII: nothing in it can draw on a terminal."""
+    try:
+        text = json.dumps(record, separators=(",", ":"), default=str, allow_nan=False)
+    except ValueError:
+        return _show(json.loads(json.dumps(record, default=str), parse_constant=str))
+    return text.encode("ascii")
 
 
 def _read(line: bytes) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from attrs import asdict, define, field
 
 from graydns.observe.audit.files import Part, first_line, forwards, opened
 from graydns.observe.audit.heads import Published
-from graydns.observe.audit.marks import DROPPED, KEPT, LOST, kept_of, previous_of, show_loss
+from graydns.observe.audit.marks import DROPPED, KEPT, LOST, kept_of, previous_of, read_begin, show_loss
 from graydns.observe.audit.seal import NOTHING, Head, Seal, head_of
 
 #: Lines checked in one go: about half a millisecond.
@@ -125,8 +125,7 @@ def verify(
 ) -> Verdict:
     """Look at all lines of *parts*. *published*: lines known from elsewhere; *trouble*: why the head that should be
     beside the log is not among them. *pause*: called now and then."""
-    begin = next((head for part in parts if part.size and (head := head_of(first_line(part))) is not None), None)
-    first = begin.number if begin is not None else parts[0].first
+    first = _first(parts, seal)
     found = Verdict(first, first - 1)
     heads = list(published)
     check = _Check(seal, {each.head.number: each.head for each in heads if each.head.number >= first}, found)
@@ -137,6 +136,15 @@ def verify(
         check.line(line, begins)
     _conclude(check, heads, trouble)
     return found
+
+
+def _first(parts: Sequence[Part], seal: Seal) -> int:
+    """The number of the oldest line: as it has it, if the file that it begins has not lost its begin."""
+    for part in parts:
+        if part.size:
+            begin = read_begin(first_line(part), seal)
+            return part.first if begin is None or begin.kept is None else begin.number
+    return parts[0].first
 
 
 def _conclude(check: _Check, heads: Sequence[Published], trouble: str) -> None:
