@@ -161,7 +161,9 @@ class PolicyCentre(Service):
         if self._config.datacenter is None:
             self.terms = evolve(self.terms, datacenter=await ask_datacenter(self.consul, self._reactor))
         path, silence = f"kv/{self.terms.prefix}", self._config.stale_after
-        self._watch = begin_watch(self.consul, path, {"recurse": True}, stale_after=silence, clock=self._reactor)
+        self._watch = begin_watch(
+            self.consul, path, {"recurse": True}, stale_after=silence, clock=self._reactor, parse=True
+        )
         self._watch.heard = self._hear
         async for reply in self._watch:
             self._take(followed(reply, self.terms.prefix))
