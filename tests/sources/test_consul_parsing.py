@@ -31,6 +31,15 @@ def test_the_same_as_all_at_once(documents: list[Any], indent: int | None) -> No
     assert one_by_one(json.dumps(documents, indent=indent).encode()) == documents
 
 
+@given(st.dictionaries(st.text(), _documents, max_size=4), st.lists(_documents), st.sampled_from([None, 1]))
+def test_a_list_within_an_object(others: dict[str, Any], documents: list[Any], indent: int | None) -> None:
+    """Wherever it stands."""
+    whole = {**others, "here": documents, "behind": 1}
+    assert list(parsing._one_by_one(json.dumps(whole, indent=indent).encode(), "it", "here")) == documents
+    with pytest.raises(Unreadable):
+        list(parsing._one_by_one(json.dumps(whole).encode(), "it", "here?"))
+
+
 @given(st.lists(_documents, max_size=3), st.data())
 def test_damage_is_unreadable(documents: list[Any], data: st.DataObject) -> None:
     """A body with one octet less, or another one, is still JSON or Unreadable, and nothing else is raised."""

@@ -8,6 +8,7 @@ from typing import Any
 from attrs import define, field
 from twisted.internet.defer import Deferred
 
+from graydns.sources.consul.census import Census
 from graydns.sources.consul.kept import Kept, Key, is_there
 from graydns.sources.consul.shared import Shared
 from graydns.sources.consul.watching import begin_watch
@@ -40,7 +41,14 @@ class Allotting:
 
     def __attrs_post_init__(self) -> None:
         self.shared = Shared(
-            self.clock, self.stale_after, self._watch, self.ask, self.run, self._contact, self._confirm
+            self.clock,
+            self.stale_after,
+            self._watch,
+            self.ask,
+            Census(self.consul, self.clock),
+            self.run,
+            self._contact,
+            self._confirm,
         )
 
     def follow(self, kept: Kept) -> None:

@@ -11,12 +11,15 @@ from graydns.sources.consul.parsing import document, entries
 
 SERVICES, CHECKS, NODES = "catalog/services", "health/state/any", "catalog/nodes"
 
+#: What one node has; its name follows.
+ON_NODE = "catalog/node-services/"
+
 #: A number by service or node that is another one when what was told of it is.
 Digest = Mapping[Key, int]
 
 
 def digest(path: str, body: bytes) -> Generator[None, None, Digest]:
-    """The Digest of the *body* that *path* had, in steps. Raises Unreadable."""
+    """The Digest of the *body* that *path* had, in steps, one for an entry. Raises Unreadable."""
     found: dict[Key, int] = {}
     try:
         for key, told in _READERS[path](body):
@@ -49,4 +52,12 @@ def _checks(body: bytes) -> Iterator[tuple[Key, object]]:
         yield key, (node, entry["CheckID"], entry["ServiceID"], entry["Status"])
 
 
-_READERS = {SERVICES: _services, NODES: _nodes, CHECKS: _checks}
+def _on_node(body: bytes) -> Iterator[tuple[Key, object]]:
+    entry: Any
+    if body.startswith(b'{"Node":null'):
+        return  # it has gone
+    for entry in entries(body, ON_NODE, "Services"):
+        yield ("service", entry["Service"].lower()), (entry["ID"], entry["ModifyIndex"])
+
+
+_READERS = {ON_NODE: _on_node, SERVICES: _services, NODES: _nodes, CHECKS: _checks}

@@ -23,21 +23,24 @@ def document(body: bytes) -> object:
         raise Unreadable(f"found no JSON: {error}") from None
 
 
-def entries(body: bytes, what: str) -> Iterator[object]:
-    """The entries of the list that *body* is. Raises Unreadable, of a large body perhaps after some of them."""
+def entries(body: bytes, what: str, key: str | None = None) -> Iterator[object]:
+    """The entries of the list that *body* is, or that it has at *key*. Raises Unreadable, of a large body perhaps after
+    some of them."""
     if len(body) > LARGE:
-        yield from _one_by_one(body, what)
+        yield from _one_by_one(body, what, key)
         return
     whole = document(body)
+    if key is not None:
+        whole = whole.get(key) if isinstance(whole, dict) else None
     if not isinstance(whole, list):
         raise Unreadable(f"{what}: found {type(whole).__name__}, expected a list")
     yield from whole
 
 
-def _one_by_one(body: bytes, what: str) -> Iterator[object]:
+def _one_by_one(body: bytes, what: str, key: str | None = None) -> Iterator[object]:
     try:
         text = body.decode()
-        at = _after_space(text, 0)
+        at = _after_space(text, 0) if key is None else _value(text, key)
         if text[at : at + 1] != "[":
             raise Unreadable(f"{what}: found something else than a list")
         at = _after_space(text, at + 1)
@@ -48,10 +51,27 @@ def _one_by_one(body: bytes, what: str) -> Iterator[object]:
             at = _after_space(text, at)
             more = text[at : at + 1] == ","
             at += more
-        if text[at : at + 1] != "]" or _after_space(text, at + 1) != len(text):
+        if text[at : at + 1] != "]" or (key is None and _after_space(text, at + 1) != len(text)):
             raise Unreadable(f"{what}: found something else behind an entry")
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"{what}: found no JSON: {error}") from None
+
+
+def _value(text: str, key: str) -> int:
+    """Where the value at *key* of an object begins. Raises ValueError."""
+    at = _after_space(text, 0)
+    before = "{"
+    while text[at : at + 1] == before:
+        name, at = _DECODER.raw_decode(text, _after_space(text, at + 1))
+        at = _after_space(text, at)
+        if text[at : at + 1] != ":":
+            break
+        at = _after_space(text, at + 1)
+        if name == key:
+            return at
+        _, at = _DECODER.raw_decode(text, at)
+        at, before = _after_space(text, at), ","
+    raise ValueError(f"an object with {key} was expected")
 
 
 def _after_space(text: str, at: int) -> int:

@@ -4,7 +4,8 @@
 
     health/state/any, catalog/nodes ── whose checks, which nodes ──► these are not settled any more ──► asked anew
     catalog/services ──┬─ whose tags, who is new ──────────────────► these are not settled any more ──┘
-                       └─ something was registered or removed ─────► all others are unsure ──► asked, at a pace
+                       └─ something was registered or removed ──┬──► census: whose instances ──► asked anew
+                                 more nodes than is worth it ───┴──► all others are unsure ────► asked, at a pace
 
 Of the checks only those are listed that do not pass: they are few, and one that comes or goes changes the list. The
 lists of services and of nodes tell also which names there are at all.
@@ -21,11 +22,12 @@ from twisted.internet.defer import Deferred
 
 from graydns.model.catalog import ServiceView
 from graydns.model.errors import Unreadable
+from graydns.sources.consul.census import Census
 from graydns.sources.consul.digest import CHECKS, NODES, SERVICES, Digest, digest
 from graydns.sources.consul.kept import Kept, Key
 from graydns.sources.consul.parsing import LARGE
 from graydns.sources.consul.rounds import Rounds
-from graydns.sources.slices import in_slices
+from graydns.sources.slices import in_slices, rest
 from graydns.steps import run
 from graydns.timing import Clock
 from txconsul import Reply, Watch
@@ -33,6 +35,9 @@ from txconsul.errors import ConsulError
 
 #: The parameters that go with the requests of each watch.
 PARAMETERS: Mapping[str, Mapping[str, str]] = {SERVICES: {}, CHECKS: {"filter": "Status != passing"}, NODES: {}}
+
+#: A census is worth it for so many members, and so many of them for each node. The least time between two, in seconds.
+WORTH, WORTH_EACH, INTERVAL = 64, 4, 0.25
 
 #: Which list has the names of a kind.
 LISTS = {"service": SERVICES, "node": NODES}
@@ -52,20 +57,26 @@ class _One:
 @define(eq=False)
 class Shared:
     """*begin*: a watch of a path, with parameters. *ask*: asks for one service or node; whether Consul can be reached.
-    *run*: starts work that ends by itself. *contact*: when the data of a reply were confirmed, *confirm*: takes that
-    for one of the members. *stale_after*: how long the lists are believed. All in seconds of *clock*.
+    *census*: tells whose instances changed. *run*: starts work that ends by itself. *contact*: when the data of a reply
+    were confirmed, *confirm*: takes that for one of the members. *stale_after*: how long the lists are believed. All in
+    seconds of *clock*.
     """
 
     clock: Clock = field(repr=False)
     stale_after: float
     begin: Callable[[str, Mapping[str, str]], Watch] = field(repr=False)
     ask: Callable[[Kept], Coroutine[Deferred[Any], Any, bool]] = field(repr=False)
+    census: Census = field(repr=False)
     run: Callable[[Coroutine[Deferred[Any], Any, None]], None] = field(repr=False)
     contact: Callable[[Reply], float] = field(repr=False)
     confirm: Callable[[Kept, float], None] = field(repr=False)
     members: dict[Key, Kept] = field(init=False, factory=dict, repr=False)
     _watches: dict[str, _One] = field(init=False, factory=dict, repr=False)
     _rounds: Rounds = field(init=False, repr=False)
+    _counting: bool = field(init=False, default=False, repr=False)
+    _to_count: bool = field(init=False, default=False, repr=False)
+    #: Whether the last census failed: the next one waits for the next change.
+    _uncounted: bool = field(init=False, default=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self._rounds = Rounds(self.clock, self.members, self.ask_now, self.run, self.stale_after)
@@ -96,6 +107,8 @@ class Shared:
 
     def see_to(self) -> None:
         """Begin a round soon if anything has to be asked."""
+        if self.census.is_empty and not self._uncounted and self._is_worth():
+            self._count()
         self._rounds.see_to()
 
     async def ask_now(self, kept: Kept) -> bool:
@@ -154,23 +167,69 @@ class Shared:
                 kept.settled = False
         else:
             changed = {key for key, _ in before.items() ^ found.items()} if found is not before else set()
-            self._unsettle(changed, woken and path == SERVICES)
+            self._unsettle(changed)
         one.contact = self.contact(reply)
-        # What is settled is as it was when the one of them that was silent longest last said so.
+        if woken and path != CHECKS:
+            self._count()
+        self._confirm_all()
+        self.see_to()
+
+    def _confirm_all(self) -> None:
+        """What is settled is as it was when the one of them that was silent longest last said so."""
+        if self._counting:
+            return
         contact = min(each.contact for each in self._watches.values())
         for kept in self.members.values():
             if kept.settled and not kept.unsure and not kept.asking:
                 self.confirm(kept, contact)
-        self.see_to()
 
-    def _unsettle(self, changed: set[Key], others: bool) -> None:
-        """Have those asked for that *changed*, or whose nodes did; *others*: the rest may have as well."""
+    def _unsettle(self, changed: set[Key]) -> None:
+        """Have those asked for that *changed*, or whose nodes did."""
         nodes = {name for kind, name in changed if kind == "node"}
-        for key, kept in self.members.items() if changed or others else ():
+        for key, kept in self.members.items() if changed else ():
             if key in changed or (nodes and _is_on(kept, nodes)):
                 kept.settled = False
-            elif others:
-                kept.unsure = True
+
+    def _nodes(self) -> list[str]:
+        one = self._watches.get(NODES)
+        return [] if one is None else [name for _, name in one.digest or ()]
+
+    def _is_worth(self) -> bool:
+        """Whether a census is less work than to ask for all members."""
+        return len(self.members) > WORTH and 0 < len(self._nodes()) <= len(self.members) / WORTH_EACH
+
+    def _count(self) -> None:
+        """Something was registered or removed: find out whose instances, or be unsure of all."""
+        if not self._is_worth():
+            self._doubt_all()
+        elif self._counting:
+            self._to_count = True
+        else:
+            self._counting = True
+            self.run(self._take_census())
+
+    def _doubt_all(self) -> None:
+        self.census.forget()
+        for kept in self.members.values():
+            kept.unsure = True
+
+    async def _take_census(self) -> None:
+        try:
+            self._to_count = True
+            while self._to_count:
+                self._to_count, began = False, self.clock.seconds()
+                self._unsettle(await self.census.changed(self._nodes()))
+                self._rounds.see_to()
+                if self._to_count:
+                    await rest(self.clock, max(INTERVAL, self.clock.seconds() - began))
+            self._uncounted = False
+        except (ConsulError, Unreadable):
+            self._uncounted = True
+            self._doubt_all()
+        finally:
+            self._counting = False
+        self._confirm_all()
+        self._rounds.see_to()
 
 
 def _is_on(kept: Kept, nodes: set[str]) -> bool:
