@@ -156,3 +156,45 @@ def test_what_cannot_be_used_is_a_fault(tmp_path: Path, text: str, file: str, co
     with pytest.raises(ConfigError) as caught:
         open_auditing(lambda: config, [], reactor)
     assert told.format(folder=tmp_path) in str(caught.value)
+
+
+@on_reactor
+async def test_audit_can_come_later_and_elsewhere(tmp_path: Path) -> None:
+    """A server that ran before, with another file or none, has its logs whole, each for itself; back again, too."""
+    for text in ("", "audit: {file: log/a.jsonl}", "audit: {file: log/b.jsonl}", "", "audit: {file: log/a.jsonl}"):
+        auditing, _ = opened(tmp_path, text)
+        auditing.startService()
+        for _ in range(3):
+            auditing.log.write("uid:0", "gray.off:asked", "", None, None, "unix", None)
+        assert auditing.log.verify()["why"] == ""
+        await auditing.stopService()
+    assert sorted(path.name for path in (tmp_path / "log").iterdir()) == [
+        "a.jsonl",
+        "a.jsonl.head",
+        "b.jsonl",
+        "b.jsonl.head",
+    ]
+
+
+@pytest.mark.parametrize("later", ["", "audit: {file: log/a.jsonl}"])
+def test_a_key_that_is_gone(tmp_path: Path, later: str) -> None:
+    """No other one is made beside lines that were sealed with it, and the start says why."""
+    auditing, _ = opened(tmp_path, "")
+    auditing.log.write("", "one", "", None, None, "", None)
+    (tmp_path / "data/audit.key").unlink()
+    with pytest.raises(ConfigError, match=r"audit\.key \(it is gone, and there are lines that were sealed with it\)"):
+        opened(tmp_path, later)
+    assert not (tmp_path / "data/audit.key").exists()
+
+
+def test_a_key_that_is_another_one(tmp_path: Path) -> None:
+    """The start says so, and writes nothing."""
+    auditing, _ = opened(tmp_path)
+    auditing.log.write("", "one", "", None, None, "", None)
+    (tmp_path / "data/audit.key").write_text("00" * 32)
+    content = (tmp_path / "log/a.jsonl").read_bytes()
+    with pytest.raises(
+        ConfigError, match=r"audit\.file: .*none of its lines fits audit\.key.* moved away with its head"
+    ):
+        opened(tmp_path)
+    assert (tmp_path / "log/a.jsonl").read_bytes() == content

@@ -130,7 +130,9 @@ def open_auditing(config: Callable[[], Config], observers: list[QueryObserver], 
     except (OSError, ValueError) as error:
         where = ("data",) if audit is None or at == key else ("audit", "file")
         found = f"{at} ({getattr(error, 'strerror', None) or error})"
-        fault = Fault(where, found, "a file that graydns may write to, or made")
+        as_left = "what graydns has left there, or the whole log moved away with its head"
+        expected = as_left if isinstance(error, ValueError) else "a file that graydns may write to, or made"
+        fault = Fault(where, found, expected)
         raise ConfigError([began.document.locate(fault)]) from error
     if audit is None:
         return Auditing(log, None, reactor)

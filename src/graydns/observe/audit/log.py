@@ -6,12 +6,10 @@ any moment loses nothing that was confirmed, and the next start goes on from the
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -20,6 +18,7 @@ from attrs import frozen
 from twisted.logger import Logger
 
 from graydns.control.disk import sync_folder, write_durably
+from graydns.observe.audit.changes import MARK, change, read_change
 from graydns.observe.audit.files import backwards, full_files, opened
 from graydns.observe.audit.heads import Published, head_beside, head_path, read_head, show_head
 from graydns.observe.audit.marks import cut_off
@@ -27,9 +26,6 @@ from graydns.observe.audit.retention import Retention
 from graydns.observe.audit.seal import Head, Seal
 from graydns.observe.audit.start import cut_torn_line, find, has, put_older_aside
 from graydns.observe.audit.verify import verify
-
-#: In lines of changes only: the quotes of texts are escaped.
-_CHANGE = b'"action":'
 
 #: Octets that a line has beside its fields, at most.
 _AROUND = 240
@@ -89,18 +85,7 @@ class AuditLog:
         self, actor: str, action: str, target: str, before: Any, after: Any, origin: str, tenant: str | None
     ) -> None:
         """Add the line of a change. Raises OSError if it is not on the disk, and then nothing is added."""
-        at = datetime.fromtimestamp(self._wall(), UTC).isoformat(timespec="milliseconds")
-        record = {
-            "at": at,
-            "actor": actor,
-            "origin": origin,
-            "tenant": tenant,
-            "action": action,
-            "target": target,
-            "before": before,
-            "after": after,
-        }
-        fields = _show(record)[1:-1]
+        fields = change(self._wall(), actor, action, target, before, after, origin, tenant)
         try:
             self.append((fields,), link=True, sync=True)
         except OSError:
@@ -148,10 +133,10 @@ class AuditLog:
         """The *last* changes, oldest first; with *tenant* those of that tenant only."""
         found: list[dict[str, Any]] = []
         with opened(self.path, self._lock) as parts:
-            for line in backwards(parts, _CHANGE):
+            for line in backwards(parts, MARK):
                 if len(found) >= last:
                     break
-                record = _read(line)
+                record = read_change(line)
                 if tenant is None or record.get("tenant") == tenant:
                     found.append(record)
         return found[::-1]
@@ -249,20 +234,3 @@ class AuditLog:
     @staticmethod
     def _day(at: float) -> int:
         return int(at // _DAY)
-
-
-def _show(record: Any) -> bytes:
-    """As JSON (RFC 8259), which knows no NaN and no Infinity, in ASCII: nothing in it can draw on a terminal."""
-    try:
-        text = json.dumps(record, separators=(",", ":"), default=str, allow_nan=False)
-    except ValueError:
-        return _show(json.loads(json.dumps(record, default=str), parse_constant=str))
-    return text.encode("ascii")
-
-
-def _read(line: bytes) -> dict[str, Any]:
-    try:
-        record = json.loads(line)
-    except ValueError:
-        record = None
-    return record if isinstance(record, dict) else {"unreadable": line.decode("ascii", "backslashreplace")}
