@@ -138,3 +138,22 @@ def test_the_head_follows_without_an_end(tmp_path: Path, monkeypatch: pytest.Mon
         until(lambda number=number: writer.written == number + 1)  # type: ignore[misc]
         until(lambda number=number: told() == number + 1)  # type: ignore[misc]
     writer.stop()
+
+
+def test_the_head_follows_while_there_is_no_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines that come faster than they are written keep nothing from the disk."""
+    monkeypatch.setattr("graydns.observe.audit.writer.HEAD", 1.5)
+    writer = open_writer(tmp_path)
+    coming = True
+
+    def form(item: int) -> bytes:
+        if coming:
+            writer.queue.put(item + 1)
+        return b'"item":%d' % item
+
+    writer.form = form
+    writer.queue.put(0)
+    writer.start()
+    until(lambda: json.loads((tmp_path / "a.head").read_bytes())["number"] > 100)
+    coming = False
+    writer.stop()

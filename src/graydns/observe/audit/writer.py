@@ -85,9 +85,9 @@ class AuditWriter(Generic[Item]):
             self._awake = False  # from here on, what is put wakes
             while items := self.queue.take(BATCH):
                 self._write(items)
+                self._sync(False)  # here, too: the queue may not be empty for long
                 time.sleep(_REST)
-            if ending or time.monotonic() - self._synced >= _SYNC:
-                self._sync(ending)
+            self._sync(ending)
             if ending:
                 return
 
@@ -128,6 +128,8 @@ class AuditWriter(Generic[Item]):
 
     def _sync(self, ending: bool) -> None:
         if not (self._unsynced or self._unpublished):
+            return
+        if not ending and time.monotonic() - self._synced < _SYNC:
             return
         self._synced = time.monotonic()
         try:
