@@ -146,6 +146,24 @@ class TestSignersAboveAnAnchor:
         found = judge(upstream, "www.isle.plain.test.", "A", told, trust=anchors(ROOT, island))
         assert found.proof.security is Security.BOGUS
 
+    def test_a_zone_above_has_no_say_below_an_anchor(self) -> None:
+        """What it really signed before, or signs for all names without a zone, is not for those that are anchored."""
+        upstream, own = world(), Zone("own.test.", number=8)
+        upstream.has(own)
+        upstream.lacks("www.own.test.", own, "A", following="zzz.own.test.")
+        trust = anchors(ROOT, own)
+        gap = "other.test. NSEC plain.test. NS DS RRSIG NSEC"
+        apex = "test. NSEC other.test. NS SOA RRSIG NSEC DNSKEY"
+        told = answer("www.own.test.", (), signed(TEST, soa(TEST), gap, apex), rcode=3)
+        assert judge(upstream, "www.own.test.", "A", told).proof.security is Security.SECURE
+        assert judge(upstream, "www.own.test.", "A", told, trust=trust).proof.security is Security.BOGUS
+        wild, made = rrset("*.test. A 192.0.2.66"), rrset("www.own.test. A 192.0.2.66")
+        signature = TEST.signed(wild)
+        signature.name = made.name
+        told = answer("www.own.test.", [made, signature], signed(TEST, gap))
+        assert judge(upstream, "www.own.test.", "A", told).proof.security is Security.SECURE
+        assert judge(upstream, "www.own.test.", "A", told, trust=trust).proof.security is Security.BOGUS
+
     def test_a_forged_dname(self) -> None:
         """An alias is as good as a signed DNAME that makes it, not as one that nobody signed."""
         upstream, island = world(), Zone("isle.plain.test.", number=7)
@@ -395,6 +413,12 @@ class TestNegativeAnchors:
         assert "negative trust anchor" in proof.reason
         found = judge(world(), "www.shop.test.", "A", told, negatives=negatives, now=NOW + 2)
         assert found.proof.security is Security.BOGUS
+
+    def test_nobody_above_it_has_a_say(self) -> None:
+        """A signature of the zone around it, even a wrong one, is not looked at."""
+        negatives = Negatives((Negative(from_text("www.shop.test.")),))
+        told = answer("www.shop.test.", [rrset(WWW), SHOP.signed(rrset(WWW), expiration=NOW - 1)])
+        assert judge(world(), "www.shop.test.", "A", told, negatives=negatives).proof.security is Security.INSECURE
 
     def test_an_anchor_below_it_counts(self) -> None:
         negatives = Negatives((Negative(from_text("test.")),))

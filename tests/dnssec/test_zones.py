@@ -33,6 +33,22 @@ def test_names_of_a_zone_share_its_keys() -> None:
     before = zones.octets
     zones.keep(from_text("a.test."), zone, 0.0)
     assert zones.octets == before + NAME_SIZE
+    found = zones.find(from_text("a.test."), 1.0)
+    assert found is not None
+    assert found.keys is zone.keys
+
+
+def test_names_of_a_zone_that_went_go_with_it() -> None:
+    """They hold no keys, so without the zone nothing is known of them."""
+    zones, name, below = Zones(), from_text("test."), from_text("a.test.")
+    zone = Zone(name, Security.SECURE, KeySet.of(name, [Key(Signed().octets)]), expires=5.0)
+    zones.keep(name, zone, 0.0)
+    zones.keep(below, zone, 0.0)
+    assert zones.find(below, 4.0) is not None
+    zones.keep(name, Zone(name, Security.INSECURE, expires=3.0), 0.0)
+    assert zones.find(name, 3.0) is None
+    assert zones.find(below, 4.0) is None
+    assert zones.octets == 0
 
 
 def test_books_are_kept_whatever_happens() -> None:

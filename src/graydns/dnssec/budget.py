@@ -11,6 +11,10 @@ class Exceeded(GraydnsError):
     """An answer needs more work than it may cause. It is bogus then: to call it insecure would be a downgrade."""
 
 
+class TooManyQueries(Exceeded):
+    """The name is too deep, or its chain too long; no zone is to blame for that."""
+
+
 @frozen
 class Limits:
     """What one answer may cost.
@@ -35,6 +39,11 @@ class Budget:
     _hashes: int = field(init=False, default=0)
     _queries: int = field(init=False, default=0)
 
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nothing has been tried or hashed yet."""
+        return not self._signatures and not self._hashes
+
     def spend_signature(self) -> None:
         """One signature is going to be tried."""
         self._signatures += 1
@@ -55,4 +64,4 @@ class Budget:
         """One query is going to be sent."""
         self._queries += 1
         if self._queries > self.limits.queries:
-            raise Exceeded(f"more than {self.limits.queries} queries to send")
+            raise TooManyQueries(f"more than {self.limits.queries} queries to send")

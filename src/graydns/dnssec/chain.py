@@ -23,7 +23,7 @@ from attrs import evolve, frozen
 
 from graydns.dnssec import delegation
 from graydns.dnssec.anchors import Anchors, Negatives
-from graydns.dnssec.budget import Budget
+from graydns.dnssec.budget import Budget, Exceeded, TooManyQueries
 from graydns.dnssec.delegation import Unsupported, trust_keys
 from graydns.dnssec.denial import CutKind, Denial, Kind
 from graydns.dnssec.keys import KeySet, usable
@@ -116,6 +116,17 @@ class Walk:
                 break
         return zone
 
+    def floor(self, name: bytes) -> bytes:
+        """Where what is believed of *name* begins: the deepest anchor, negative or not, at or above it.
+
+        A zone above that has no say in it, whatever it signs.
+        """
+        negative = self.negatives.covering(name, self.now)
+        for suffix in suffixes(name):
+            if suffix in self.anchors.by_zone or (negative is not None and suffix == negative.name):
+                return suffix
+        return ROOT
+
     async def verify(self, rrset: RRset, zone: Zone) -> Verified | Failed:
         """Whether the keys of *zone*, a secure one, vouch for *rrset*. Raises Exceeded, Overloaded."""
         assert zone.keys is not None
@@ -155,14 +166,26 @@ class Walk:
 
     async def _once(self, name: bytes, find: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What *find* finds out of *name*. A step never waits for another one, so nobody waits for himself."""
-        return await (find() if self.steps is not None else self.source.share(name, find))
+        untouched = self.budget.is_untouched
+        try:
+            return await (find() if self.steps is not None else self.source.share(name, find))
+        except TooManyQueries:
+            raise
+        except Exceeded as error:
+            if untouched:  # so it was too much by itself, and would be for everybody else
+                self._keep(name, Zone(name, Security.BOGUS, reason=str(error), ede=EdeCode.BOGUS))
+            raise
 
     async def _anchored(self, name: bytes, ds: Sequence[delegation.DS]) -> Zone:
         """The zone *name*, which has a trust anchor."""
+        if (known := self.zones.find(name, self.clock)) is not None:
+            return known
         return self._keep(name, await self._with_keys(name, ds, self.clock + LONGEST))
 
     async def _step(self, zone: Zone, child: bytes) -> tuple[Zone, bool]:
         """The zone that *child* belongs to, whose parent is in *zone*; and whether there is nothing below it."""
+        if (known := self.zones.find(child, self.clock)) is not None:
+            return known, False
         answer = await self._ask(child, DS)
         rrsets = read_answer(child, answer)
         expires = min(zone.expires, _expires(answer))

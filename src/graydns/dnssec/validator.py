@@ -118,7 +118,7 @@ class _Judge:
             return
         inside = parent(owner) if rdtype == DS else owner  # RFC 4035 section 3.1.4.1: DS belongs to the parent
         failed: Failed | None = None
-        for signer in _signers((rrset,), inside)[:MOST_SIGNERS]:
+        for signer in _signers((rrset,), inside, self._walk.floor(inside))[:MOST_SIGNERS]:
             zone = await self._walk.zone_of(signer)
             if zone.security is Security.SECURE and zone.name == signer:
                 found = await self._walk.verify(rrset, zone)
@@ -154,7 +154,7 @@ class _Judge:
         """There is nothing of the type at *name*."""
         inside = parent(name) if self._qtype == DS else name
         denials = [each for each in self._rrsets if each.section == AUTHORITY and each.rdtype in (SOA, *DENIALS)]
-        signers = _signers(denials, inside)
+        signers = _signers(denials, inside, self._walk.floor(inside))
         for signer in (*signers[:MOST_SIGNERS], None):
             zone = await self._walk.zone_of(signer or inside)
             if zone.security is Security.SECURE and signer in (None, zone.name):
@@ -211,7 +211,8 @@ class _Judge:
         self.ttls[rrset.section, rrset.owner, rrset.rdtype] = min(rrset.ttl, found.signature.original_ttl)
 
 
-def _signers(rrsets: Iterable[RRset], inside: bytes) -> list[bytes]:
-    """The zones that are said to have signed *rrsets* and hold the name *inside*, the deepest first."""
+def _signers(rrsets: Iterable[RRset], inside: bytes, floor: bytes) -> list[bytes]:
+    """The zones that are said to have signed *rrsets* and hold the name *inside*, the deepest first; none above *floor*."""
     signers = {signature.signer for rrset in rrsets for signature in rrset.signatures}
-    return sorted((signer for signer in signers if is_within(inside, signer)), key=len, reverse=True)
+    may = (signer for signer in signers if is_within(inside, signer) and is_within(signer, floor))
+    return sorted(may, key=len, reverse=True)

@@ -59,7 +59,12 @@ class Zones:
             self._drop(name)
             return None
         self._known.move_to_end(name)
-        return zone
+        if zone.name == name or zone.security is not Security.SECURE:
+            return zone
+        if (apex := self.find(zone.name, now)) is None:  # it went, and its keys with it
+            self._drop(name)
+            return None
+        return evolve(apex, expires=min(zone.expires, apex.expires))
 
     def keep(self, name: bytes, zone: Zone, now: float) -> Zone:
         """Remember that *name* belongs to *zone*; one that is bogus for longer each time it is found so."""
@@ -75,7 +80,8 @@ class Zones:
             self._waits.pop(name, None)
         if name in self._known:
             self._drop(name)
-        self._known[name] = zone
+        # The keys are kept once, with the zone: whatever belongs to it would hold them in memory otherwise.
+        self._known[name] = zone if name == zone.name else evolve(zone, keys=None)
         self.octets += zone.size(name)
         while self.octets > LARGEST and len(self._known) > 1:
             oldest = next(iter(self._known))

@@ -166,7 +166,8 @@ class _Below:
             await self.link.pace.pause()  # all who waited go on at once
             return found
         except Exceeded:
-            return await find()  # it was somebody else's budget
+            await self.link.pace.pause()
+            return await self.share(name, find)  # it was somebody else's budget; he does not ask again
 
     def _question(self, name: bytes, rdtype: int) -> Query:
         client = self.query.client._replace(subnet=None, tags=(), identity=None)
