@@ -17,7 +17,7 @@ from attrs import define, field
 from tools.process import Process, free_ports, start
 
 #: Seconds in which an agent has to be there; a cluster elects first.
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 #: The management token of agents that are started with ACL.
 MASTER = "3f2b8a4e-0000-4000-8000-5e5510000001"

@@ -44,7 +44,7 @@ def measure(folder: Path, count: int, names: int) -> tuple[float, float]:
     """CPU microseconds of a line: to note it, and to make, seal and write it."""
     queue: Queue[Validation] = Queue(Clock(), False, most=count)
     observer = Validations(queue, time.monotonic, time.time)
-    log = AuditLog(folder / "log", Seal(KEY), time.time, lambda: Bounds(256 << 20, 14, daily=True), folder / "head")
+    log = AuditLog(folder / "log", Seal(KEY), time.time, lambda: Bounds(256 << 20, 14, daily=True))
     asked, given = queries(count, names), answers(count)
     began = time.process_time()
     for query, answer in zip(asked, given, strict=True):
@@ -63,7 +63,7 @@ def sustain(folder: Path, count: int) -> float:
     """Lines per second of the thread, the disk included, while nobody else works."""
     queue: Queue[Validation] = Queue(Clock(), False, most=count)
     observer = Validations(queue, time.monotonic, time.time)
-    log = AuditLog(folder / "log", Seal(KEY), time.time, lambda: Bounds(256 << 20, 14, daily=True), folder / "head")
+    log = AuditLog(folder / "log", Seal(KEY), time.time, lambda: Bounds(256 << 20, 14, daily=True))
     for query, answer in zip(queries(count, count), answers(count), strict=True):
         observer.answered(query, answer, 0.001)
     prefix = ClientPrefix()

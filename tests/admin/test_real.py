@@ -33,9 +33,7 @@ async def administered(folder: Path) -> AsyncIterator[tuple[Running, Link]]:
     site.write_main()
     site.write()
     (folder / "var").mkdir()
-    audit = AuditLog(
-        folder / "var/audit.log", Seal(bytes(32)), time.time, lambda: Bounds(1 << 20, 5), folder / "audit.head"
-    )
+    audit = AuditLog(folder / "var/audit.log", Seal(bytes(32)), time.time, lambda: Bounds(1 << 20, 5))
     running = run(site, reactor, observers=Observers(audit=audit, level=lambda level: "info"))
     control: Control = running.control
     path = folder / "admin.sock"

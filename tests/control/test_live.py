@@ -193,7 +193,6 @@ def test_the_end_of_a_change_is_written_down(site: Site, clock: Clock) -> None:
         Seal(bytes(32)),
         clock.seconds,
         lambda: Bounds(1 << 20, 5),
-        site.folder / "audit.head",
     )
     running = begin(site, clock, Observers(audit=audit))
     running.control.upkeep.start()

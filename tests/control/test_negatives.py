@@ -156,7 +156,6 @@ def test_it_ends_by_itself(site: Site, clock: Clock, restart: bool) -> None:
         Seal(bytes(32)),
         clock.seconds,
         lambda: Bounds(1 << 20, 5),
-        site.folder / "audit.head",
     )
     running = begin(site, clock, Observers(audit=audit))
     running.control.upkeep.start()

@@ -11,6 +11,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graydns.control.halts import Seen
 from graydns.control.policystore import FILE, WITNESS, Kept, PolicyStore
 from graydns.sources.policy.acceptance import Lost, Mark, Revision, State, offer, take
 from graydns.sources.policy.errors import BadSignature, MarkLost, Unsigned
@@ -81,6 +82,8 @@ def test_a_mark_alone(store: PolicyStore) -> None:
     """After a reset the mark has no contents, and nothing runs."""
     store.keep(Mark(3, None), None, NOW)
     assert store.load() == Kept(Mark(3, None), {}, int(NOW))
+    store.keep(Mark(3, None), None, NOW, seen=Seen(41, 12))
+    assert store.load().seen == Seen(41, 12)
     spared = Mark(3, None, SEVEN.digest)
     store.keep(spared, SEVEN, NOW)
     assert store.load() == Kept(spared, SEVEN.entries, int(NOW))

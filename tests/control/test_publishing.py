@@ -121,3 +121,19 @@ def test_a_base_that_is_not_active_any_more() -> None:
     with pytest.raises(ControlError, match="number of a revision"):
         publishing.check_base({active_key(PREFIX): b"x"}, 7, TERMS)
     assert json.loads(rows["gray/strategy/7/meta"])["revision"] == 7
+
+
+@in_reactor
+async def test_what_is_followed(agent: ConsulServer) -> None:
+    """Of all that is below the prefix only the active revision, and what is halted; whatever ``active`` says."""
+    halts = {"gray/abort/api.a.test": b"anna", "gray/off/*": b""}
+    more = {**entries(6, "1"), **entries(70, "1"), "gray/audit/ns1": b"{}", "gray/strategy/activeness": b""}
+    for key, value in {**entries(7, "10"), **halts, **more}.items():
+        agent.must("PUT", f"/v1/kv/{key}", value)
+    async with consul_at(agent.address) as consul:
+        for active, count in ((b"7", entries(7, "10")), (b"x", {}), (b"", {}), (b"8", {})):
+            agent.must("PUT", f"/v1/kv/{active_key(PREFIX)}", active)
+            reply = await consul.request("GET", "kv/gray/", {"recurse": True})
+            rows = publishing.followed(reply, PREFIX)
+            assert rows.values == {**count, **halts, active_key(PREFIX): active}
+            assert rows.created[active_key(PREFIX)] > 0

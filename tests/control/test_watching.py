@@ -42,9 +42,7 @@ async def test_a_change_is_noticed(watched: Running) -> None:
 @in_reactor
 async def test_what_no_operator_asked_for_is_written_down(site: Site) -> None:
     """What was taken up or refused because a file changed, or on a signal, stands in the audit log with its cause."""
-    audit = AuditLog(
-        site.folder / "audit.log", Seal(bytes(32)), time.time, lambda: Bounds(1 << 20, 5), site.folder / "audit.head"
-    )
+    audit = AuditLog(site.folder / "audit.log", Seal(bytes(32)), time.time, lambda: Bounds(1 << 20, 5))
     running = run(site, reactor, in_thread=at_once, observers=Observers(audit=audit))
     running.site.write("2", "100")
     await running.control.upkeep.look()

@@ -23,7 +23,7 @@ def verify(folder: Path, *words: str, typed: str = "") -> Result:
 def folder(tmp_path: Path) -> Path:
     """With a log of five lines, published at the fourth."""
     seal = Seal(load_key(tmp_path / "audit.key"))
-    log = AuditLog(tmp_path / "a.jsonl", seal, lambda: 0.0, lambda: Bounds(1 << 20, 1), tmp_path / "audit.head")
+    log = AuditLog(tmp_path / "a.jsonl", seal, lambda: 0.0, lambda: Bounds(1 << 20, 1))
     log.append([b'"item":%d' % number for number in range(4)])
     log.publish()
     log.append([b'"item":4'])
@@ -35,7 +35,7 @@ LOG = ("--file", "@a.jsonl", "--key", "@audit.key")
 
 
 def test_a_log_that_is_as_it_was_written(folder: Path) -> None:
-    """It is held against the head beside the key."""
+    """It is held against the head beside it."""
     ran = verify(folder, *LOG, "--json")
     assert ran.exit_code == 0
     assert json.loads(ran.stdout)["result"] == {
@@ -45,8 +45,10 @@ def test_a_log_that_is_as_it_was_written(folder: Path) -> None:
         "ok": True,
         "first_bad": None,
         "why": "",
+        "missing": None,
         "dropped": 0,
         "published": 4,
+        "note": "",
     }
 
 
@@ -62,14 +64,16 @@ def test_a_log_that_was_changed(folder: Path) -> None:
 
 
 def test_a_log_that_was_cut_off(folder: Path) -> None:
-    """A head from elsewhere tells, when that beside the key is gone, too."""
-    head = (folder / "audit.head").read_text()
-    (folder / "audit.head").unlink()
+    """A head from elsewhere tells, when that beside the log is gone, too."""
+    head = (folder / "a.jsonl.head").read_text()
+    (folder / "a.jsonl.head").unlink()
     (folder / "a.jsonl").write_bytes(b"".join((folder / "a.jsonl").read_bytes().splitlines(keepends=True)[:3]))
-    assert verify(folder, *LOG).exit_code == 0
+    ran = verify(folder, *LOG)
+    assert ran.exit_code == 0
+    assert "without a head nobody can tell whether lines after 3 were cut off" in ran.stdout
     ran = verify(folder, *LOG, "--head", "-", typed=head)
     assert ran.exit_code == 1
-    assert "published up to line 4, and ends before" in ran.stderr
+    assert "line 4 is missing: the log was published up to there" in ran.stderr
 
 
 @pytest.mark.parametrize(

@@ -194,3 +194,14 @@ def test_any_octets(data: st.DataObject) -> None:
     for rrset in found:
         assert list(rrset.rdatas) == sorted(set(rrset.rdatas))
         assert rrset.rdtype != RRSIG
+
+
+@pytest.mark.parametrize("rdtype", [3, 4, 7, 8, 9, 14])
+def test_names_that_nobody_asks_for_any_more(rdtype: int) -> None:
+    """MD, MF, MB, MG, MR and MINFO (RFC 1035) may be compressed: they are signed as they were before that."""
+    qname = from_text("box.example.")
+    names = 2 if rdtype == 14 else 1
+    rdata = b"\xc0\x0c" * names
+    body = b"\xc0\x0c" + rdtype.to_bytes(2) + b"\0\1\0\0\1\0" + len(rdata).to_bytes(2) + rdata
+    (found,) = read(qname, len(qname) + 4, body, (1, 0, 0))
+    assert found.rdatas == (qname * names,)

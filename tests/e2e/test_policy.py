@@ -308,7 +308,7 @@ def test_the_head_of_the_audit_log_is_in_kv(site: Site) -> None:
     """Below the prefix of policies, where it disturbs none; a log that was cut off meanwhile says so."""
     with site.serving():
         site.ctl("policy", "push", site.file(7, "100"))
-    log, head = site.folder / "var/audit.log", site.folder / "var/audit.head"
+    log, head = site.folder / "var/audit.log", site.folder / "var/audit.log.head"
 
     def kept() -> Any:
         rows = site.agent.must("GET", "/v1/kv/gray/audit/?recurse") or []
@@ -324,4 +324,4 @@ def test_the_head_of_the_audit_log_is_in_kv(site: Site) -> None:
     log.write_bytes(b"".join(lines[:1]))
     head.unlink()
     with site.serving():
-        site.until(lambda: b'"lost":' in log.read_bytes())
+        site.until(lambda: b'"lost":{"number":' in log.read_bytes())

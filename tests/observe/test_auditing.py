@@ -14,6 +14,7 @@ from graydns.config.main import Config
 from graydns.model.answer import Answer
 from graydns.model.errors import ConfigError
 from graydns.model.observe import QueryObserver
+from graydns.observe.audit.heads import Published
 from graydns.observe.audit.seal import Head, read_key
 from graydns.observe.audit.verify import verify_files
 from graydns.observe.auditing import HOUR, AuditFigures, Auditing, open_auditing
@@ -51,9 +52,11 @@ async def test_answers_and_changes_in_one_file(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / "log/a.jsonl").read_bytes().splitlines()]
     assert [line["number"] for line in lines] == list(range(1, 102))
     assert sum("action" in line for line in lines) == 1
-    head = json.loads((tmp_path / "data/audit.head").read_bytes())
+    head = json.loads((tmp_path / "log/a.jsonl.head").read_bytes())
     assert (head["number"], head["hmac"]) == (101, lines[-1]["hmac"])
-    found = verify_files(tmp_path / "log/a.jsonl", read_key(tmp_path / "data/audit.key"), [Head(101, head["hmac"])])
+    found = verify_files(
+        tmp_path / "log/a.jsonl", read_key(tmp_path / "data/audit.key"), [Published(Head(101, head["hmac"]))]
+    )
     assert (found.ok, found.published) == (True, 101)
     assert not (tmp_path / "data/audit.log").exists()
 
@@ -74,10 +77,10 @@ async def test_without_audit_only_changes_are_written(tmp_path: Path) -> None:
 async def test_the_head_is_published_hourly(tmp_path: Path) -> None:
     """At the start, every hour, and on this machine at the end; the same one not twice."""
     timely = TimelessReactor()
-    published: list[Head] = []
+    published: list[bytes] = []
     auditing, _ = opened(tmp_path, "", timely)
 
-    async def publish(head: Head) -> Head | None:
+    async def publish(head: bytes) -> bytes | None:
         before = published[-1] if published else None
         published.append(head)
         return before
@@ -96,7 +99,7 @@ async def test_the_head_is_published_hourly(tmp_path: Path) -> None:
     await until(lambda: len(published) == 2)
     auditing.log.write("", "three", "", None, None, "", None)
     await auditing.stopService()
-    assert [head.number for head in published] == [1, 2]
+    assert [json.loads(head)["number"] for head in published] == [1, 2]
     assert auditing.log.verify()["published"] == 3
 
 
@@ -105,8 +108,8 @@ async def test_a_head_elsewhere_that_the_log_has_not(tmp_path: Path) -> None:
     """Somebody has cut the log off, with the head that was beside it: the log says so from now on."""
     auditing, _ = opened(tmp_path, "")
 
-    async def publish(head: Head) -> Head | None:
-        return Head(714, "a" * 64)
+    async def publish(head: bytes) -> bytes | None:
+        return b'{"number":714,"hmac":"%s"}' % (b"a" * 64)
 
     auditing.publish = publish
     auditing.log.write("", "one", "", None, None, "", None)
@@ -121,9 +124,9 @@ async def test_nobody_to_publish_to_is_no_failure(tmp_path: Path) -> None:
     """The next time tries again, and the copy on the disk is there."""
     timely = TimelessReactor()
     auditing, _ = opened(tmp_path, "", timely)
-    tried: list[Head] = []
+    tried: list[bytes] = []
 
-    async def publish(head: Head) -> Head | None:
+    async def publish(head: bytes) -> bytes | None:
         tried.append(head)
         raise OSError("nobody is there")
 
@@ -135,14 +138,14 @@ async def test_nobody_to_publish_to_is_no_failure(tmp_path: Path) -> None:
     timely.clock.advance(HOUR)
     await until(lambda: len(tried) == 2)
     await auditing.stopService()
-    assert json.loads((tmp_path / "data/audit.head").read_bytes())["number"] == 1
+    assert json.loads((tmp_path / "data/audit.log.head").read_bytes())["number"] == 1
 
 
 @pytest.mark.parametrize(
     ("text", "file", "content", "told"),
     [
         ("", "data/audit.key", "short", "data: found {folder}/data/audit.key (it is not 64 hexadecimal digits)"),
-        ("", "data/audit.head", "{}", "data: found {folder}/data/audit.log (it is not a published head"),
+        ("", "data/audit.log.head", "{}", "data: found {folder}/data/audit.log (audit.log.head: it is not a p"),
         ("audit: {file: plain/a}", "plain", "", "audit.file: found {folder}/plain/a (File exists)"),
     ],
 )
@@ -153,3 +156,45 @@ def test_what_cannot_be_used_is_a_fault(tmp_path: Path, text: str, file: str, co
     with pytest.raises(ConfigError) as caught:
         open_auditing(lambda: config, [], reactor)
     assert told.format(folder=tmp_path) in str(caught.value)
+
+
+@on_reactor
+async def test_audit_can_come_later_and_elsewhere(tmp_path: Path) -> None:
+    """A server that ran before, with another file or none, has its logs whole, each for itself; back again, too."""
+    for text in ("", "audit: {file: log/a.jsonl}", "audit: {file: log/b.jsonl}", "", "audit: {file: log/a.jsonl}"):
+        auditing, _ = opened(tmp_path, text)
+        auditing.startService()
+        for _ in range(3):
+            auditing.log.write("uid:0", "gray.off:asked", "", None, None, "unix", None)
+        assert auditing.log.verify()["why"] == ""
+        await auditing.stopService()
+    assert sorted(path.name for path in (tmp_path / "log").iterdir()) == [
+        "a.jsonl",
+        "a.jsonl.head",
+        "b.jsonl",
+        "b.jsonl.head",
+    ]
+
+
+@pytest.mark.parametrize("later", ["", "audit: {file: log/a.jsonl}"])
+def test_a_key_that_is_gone(tmp_path: Path, later: str) -> None:
+    """No other one is made beside lines that were sealed with it, and the start says why."""
+    auditing, _ = opened(tmp_path, "")
+    auditing.log.write("", "one", "", None, None, "", None)
+    (tmp_path / "data/audit.key").unlink()
+    with pytest.raises(ConfigError, match=r"audit\.key \(it is gone, and there are lines that were sealed with it\)"):
+        opened(tmp_path, later)
+    assert not (tmp_path / "data/audit.key").exists()
+
+
+def test_a_key_that_is_another_one(tmp_path: Path) -> None:
+    """The start says so, and writes nothing."""
+    auditing, _ = opened(tmp_path)
+    auditing.log.write("", "one", "", None, None, "", None)
+    (tmp_path / "data/audit.key").write_text("00" * 32)
+    content = (tmp_path / "log/a.jsonl").read_bytes()
+    with pytest.raises(
+        ConfigError, match=r"audit\.file: .*none of its lines fits audit\.key.* moved away with its head"
+    ):
+        opened(tmp_path)
+    assert (tmp_path / "log/a.jsonl").read_bytes() == content

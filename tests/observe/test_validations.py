@@ -114,6 +114,7 @@ def test_the_cohort_and_its_tenant() -> None:
         (bytes.fromhex("20010db8000101ff") + bytes(7) + b"\1", ClientPrefix(24, 56), "2001:db8:1:100::/56"),
         (bytes.fromhex("20010db8000101ff") + bytes(7) + b"\1", WHOLE, "2001:db8:1:1ff::1"),
         (bytes((192, 0, 2, 77)), ClientPrefix(0, 0), "0.0.0.0/0"),
+        (bytes(10) + b"\xff\xff" + bytes((192, 0, 2, 77)), ClientPrefix(24, 128), "192.0.2.0/24"),
         (b"", WHOLE, None),
     ],
 )
@@ -137,26 +138,29 @@ def test_long_reasons_are_cut() -> None:
     assert line["reason"] == "x" * 500
 
 
-@given(
-    st.lists(st.binary(min_size=1, max_size=20), max_size=5),
-    st.integers(0, 65535),
-    st.integers(0, 4095),
-    st.text(max_size=100),
+#: Any text, lone surrogates included.
+ANY = st.text(
+    st.characters(codec=None, categories=("L", "M", "N", "P", "S", "Z", "Cc", "Cf", "Cs", "Co")), max_size=700
 )
-def test_nothing_can_break_out_of_its_line(labels: list[bytes], qtype: int, rcode: int, reason: str) -> None:
-    """Whatever names and reasons hold: one line of printable ASCII, from which the reason can be read again."""
+
+
+@given(st.lists(st.binary(min_size=1, max_size=63), max_size=3), st.integers(0, 65535), st.integers(0, 4095), ANY, ANY)
+def test_nothing_can_break_out_of_its_line(labels: list[bytes], qtype: int, rcode: int, reason: str, text: str) -> None:
+    """Whatever names, reasons and what is configured hold: one line of printable ASCII, of bounded length, from which
+    they can be read again."""
     qname = b"".join(bytes((len(label),)) + label.lower() for label in labels) + b"\0"
     proof = Proof(Security.BOGUS, Signer(qname, 1, 8, 60, 2**32 - 1), reason)
-    query = QUERY._replace(qname=qname, qtype=qtype)
+    query = QUERY._replace(qname=qname, qtype=qtype, decision=Decision(Cohort(text[:50], text[:50], "x")))
     clock = Clock()
     queue: Queue[Any] = Queue(clock, False)
     Validations(queue, clock.seconds, lambda: NOW).answered(query, Answer(rcode=rcode, proof=proof), 0.0)
     (item,) = queue.take(1)
     assert isinstance(item, Validation)
-    text = fields(item, WHOLE).decode("ascii")
-    assert text.isprintable()
-    line = json.loads(f"{{{text}}}")
-    assert line["reason"] == reason
+    written = fields(item, WHOLE).decode("ascii")
+    assert written.isprintable()
+    assert len(written) < 12_000
+    line = json.loads(f"{{{written}}}")
+    assert (line["reason"], line["tenant"]) == (reason[:500], text[:50])
     assert dns.name.from_text(line["qname"]).to_wire() == qname
     assert line["rrsig_expiration"] == "2106-02-07T06:28:15Z"
 

@@ -28,7 +28,7 @@ from graydns.upstream.table import ForwardTable
 from graydns.wire.render import render
 from tests.coroutines import finished
 from tests.dnssec.answering import ROOT, SHOP, TEST, Upstream, anchors, answer, rrset, signed, soa, world
-from tests.dnssec.signing import NOW
+from tests.dnssec.signing import NOW, Zone
 from tests.upstream.asked import GROUP, make_query
 
 WWW = "www.shop.test. A 192.0.2.1"
@@ -169,6 +169,20 @@ class TestWhatClientsGet:
         query = asked("www.shop.test", do=True)
         message = shown(query, linked.ask(query))
         assert types(message) == ["A", "RRSIG"]
+
+    def test_records_that_are_scattered_are_one_rrset(self) -> None:
+        """Asked for by ANY they may come in any order: the signed TTL holds for each, and no stray signature stays."""
+        linked, one, two = Linked(), rrset("www.shop.test. A 192.0.2.1"), rrset("www.shop.test. A 192.0.2.2")
+        two.ttl = 86400
+        both = rrset("www.shop.test. A 192.0.2.1 / 192.0.2.2")
+        stray = Zone("shop.test.", number=66).signed(rrset("www.shop.test. TXT x"))
+        told = answer("www.shop.test.", [one, SHOP.signed(both), *signed(SHOP, "www.shop.test. MX 1 a."), two, stray])
+        linked.below.upstream.answers[from_text("www.shop.test."), 255] = told
+        query = asked("www.shop.test", "ANY", do=True)
+        message = shown(query, linked.ask(query))
+        assert message.flags & 0x20
+        assert {each.ttl for each in message.answer} == {300}
+        assert sorted(types(message)) == ["A", "MX", "RRSIG", "RRSIG"]
 
     def test_insecure(self) -> None:
         linked = Linked()

@@ -189,6 +189,13 @@ def test_proofs_need_a_signature_of_a_zone_above_the_name() -> None:
     assert [line.split()[1] for line in show(query, answer) if line.startswith("authority")] == ["a.shop.test."] * 2
 
 
+def test_proofs_without_end_are_not_looked_at() -> None:
+    """Hundreds of them would keep all other clients waiting."""
+    proofs = tuple(f"n{number}.shop.test. 60 IN NSEC o{number}.shop.test. A RRSIG NSEC" for number in range(101))
+    with pytest.raises(Unbelievable, match="authority section"):
+        ask(make_query(dnssec_ok=True), authority=proofs, rcode=3)
+
+
 def test_any_gives_all_types_of_the_name() -> None:
     """A question for ANY takes every record of the name and no other name's."""
     query = make_query(rdtype=ANY)

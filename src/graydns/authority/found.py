@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from attrs import evolve, field, frozen
 
 from graydns.model.answer import ANSWER, Answer, Ede
+from graydns.model.proof import Proof
 from graydns.wire.body import RRset, build
 
 
@@ -30,14 +31,21 @@ class Found:
     origin: object = field(default=None, repr=False)
     forwarded: bool = False
     shareable: bool = True
+    proof: Proof | None = None
     why: str = ""
 
     def completed(
-        self, rcode: int, rrsets: Sequence[RRset], *, scope: int | None = None, edes: Sequence[Ede] = ()
+        self,
+        rcode: int,
+        rrsets: Sequence[RRset],
+        *,
+        scope: int | None = None,
+        edes: Sequence[Ede] = (),
+        proof: Proof | None = None,
     ) -> Found:
         """The chain so far, then *rrsets*: what others said about *chase*, with their *rcode* (RFC 6604) and *edes*.
 
-        *scope*: that of the whole, None = as it is.
+        *scope*: that of the whole, None = as it is. *proof*: theirs.
         """
         chain = tuple(rrset for rrset in self.rrsets if rrset.section == ANSWER)
         return evolve(
@@ -49,6 +57,7 @@ class Found:
             scope=self.scope if scope is None else scope,
             forwarded=True,
             shareable=False,
+            proof=proof and proof.beside_ours(),
         )
 
     def answer(self) -> Answer:
@@ -67,6 +76,7 @@ class Found:
             scope=self.scope,
             origin=self.origin,
             forwarded=self.forwarded,
+            proof=self.proof,
             shareable=self.shareable and self.chase is None,
             why=self.why,
         )

@@ -60,7 +60,7 @@ class Halting:
             self._check_live(wire)
             done = await self._control.alone(lambda: changing.revert(name, actor))
             return {**done, "nodes": "this one"}
-        ended = await self._end({self._abort_key(wire), *self.centre.aborting(wire)})
+        ended = await self._end({self._abort_key(wire), *self.centre.halts.aborting(wire)})
         done = {"service": to_text(wire), "before": {"aborted": True}, "after": {"aborted": not ended}}
         if to_text(wire) in state.live.services:
             done["after"] = (await self._control.alone(lambda: changing.revert(name, actor)))["after"]

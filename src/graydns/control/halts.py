@@ -80,17 +80,14 @@ class Halts:
         self.seen = seen
         self._have(self._ours(copy))
 
-    def take(self, listing: KeyValues, seen: Seen) -> list[Shift]:
-        """Have those of *listing*, and what was lost; what that changes."""
+    def take(self, listing: KeyValues, heard: int, seen: Seen) -> list[Shift]:
+        """Have those of *listing*, and what was lost; what that changes. *heard*: the index before the one *seen*."""
         there = self._ours(listing)
         gone = self.keys.keys() - there.keys()
-        lost = frozenset(gone & self.lost if seen.whole(self.seen) else gone)
+        whole = seen.whole(evolve(self.seen, index=heard))
+        lost = frozenset(gone & self.lost if whole else gone)
         self.lost, self.seen = lost, seen
         return self._have({**{key: self.keys[key] for key in lost}, **there})
-
-    def heard(self, index: int) -> None:
-        """Consul said that all is as it was."""
-        self.seen = evolve(self.seen, index=index)
 
     def drop(self, keys: Iterable[str]) -> list[Shift]:
         """Let go of *keys*; what that changes."""

@@ -13,7 +13,7 @@ A refused revision changes nothing: its reason is in the log, in ``status`` and 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from attrs import evolve
@@ -24,14 +24,12 @@ from twisted.python.failure import Failure
 
 from graydns.config.consul import Consul as Config
 from graydns.config.consul import PolicyCentre as Policy
-from graydns.control import publishing
 from graydns.control.control import Control
-from graydns.control.halts import Halts, Seen, Shift
+from graydns.control.haltwatch import HaltWatch
 from graydns.control.policystore import PolicyStore
-from graydns.control.publishing import Rows, listed
+from graydns.control.publishing import Rows, followed
 from graydns.model.errors import ConfigError, ControlError
 from graydns.model.name import to_text
-from graydns.model.text import printable
 from graydns.sources.consul.service import ask_datacenter
 from graydns.sources.consul.watching import begin_watch
 from graydns.sources.policy import acceptance
@@ -39,15 +37,11 @@ from graydns.sources.policy.acceptance import High, Lost, Mark, Revision, Terms
 from graydns.sources.policy.errors import Absent, Invalid, NotKept, NotYetValid, PolicyError
 from graydns.sources.policy.keys import Keys
 from graydns.sources.policy.reading import KeyValues, active_key, read_candidate
-from graydns.sources.watch import pause
 from graydns.steps import run
 from txconsul import Consul, Reply
 
 #: Seconds at most until a revision is looked at again whose time has not come, however the wall clock is set meanwhile.
 _LONGEST_NAP = 60.0
-
-#: So often, and so many seconds after one another, is it tried to write back what was lost.
-_TRIES, _BETWEEN_TRIES = 30, 1.0
 
 #: Octets of KV from which on judging what is there takes more than a few milliseconds, or may.
 _LARGE = 32 << 10
@@ -74,10 +68,8 @@ class PolicyCentre(Service):
         self._store = PolicyStore(control.state.began.data)
         self._from = "consul"
         self._listing: KeyValues | None = None
-        self._halts = Halts(control.state, policy.prefix)
-        self._shifts: list[tuple[Shift, str]] = []
-        self._index = self._before = 0
-        self._writing: Deferred[None] | None = None
+        self.halts = HaltWatch(consul, control, reactor, policy.prefix)
+        self._unkept = False
         self._lock = DeferredLock()
         self._watch: Any = None
         self._running: Deferred[None] | None = None
@@ -90,8 +82,7 @@ class PolicyCentre(Service):
         self.accepted = acceptance.State(kept.mark)
         if isinstance(kept.mark, Lost):
             self._log.error("the highest revision that was accepted is not known: {why}", why=kept.mark.why)
-        self._halts.restore(kept.copy, kept.seen)
-        self._index = kept.seen.index
+        self.halts.restore(kept.copy, kept.seen)
         plain = state.plain
         if active_key(self.terms.prefix) in kept.copy:
             self.heard, self._from = kept.at, "disk"
@@ -117,8 +108,7 @@ class PolicyCentre(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         if self._nap is not None and self._nap.active():
             self._nap.cancel()
-        if self._writing is not None:
-            self._writing.cancel()
+        self.halts.stop()
         if self._watch is not None:
             self._watch.cancel()
         if self._running is not None:
@@ -171,74 +161,35 @@ class PolicyCentre(Service):
         if self._config.datacenter is None:
             self.terms = evolve(self.terms, datacenter=await ask_datacenter(self.consul, self._reactor))
         path, silence = f"kv/{self.terms.prefix}", self._config.stale_after
-        self._watch = begin_watch(self.consul, path, {"recurse": True}, stale_after=silence, clock=self._reactor)
+        self._watch = begin_watch(
+            self.consul, path, {"recurse": True}, stale_after=silence, clock=self._reactor, parse=True
+        )
         self._watch.heard = self._hear
         async for reply in self._watch:
-            self._take(listed(reply))
+            self._take(followed(reply, self.terms.prefix))
 
     def _failed(self, failure: Failure) -> None:
         if not isinstance(failure.value, CancelledError):
             self._log.failure("following the policies", failure)
 
     def _hear(self, reply: Reply) -> None:
-        self._before, self._index = self._index, reply.index or 0
+        self.halts.hear(reply.index or 0)
         self.heard, self._from = self.control.state.wall(), "consul"
 
     def let_go(self, keys: Collection[str]) -> bool:
         """Whether the halts of *keys*, which were taken out of KV, are over here: they are once Consul shows none."""
-        if self._listing is None or not self._listing.keys().isdisjoint(keys):
+        if not self.halts.is_gone(keys):
             return False
-        if shifts := self._halts.drop(keys):
-            self._halted(shifts, "")
+        if self.halts.drop(keys):
+            self._unkept = True
             self._begin()
         return True
-
-    def aborting(self, name: bytes) -> frozenset[str]:
-        """The keys in force that abort the service *name* (wire form)."""
-        return self._halts.aborting(name)
 
     def _take(self, rows: Rows) -> None:
         """Take up *rows*: its halts now, whatever else goes on, and its revision as soon as that can be."""
         self._listing = rows.values
-        before, created = self._halts.lost, rows.created.get(active_key(self.terms.prefix), 0)
-        self._halts.heard(self._before)
-        shifts = self._halts.take(rows.values, Seen(self._index, created))
-        self._halted(shifts, "consul")
-        if self._halts.lost - before and self._writing is None:
-            self._writing = Deferred.fromCoroutine(self._write_back())
-            self._writing.addErrback(self._failed)
+        self._unkept = self.halts.take(rows) or self._unkept
         self._begin()
-
-    def _halted(self, shifts: Sequence[Shift], origin: str) -> None:
-        """Serve what was halted, or is no more; to be kept and, if it has an *origin*, told."""
-        if not shifts:
-            return
-        state = self.control.state
-        state.serve(state.base, state.live)
-        for shift in shifts if origin else ():
-            told = {"action": shift.action, "name": shift.name, "said": printable(shift.said)}
-            self._log.warn("{action} {name}, by a key in KV: {said}", **told)
-        self._shifts += [(shift, origin) for shift in shifts]
-
-    async def _write_back(self) -> None:
-        """Have what was lost in KV again, unless it is there already. Tries on: Consul may be without a leader yet."""
-        consul, written, why = self.consul, set[str](), ""
-        try:
-            for _ in range(_TRIES):
-                for key in sorted(self._halts.lost - written):
-                    try:
-                        await publishing.put_new(consul, key, self._halts.keys[key])
-                        written.add(key)
-                        self._log.warn("{key} had vanished from KV, and is written back", key=printable(key))
-                    except ControlError as error:
-                        why = str(error)
-                if not self._halts.lost - written:
-                    return
-                await pause(self._reactor, _BETWEEN_TRIES)
-            told = ", ".join(map(printable, sorted(self._halts.lost - written)))
-            self._log.warn("{keys}: gone from KV, in force here, not written back: {why}", keys=told, why=why)
-        finally:
-            self._writing = None
 
     def _begin(self) -> None:
         looking = Deferred.fromCoroutine(self._look())
@@ -248,13 +199,10 @@ class PolicyCentre(Service):
         """Keep the halts if they are others, and judge what was listed last."""
         await self._lock.acquire()
         try:
-            if self._shifts:
-                shifts, self._shifts = self._shifts, []
+            if self._unkept:
+                self._unkept = False
                 await self._keep_halts()
-                for shift, origin in shifts:
-                    before, after = shift.plain()
-                    if origin:
-                        await self.control.note(shift.action, shift.name, before, after, origin)
+                await self.halts.tell()
             if self._listing is not None:
                 await self._judge(self._listing)
         finally:
@@ -326,8 +274,7 @@ class PolicyCentre(Service):
     async def _keep(self, mark: High, revision: Revision | None) -> None:
         if isinstance(mark, Lost):
             return  # the file is evidence until somebody resets the mark
-        now, halts = self.control.state.wall(), self._halts.keys
-        seen = evolve(self._halts.seen, index=self._index)
+        now, halts, seen = self.control.state.wall(), self.halts.keys, self.halts.seen
         await self.control.changing.in_thread(lambda: self._store.keep(mark, revision, now, halts, seen))
 
     def _terms_of(self, copy: KeyValues) -> Terms:

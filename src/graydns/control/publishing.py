@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from attrs import evolve, field, frozen
@@ -21,8 +22,11 @@ from graydns.sources.policy.acceptance import Revision, Terms
 from graydns.sources.policy.errors import Absent, Lower, NotYetValid, PolicyError
 from graydns.sources.policy.reading import (
     KeyValues,
+    abort_folder,
     active_key,
+    find_revision,
     folder_of,
+    off_folder,
     read_active,
     read_revision,
     revisions,
@@ -51,9 +55,24 @@ class Rows:
     created: Mapping[str, int] = field(factory=dict, repr=False)
 
 
+def followed(reply: Reply, prefix: str) -> Rows:
+    """The rows that count of those in *reply* to a query with ``recurse``: of the active revision, and of halts. Old
+    revisions, which may be large, are not decoded.
+    """
+    rows = {row["Key"]: row for row in reply.json or []}
+    active = _rows([rows[key] for key in (active_key(prefix),) if key in rows]).values
+    folders = [abort_folder(prefix), off_folder(prefix)]
+    with suppress(PolicyError):
+        folders.append(folder_of(prefix, read_active(active, prefix)))
+    return _rows([row for key, row in rows.items() if key in active or key.startswith(tuple(folders))])
+
+
 def listed(reply: Reply) -> Rows:
     """The rows in *reply* to a query with ``recurse``."""
-    rows = reply.json or []
+    return _rows(reply.json or [])
+
+
+def _rows(rows: Sequence[Mapping[str, Any]]) -> Rows:
     values = {row["Key"]: base64.b64decode(row["Value"] or "") for row in rows}
     changed, created = ({row["Key"]: int(row[index]) for row in rows} for index in ("ModifyIndex", "CreateIndex"))
     return Rows(values, changed, created)
@@ -99,7 +118,7 @@ def check(rows: KeyValues, number: int, state: acceptance.State, terms: Terms, n
     Raises ControlError with the reason why not.
     """
     listing = {**rows, active_key(terms.prefix): str(number).encode()}
-    judged, revision = acceptance.offer(evolve(state, running=None), listing, terms, now)
+    judged, revision = acceptance.offer(evolve(state, running=None, offered=None), listing, terms, now)
     if judged.refused is not None and not isinstance(judged.refused, NotYetValid):
         raise ControlError(str(judged.refused))
     return revision
@@ -190,8 +209,8 @@ def _row(rows: KeyValues, number: int, state: acceptance.State, terms: Terms, no
     row: dict[str, Any] = {"revision": number, "active": active, "running": runs, "state": "ok"}
     row |= dict.fromkeys(("tenant", "signed_by", "author", "description"))
     try:
-        candidate = read_revision(rows, terms.prefix, number)
-        signature, strategy = acceptance.read_signed(candidate, terms)
+        envelope = find_revision(rows, terms.prefix, number)
+        candidate, signature, strategy = acceptance.read_signed(envelope, terms)
         meta = strategy.meta
         row |= {"tenant": meta.tenant, "author": meta.author, "description": meta.description}
         row |= {"signed_by": None if signature is None else signature.key}

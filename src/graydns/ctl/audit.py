@@ -15,9 +15,6 @@ from graydns.ctl.tool import Command, Failure, Group, Tool, tell, wants_json
 
 Read = TypeVar("Read")
 
-#: The published head beside the key.
-HEAD = "audit.head"
-
 _PATH = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 
 
@@ -38,7 +35,7 @@ def audit_tail(tool: Tool, last: int, tenant: str | None) -> None:
 @audit.command("verify", cls=Command)
 @click.option("--file", type=_PATH, help="Look at this log and those put aside from it, without a server.")
 @click.option("--key", type=_PATH, help="The key of its chain, data/audit.key.")
-@click.option("--head", type=_PATH, multiple=True, help=f"A published head, - = standard input; and {HEAD} by the key.")
+@click.option("--head", type=_PATH, multiple=True, help="A published head, - = standard input; FILE.head counts, too.")
 @click.pass_obj
 def audit_verify(tool: Tool, file: Path | None, key: Path | None, head: tuple[Path, ...]) -> None:
     """Check that nobody changed the audit log. Exit status 1 if somebody did."""
@@ -60,15 +57,17 @@ def audit_verify(tool: Tool, file: Path | None, key: Path | None, head: tuple[Pa
 
 def offline(file: Path, key: Path, heads: tuple[Path, ...]) -> dict[str, Any]:
     """What the server would say of the log *file*. Raises Failure."""
-    from graydns.observe.audit.heads import read_head
-    from graydns.observe.audit.seal import read_key
+    from graydns.observe.audit.heads import head_beside, read_head
+    from graydns.observe.audit.seal import Seal, read_key
     from graydns.observe.audit.verify import verify_files
 
-    beside = key.with_name(HEAD)
     secret = _read(key, read_key)
-    places = (*heads, beside) if beside.exists() else heads
-    published = [_read(place, lambda place: read_head(_content(place))) for place in places]
-    return _read(file, lambda file: verify_files(file, secret, published)).plain()
+    seal = Seal(secret)
+    published = [_read(place, lambda place: read_head(_content(place), seal)) for place in heads]
+    beside, trouble = _read(file, lambda file: head_beside(file, seal))
+    if beside is not None:
+        published.append(beside)
+    return _read(file, lambda file: verify_files(file, secret, published, trouble)).plain()
 
 
 def _content(path: Path) -> bytes:

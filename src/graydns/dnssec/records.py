@@ -17,13 +17,20 @@ from graydns.wire.walk import Malformed, Names, records
 RRSIG = 46
 
 #: Where the names lie in rdata of types whose names are lowered (RFC 4034 section 6.2) and may be compressed (RFC 3597
-#: section 4): octets before them, how many there are, octets after them. NS, CNAME, SOA, PTR, MX, RP, AFSDB, RT, PX,
-#: SRV, KX, DNAME. Every other type but NAPTR is signed as it is, NSEC included (RFC 6840 section 5.1).
+#: section 4): octets before them, how many there are, octets after them. NS, MD, MF, CNAME, SOA, MB, MG, MR, PTR,
+#: MINFO, MX, RP, AFSDB, RT, PX, SRV, KX, DNAME. Every other type but NAPTR is signed as it is, NSEC included (RFC 6840
+#: section 5.1).
 _NAMES = {
     2: (0, 1, 0),
+    3: (0, 1, 0),
+    4: (0, 1, 0),
     5: (0, 1, 0),
     6: (0, 2, 20),
+    7: (0, 1, 0),
+    8: (0, 1, 0),
+    9: (0, 1, 0),
     12: (0, 1, 0),
+    14: (0, 2, 0),
     15: (2, 1, 0),
     17: (0, 2, 0),
     18: (2, 1, 0),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum, IntEnum
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 
 class Security(Enum):
@@ -58,3 +58,9 @@ class Proof:
     reason: str = ""
     ede: EdeCode | None = None
     until: int | None = None
+
+    def beside_ours(self) -> Proof:
+        """The Proof of a chain of which a part, found here or further on, is of a zone of ours, which nobody signed."""
+        if self.security is not Security.SECURE:
+            return self
+        return evolve(self, security=Security.INSECURE, reason="a part of the chain is of a zone that is served here")

@@ -21,14 +21,18 @@ from graydns.model.observe import QueryObserver
 from graydns.observe.audit.log import AuditLog, Bounds
 from graydns.observe.audit.queue import Queue
 from graydns.observe.audit.seal import Head, Seal, load_key
+from graydns.observe.audit.start import has_sealed
 from graydns.observe.audit.writer import AuditWriter
 from graydns.observe.validations import Validation, Validations, fields
 
 #: Seconds between two Heads that are published.
 HOUR = 3600.0
 
-#: Puts a Head where it can be read later; gives the one that was there before.
-Publish = Callable[[Head], Awaitable[Head | None]]
+#: The log of changes in ``data`` while there is no ``audit``.
+_CHANGES = "audit.log"
+
+#: Puts the text of a Head where it can be read later; gives what was there before.
+Publish = Callable[[bytes], Awaitable[bytes | None]]
 
 
 @frozen
@@ -89,12 +93,12 @@ class Auditing(Service):
         if self.log.head == self._published:
             return
         try:
-            head = await self._in_thread(self.log.publish)
+            head, text = await self._in_thread(self.log.publish)
             self._log.info("audit head: line {number}, {hmac}", number=head.number, hmac=head.hmac)
-            before = None if self.publish is None else await self.publish(head)
+            before = None if self.publish is None else await self.publish(text)
             self._published = head
-            if before is not None and not await self._in_thread(partial(self.log.holds, before)):
-                await self._in_thread(partial(self.log.note_loss, before))
+            if before is not None:
+                await self._in_thread(partial(self.log.recall, before))
         except Exception as error:
             self._log.error("the audit head cannot be published: {error}", error=error)
 
@@ -114,18 +118,21 @@ def open_auditing(config: Callable[[], Config], observers: list[QueryObserver], 
         now = config().admin_audit
         return Bounds(now.max_size, now.keep)
 
-    path, key = data / "audit.log" if audit is None else audit.file, data / "audit.key"
+    path, key = data / _CHANGES if audit is None else audit.file, data / "audit.key"
     at = data
     try:
         at = key
-        seal = Seal(load_key(key))
+        # The same key for the log of changes that a server without `audit` has written before.
+        seal = Seal(load_key(key, has_sealed(path) or has_sealed(data / _CHANGES)))
         at = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        log = AuditLog(path, seal, time.time, bounds, data / "audit.head")
+        log = AuditLog(path, seal, time.time, bounds)
     except (OSError, ValueError) as error:
         where = ("data",) if audit is None or at == key else ("audit", "file")
         found = f"{at} ({getattr(error, 'strerror', None) or error})"
-        fault = Fault(where, found, "a file that graydns may write to, or made")
+        as_left = "what graydns has left there, or the whole log moved away with its head"
+        expected = as_left if isinstance(error, ValueError) else "a file that graydns may write to, or made"
+        fault = Fault(where, found, expected)
         raise ConfigError([began.document.locate(fault)]) from error
     if audit is None:
         return Auditing(log, None, reactor)

@@ -11,7 +11,7 @@ import random
 import re
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from time import gmtime, strftime
 from typing import NamedTuple
 
@@ -158,7 +158,9 @@ def _client(source: bytes, prefix: ClientPrefix) -> str:
     if not source:
         return "null"
     address = ip_address(source)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped  # not cut as IPv6, however it came here
     bits = prefix.ipv4 if address.version == 4 else prefix.ipv6
     if bits == address.max_prefixlen:
         return _quoted(str(address))
-    return _quoted(str(ip_network((source, bits), strict=False)))
+    return _quoted(str(ip_network((address, bits), strict=False)))

@@ -68,7 +68,7 @@ class Authority:
             raise ResolveError(f"the end of the chain could not be resolved: {rest.why}", ede=22)
         age = 0 if rest.stored is None else int(self.clock() - rest.stored)
         records = rrsets(question, evolve(rest, body=aged(rest, age)))
-        return found.completed(rest.rcode, records, scope=_scope(found, rest, query), edes=rest.edes)
+        return found.completed(rest.rcode, records, scope=_scope(found, rest, query), edes=rest.edes, proof=rest.proof)
 
 
 def _scope(found: Found, rest: Answer, query: Query) -> int | None:

@@ -56,7 +56,7 @@ def _completed(snapshot: Snapshot, query: Query, answer: Answer, chain: list[RRs
         stored=None,
         scope=max(scope, answer.scope or 0),
         security=Security.INDETERMINATE,
-        proof=None,
+        proof=answer.proof and answer.proof.beside_ours(),
         edes=(*answer.edes, *home.edes),
         shareable=False,
         why=f"{answer.why} → {home.why}",

@@ -34,7 +34,9 @@ def validated(query: Query, answer: Answer, verdict: Verdict, lasts: int | None)
     if lasts is not None:
         ttls = [min(ttl, lasts) for ttl in ttls]
     body, spans = answer.body, answer.spans
-    if any(ttl != each.ttl for ttl, each in zip(ttls, kept, strict=True)):
+    # An RRset whose records are not neighbours, and signatures of nothing that is here, are put in order or left out.
+    scattered = len(spans) != sum(1 + bool(each.signatures) for each in verdict.rrsets)
+    if scattered or any(ttl != each.ttl for ttl, each in zip(ttls, kept, strict=True)):
         body, spans = _built(query, kept, ttls, with_proofs)
     elif with_proofs and len(kept) == len(verdict.rrsets):
         pass  # all of it

@@ -9,10 +9,14 @@ import dns.rdtypes.ANY.SOA
 from graydns.model.name import is_within
 from graydns.model.query import Query
 from graydns.upstream.chain import Chain, covered
-from graydns.upstream.reply import RRSIG, Reply
+from graydns.upstream.reply import RRSIG, Reply, Unbelievable
 from graydns.wire.walk import Record
 
 SOA, NSEC, NSEC3 = 6, 47, 50
+
+#: Records of an authority section past which a reply is refused. An answer needs an SOA and three NSEC3, each with a
+#: signature by each algorithm, and as much again for each alias from a wildcard.
+MOST_PROOFS = 100
 
 
 class Denial(NamedTuple):
@@ -30,10 +34,12 @@ def believe(reply: Reply, query: Query, chain: Chain, *, signatures: bool) -> De
 
     Where the chain found no records: the SOA of a zone at or above its last name (RFC 2308 section 2). With
     *signatures* also RRSIGs of that, and NSEC and NSEC3 that are signed by a zone at or above a name of the chain
-    (RFC 4035 section 3.1.3: answers from wildcards have such proofs, too).
+    (RFC 4035 section 3.1.3: answers from wildcards have such proofs, too). Raises Unbelievable.
     """
     if chain.complete and not signatures:
         return _NOTHING
+    if len(reply.authorities) > MOST_PROOFS:
+        raise Unbelievable("more records in the authority section than any proof needs")
     authorities = [each for each in reply.authorities if each.rdclass == query.qclass]
     last = chain.names[-1]
     soa = None

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from graydns.observe.audit.heads import Published
 from graydns.observe.audit.log import AuditLog, Bounds
 from graydns.observe.audit.seal import NOTHING, Head, Seal
+from graydns.observe.audit.verify import verify_files
 
 NOW = 1_700_000_000.0
 
@@ -20,7 +25,7 @@ KEY = Seal(b"k" * 32)
 
 def open_log(folder: Path, size: int = 16 << 20, keep: int = 5) -> AuditLog:
     """A log in *folder*, at one moment."""
-    return AuditLog(folder / "audit.log", KEY, lambda: NOW, lambda: Bounds(size, keep), folder / "head")
+    return AuditLog(folder / "audit.log", KEY, lambda: NOW, lambda: Bounds(size, keep))
 
 
 def verdict(found: dict[str, Any]) -> dict[str, Any]:
@@ -45,6 +50,7 @@ def test_lines_are_read_as_written(tmp_path: Path) -> None:
     assert log.tail(5) == [
         {
             "number": 1,
+            "kept": 1,
             "at": "2023-11-14T22:13:20.000+00:00",
             "actor": "uid:0",
             "origin": "unix",
@@ -147,6 +153,34 @@ def test_nothing_can_draw_on_a_terminal(tmp_path: Path) -> None:
     assert json.loads(content)["target"] == "\x1b[31m\u202eevil\nline"
 
 
+#: Any text, lone surrogates included, and whatever JSON can be made of it, and a little more.
+TEXTS = st.text(st.characters(codec=None, categories=("L", "N", "P", "Z", "Cc", "Cf", "Cs")), max_size=300)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.binary(max_size=9) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+)
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS, TEXTS, VALUES, VALUES, TEXTS, st.none() | TEXTS), min_size=1, max_size=5))
+def test_nothing_can_break_out_of_a_line(changes: list[Any]) -> None:
+    """Whatever actors, targets and arguments hold: each change is one line of JSON in printable ASCII, in the chain."""
+    with tempfile.TemporaryDirectory() as name:
+        log = open_log(Path(name))
+        for change in changes:
+            log.write(*change)
+        lines = (Path(name) / "audit.log").read_bytes().decode("ascii").split("\n")
+        assert lines.pop() == ""
+        for line, change in zip(lines, changes, strict=True):
+            assert line.isprintable()
+            found = json.loads(line, parse_constant=pytest.fail)
+            assert [found[key] for key in ("actor", "action", "target", "origin", "tenant")] == [
+                *change[:3], *change[5:]
+            ]  # fmt: skip
+        assert log.verify()["ok"]
+        assert len(log.tail(10)) == len(changes)
+        log.close()
+
+
 def test_threads_take_turns(tmp_path: Path) -> None:
     """Lines from several threads make one chain."""
     log = open_log(tmp_path)
@@ -159,11 +193,12 @@ def test_threads_take_turns(tmp_path: Path) -> None:
 
 
 #: Octets that three lines of ``write`` fill, and four do not fit into.
-THREE = 1150
+THREE = 1500
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    """Its files, but for the head."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".head")
 
 
 def test_full_files_are_put_aside(tmp_path: Path) -> None:
@@ -188,30 +223,32 @@ def test_old_files_go(tmp_path: Path) -> None:
     assert verdict(log.verify()) == {"first": 7, "lines": 8, "ok": True, "first_bad": None}
     assert log.tail(100)[0]["number"] == 7
     log = open_log(tmp_path, THREE, keep=1)
-    assert verdict(log.verify()) == {"first": 10, "lines": 5, "ok": True, "first_bad": None}
+    assert verdict(log.verify()) == {"first": 7, "lines": 8, "ok": True, "first_bad": None}
+    write(log, 2)
+    assert verdict(log.verify()) == {"first": 13, "lines": 4, "ok": True, "first_bad": None}
 
 
 @pytest.mark.parametrize(
     ("gone", "found"),
     [
-        ("audit.log.0000000004", {"first": 1, "lines": 5, "ok": False, "first_bad": 4}),
-        ("audit.log.0000000001", {"first": 4, "lines": 5, "ok": True, "first_bad": None}),
+        (["audit.log.0000000004"], {"first": 1, "lines": 5, "ok": False, "first_bad": 4, "missing": (4, 6)}),
+        (["audit.log.0000000001"], {"first": 4, "lines": 5, "ok": False, "first_bad": 1, "missing": (1, 3)}),
+        (
+            ["audit.log.0000000001", "audit.log.0000000004"],
+            {"first": 7, "lines": 2, "ok": False, "first_bad": 1, "missing": (1, 6)},
+        ),
     ],
 )
-def test_a_file_that_is_gone_shows_where_it_was(tmp_path: Path, gone: str, found: dict[str, Any]) -> None:
-    """One from the middle breaks the chain; without the oldest, ``first`` tells since when there are lines."""
+def test_a_file_that_is_gone_shows_where_it_was(tmp_path: Path, gone: list[str], found: dict[str, Any]) -> None:
+    """One from the middle, the oldest, or all but the one being written; without a server and a head, too."""
     log = open_log(tmp_path, THREE)
     write(log, 8)
-    (tmp_path / gone).unlink()
-    assert verdict(log.verify()) == found
-
-
-def test_all_old_files_cannot_go_unseen(tmp_path: Path) -> None:
-    """The file that is being written begins with number 1 if it is the only one."""
-    log = open_log(tmp_path, THREE)
-    write(log, 5)
-    (tmp_path / "audit.log.0000000001").unlink()
-    assert verdict(log.verify()) == {"first": 1, "lines": 2, "ok": False, "first_bad": 1}
+    for name in gone:
+        (tmp_path / name).unlink()
+    verified = log.verify()
+    assert verdict(verified) | {"missing": verified["missing"]} == found
+    alone = verify_files(tmp_path / "audit.log", KEY.key)
+    assert (alone.first_bad, alone.missing) == (found["first_bad"], found["missing"])
 
 
 def test_changes_in_old_files_show(tmp_path: Path) -> None:
@@ -314,7 +351,7 @@ def test_a_day_ends_a_file(tmp_path: Path) -> None:
     bounds = Bounds(1 << 20, 5, daily=True)
 
     def opened() -> AuditLog:
-        return AuditLog(tmp_path / "audit.log", KEY, lambda: now[0], lambda: bounds, tmp_path / "head")
+        return AuditLog(tmp_path / "audit.log", KEY, lambda: now[0], lambda: bounds)
 
     log = opened()
     log.append([fields(1)])
@@ -342,12 +379,12 @@ def test_what_was_published_cannot_be_cut_off(tmp_path: Path) -> None:
     """While it runs the check says so; at the next start it is noted in the log for good, once."""
     log = open_log(tmp_path)
     log.append([fields(each) for each in range(10)])
-    assert log.publish().number == 10
+    assert log.publish()[0].number == 10
     assert log.verify()["published"] == 10
     cut(tmp_path / "audit.log", 7)
     found = log.verify()
     assert (found["ok"], found["first_bad"]) == (False, 8)
-    assert found["why"] == "the log was published up to line 10, and ends before"
+    assert found["why"] == "lines 8 to 10 are missing: the log was published up to there"
     log.close()
     for _ in range(2):
         log = open_log(tmp_path)
@@ -366,26 +403,30 @@ def test_a_chain_made_anew_is_not_the_published_one(tmp_path: Path) -> None:
     log.append([fields(each) for each in range(10)])
     log.publish()
     (tmp_path / "audit.log").unlink()
-    (tmp_path / "head").rename(tmp_path / "kept")
+    head = tmp_path / "audit.log.head"
+    head.rename(tmp_path / "saved")
     forged = open_log(tmp_path)
     forged.append([fields(each + 1) for each in range(12)])
     assert forged.verify()["ok"]
-    (tmp_path / "kept").rename(tmp_path / "head")
+    (tmp_path / "saved").rename(head)
     assert forged.verify()["why"] == "line 10 is not the one that was published"
-    assert open_log(tmp_path).verify()["first_bad"] == 10
+    assert open_log(tmp_path).verify()["why"] == "before line 13 the log was cut off"
 
 
 def test_heads_of_files_that_are_gone_prove_nothing(tmp_path: Path) -> None:
     """A head older than the oldest file is passed over, whether at a start or at a check."""
     log = open_log(tmp_path, THREE, keep=1)
     log.append([fields(0)])
-    log.publish()
+    head, text = log.publish()
     write(log, 20)
+    log.recall(text)
     log.close()
+    (tmp_path / "audit.log.head").write_bytes(text)
     log = open_log(tmp_path, THREE, keep=1)
-    found = log.verify()
-    assert found["ok"]
-    assert (found["first"] > 1, found["published"]) == (True, None)
+    assert log.verify()["ok"]
+    found = verify_files(tmp_path / "audit.log", KEY.key, [Published(head)])
+    assert (found.ok, found.first > 1, found.published) == (True, True, None)
+    assert "nobody can tell whether lines after 21 were cut off" in found.note
 
 
 def test_the_oldest_file_is_checked_without_the_one_before(tmp_path: Path) -> None:
@@ -418,6 +459,6 @@ def test_answers_and_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"number":"1","hmac":""}', b"{"])
 def test_a_head_that_makes_no_sense_is_an_error(tmp_path: Path, content: bytes) -> None:
     """It is not passed over: somebody may have wanted that."""
-    (tmp_path / "head").write_bytes(content)
-    with pytest.raises(ValueError, match="published head"):
+    (tmp_path / "audit.log.head").write_bytes(content)
+    with pytest.raises(ValueError, match=r"audit\.log\.head: it is not a published head"):
         open_log(tmp_path)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graydns.observe.audit.heads import Published
 from graydns.observe.audit.log import AuditLog, Bounds
 from graydns.observe.audit.seal import Head, Seal, head_of, load_key, read_key
 from graydns.observe.audit.verify import Verdict, verify_files
@@ -20,24 +21,24 @@ KEY = b"k" * 32
 
 def make(folder: Path, count: int = 12, size: int = 1100, keep: int = 50) -> tuple[list[bytes], Head]:
     """The files of a log of *count* lines, oldest first, in some files; its head."""
-    log = AuditLog(folder / "a", Seal(KEY), lambda: 0.0, lambda: Bounds(size, keep), folder / "head")
+    log = AuditLog(folder / "a", Seal(KEY), lambda: 0.0, lambda: Bounds(size, keep))
     for number in range(count):
         if number % 4 == 0:
             log.write("uid:0", "act", f"target{number}", None, {}, "unix", None)
         else:
             log.append([b'"qname":"host%d.test"' % number])
     log.close()
-    paths = sorted(folder.glob("a.*")) + [folder / "a"]
+    paths = sorted(folder.glob("a.0*")) + [folder / "a"]
     assert len(paths) > 2
     return [path.read_bytes() for path in paths], log.head
 
 
 def check(folder: Path, head: Head) -> Verdict:
-    return verify_files(folder / "a", KEY, (head,))
+    return verify_files(folder / "a", KEY, (Published(head),))
 
 
 def put(folder: Path, files: Sequence[bytes]) -> None:
-    for path, content in zip(sorted(folder.glob("a.*")) + [folder / "a"], files, strict=True):
+    for path, content in zip(sorted(folder.glob("a.0*")) + [folder / "a"], files, strict=True):
         path.write_bytes(content)
 
 
@@ -78,16 +79,28 @@ def test_every_line_counts(data: st.DataObject) -> None:
 
 
 def test_another_key_fits_nothing(tmp_path: Path) -> None:
-    """The first line says so."""
-    make(tmp_path)
-    assert verify_files(tmp_path / "a", b"l" * 32).why == "line 1 was altered, or the key is another one"
+    """That is what is said, and not that a line was altered, with a head and without."""
+    _, head = make(tmp_path)
+    for published in ((), (Published(head),), (Published(head, sealed=False),)):
+        found = verify_files(tmp_path / "a", b"l" * 32, published)
+        assert (found.ok, found.first_bad, found.missing) == (False, 1, None)
+        assert found.why == "no line of 12 fits the key: they were sealed with another one"
+
+
+def test_a_log_without_seals_is_of_an_older_version(tmp_path: Path) -> None:
+    """Its lines are not called altered."""
+    (tmp_path / "a").write_text('{"number": 1, "previous": "00"}\n')
+    found = verify_files(tmp_path / "a", KEY)
+    assert (found.ok, found.why) == (False, "no line has a seal: it is of an older version, or no audit log")
 
 
 def test_dropped_lines_are_counted(tmp_path: Path) -> None:
     """What the log says of itself; a name that looks like that counts for nothing."""
-    log = AuditLog(tmp_path / "a", Seal(KEY), lambda: 0.0, lambda: Bounds(1 << 20, 1), tmp_path / "head")
+    log = AuditLog(tmp_path / "a", Seal(KEY), lambda: 0.0, lambda: Bounds(1 << 20, 1))
     log.append([b'"dropped":7,"where":"queue"', b'"qname":"\\"dropped\\":1"', b'"dropped":4,"where":"disk"'])
-    assert verify_files(tmp_path / "a", KEY) == Verdict(1, 3, lines=3, dropped=11)
+    assert verify_files(tmp_path / "a", KEY) == Verdict(
+        1, 3, lines=3, dropped=11, note="without a head nobody can tell whether lines after 3 were cut off"
+    )
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 def open_writer(folder: Path, most: int = 10_000) -> AuditWriter[int]:
     """A writer of numbers, not begun."""
-    log = AuditLog(folder / "a", Seal(bytes(32)), lambda: 0.0, lambda: Bounds(1 << 20, 100), folder / "head")
+    log = AuditLog(folder / "a", Seal(bytes(32)), lambda: 0.0, lambda: Bounds(1 << 20, 100))
     queue: Queue[int] = Queue(Clock(), False, most=most)
     return AuditWriter(log, queue, lambda item: b'"item":%d' % item, lambda: 1_700_000_000.0)
 
@@ -119,3 +119,41 @@ def test_a_full_disk_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (sum(line.get("dropped", 0) for line in after), after[-1]["item"]) == (5, 6)
     found = writer.log.verify()
     assert (found["ok"], found["dropped"], writer.written, writer.log.failures) == (True, 5, 2, 0)
+
+
+def test_the_head_follows_without_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a server that was killed had written some seconds before cannot be cut off unseen, the last lines before a
+    rest included."""
+    monkeypatch.setattr("graydns.observe.audit.writer.HEAD", 1.5)
+    writer = open_writer(tmp_path)
+
+    def told() -> int:
+        number: int = json.loads((tmp_path / "a.head").read_bytes())["number"]
+        return number
+
+    assert told() == 0
+    writer.start()
+    for number in range(3):
+        writer.queue.put(number)
+        until(lambda number=number: writer.written == number + 1)  # type: ignore[misc]
+        until(lambda number=number: told() == number + 1)  # type: ignore[misc]
+    writer.stop()
+
+
+def test_the_head_follows_while_there_is_no_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines that come faster than they are written keep nothing from the disk."""
+    monkeypatch.setattr("graydns.observe.audit.writer.HEAD", 1.5)
+    writer = open_writer(tmp_path)
+    coming = True
+
+    def form(item: int) -> bytes:
+        if coming:
+            writer.queue.put(item + 1)
+        return b'"item":%d' % item
+
+    writer.form = form
+    writer.queue.put(0)
+    writer.start()
+    until(lambda: json.loads((tmp_path / "a.head").read_bytes())["number"] > 100)
+    coming = False
+    writer.stop()

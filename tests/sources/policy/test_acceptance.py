@@ -11,6 +11,7 @@ from graydns.sources.policy.acceptance import Lost, Mark, Revision, State, Terms
 from graydns.sources.policy.errors import (
     Absent,
     Altered,
+    BadSignature,
     BelowLeast,
     Elsewhere,
     Expired,
@@ -40,7 +41,7 @@ def refused(listing: KeyValues, state: State | None = None, terms: Terms = TERMS
     before = state or State()
     after, revision = offer(before, listing, terms, now)
     assert revision is None
-    assert evolve(after, refused=None) == evolve(before, refused=None)
+    assert evolve(after, refused=None, offered=None) == evolve(before, refused=None, offered=None)
     assert after.refused is not None
     assert after.refused.reason
     assert str(after.refused)
@@ -67,6 +68,23 @@ def test_nothing_is_highest_before_it_is_taken() -> None:
     state = refuse(state, Invalid(()))
     assert (state.mark, state.running) == (None, None)
     assert running(taken(published(strategy(route=[])), state)).strategy.route == ()
+
+
+def test_the_same_refusal_again() -> None:
+    """What was refused for good is not judged again until it, the terms or the mark are others; what passes is."""
+    state = taken(published(strategy(8)))
+    forged = {**SEVEN, "gray/strategy/7/route": b"[]"}
+    for listing, terms, reason in ((forged, TERMS, "bad-signature"), (SEVEN, TERMS, "lower")):
+        first, _ = offer(state, listing, terms, NOW)
+        again, _ = offer(first, {**listing, "gray/junk": b"1"}, terms, NOW)
+        assert first.refused is not None
+        assert (first.refused.reason, again.refused is first.refused) == (reason, True)
+    assert type(offer(first, forged, TERMS, NOW)[0].refused) is BadSignature
+    assert type(offer(first, SEVEN, evolve(TERMS, datacenter="dc2"), NOW)[0].refused) is Elsewhere
+    assert running(taken(SEVEN, reset(first, 7))).number == 7
+    early, _ = offer(State(), SEVEN, TERMS, NOW - 7200)
+    assert type(early.refused) is NotYetValid
+    assert running(taken(SEVEN, early)).number == 7
 
 
 def test_higher() -> None:

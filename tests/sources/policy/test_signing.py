@@ -20,9 +20,9 @@ from graydns.config.consul import PolicyCentre, PolicyKey
 from graydns.config.strategy import dump
 from graydns.model.errors import ConfigError
 from graydns.sources.policy.acceptance import State, judge, offer
-from graydns.sources.policy.errors import BadSignature, Invalid, PolicyError, UnknownKey, Unsigned
+from graydns.sources.policy.errors import BadSignature, Invalid, Malformed, PolicyError, UnknownKey, Unsigned
 from graydns.sources.policy.keys import PrivateKey, PublicKey, SharedSecret, load_keys, read_secret, read_signer
-from graydns.sources.policy.reading import read_candidate
+from graydns.sources.policy.reading import find_active, read_candidate
 from graydns.sources.policy.signing import entries, sign
 from tests.sources.policy.making import (
     KEYS,
@@ -80,7 +80,7 @@ def test_what_is_signed() -> None:
 @pytest.mark.parametrize(("signer", "key"), [(PRIVATE, "k1"), (SECRET, "k0")])
 def test_every_configured_key_counts(signer: PrivateKey | SharedSecret, key: str) -> None:
     """While keys are rotated, what either of them signed is taken, and it is known which did."""
-    revision = judge(None, read_candidate(published(strategy(), signer, key), "gray/"), TERMS, NOW)
+    revision = judge(None, find_active(published(strategy(), signer, key), "gray/"), TERMS, NOW)
     assert (revision.number, revision.signed_by) == (7, key)
 
 
@@ -124,6 +124,25 @@ def test_wrong_signatures(listing: dict[str, bytes], error: type[PolicyError]) -
     assert type(state.refused) is error
 
 
+@pytest.mark.parametrize(
+    ("signature", "error"),
+    [
+        (None, Unsigned),
+        (published(strategy(), PRIVATE, "k2")[SIGNATURE], UnknownKey),
+        (b"{", Malformed),
+        (b" " * 5000 + LISTING[SIGNATURE], Malformed),
+    ],
+)
+def test_nothing_is_opened_that_nobody_known_signed(signature: bytes | None, error: type[PolicyError]) -> None:
+    """Whoever has no key cannot have a body parsed, whatever is in it."""
+    broken = {key: b"{" if key.endswith(("route", "meta")) else value for key, value in LISTING.items()}
+    del broken[SIGNATURE]
+    listing = broken if signature is None else {**broken, SIGNATURE: signature}
+    refused = offer(State(), listing, TERMS, NOW)[0].refused
+    assert type(refused) is error
+    assert "route" not in str(refused)
+
+
 @given(st.sampled_from([LISTING, SIGNED]), st.data())
 def test_any_octet(listing: dict[str, bytes], data: st.DataObject) -> None:
     """Whatever octet of a signed revision is changed to whatever other, the revision is refused."""
@@ -147,7 +166,7 @@ def test_parts_of_another_revision(name: str) -> None:
 
 def test_dump_is_read_as_it_was() -> None:
     """What is written of a strategy is read as an equal one, in KV as well."""
-    assert judge(None, read_candidate(LISTING, "gray/"), TERMS, NOW).strategy == strategy()
+    assert judge(None, find_active(LISTING, "gray/"), TERMS, NOW).strategy == strategy()
     assert set(entries(sign(strategy(), PRIVATE, "k1"))) == set(LISTING) - {"gray/strategy/active"}
 
 

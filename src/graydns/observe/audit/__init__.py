@@ -4,5 +4,6 @@
 
     admin, control ── AuditLog.write ─────────────────────────────► ┐ fsync, then it counts
     Validations ── Queue ── AuditWriter's thread ── AuditLog.append ► ┴ audit.jsonl ── verify
+    AuditLog ── Retention: which full files stay     heads: FILE.head, with each change and every few seconds
     Auditing: starts and stops them, publishes the Head every hour
 """

@@ -47,9 +47,16 @@ def opened(path: Path, lock: AbstractContextManager[object] | None = None) -> It
         yield parts
 
 
+def first_line(part: Part) -> bytes:
+    """Its first line, without a newline; empty if there is none."""
+    part.file.seek(0)
+    return part.file.readline(part.size).rstrip(b"\n")
+
+
 def forwards(parts: Sequence[Part]) -> Iterator[tuple[bytes, bool]]:
     """The lines, each with its newline, and whether it is the first of its file."""
     for part in parts:
+        part.file.seek(0)
         left, first = part.size, True
         while left and (line := part.file.readline(left)):
             left -= len(line)

@@ -6,12 +6,10 @@ any moment loses nothing that was confirmed, and the next start goes on from the
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -20,16 +18,17 @@ from attrs import frozen
 from twisted.logger import Logger
 
 from graydns.control.disk import sync_folder, write_durably
-from graydns.observe.audit.files import BLOCK, backwards, full_files, opened
-from graydns.observe.audit.heads import load_head, show_head
-from graydns.observe.audit.seal import Head, Seal, head_of
-from graydns.observe.audit.verify import LOST, verify
-
-#: In lines of changes only: the quotes of texts are escaped.
-_CHANGE = b'"action":'
+from graydns.observe.audit.changes import MARK, change, read_change
+from graydns.observe.audit.files import backwards, full_files, opened
+from graydns.observe.audit.heads import Published, head_beside, head_path, read_head, show_head
+from graydns.observe.audit.marks import cut_off
+from graydns.observe.audit.retention import Retention
+from graydns.observe.audit.seal import Head, Seal
+from graydns.observe.audit.start import cut_torn_line, find, has, put_older_aside
+from graydns.observe.audit.verify import verify
 
 #: Octets that a line has beside its fields, at most.
-_AROUND = 200
+_AROUND = 240
 
 _DAY = 86_400
 
@@ -49,37 +48,33 @@ class Bounds:
 
 class AuditLog:
     """Writes to *path*; *wall*: Unix seconds; *bounds*: as they are now. Safe to call from any thread, and it waits for
-    the disk. *published*: the file of the Head (``heads``), against which the end of the log is held.
+    the disk. The Head stands beside it (``heads``), with every line of a change and whenever it is published.
 
     *failures*: changes that could not be written down. Raises OSError if a file cannot be used, ValueError if that of
-    the Head makes no sense.
+    the Head makes no sense or the key is not the one of the lines.
     """
 
     _log = Logger()
 
-    def __init__(
-        self, path: Path, seal: Seal, wall: Callable[[], float], bounds: Callable[[], Bounds], published: Path
-    ) -> None:
+    def __init__(self, path: Path, seal: Seal, wall: Callable[[], float], bounds: Callable[[], Bounds]) -> None:
         self.path = path
         self.failures = 0
         self._seal = seal
         self._wall = wall
         self._bounds = bounds
-        self._published = published
         self._lock = Lock()
+        put_older_aside(path)
         self._file = self._open()
-        self._cut_torn_line()
-        head = load_head(published)
-        with opened(path) as parts:
-            last = next((told for line in backwards(parts) if (told := head_of(line)) is not None), Head())
-            first = head_of(parts[-1].file.readline().rstrip(b"\n"))
-            lost = head is not None and not self._has(parts, head, last)
-        self._last = last
-        self._first = last.number + 1 if first is None else first.number
+        cut_torn_line(path, self._file)
+        found = find(path, seal)
+        self._last, self._first = found.last, found.first
+        self._retention = Retention(path, seal, lambda: bounds().keep, found.kept)
         self._begun = self._day(os.fstat(self._file).st_mtime)
-        self._tidy()
-        if head is not None and lost:
-            self._note_loss(head)
+        # A disk that is full at the start has its say when the next line is written.
+        with suppress(OSError):
+            self._note(found.losses)
+            self._retention.since = max(self._retention.since, found.oldest)
+            self.publish()
 
     @property
     def head(self) -> Head:
@@ -90,19 +85,7 @@ class AuditLog:
         self, actor: str, action: str, target: str, before: Any, after: Any, origin: str, tenant: str | None
     ) -> None:
         """Add the line of a change. Raises OSError if it is not on the disk, and then nothing is added."""
-        at = datetime.fromtimestamp(self._wall(), UTC).isoformat(timespec="milliseconds")
-        record = {
-            "at": at,
-            "actor": actor,
-            "origin": origin,
-            "tenant": tenant,
-            "action": action,
-            "target": target,
-            "before": before,
-            "after": after,
-        }
-        # ASCII only: nothing in it can draw on a terminal.
-        fields = json.dumps(record, separators=(",", ":"), default=str).encode("ascii")[1:-1]
+        fields = change(self._wall(), actor, action, target, before, after, origin, tenant)
         try:
             self.append((fields,), link=True, sync=True)
         except OSError:
@@ -115,72 +98,98 @@ class AuditLog:
         With *sync* they are on the disk when this returns. Raises OSError, and then none is added.
         """
         with self._lock:
-            self._make_room(sum(map(len, lines)) + _AROUND * len(lines))
+            self._make_room(sum(map(len, lines)) + _AROUND * (len(lines) + 1))
+            since = None
+            if self._last.number + 1 == self._first:
+                since, marked = self._retention.begin(lines[0], self._first)
+                lines = [*marked, *lines[1:]]
             head, sealed = self._last, []
             for fields in lines:
                 line, head = self._seal.line(head, fields, link or head.number + 1 == self._first)
                 sealed.append(line)
-            self._append(b"\n".join(sealed) + b"\n", sync)
+            self._append(b"\n".join(sealed) + b"\n", sync or since is not None)
             self._last = head
+            if since is not None:
+                self._retention.since = since
+                self._retention.tidy()
+            if sync:
+                self._tell()
 
-    def sync(self) -> Head:
-        """Let all lines be on the disk; the last of them. Raises OSError."""
+    def sync(self) -> None:
+        """Let all lines be on the disk. Raises OSError."""
         with self._lock:
             os.fsync(self._file)
-            return self._last
 
-    def publish(self) -> Head:
-        """The last line, once it and the word of it are on the disk: now it cannot go unseen. Raises OSError."""
-        head = self.sync()
-        write_durably(self._published, (show_head(head, self._wall()),))
-        return head
+    def publish(self) -> tuple[Head, bytes]:
+        """The last line, once it and the word of it are on the disk: now it cannot go unseen; and as text (``heads``).
+
+        Raises OSError.
+        """
+        with self._lock:
+            os.fsync(self._file)
+            return self._last, self._write_head()
 
     def tail(self, last: int, tenant: str | None = None) -> list[dict[str, Any]]:
         """The *last* changes, oldest first; with *tenant* those of that tenant only."""
         found: list[dict[str, Any]] = []
         with opened(self.path, self._lock) as parts:
-            for line in backwards(parts, _CHANGE):
+            for line in backwards(parts, MARK):
                 if len(found) >= last:
                     break
-                record = _read(line)
+                record = read_change(line)
                 if tenant is None or record.get("tenant") == tenant:
                     found.append(record)
         return found[::-1]
 
     def verify(self) -> dict[str, Any]:
         """Whether all is as it was written (``verify.Verdict``). Takes its time, so that others have theirs."""
-        head = load_head(self._published)
+        last = Published(self._last)
+        beside, trouble = head_beside(self.path, self._seal)
+        known = (last,) if beside is None else (last, beside)
+        trouble = trouble or ("" if beside else f"{head_path(self.path).name} is gone")
         with opened(self.path, self._lock) as parts:
-            return verify(parts, self._seal, () if head is None else (head,), lambda: time.sleep(_PAUSE)).plain()
+            return verify(parts, self._seal, known, lambda: time.sleep(_PAUSE), trouble).plain()
 
-    def holds(self, head: Head) -> bool:
-        """Whether the line that *head* speaks of is there, or went with an old file."""
+    def recall(self, text: bytes) -> None:
+        """Hold the log against a head that was published elsewhere before, and write it down if lines are gone since.
+
+        Raises OSError. A head of another log is passed over, and so is what is none.
+        """
+        try:
+            # Whoever lost the log may have lost its key, too: the seal does not matter.
+            published = read_head(text, self._seal)
+        except ValueError as error:
+            self._log.warn("what was published before cannot be used: {error}", error=error)
+            return
+        if published.file not in ("", str(self.path)):
+            return
         with opened(self.path, self._lock) as parts:
-            return self._has(parts, head, self._last)
-
-    def note_loss(self, head: Head) -> None:
-        """Write down that the log was published up to *head*, which is not there. Raises OSError."""
-        self._log.error("{path}: lines are gone; it was published up to {head}", path=str(self.path), head=head.number)
-        self.append((b'%s{"number":%d,"hmac":%s}' % (LOST, head.number, json.dumps(head.hmac).encode()),), sync=True)
+            lost = not has(parts, published.head, self._last)
+        if lost:
+            self._note((cut_off(published.head),))
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
 
-    def _note_loss(self, head: Head) -> None:
-        # A disk that is full at the start has its say when the next line is written.
-        with suppress(OSError):
-            self.note_loss(head)
+    def _note(self, losses: Sequence[bytes]) -> None:
+        """Write down what was found to be gone. Raises OSError."""
+        for loss in losses:
+            self._log.error("{path}: lines are gone: {loss}", path=str(self.path), loss=loss.decode())
+        if losses:
+            self.append(losses, sync=True)
 
-    @staticmethod
-    def _has(parts: Sequence[Any], head: Head, last: Head) -> bool:
-        if head in (last, Head()):
-            return True
-        if head.number < parts[0].first:
-            return True
-        mark = b'{"number":%d,' % head.number
-        found = (head_of(line) for line in backwards(parts, mark) if line.startswith(mark))
-        return next(found, None) == head
+    def _tell(self) -> None:
+        """Write the head for a line that counts already."""
+        try:
+            self._write_head()
+        except OSError as error:
+            self._log.error("the audit head cannot be written: {error}", error=error)
+
+    def _write_head(self) -> bytes:
+        text = show_head(self._last, self._wall(), self.path, self._seal)
+        write_durably(head_path(self.path), (text,))
+        return text
 
     def _open(self) -> int:
         fresh = not self.path.exists()
@@ -221,38 +230,7 @@ class AuditLog:
         self._file = fresh
         self._first = self._last.number + 1
         self._begun = today
-        self._tidy()
-
-    def _tidy(self) -> None:
-        """Remove full files past those that are kept. What cannot be removed stays, and nothing is the worse for it."""
-        for _, path in full_files(self.path)[: -self._bounds().keep]:
-            with suppress(OSError):
-                path.unlink()
 
     @staticmethod
     def _day(at: float) -> int:
         return int(at // _DAY)
-
-    def _cut_torn_line(self) -> None:
-        """Drop what a power failure left of a line that never counted."""
-        size = os.fstat(self._file).st_size
-        keep = size
-        while keep:
-            start = max(0, keep - BLOCK)
-            block = os.pread(self._file, keep - start, start)
-            if (end := block.rfind(b"\n")) >= 0:
-                keep = start + end + 1
-                break
-            keep = start
-        if keep != size:
-            self._log.warn("{path}: cut {octets} octets of an unfinished line", path=str(self.path), octets=size - keep)
-            os.ftruncate(self._file, keep)
-            os.fsync(self._file)
-
-
-def _read(line: bytes) -> dict[str, Any]:
-    try:
-        record = json.loads(line)
-    except ValueError:
-        record = None
-    return record if isinstance(record, dict) else {"unreadable": line.decode("ascii", "backslashreplace")}

@@ -62,10 +62,14 @@ class Seal:
         """That of a line whose octets up to its HMAC are *body*, 64 hexadecimal digits."""
         return hmac.digest(self.key, before.encode() + body, "sha256").hex()
 
+    def fits(self, before: str, body: bytes, told: bytes) -> bool:
+        """Whether *told* is that HMAC."""
+        return hmac.compare_digest(self.hmac(before, body).encode(), told)
+
     def holds(self, before: str, line: bytes) -> bool:
         """Whether *line* was written after the one whose HMAC is *before*."""
         head = head_of(line)
-        return head is not None and hmac.compare_digest(self.hmac(before, line[:-_TAIL]), head.hmac)
+        return head is not None and self.fits(before, line[:-_TAIL], head.hmac.encode())
 
 
 def head_of(line: bytes) -> Head | None:
@@ -78,12 +82,15 @@ def head_of(line: bytes) -> Head | None:
     return Head(int(number), told.decode())
 
 
-def load_key(path: Path) -> bytes:
-    """The key in *path*: one line of 64 hexadecimal digits, made (mode 0600) if absent.
+def load_key(path: Path, needed: bool = False) -> bytes:
+    """The key in *path*: one line of 64 hexadecimal digits, made (mode 0600) if absent and not *needed* for lines that
+    there are already.
 
     Raises ValueError for anything else in it, OSError if it cannot be read or made.
     """
     if not path.exists():
+        if needed:
+            raise ValueError("it is gone, and there are lines that were sealed with it")
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_hex(_KEY_OCTETS) + "\n")

@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import asdict, define
+from attrs import asdict, define, field
 
-from graydns.observe.audit.files import Part, forwards, opened
+from graydns.observe.audit.files import Part, first_line, forwards, opened
+from graydns.observe.audit.heads import Published
+from graydns.observe.audit.marks import DROPPED, KEPT, LOST, kept_of, previous_of, read_begin, show_loss
 from graydns.observe.audit.seal import NOTHING, Head, Seal, head_of
-
-#: The fields, in front, of lines about lines: so many could not be written; so far the log was published when lines at
-#: its end were found to be gone.
-DROPPED, LOST = b'"dropped":', b'"lost":'
 
 #: Lines checked in one go: about half a millisecond.
 _SLICE = 200
@@ -24,9 +22,10 @@ _SLICE = 200
 class Verdict:
     """*first*, *last*: the numbers of the oldest and the newest line, *last* being one less where there is none.
 
-    *first_bad*: the number that the first line has, or should have, that is not as it was written; *why*: in words.
-    *dropped*: lines of which the log itself says that they could not be written. *published*: the number of the Head
-    that the lines were held against, None = there was none, or its line has gone with an old file.
+    *first_bad*: the number that the first line has, or should have, that is not as it was written; *why*: in words;
+    *missing*: the first and the last number of lines that are gone, where that is why. *dropped*: lines of which the
+    log itself says that they could not be written. *published*: the number of the Head that the lines were held
+    against, None = there was none, or its line has gone with an old file. *note*: what cannot be known for that.
     """
 
     first: int
@@ -35,74 +34,142 @@ class Verdict:
     ok: bool = True
     first_bad: int | None = None
     why: str = ""
+    missing: tuple[int, int] | None = None
     dropped: int = 0
     published: int | None = None
+    note: str = ""
 
-    def bad(self, number: int, why: str) -> None:
+    def bad(self, number: int | None, why: str) -> None:
         """Line *number* does not fit; only the first one that does not is told."""
         if self.ok:
             self.ok, self.first_bad, self.why = False, number, why
+
+    def lack(self, first: int, last: int, why: str = "") -> None:
+        """These lines are not there."""
+        if self.ok:
+            self.missing = first, last
+        lines = f"line {first} is" if first == last else f"lines {first} to {last} are"
+        self.bad(first, f"{lines} missing{why}")
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
 
 
+@define
+class _Check:
+    """Goes over the lines. *known*: by number. *before*: the HMAC of the line before, as that line tells it.
+
+    *kept*: the oldest line that was to be kept. *formed*, *fits*: whether any line had the form of one, fitted the key.
+    """
+
+    seal: Seal
+    known: dict[int, Head]
+    found: Verdict
+    before: str = NOTHING
+    kept: int = 1
+    formed: bool = field(init=False, default=False)
+    fits: bool = field(init=False, default=False)
+
+    def line(self, line: bytes, begins: bool) -> None:
+        """Judge *line*, number ``found.last``."""
+        found, at = self.found, self.found.last
+        head = head_of(line[:-1]) if line.endswith(b"\n") else None
+        linked = previous_of(line) if begins else self.before
+        if begins and at == found.first > 1:
+            self.before = linked  # the line before went with an old file
+        if head is None:
+            found.bad(at, f"line {at} is unreadable")
+            return
+        self.formed = True
+        if found.ok or not self.fits:
+            holds = self.seal.holds(linked, line[:-1])
+            self.fits |= holds
+            if found.ok:
+                self._judge(line, head, linked, begins, holds)
+        self.before = head.hmac
+
+    def _judge(self, line: bytes, head: Head, linked: str, begins: bool, holds: bool) -> None:
+        found, at = self.found, self.found.last
+        if head.number > at and holds:
+            found.lack(at, head.number - 1)
+        elif head.number != at:
+            found.bad(at, f"line {at} is not there")
+        elif linked != self.before or not holds:
+            found.bad(at, f"line {at} was altered")
+        elif self.known.get(at, head) != head:
+            found.bad(at, f"line {at} is not the one that was published")
+        else:
+            self._read(line, begins)
+
+    def _read(self, line: bytes, begins: bool) -> None:
+        fields = line[line.find(b",") + 1 :]
+        if begins:
+            fields = fields[fields.find(b",") + 1 :]
+            if fields.startswith(KEPT):
+                self.kept = max(self.kept, kept_of(line) or 1)
+                fields = fields[fields.find(b",") + 1 :]
+        if fields.startswith(DROPPED):
+            self.found.dropped += json.loads(line)["dropped"]
+        elif fields.startswith(LOST):
+            at = self.found.last
+            self.found.bad(at, f"before line {at} {show_loss(json.loads(line)['lost'])}")
+
+
 def verify(
-    parts: Sequence[Part], seal: Seal, published: Iterable[Head] = (), pause: Callable[[], object] = bool
+    parts: Sequence[Part],
+    seal: Seal,
+    published: Iterable[Published] = (),
+    pause: Callable[[], object] = bool,
+    trouble: str = "",
 ) -> Verdict:
-    """Look at all lines of *parts*. *published*: lines known from elsewhere. *pause*: called now and then."""
-    first = parts[0].first
+    """Look at all lines of *parts*. *published*: lines known from elsewhere; *trouble*: why the head that should be
+    beside the log is not among them. *pause*: called now and then."""
+    first = _first(parts, seal)
     found = Verdict(first, first - 1)
-    known = {head.number: head for head in published if head.number >= first}
-    before = NOTHING
+    heads = list(published)
+    check = _Check(seal, {each.head.number: each.head for each in heads if each.head.number >= first}, found)
     for line, begins in forwards(parts):
         found.lines, found.last = found.lines + 1, found.last + 1
         if found.lines % _SLICE == 0:
             pause()
-        if found.ok:
-            before = _check(found, line, begins, before, seal, known)
-    for number in sorted(known):
-        if number > found.last:
-            found.bad(found.last + 1, f"the log was published up to line {number}, and ends before")
-        found.published = number
+        check.line(line, begins)
+    _conclude(check, heads, trouble)
     return found
 
 
-def _check(found: Verdict, line: bytes, begins: bool, before: str, seal: Seal, known: dict[int, Head]) -> str:
-    """Judge *line*, number ``found.last``; its HMAC."""
-    at = found.last
-    head = head_of(line[:-1]) if line.endswith(b"\n") else None
-    if head is None or head.number != at:
-        found.bad(at, f"line {at} is not there" if head else f"line {at} is unreadable")
-        return before
-    linked = _previous(line) if begins else before
-    if begins and at == found.first > 1:
-        before = linked  # the line before went with an old file
-    if linked != before or not seal.holds(before, line[:-1]):
-        found.bad(at, f"line {at} was altered, or the key is another one")
-        return before
-    if at in known and known[at] != head:
-        found.bad(at, f"line {at} is not the one that was published")
-    fields = line[line.find(b",") + 1 :]
-    if begins:
-        fields = fields[fields.find(b",") + 1 :]
-    if fields.startswith(DROPPED):
-        found.dropped += json.loads(line)["dropped"]
-    elif fields.startswith(LOST):
-        found.bad(at, f"before line {at} the log was cut off")
-    return head.hmac
+def _first(parts: Sequence[Part], seal: Seal) -> int:
+    """The number of the oldest line: as it has it, if the file that it begins has not lost its begin."""
+    for part in parts:
+        if part.size:
+            begin = read_begin(first_line(part), seal)
+            return part.first if begin is None or begin.kept is None else begin.number
+    return parts[0].first
 
 
-def _previous(line: bytes) -> str:
-    """The HMAC of the line before, as the first line of a file has it."""
-    try:
-        return str(json.loads(line)["previous"])
-    except (ValueError, KeyError):
-        return ""
+def _conclude(check: _Check, heads: Sequence[Published], trouble: str) -> None:
+    found = check.found
+    if found.lines and not check.formed:
+        found.why = "no line has a seal: it is of an older version, or no audit log"
+    elif found.lines and not check.fits and not any(each.sealed for each in heads):
+        found.ok, found.first_bad = False, found.first
+        found.why = f"no line of {found.lines} fits the key: they were sealed with another one"
+        found.missing = None
+    if found.lines and found.first > check.kept:
+        found.lack(check.kept, found.first - 1)
+    for number in sorted(check.known):
+        if number > found.last:
+            found.lack(found.last + 1, number, ": the log was published up to there")
+        found.published = number
+    if trouble:
+        found.bad(None, trouble)
+    if any(each.sealed is False for each in heads):
+        found.bad(None, "a published head was altered, or sealed with another key")
+    if found.published is None:
+        found.note = f"without a head nobody can tell whether lines after {found.last} were cut off"
 
 
-def verify_files(path: Path, key: bytes, published: Iterable[Head] = ()) -> Verdict:
+def verify_files(path: Path, key: bytes, published: Iterable[Published] = (), trouble: str = "") -> Verdict:
     """The same for the log at *path*, of a server that may run or not. Raises OSError."""
     with opened(path) as parts:
-        return verify(parts, Seal(key), published)
+        return verify(parts, Seal(key), published, trouble=trouble)

@@ -16,8 +16,8 @@ from attrs import define, field
 from twisted.logger import Logger
 
 from graydns.observe.audit.log import AuditLog
+from graydns.observe.audit.marks import DROPPED
 from graydns.observe.audit.queue import Dropped, Item, Queue
-from graydns.observe.audit.verify import DROPPED
 
 #: Lines written in one go: less than half a millisecond.
 BATCH = 32
@@ -25,6 +25,10 @@ BATCH = 32
 #: Seconds: to rest between two batches; for which lines gather before the first; after which they are to be on the
 #: disk; for which the end of the thread is waited for.
 _REST, _GATHER, _SYNC, _END = 0.0005, 0.02, 1.0, 2.0
+
+#: Seconds after which the head beside the log tells of lines: what is cut off sooner, from a server that was killed,
+#: nobody sees.
+HEAD = 5.0
 
 
 @define(eq=False)
@@ -42,7 +46,9 @@ class AuditWriter(Generic[Item]):
     lost: int = field(init=False, default=0)
     _untold: int = field(init=False, default=0)
     _unsynced: bool = field(init=False, default=False)
+    _unpublished: bool = field(init=False, default=False)
     _synced: float = field(init=False, default=0.0)
+    _published: float = field(init=False, default=0.0)
     _failing: bool = field(init=False, default=False)
     _awake: bool = field(init=False, default=False)
     _event: Event = field(init=False, factory=Event, repr=False)
@@ -72,16 +78,16 @@ class AuditWriter(Generic[Item]):
 
     def _run(self) -> None:
         while True:
-            self._event.wait(_SYNC if self._unsynced else None)
+            self._event.wait(_SYNC if self._unsynced or self._unpublished else None)
             self._event.clear()
             self._ending.wait(_GATHER)
             ending = self._ending.is_set()
             self._awake = False  # from here on, what is put wakes
             while items := self.queue.take(BATCH):
                 self._write(items)
+                self._sync(False)  # here, too: the queue may not be empty for long
                 time.sleep(_REST)
-            if ending or time.monotonic() - self._synced >= _SYNC:
-                self._sync()
+            self._sync(ending)
             if ending:
                 return
 
@@ -113,17 +119,26 @@ class AuditWriter(Generic[Item]):
             self._failing = True
         else:
             self.written += count
-            self._untold, self._unsynced, self._failing = 0, True, False
+            self._untold, self._failing = 0, False
+            self._unsynced = self._unpublished = True
 
     def _dropped(self, count: int, why: str) -> bytes:
         at = datetime.fromtimestamp(self.wall(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return b'%s%d,"timestamp":"%s","where":"%s"' % (DROPPED, count, at.encode(), why.encode())
 
-    def _sync(self) -> None:
-        if not self._unsynced:
+    def _sync(self, ending: bool) -> None:
+        if not (self._unsynced or self._unpublished):
             return
-        self._unsynced, self._synced = False, time.monotonic()
+        if not ending and time.monotonic() - self._synced < _SYNC:
+            return
+        self._synced = time.monotonic()
         try:
-            self.log.sync()
+            if self._unpublished and (ending or self._synced - self._published >= HEAD):
+                self._published = self._synced
+                self.log.publish()
+                self._unpublished = False
+            elif self._unsynced:
+                self.log.sync()
         except OSError as error:
             self._log.error("the audit log cannot be synced: {error}", error=error)
+        self._unsynced = False

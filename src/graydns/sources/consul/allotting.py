@@ -103,7 +103,7 @@ class Allotting:
             self.shared.add(kept)
 
     def _watch(self, path: str, params: Mapping[str, str] | None = None) -> Watch:
-        made = begin_watch(self.consul, path, params, stale_after=self.stale_after, clock=self.clock)
+        made = begin_watch(self.consul, path, params, stale_after=self.stale_after, clock=self.clock, parse=False)
         made.failed = self._failed
         return made
 

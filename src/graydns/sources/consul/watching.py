@@ -14,8 +14,14 @@ HOLD, HOLD_PART = 30.0, 0.4
 
 
 def begin_watch(
-    consul: Consul, path: str, params: Mapping[str, str | bool] | None = None, *, stale_after: float, clock: Clock
+    consul: Consul,
+    path: str,
+    params: Mapping[str, str | bool] | None = None,
+    *,
+    stale_after: float,
+    clock: Clock,
+    parse: bool,
 ) -> Watch:
-    """A watch of *path* that hears of Consul well within *stale_after* seconds; its Replies are not parsed."""
+    """A watch of *path* that hears of Consul well within *stale_after* seconds. *parse*: see ``txconsul.watch``."""
     wait = min(HOLD, HOLD_PART * stale_after)
-    return watch(consul, path, params, wait=wait, parse=False, clock=clock, random=random.random)
+    return watch(consul, path, params, wait=wait, parse=parse, clock=clock, random=random.random)

@@ -23,8 +23,10 @@ from graydns.sources.policy.errors import (
     BelowLeast,
     Elsewhere,
     Expired,
+    Invalid,
     Lower,
     MarkLost,
+    NotKept,
     NotYetValid,
     PolicyError,
     UnknownKey,
@@ -33,8 +35,10 @@ from graydns.sources.policy.errors import (
 from graydns.sources.policy.keys import Keys
 from graydns.sources.policy.reading import (
     Candidate,
+    Envelope,
     KeyValues,
-    read_candidate,
+    find_active,
+    open_envelope,
     read_signature,
     read_strategy,
 )
@@ -92,24 +96,44 @@ class Revision:
 
 
 @frozen
+class Offered:
+    """All that a verdict on a revision depends on, but for the time and the files."""
+
+    envelope: Envelope
+    terms: Terms
+    mark: High
+
+
+#: Refusals that end by themselves: with time, other files, or room on the disk.
+_PASSING = (NotYetValid, Invalid, NotKept)
+
+
+@frozen
 class State:
-    """*running*: the revision that counts. *refused*: why the one that is active now does not; None = it does."""
+    """*running*: the revision that counts. *refused*: why the one that is active now does not; None = it does.
+    *offered*: what was refused for good.
+    """
 
     mark: High = None
     running: Revision | None = None
     refused: PolicyError | None = None
+    offered: Offered | None = field(default=None, repr=False)
 
 
 def offer(state: State, listing: KeyValues, terms: Terms, now: float) -> tuple[State, Revision | None]:
     """Judge the active revision of *listing* at *now* (Unix seconds): the Revision if it is one to be taken."""
+    offered = None
     try:
-        candidate = read_candidate(listing, terms.prefix)
-        if state.running is not None and state.running.entries == candidate.entries:
-            return evolve(state, refused=None), None
-        revision = judge(state.mark, candidate, terms, now)
+        envelope = find_active(listing, terms.prefix)
+        if state.running is not None and state.running.entries == envelope.entries:
+            return evolve(state, refused=None, offered=None), None
+        offered = Offered(envelope, terms, state.mark)
+        if offered == state.offered:  # what takes long to judge would be judged at each change of any key
+            return state, None
+        revision = judge(state.mark, envelope, terms, now)
     except PolicyError as error:
-        return refuse(state, error), None
-    return evolve(state, refused=None), revision
+        return refuse(state, error, None if isinstance(error, _PASSING) else offered), None
+    return evolve(state, refused=None, offered=None), revision
 
 
 def take(state: State, revision: Revision) -> State:
@@ -125,9 +149,11 @@ def mark_after(mark: High, revision: Revision) -> Mark:
     return Mark(revision.number, revision.digest)
 
 
-def refuse(state: State, error: PolicyError) -> State:
-    """What is active cannot be taken; what runs goes on."""
-    return evolve(state, refused=error)
+def refuse(state: State, error: PolicyError, offered: Offered | None = None) -> State:
+    """What is active cannot be taken; what runs goes on. *offered*: it, if it never will be unless something of that
+    changes.
+    """
+    return evolve(state, refused=error, offered=offered)
 
 
 def reset(state: State, number: int) -> State:
@@ -136,9 +162,9 @@ def reset(state: State, number: int) -> State:
     return evolve(state, mark=Mark(number, None, spared))
 
 
-def judge(mark: High, candidate: Candidate, terms: Terms, now: float) -> Revision:
-    """*candidate* as a Revision. Raises PolicyError. What it says is looked at when it is known who says it."""
-    signature, strategy = read_signed(candidate, terms)
+def judge(mark: High, envelope: Envelope, terms: Terms, now: float) -> Revision:
+    """*envelope* as a Revision. Raises PolicyError. What it says is looked at when it is known who says it."""
+    candidate, signature, strategy = read_signed(envelope, terms)
     check(mark, candidate, strategy.meta, now)
     return Revision(
         number=candidate.revision,
@@ -150,12 +176,18 @@ def judge(mark: High, candidate: Candidate, terms: Terms, now: float) -> Revisio
     )
 
 
-def read_signed(candidate: Candidate, terms: Terms) -> tuple[Signature | None, Strategy]:
-    """What *candidate* says, by whose signature, None = nobody's is asked for. Raises PolicyError."""
-    signature = check_signature(candidate, terms.keys)
+def read_signed(envelope: Envelope, terms: Terms) -> tuple[Candidate, Signature | None, Strategy]:
+    """What *envelope* says, by whose signature, None = nobody's is asked for. Raises PolicyError.
+
+    It is opened, which takes long where it is large, only if it has the signature of a key that is known.
+    """
+    signature = None if terms.keys is None else find_signature(envelope, terms.keys)
+    candidate = open_envelope(envelope)
+    if terms.keys is not None and signature is not None:
+        check_signature(candidate, signature, terms.keys)
     strategy = read_strategy(candidate)
     check_place(strategy.meta, candidate, terms)
-    return signature, strategy
+    return candidate, signature, strategy
 
 
 def check(mark: High, candidate: Candidate, meta: Meta, now: float) -> None:
@@ -165,17 +197,19 @@ def check(mark: High, candidate: Candidate, meta: Meta, now: float) -> None:
         check_window(meta, now)
 
 
-def check_signature(candidate: Candidate, keys: Keys | None) -> Signature | None:
-    """The signature, which is right; None if none is asked for. Raises Unsigned, UnknownKey, BadSignature, Invalid."""
-    if keys is None:
-        return None
-    if (signature := read_signature(candidate)) is None:
-        raise Unsigned(candidate.revision, candidate.key(SIGNATURE))
-    if (verifier := keys.get(signature.key)) is None:
-        raise UnknownKey(candidate.revision, signature.key, tuple(keys))
-    if not verifies(verifier, signature.algorithm, signature.signature, candidate.signed):
-        raise BadSignature(candidate.revision, signature.key)
+def find_signature(envelope: Envelope, keys: Keys) -> Signature:
+    """The signature, of one of *keys* by its own word. Raises Unsigned, UnknownKey, Malformed, Invalid."""
+    if (signature := read_signature(envelope)) is None:
+        raise Unsigned(envelope.revision, envelope.key(SIGNATURE))
+    if signature.key not in keys:
+        raise UnknownKey(envelope.revision, signature.key, tuple(keys))
     return signature
+
+
+def check_signature(candidate: Candidate, signature: Signature, keys: Keys) -> None:
+    """Raise BadSignature unless *signature* is right."""
+    if not verifies(keys[signature.key], signature.algorithm, signature.signature, candidate.signed):
+        raise BadSignature(candidate.revision, signature.key)
 
 
 def check_place(meta: Meta, candidate: Candidate, terms: Terms) -> None:

@@ -27,30 +27,40 @@ KeyValues = Mapping[str, bytes]
 #: In the place of a tenant: all of them.
 EVERY = "*"
 
+#: Octets: no signature that is one has as many.
+_LARGEST_SIGNATURE = 4096
+
 _REVISION = re.compile(rb"[1-9][0-9]{0,15}")
 
 
 @frozen
-class Candidate:
-    """A revision as it stands in KV, each of its keys readable JSON. *entries*: its keys, whole, with their octets, and
-    the one that makes it active. *body*: JSON by key, but for the *signature*. *signed*: see ``signing.message``.
+class Envelope:
+    """A revision as it stands in KV, complete, and not opened: whose signature it has can be told at once, while what
+    is in it may be large. *entries*: its keys, whole, with their octets, and the one that makes it active.
     """
 
     revision: int
     prefix: str
     entries: KeyValues = field(repr=False)
+
+    def key(self, name: str) -> str:
+        """The whole key of *name*."""
+        return f"{folder_of(self.prefix, self.revision)}{name}"
+
+
+@frozen
+class Candidate(Envelope):
+    """A revision each of whose keys is readable JSON. *body*: JSON by key, but for the signature. *signed*: see
+    ``signing.message``.
+    """
+
     body: Mapping[str, Json] = field(repr=False)
-    signature: Json = field(repr=False)
     signed: bytes = field(repr=False)
 
     @property
     def digest(self) -> str:
         """What tells it from all others: SHA-256 of what is signed, in hexadecimal."""
         return sha256(self.signed).hexdigest()
-
-    def key(self, name: str) -> str:
-        """The whole key of *name*."""
-        return f"{folder_of(self.prefix, self.revision)}{name}"
 
 
 def active_key(prefix: str) -> str:
@@ -74,13 +84,25 @@ def read_active(listing: KeyValues, prefix: str) -> int:
     return int(value)
 
 
-def read_candidate(listing: KeyValues, prefix: str) -> Candidate:
+def find_active(listing: KeyValues, prefix: str) -> Envelope:
     """The active revision. Raises Absent, Malformed, Incomplete, Invalid."""
+    return find_revision(listing, prefix, read_active(listing, prefix))
+
+
+def read_candidate(listing: KeyValues, prefix: str) -> Candidate:
+    """The active revision, opened. Raises Absent, Malformed, Incomplete, Invalid."""
     return read_revision(listing, prefix, read_active(listing, prefix))
 
 
 def read_revision(listing: KeyValues, prefix: str, revision: int) -> Candidate:
-    """One revision, active or not. Raises Malformed, Incomplete, Invalid."""
+    """One revision, active or not, opened. Raises Malformed, Incomplete, Invalid."""
+    envelope = find_revision(listing, prefix, revision)
+    _signature_of(envelope)
+    return open_envelope(envelope)
+
+
+def find_revision(listing: KeyValues, prefix: str, revision: int) -> Envelope:
+    """One revision, active or not. Raises Incomplete, Invalid."""
     folder = folder_of(prefix, revision)
     found = {
         key.removeprefix(folder): value for key, value in listing.items() if key.startswith(folder) and key != folder
@@ -91,23 +113,22 @@ def read_revision(listing: KeyValues, prefix: str, revision: int) -> Candidate:
     if strange := [name for name in found if name not in known]:
         faults = (Fault((), "an unknown key", f"one of {', '.join(known)}", folder + name) for name in sorted(strange))
         raise Invalid(tuple(faults))
-    body, forms = _parsed(found, folder)
     entries = {folder + name: value for name, value in found.items()}
     entries[active_key(prefix)] = str(revision).encode()
-    return Candidate(revision, prefix, entries, body, body.pop(SIGNATURE, None), message(body["meta"], forms))
+    return Envelope(revision, prefix, entries)
 
 
-def _parsed(found: KeyValues, folder: str) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """The JSON of every key, and its canonical form. Raises Malformed."""
+def open_envelope(envelope: Envelope) -> Candidate:
+    """The JSON of every key but the signature. Raises Malformed."""
     wrong = Gathering()
     body: dict[str, Any] = {}
     forms: dict[str, bytes] = {}
-    for name, value in found.items():
+    for name in BODY:
         with wrong.at(name):
-            body[name], forms[name] = parse(value)
+            body[name], forms[name] = parse(envelope.entries[envelope.key(name)])
     if wrong:
-        raise Malformed(faults_of(wrong, folder))
-    return body, forms
+        raise Malformed(faults_of(wrong, envelope.key("")))
+    return Candidate(envelope.revision, envelope.prefix, envelope.entries, body, message(body["meta"], forms))
 
 
 def read_strategy(candidate: Candidate) -> Strategy:
@@ -115,11 +136,26 @@ def read_strategy(candidate: Candidate) -> Strategy:
     return _read({name: as_texts(value) for name, value in candidate.body.items()}, Strategy, candidate)
 
 
-def read_signature(candidate: Candidate) -> Signature | None:
-    """The signature of *candidate*; None if there is none. Raises Invalid."""
-    if candidate.key(SIGNATURE) not in candidate.entries:
+def read_signature(envelope: Envelope) -> Signature | None:
+    """The signature of *envelope*; None if there is none. Raises Malformed, Invalid."""
+    if envelope.key(SIGNATURE) not in envelope.entries:
         return None
-    return _read(as_texts(candidate.signature), Signature, candidate, SIGNATURE)
+    return _read(as_texts(_signature_of(envelope)), Signature, envelope, SIGNATURE)
+
+
+def _signature_of(envelope: Envelope) -> Json:
+    """The JSON of the signature, None if there is none. Raises Malformed."""
+    wrong = Gathering()
+    parsed: Json = None
+    if (octets := envelope.entries.get(envelope.key(SIGNATURE))) is None:
+        return None
+    with wrong.at(SIGNATURE):
+        if len(octets) > _LARGEST_SIGNATURE:
+            raise Misfits((Misfit((), f"{len(octets)} octets", f"at most {_LARGEST_SIGNATURE}"),))
+        parsed = parse(octets)[0]
+    if wrong:
+        raise Malformed(faults_of(wrong, envelope.key("")))
+    return parsed
 
 
 def abort_folder(prefix: str) -> str:
@@ -176,9 +212,8 @@ def faults_of(misfits: Iterator[Misfit] | list[Misfit] | tuple[Misfit, ...], fol
     )
 
 
-def _read(root: object, cls: type[T], candidate: Candidate, *head: str) -> T:
+def _read(root: object, cls: type[T], envelope: Envelope, *head: str) -> T:
     made, misfits = structured(root, cls)
     if made is None:
-        folder = folder_of(candidate.prefix, candidate.revision)
-        raise Invalid(faults_of([misfit.under(*head) for misfit in misfits], folder))
+        raise Invalid(faults_of([misfit.under(*head) for misfit in misfits], envelope.key("")))
     return made
