@@ -3,8 +3,8 @@
 ``python -m benchmarks.consul [--changes 50] [--services 1000]`` starts an agent and graydns in front of it. It fails
 and mends a check over and over and prints the milliseconds from the moment at which the agent's HTTP API shows that to
 the first answer that does. Then it registers so many services with ten instances each, asks for all of them, one after
-the other or many at once, and prints how long that took, how much more memory graydns has afterwards, and how soon a
-check that fails past the bound of own watches is in the answers.
+the other or many at once, and prints how long that took, how much more memory graydns has afterwards, and how soon
+checks that change and instances that come and go past the bound of own watches are in the answers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import socket
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import dns.message
@@ -149,16 +149,25 @@ def catalog(agent: ConsulServer, client: Client, services: int, pid: int) -> Non
 
 
 def past_the_bound(agent: ConsulServer, client: Client, name: str) -> None:
-    """Fail and mend a check of a service that shares its watch."""
-    took = []
-    for number in range(20):
-        state, wanted = (("critical", INSTANCES - 1), ("passing", INSTANCES))[number % 2]
-        transact(agent, [checked(name, 0, state)])
-        began = time.monotonic()
-        while client.count(f"{name}.service.consul") != wanted:
-            time.sleep(0.001)
-        took.append((time.monotonic() - began) * 1000)
-    print(f"past the bound of own watches: median {statistics.median(took):.0f} ms, longest {max(took):.0f} ms of 20")
+    """Fail and mend a check of a service that shares its watch; register an instance of it, and remove that."""
+    service = {"Service": name, "ID": f"{name}-more", "Address": "192.0.2.100"}
+    changes: dict[str, Sequence[tuple[list[dict[str, object]], int]]] = {
+        "checks": [([checked(name, 0, "critical")], INSTANCES - 1), ([checked(name, 0, "passing")], INSTANCES)],
+        "registrations": [
+            ([{"Service": {"Verb": verb, "Node": NODE, "Service": service}}], wanted)
+            for verb, wanted in (("set", INSTANCES + 1), ("delete", INSTANCES))
+        ],
+    }
+    for what, steps in changes.items():
+        took = []
+        for number in range(20):
+            operations, wanted = steps[number % 2]
+            transact(agent, operations)
+            began = time.monotonic()
+            while client.count(f"{name}.service.consul") != wanted:
+                time.sleep(0.001)
+            took.append((time.monotonic() - began) * 1000)
+        print(f"past the bound, {what}: median {statistics.median(took):.0f} ms, longest {max(took):.0f} ms of 20")
 
 
 def fill(agent: ConsulServer, kind: str, services: int) -> None:

@@ -46,3 +46,9 @@ def addresses(feed: Feed, name: str) -> list[str]:
     """Those that are known now."""
     view = feed.service(name)
     return [] if view is None else [instance.host for instance in view.instances]
+
+
+def is_settled(feed: Feed) -> bool:
+    """Whether every shared watch has spoken, and everything was asked for since."""
+    watches, members = feed._allotting.shared._watches.values(), feed._allotting.shared.members.values()
+    return all(one.index for one in watches) and all(kept.settled and not kept.asking for kept in members)

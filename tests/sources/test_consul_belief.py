@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from graydns.sources.consul.feed import Feed
-from tests.sources.feeding import addresses, feeding, learnt, register
+from tests.sources.feeding import addresses, feeding, is_settled, learnt, register
 from tests.txconsul.running import http, in_thread, on_reactor, responding, until
 from tools.consul import ConsulServer
 
@@ -127,9 +127,9 @@ def shown(feed: Feed) -> list[int]:
 
 
 async def told(feed: Feed) -> None:
-    """Take what Consul says now, as a watch does."""
+    """Take what Consul says now, in a round that nothing else is in."""
     for kept in list(feed._kept.values()):
-        await feed._allotting.ask(kept)
+        await feed._allotting.shared.ask_now(kept)
 
 
 @on_reactor
@@ -139,6 +139,7 @@ async def test_a_part_that_is_withheld_stays() -> None:
     consul = Consul([1, 2, 3])
     async with responding(consul.answer) as (_, address), feeding(address, most=0, token="t") as feed:
         await learnt(feed, "web")
+        await until(lambda: is_settled(feed))
         consul.says([1, 4], "true")
         await told(feed)
         assert (shown(feed), feed.figures().doubted) == ([1, 2, 3, 4], 1)
@@ -159,6 +160,7 @@ async def test_where_a_part_is_always_withheld_the_rest_comes_and_goes() -> None
     consul = Consul([1, 2, 3])
     async with responding(consul.answer) as (_, address), feeding(address, most=0, token="t") as feed:
         await learnt(feed, "web")
+        await until(lambda: is_settled(feed))
         consul.says([2, 3], "true")
         await told(feed)
         assert shown(feed) == [1, 2, 3]
@@ -181,6 +183,7 @@ async def test_a_leader_that_disagrees_is_believed() -> None:
     consul = Consul([1])
     async with responding(consul.answer) as (_, address), feeding(address, most=0) as feed:
         await learnt(feed, "web")
+        await until(lambda: is_settled(feed))
         consul.says([], leading=[1])
         await told(feed)
         assert (shown(feed), feed.figures().doubted) == ([1], 1)
@@ -198,6 +201,7 @@ async def test_an_index_that_does_not_rise_takes_nothing() -> None:
     consul = Consul([1])
     async with responding(consul.answer) as (_, address), feeding(address, most=0) as feed:
         await learnt(feed, "web")
+        await until(lambda: is_settled(feed))
         consul.says([])
         consul.index -= 1
         await told(feed)

@@ -10,8 +10,7 @@ from graydns.model.errors import NotYetKnown, Unreadable
 from graydns.sources.consul import shared
 from graydns.sources.consul.census import Census
 from graydns.sources.consul.feed import Feed
-from tests.sources.feeding import addresses, feeding, learnt, reactor
-from tests.sources.test_consul_shared import is_settled
+from tests.sources.feeding import addresses, feeding, is_settled, learnt, reactor
 from tests.txconsul.running import consul_at, http, in_thread, on_reactor, responding, until
 from tools.consul import ConsulServer
 from txconsul.errors import ConsulError
@@ -54,6 +53,9 @@ async def test_every_change_of_an_instance_is_told(agent: ConsulServer) -> None:
         await remove(agent, "n2")
         assert await census.changed(nodes) == {web, other}
         assert await census.changed(["n1"]) == set()
+        await have(agent, "n2", "Web", 1)
+        assert await census.changed(nodes) == {web}
+        assert await census.changed(["n1"]) == {web}
         census.forget()
         assert await census.changed(["n1"]) == {web, other}
 

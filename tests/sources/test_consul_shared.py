@@ -5,18 +5,11 @@ from __future__ import annotations
 import pytest
 
 from graydns.model.errors import NotYetKnown, ResolveError
-from graydns.sources.consul.feed import Feed
-from tests.sources.feeding import addresses, feeding, learnt, reactor, register
+from tests.sources.feeding import addresses, feeding, is_settled, learnt, reactor, register
 from tests.txconsul.running import in_thread, on_reactor, until
 from tools.consul import ConsulServer
 
 pytestmark = pytest.mark.timeout(90)
-
-
-def is_settled(feed: Feed) -> bool:
-    """Whether every shared watch has spoken, and everything was asked for since."""
-    watches, members = feed._allotting.shared._watches.values(), feed._allotting.shared.members.values()
-    return all(one.index for one in watches) and all(kept.settled and not kept.asking for kept in members)
 
 
 @on_reactor
