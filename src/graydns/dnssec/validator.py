@@ -212,7 +212,7 @@ class _Judge:
 
 
 def _signers(rrsets: Iterable[RRset], inside: bytes, floor: bytes) -> list[bytes]:
-    """The zones that are said to have signed *rrsets* and hold the name *inside*, the deepest first; none above *floor*."""
+    """The zones that are said to have signed *rrsets* and hold the name *inside*, none above *floor*, deepest first."""
     signers = {signature.signer for rrset in rrsets for signature in rrset.signatures}
     may = (signer for signer in signers if is_within(inside, signer) and is_within(signer, floor))
     return sorted(may, key=len, reverse=True)
