@@ -227,6 +227,8 @@ class TestAliases:
         made = rrset("www.old.shop.test. CNAME www.other.test.")
         told = answer("www.old.shop.test.", [*dname, made, *end])
         assert judge(world(), "www.old.shop.test.", "A", told).proof.security is Security.SECURE
+        turned = answer("www.old.shop.test.", [made, *dname, *end])
+        assert judge(world(), "www.old.shop.test.", "A", turned).proof.security is Security.SECURE
         forged = rrset("www.old.shop.test. CNAME evil.other.test.")
         told = answer("www.old.shop.test.", [*dname, forged, *signed(OTHER, "evil.other.test. A 192.0.2.3")])
         upstream = world()

@@ -181,6 +181,13 @@ def test_questions_between_two_servers_are_not_passed_on(snapshot: Snapshot, qty
     assert (made.rcode, made.edes[0].code) == (5, 21)
 
 
+@pytest.mark.parametrize("qtype", [5, 255])
+def test_an_alias_that_is_asked_for_is_not_followed(snapshot: Snapshot, qtype: int) -> None:
+    """Not even into our zones."""
+    answer = said("x.else.test", ("x.else.test", 5, 300, name.from_text("gone.ours.test")))
+    assert resolve(snapshot, "x.else.test", answer, client(), qtype)[1] is answer
+
+
 def test_a_chain_by_dname_comes_home_too(snapshot: Snapshot) -> None:
     """Whichever record it begins with; and what nobody signed is not called secure, whatever the rest of it was."""
     records = (

@@ -9,7 +9,7 @@ from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from graydns.resolve.pace import GAP, MOST, Pace
+from graydns.resolve.pace import MOST, Pace
 
 WORK = 0.001
 
@@ -35,8 +35,9 @@ class Reactor:
 
 @define(eq=False)
 class Desk:
-    """Pieces of work that take WORK seconds each. *done*: their numbers."""
+    """Pieces of work that take *each* seconds. *done*: their numbers."""
 
+    each: float = WORK
     reactor: Reactor = field(factory=Reactor)
     now: float = 1000.0
     done: list[int] = field(factory=list)
@@ -47,20 +48,31 @@ class Desk:
 
     async def work(self, number: int) -> None:
         await self.pace.pause()
-        self.now += WORK
+        self.now += self.each
         self.done.append(number)
 
     def begin(self, number: int) -> Deferred[None]:
         return Deferred.fromCoroutine(self.work(number))
 
 
-def test_work_now_and_then_never_waits() -> None:
-    desk = Desk()
+def test_work_of_many_turns_never_waits() -> None:
+    """However long each piece takes, and however soon the next turn comes."""
+    desk = Desk(each=0.017)
     for number in range(100):
-        desk.now += 2 * GAP
         desk.begin(number)
-    assert desk.done == list(range(100))
+        assert len(desk.done) == number + 1
+        desk.reactor.turn()
     assert not desk.reactor.waiting
+
+
+def test_dear_work_has_turns_of_its_own() -> None:
+    """What takes longer than a turn should is followed by nothing else in it."""
+    desk = Desk(each=0.017)
+    for number in range(5):
+        desk.begin(number)
+    for turn in range(1, 6):
+        assert desk.done == list(range(turn))
+        desk.reactor.turn()
 
 
 def test_a_burst_is_spread_over_turns_in_its_order() -> None:
@@ -80,7 +92,6 @@ def test_who_comes_while_others_wait_waits_behind_them() -> None:
     desk = Desk()
     for number in range(10):
         desk.begin(number)
-    desk.now += 2 * GAP
     desk.begin(10)
     assert len(desk.done) < 10
     while desk.reactor.turn():

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from graydns.dnssec.anchors import Negatives
@@ -87,7 +88,7 @@ class Crowd:
             failures=Failures(),
             forget=lambda query: None,
             workers=Workers(None),
-            pace=Pace(None, lambda: 0.0),
+            pace=Pace(Clock(), lambda: 0.0),
             asked=Counter(),
             clock=lambda: 0.0,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from attrs import define, field
+from twisted.internet.task import Clock
 
 from graydns.dnssec.anchors import Negative, Negatives
 from graydns.dnssec.signature import Settings
@@ -47,7 +48,7 @@ class Site:
             failures=self.validation.bogus,
             forget=lambda query: None,
             workers=self.validation.workers,
-            pace=Pace(None, lambda: 0.0),
+            pace=Pace(Clock(), lambda: 0.0),
             asked=self.validation.asked,
             clock=lambda: 0.0,
         )

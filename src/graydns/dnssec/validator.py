@@ -77,7 +77,8 @@ class _Judge:
     async def judge(self, qname: bytes) -> None:
         """All of it, or until some of it is bogus. Raises Exceeded and what asking raises."""
         answers = {(each.owner, each.rdtype): each for each in self._rrsets if each.section == ANSWER}
-        for rrset in answers.values():
+        # Aliases without signatures come last, when it is known what their DNAMEs are worth.
+        for rrset in sorted(answers.values(), key=lambda each: each.rdtype == CNAME and not each.signatures):
             if rrset.rdtype == CNAME and not rrset.signatures and self._is_synthesised(rrset, answers):
                 continue
             await self._judge_rrset(rrset)

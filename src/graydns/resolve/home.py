@@ -18,13 +18,18 @@ from graydns.wire.view import rrsets
 
 CNAME = 5
 
+#: Who asks for these of a name wants to know of the alias itself: it is not followed.
+_NOT_FOLLOWED = (CNAME, 46, 47, 255)
+
 
 def brought_home(snapshot: Snapshot, query: Query, answer: Answer, now: float) -> Answer:
     """*answer* to *query* up to the first CNAME that leads into our zones, and from there what those say.
 
     *now*: monotonic seconds. An answer without such a CNAME is given back as it is.
     """
-    if not any(span.section == ANSWER and rdtype_of(answer.body, span) == CNAME for span in answer.spans):
+    if query.qtype in _NOT_FOLLOWED or not any(
+        span.section == ANSWER and rdtype_of(answer.body, span) == CNAME for span in answer.spans
+    ):
         return answer
     age = 0 if answer.stored is None else int(now - answer.stored)
     chain = []

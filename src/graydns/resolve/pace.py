@@ -9,43 +9,38 @@ from typing import Any
 from attrs import define, field
 from twisted.internet.defer import Deferred
 
-#: Seconds of one judgement after the other after which the reactor has a turn.
+#: Seconds of work in one turn of the reactor, after which what is left of it waits for the next one.
 MOST = 0.005
-
-#: Seconds between two of them after which they are not one after the other.
-GAP = 0.003
 
 
 @define(eq=False)
 class Pace:
-    """Whoever has work to do asks first; the work itself is short. *clock*: monotonic seconds."""
+    """Whoever has work to do asks first; each piece of it is short. *clock*: monotonic seconds."""
 
     _reactor: Any = field(repr=False)
     _clock: Callable[[], float] = field(repr=False)
-    _began: float = field(init=False, default=0.0)
-    _last: float = field(init=False, default=0.0)
+    #: When the first piece of this turn began.
+    _began: float | None = field(init=False, default=None)
     _waiting: deque[Deferred[None]] = field(init=False, factory=deque, repr=False)
 
     async def pause(self) -> None:
-        """Wait for a turn, if there has been work for so long that others had none."""
+        """Wait for another turn, if there has been enough work in this one."""
         now = self._clock()
-        if now - self._last > GAP:
+        if self._began is None:
             self._began = now
-        self._last = now
-        if not self._waiting and now - self._began < MOST:
-            return
-        if not self._waiting:
             self._reactor.callLater(0, self._go_on)
-        turn: Deferred[None] = Deferred()
-        self._waiting.append(turn)
-        await turn
+        elif self._waiting or now - self._began >= MOST:
+            turn: Deferred[None] = Deferred()
+            self._waiting.append(turn)
+            await turn
 
     def _go_on(self) -> None:
-        self._began = self._last = self._clock()
+        if not self._waiting:
+            self._began = None
+            return
+        self._began = self._clock()
+        self._reactor.callLater(0, self._go_on)
         while self._waiting and self._clock() - self._began < MOST:
             turn = self._waiting.popleft()
             if not turn.called:  # cancelled
                 turn.callback(None)
-        self._last = self._clock()
-        if self._waiting:
-            self._reactor.callLater(0, self._go_on)
