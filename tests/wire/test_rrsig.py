@@ -63,3 +63,9 @@ def test_no_octets_raise_anything_else(data: bytes) -> None:
         return
     assert 18 < past <= len(data)
     assert len(signer) == past - 18
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(-(2**31), 2**31 - 1))
+def test_times_wrap_around(moment: int, seconds: int) -> None:
+    """What is so many seconds later is that, on whichever side of 2106 the two are."""
+    assert rrsig.after((moment + seconds) % 2**32, moment) == seconds

@@ -37,6 +37,7 @@ from graydns.model.errors import UpstreamError
 from graydns.model.name import ROOT, suffixes, to_text
 from graydns.model.proof import EdeCode, Security, Signer
 from graydns.wire.header import QUESTION
+from graydns.wire.rrsig import after
 
 T = TypeVar("T")
 
@@ -107,9 +108,6 @@ class Walk:
         for child in reversed(way):
             if zone.security is not Security.SECURE:
                 break
-            if (known := self.zones.find(child, self.clock)) is not None:
-                zone = known  # to others, who asked at the same time
-                continue
             found = await self._once(child, partial(self._step, zone, child))
             zone, ended = found
             if ended:
@@ -153,8 +151,8 @@ class Walk:
         return proof() if denial.seconds() < LONG else await self.source.run(proof)
 
     def moment(self, expiration: int) -> int:
-        """The Unix seconds that *expiration*, a serial number, means: the nearest to now (RFC 4034 section 3.1.5)."""
-        return self.now + (expiration - self.now + 0x80000000) % 0x100000000 - 0x80000000
+        """The Unix seconds that *expiration*, a serial number, means."""
+        return self.now + after(expiration, self.now)
 
     def note(self, name: bytes, rdtype: int, security: Security, text: str, signer: Signer | None = None) -> None:
         """Tell whoever wants to know."""
@@ -185,7 +183,7 @@ class Walk:
     async def _step(self, zone: Zone, child: bytes) -> tuple[Zone, bool]:
         """The zone that *child* belongs to, whose parent is in *zone*; and whether there is nothing below it."""
         if (known := self.zones.find(child, self.clock)) is not None:
-            return known, False
+            return known, False  # others asked at the same time
         answer = await self._ask(child, DS)
         rrsets = read_answer(child, answer)
         expires = min(zone.expires, _expires(answer))

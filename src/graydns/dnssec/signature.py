@@ -16,11 +16,10 @@ from graydns.dnssec.keys import Key, KeySet
 from graydns.dnssec.records import RRset, Signature
 from graydns.model.name import is_within, suffixes, to_text
 from graydns.model.proof import EdeCode, Signer
+from graydns.wire.rrsig import after
 
 _FIXED = struct.Struct("!HHI")
 _SIZE = struct.Struct("!H")
-
-_HALF, _WHOLE = 1 << 31, 1 << 32
 
 
 @frozen
@@ -118,10 +117,10 @@ def _attempt(
 ) -> Verified | _Worst:
     if signature.signer != keys.zone or keys.zone not in owners:
         return _Worst(_Fault.WRONG_SIGNER, signature)
-    left = _serial(signature.expiration - now)
+    left = after(signature.expiration, now)
     if left + settings.skew < 0:
         return _Worst(_Fault.EXPIRED, signature)
-    if _serial(now + settings.skew - signature.inception) < 0:
+    if after(now + settings.skew, signature.inception) < 0:
         return _Worst(_Fault.NOT_YET_VALID, signature)
     named = keys.keys.get((signature.algorithm, signature.tag), ())
     if not named or signature.algorithm not in settings.algorithms.enabled:
@@ -131,7 +130,7 @@ def _attempt(
         return _Worst(_Fault.MISMATCH, signature, f"counts {signature.labels} labels, more than the name has")
     if signature.labels < len(owners) - 1 - owners.index(keys.zone):
         return _Worst(_Fault.MISMATCH, signature, f"counts {signature.labels} labels, fewer than its zone has")
-    if _serial(signature.expiration - signature.inception) < 0:
+    if after(signature.expiration, signature.inception) < 0:
         return _Worst(_Fault.MISMATCH, signature, "ends before it begins")
     wildcard = owners[-1 - signature.labels] if signature.labels < labels else None
     data = signed_data(rrset, signature, wildcard)
@@ -180,11 +179,6 @@ def signer_of(signature: Signature) -> Signer:
 def moment(seconds: int) -> str:
     """A time of a signature as in presentation format (RFC 4034 section 3.2), UTC; *seconds* from 1970 to 2106."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y%m%d%H%M%S}"
-
-
-def _serial(difference: int) -> int:
-    """The *difference* of two serial numbers (RFC 1982): times of signatures wrap around."""
-    return (difference + _HALF) % _WHOLE - _HALF
 
 
 def _failed(rrset: RRset, keys: KeySet, worst: _Worst) -> Failed:
