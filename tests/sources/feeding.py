@@ -8,9 +8,9 @@ from typing import Any
 
 from twisted.internet import reactor as default_reactor
 
+from graydns.model.catalog import View
 from graydns.model.errors import NotYetKnown
 from graydns.sources.consul.feed import Feed
-from graydns.sources.consul.kept import View
 from tests.txconsul.running import consul_at, in_thread
 from tools.consul import ConsulServer
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
-from graydns.model.catalog import ServiceView
+from graydns.model.catalog import ServiceView, View
 from graydns.model.errors import NotYetKnown, ResolveError
 from graydns.sources.consul import feed as feed_module
-from graydns.sources.consul.kept import Kept, Told, View
+from graydns.sources.consul.kept import Kept, Told
 from graydns.sources.consul.parsing import LARGE
 from graydns.sources.consul.taking import Taking
 from tests.sources.feeding import addresses, feeding, learnt, reactor, register

@@ -68,6 +68,10 @@ class Signature(NamedTuple):
     ttl: int
 
 
+#: Section, owner, type.
+Place = tuple[int, bytes, int]
+
+
 class RRset(NamedTuple):
     """Records of one owner and type.
 
@@ -82,6 +86,11 @@ class RRset(NamedTuple):
     ttl: int
     rdatas: tuple[bytes, ...]
     signatures: tuple[Signature, ...] = ()
+
+    @property
+    def place(self) -> Place:
+        """Where it is in its answer."""
+        return self.section, self.owner, self.rdtype
 
 
 def read(

@@ -18,7 +18,7 @@ from dns.rdatatype import RdataType
 from graydns.dnssec.budget import Exceeded
 from graydns.dnssec.chain import CNAME, DENIALS, DS, SOA, Proofs, Walk, read_answer
 from graydns.dnssec.denial import Kind, Outcome
-from graydns.dnssec.records import RRset
+from graydns.dnssec.records import Place, RRset
 from graydns.dnssec.signature import Failed, Verified
 from graydns.dnssec.zones import Zone
 from graydns.model.answer import ANSWER, AUTHORITY, Answer
@@ -33,9 +33,6 @@ MOST_SIGNERS = 2
 
 #: The least of these is what an answer is worth.
 _WORTH = {Security.BOGUS: 0, Security.INDETERMINATE: 1, Security.INSECURE: 2, Security.SECURE: 3}
-
-#: Section, owner, type.
-Place = tuple[int, bytes, int]
 
 
 @frozen
@@ -209,7 +206,7 @@ class _Judge:
         self.take(Proof(Security.BOGUS, failed.signer, failed.reason, failed.ede))
 
     def _count(self, rrset: RRset, found: Verified) -> None:
-        self.ttls[rrset.section, rrset.owner, rrset.rdtype] = min(rrset.ttl, found.signature.original_ttl)
+        self.ttls[rrset.place] = min(rrset.ttl, found.signature.original_ttl)
 
 
 def _signers(rrsets: Iterable[RRset], inside: bytes, floor: bytes) -> list[bytes]:

@@ -29,8 +29,8 @@ def validated(query: Query, answer: Answer, verdict: Verdict, lasts: int | None)
     kept = [each for each in verdict.rrsets if with_proofs or each.rdtype not in _PROOFS or each.rdtype == query.qtype]
     if verdict.proof.security is Security.SECURE:
         # What else was in the authority section nobody vouches for, and all that is given must be authentic.
-        kept = [each for each in kept if each.section != AUTHORITY or _place(each) in verdict.ttls]
-    ttls = [min(each.ttl, verdict.ttls.get(_place(each), each.ttl)) for each in kept]
+        kept = [each for each in kept if each.section != AUTHORITY or each.place in verdict.ttls]
+    ttls = [min(each.ttl, verdict.ttls.get(each.place, each.ttl)) for each in kept]
     if lasts is not None:
         ttls = [min(ttl, lasts) for ttl in ttls]
     body, spans = answer.body, answer.spans
@@ -55,10 +55,6 @@ def validated(query: Query, answer: Answer, verdict: Verdict, lasts: int | None)
         proof=proof,
         edes=answer.edes if proof.ede is None else (*answer.edes, Ede(proof.ede, proof.reason)),
     )
-
-
-def _place(rrset: RRset) -> tuple[int, bytes, int]:
-    return rrset.section, rrset.owner, rrset.rdtype
 
 
 def _come_first(query: Query, answer: Answer, number: int) -> bool:

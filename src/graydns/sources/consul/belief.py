@@ -15,9 +15,9 @@ from typing import Any
 from attrs import define, field
 from twisted.internet.defer import Deferred
 
-from graydns.model.catalog import ServiceView
+from graydns.model.catalog import ServiceView, View
 from graydns.model.errors import Unreadable
-from graydns.sources.consul.kept import Kept, View, is_there
+from graydns.sources.consul.kept import Kept, is_there
 from txconsul import Consul, Reply
 from txconsul.errors import ConsulError, Refused
 

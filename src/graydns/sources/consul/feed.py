@@ -21,11 +21,11 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from graydns.model.catalog import NodeView, ServiceView
+from graydns.model.catalog import NodeView, ServiceView, View
 from graydns.model.errors import NotYetKnown, ResolveError
 from graydns.sources.consul.allotting import Allotting
 from graydns.sources.consul.figures import FeedFigures
-from graydns.sources.consul.kept import Kept, Key, Told, View, is_there, key_of
+from graydns.sources.consul.kept import Kept, Key, Told, is_there, key_of
 from graydns.sources.consul.seeking import Seeking
 from graydns.sources.consul.taking import NO_REACHABLE_AUTHORITY, Taking
 from graydns.timing import Clock

@@ -8,12 +8,10 @@ from typing import NamedTuple
 from attrs import define, field
 from twisted.internet.defer import Deferred
 
-from graydns.model.catalog import NodeView, ServiceView
+from graydns.model.catalog import NodeView, ServiceView, View
 from graydns.sources.consul.parsing import document, entries
 from graydns.sources.consul.reading import read_node, service_steps
 from txconsul import Reply, Watch
-
-View = ServiceView | NodeView
 
 #: ``service`` or ``node``, and the lowered name.
 Key = tuple[str, str]

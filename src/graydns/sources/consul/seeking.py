@@ -19,7 +19,8 @@ from typing import Any
 from attrs import define, field
 from twisted.internet.defer import Deferred
 
-from graydns.sources.consul.kept import Kept, Key, View, is_there
+from graydns.model.catalog import View
+from graydns.sources.consul.kept import Kept, Key, is_there
 from graydns.sources.slices import rest
 from graydns.timing import Clock
 

@@ -8,10 +8,11 @@ from typing import Any
 from attrs import define, field
 from twisted.logger import Logger
 
+from graydns.model.catalog import View
 from graydns.model.errors import ResolveError, Unreadable
 from graydns.model.text import printable
 from graydns.sources.consul.belief import Belief
-from graydns.sources.consul.kept import Kept, View, is_there
+from graydns.sources.consul.kept import Kept, is_there
 from graydns.sources.consul.parsing import LARGE
 from graydns.sources.slices import in_slices, rest
 from graydns.steps import run
