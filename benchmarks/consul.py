@@ -23,7 +23,8 @@ from benchmarks.reload import TWISTD
 from benchmarks.usage import cpu_seconds, resident_bytes
 from tools import consul, peers
 from tools.consul import ConsulServer
-from tools.process import free_ports, start
+from tools.ports import free_ports
+from tools.process import start
 
 MAIN = """\
 listen: ["udp://127.0.0.1:{port}"]

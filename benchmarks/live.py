@@ -23,7 +23,7 @@ from pathlib import Path
 
 from benchmarks.reload import write
 from benchmarks.watching import CANARY, STABLE, Watcher, report, told, watched
-from tools.process import free_ports
+from tools.ports import free_ports
 
 MAIN = """\
 listen: ["udp://127.0.0.1:{port}"]

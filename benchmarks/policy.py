@@ -26,7 +26,7 @@ from graydns.sources.policy.signing import entries, sign
 from tools import consul
 from tools.consul import ConsulServer
 from tools.peers import find
-from tools.process import free_ports
+from tools.ports import free_ports
 
 MAIN = """\
 listen: ["udp://127.0.0.1:{port}"]

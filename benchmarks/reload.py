@@ -25,7 +25,8 @@ from attrs import define, field
 
 from benchmarks.asking import Asking, query
 from tools import peers
-from tools.process import Process, free_ports, start
+from tools.ports import free_ports
+from tools.process import Process, start
 
 MAIN = """\
 listen: ["udp://127.0.0.1:{port}"]

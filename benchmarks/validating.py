@@ -11,7 +11,8 @@ from pathlib import Path
 from attrs import frozen
 
 from benchmarks.servers.graydns import twistd
-from tools.process import free_ports, start
+from tools.ports import free_ports
+from tools.process import start
 from tools.signed.hierarchy import SPECS, build
 from tools.signed.judge import date
 from tools.signed.served import is_up, serving

@@ -16,7 +16,8 @@ from hypothesis import settings
 
 from tools import consul, peers
 from tools.consul import ConsulServer
-from tools.process import Process, free_ports, start
+from tools.ports import free_ports
+from tools.process import Process, start
 
 # How long an example takes says what else the machine is doing.
 settings.register_profile("graydns", deadline=None)
@@ -41,15 +42,7 @@ def require_peer() -> Callable[[str], str]:
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     """A function that gives a port of 127.0.0.1, free for UDP and TCP; each call another one."""
-    given: set[int] = set()
-
-    def another() -> int:
-        while (port := free_ports(1)[0]) in given:
-            continue
-        given.add(port)
-        return port
-
-    return another
+    return lambda: free_ports(1)[0]
 
 
 @pytest.fixture

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import sys
 from pathlib import Path
 
 import pytest
 
-from tools import peers
+from tools import consul, peers, ports
 from tools.apt import Apt, AptError, archive
-from tools.process import NotReady, free_ports, start
+from tools.ports import free_ports
+from tools.process import NotReady, start
 
 STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
 
@@ -48,6 +50,43 @@ def test_free_ports_can_be_bound(host: str) -> None:
         for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
             with socket.socket(family, kind) as bound:
                 bound.bind((host, port))
+
+
+def test_no_port_is_given_twice() -> None:
+    """A server that is about to start, or that is started again, finds the port that it was given."""
+    random.seed(7)
+    first = free_ports(300)
+    random.seed(7)
+    assert not set(first) & set(free_ports(300))
+
+
+def test_ports_are_not_those_of_clients() -> None:
+    """What the kernel gives to clients would be taken in the meantime by a connection that somebody opens."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert max(free_ports(50)) < first
+
+
+def test_a_port_that_is_taken_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor one whose UDP half only is taken."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        number = taken.getsockname()[1]
+        offered = iter([number, number + 1, number + 2])
+        monkeypatch.setattr(ports._dice, "choice", lambda _: next(offered))
+        assert number not in free_ports(1)
+
+
+def test_a_server_of_a_cluster_that_ends_is_noticed(tmp_path: Path) -> None:
+    """The others would wait for it in vain; its own log says why."""
+    ended, waiting = (consul.prepare(str(tmp_path / name), tmp_path, name, {}) for name in ("ended", "waiting"))
+    for server, script in ((ended, "echo port taken; exit 1"), (waiting, "exec sleep 60")):
+        program = Path(server.program + ".sh")
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        server.program = str(program)
+    with pytest.raises(NotReady, match=r"ended\.sh ended with status 1\nport taken"), consul.running([waiting, ended]):
+        pass
+    assert waiting.process.popen.returncode is not None
 
 
 def test_a_missing_peer_says_how_to_get_it() -> None:

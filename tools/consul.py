@@ -14,7 +14,8 @@ from typing import Any
 
 from attrs import define, field
 
-from tools.process import Process, free_ports, start
+from tools.ports import free_ports
+from tools.process import Process, start
 
 #: Seconds in which an agent has to be there; a cluster elects first.
 PATIENCE = 90.0
@@ -46,8 +47,7 @@ class ConsulServer:
     @property
     def pid(self) -> int:
         """Its process id."""
-        assert self._process is not None
-        return self._process.pid
+        return self.process.pid
 
     def start(self) -> None:
         """Start it, with the data that its folder has."""
@@ -55,10 +55,21 @@ class ConsulServer:
         file.write_text(json.dumps(self.config))
         self._process = start([self.program, "agent", "-config-file", str(file)], self.folder)
 
-    def wait_ready(self) -> None:
-        """Return once it knows a leader and answers reads."""
+    def wait_ready(self, beside: Sequence[ConsulServer] = ()) -> None:
+        """Return once it knows a leader and answers reads; raise NotReady also when one of *beside* has ended."""
+
+        def ready() -> bool:
+            for other in beside:
+                other.process.must_run()
+            return self.is_ready()
+
+        self.process.wait_until(ready, PATIENCE)
+
+    @property
+    def process(self) -> Process:
+        """What was started last."""
         assert self._process is not None
-        self._process.wait_until(self.is_ready, PATIENCE)
+        return self._process
 
     def is_ready(self) -> bool:
         """Whether it answers a read that needs the leader, with itself in it."""
@@ -104,9 +115,8 @@ class ConsulServer:
 
     def signal(self, number: int) -> None:
         """Send *number*, if it still runs."""
-        assert self._process is not None
-        if self._process.popen.poll() is None:
-            self._process.popen.send_signal(number)
+        if self.process.popen.poll() is None:
+            self.process.popen.send_signal(number)
 
 
 def _parsed(body: bytes) -> Any:
@@ -144,7 +154,7 @@ def running(servers: Sequence[ConsulServer]) -> Iterator[None]:
             stack.callback(server.kill)
             server.start()
         for server in servers:
-            server.wait_ready()
+            server.wait_ready(beside=servers)
         yield
 
 

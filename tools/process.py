@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from attrs import frozen
@@ -36,11 +35,15 @@ class Process:
         """Return once *ready* says so; raise NotReady when the process ends before that or time is up."""
         deadline = time.monotonic() + seconds
         while not ready():
-            if self.popen.poll() is not None:
-                raise NotReady(f"{self._name()} ended with status {self.popen.returncode}\n{self.tail()}")
+            self.must_run()
             if time.monotonic() > deadline:
                 raise NotReady(f"{self._name()} is not ready after {seconds:g} s\n{self.tail()}")
             time.sleep(GLANCE)
+
+    def must_run(self) -> None:
+        """Raise NotReady when it has ended."""
+        if self.popen.poll() is not None:
+            raise NotReady(f"{self._name()} ended with status {self.popen.returncode}\n{self.tail()}")
 
     def stop(self, seconds: float = 5.0) -> int:
         """Ask it to end, insist after *seconds*; its exit status."""
@@ -89,21 +92,3 @@ def on_core(core: int | None) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
-
-
-def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
-    """Distinct ports that are free right now at *host*, for UDP and TCP alike."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    ports: list[int] = []
-    with ExitStack() as held:
-        while len(ports) < count:
-            stream = held.enter_context(socket.socket(family, socket.SOCK_STREAM))
-            stream.bind((host, 0))
-            port = int(stream.getsockname()[1])
-            datagram = held.enter_context(socket.socket(family, socket.SOCK_DGRAM))
-            try:
-                datagram.bind((host, port))
-            except OSError:
-                continue
-            ports.append(port)
-    return ports

@@ -15,7 +15,8 @@ from attrs import frozen
 
 from benchmarks import site
 from tools import peers
-from tools.process import NotReady, Process, free_ports, start
+from tools.ports import free_ports
+from tools.process import NotReady, Process, start
 
 HOST = "127.0.0.1"
 

@@ -13,7 +13,8 @@ from tests.conftest import TWISTD, answers
 from tests.e2e.policysite import READ, Site, beside, rights
 from tools.consul import ConsulServer
 from tools.knot import knot_configuration
-from tools.process import Process, free_ports, start
+from tools.ports import free_ports
+from tools.process import Process, start
 
 ROOT = Path(__file__).parents[2]
 

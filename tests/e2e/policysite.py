@@ -24,7 +24,8 @@ from tests.conftest import TWISTD, answers
 from tests.e2e.serving import write
 from tests.sources.policy.making import strategy
 from tools.consul import ConsulServer
-from tools.process import Process, free_ports, start
+from tools.ports import free_ports
+from tools.process import Process, start
 
 GRAYDNSCTL = Path(sys.executable).parent / "graydnsctl"
 

@@ -20,7 +20,7 @@ import dns.query
 from attrs import field, frozen
 
 from tests.e2e.serving import serving, write
-from tools.process import free_ports
+from tools.ports import free_ports
 from tools.signed.hierarchy import SPECS
 from tools.signed.judge import date
 from tools.signed.spec import Spec

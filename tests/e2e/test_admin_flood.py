@@ -20,7 +20,8 @@ import pytest
 from graydns.admin.broker import AdminLimits
 from graydns.listen.limits import raise_open_files
 from tests.e2e.serving import serving, write
-from tools.process import Process, free_ports
+from tools.ports import free_ports
+from tools.process import Process
 
 WANTED = 10_000
 

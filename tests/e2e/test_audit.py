@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.conftest import answers
 from tests.e2e.serving import serving, write
-from tools.process import free_ports
+from tools.ports import free_ports
 
 GRAYDNSCTL = Path(sys.executable).parent / "graydnsctl"
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e.serving import serving, write
 from tools.consul import ConsulServer
-from tools.process import free_ports
+from tools.ports import free_ports
 
 #: Seconds in which what has to happen within milliseconds must have happened on a machine however busy.
 AMPLE = 20.0

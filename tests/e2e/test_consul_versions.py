@@ -18,7 +18,7 @@ from attrs import frozen
 from tests.e2e.serving import serving, write
 from tests.e2e.test_consul import addresses, ask, is_stale, until
 from tools.consul import ConsulServer
-from tools.process import free_ports
+from tools.ports import free_ports
 
 GRAYDNSCTL = Path(sys.executable).parent / "graydnsctl"
 

@@ -16,7 +16,7 @@ from tests.dnssec.world.injector import Injector, injecting
 from tests.dnssec.world.questions import faulty, questions
 from tests.e2e.serving import serving as serving_graydns
 from tests.e2e.serving import write
-from tools.process import free_ports
+from tools.ports import free_ports
 from tools.signed.hierarchy import SPECS, build
 from tools.signed.judge import date, judging
 from tools.signed.served import serving

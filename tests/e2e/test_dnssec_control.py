@@ -17,7 +17,7 @@ import pytest
 from attrs import frozen
 
 from tests.e2e.serving import serving
-from tools.process import free_ports
+from tools.ports import free_ports
 from tools.signed.hierarchy import SPECS, build
 from tools.signed.judge import date
 from tools.signed.served import serving as serving_signed

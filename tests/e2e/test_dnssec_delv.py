@@ -17,7 +17,7 @@ from tests.dnssec.world.questions import questions
 from tests.e2e.serving import serving as serving_graydns
 from tests.e2e.serving import write
 from tests.e2e.test_dnssec_agreement import configuration
-from tools.process import free_ports
+from tools.ports import free_ports
 from tools.signed.hierarchy import BAD, GOOD, INSECURE, TOPS, build
 from tools.signed.served import serving
 from tools.signed.spec import Nsec

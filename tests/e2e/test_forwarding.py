@@ -17,7 +17,7 @@ import dns.rrset
 import pytest
 
 from tests.e2e.serving import serving, write
-from tools.process import free_ports
+from tools.ports import free_ports
 
 
 def ede_codes(message: dns.message.Message) -> list[int]:

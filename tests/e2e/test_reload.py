@@ -13,7 +13,8 @@ import dns.query
 import pytest
 
 from tests.e2e.serving import serving, write
-from tools.process import Process, free_ports
+from tools.ports import free_ports
+from tools.process import Process
 
 SERVICES = """\
 tenant_id: one

@@ -11,7 +11,7 @@ from pathlib import Path
 from graydns.listen.demo import demo_certificate
 from tests.conftest import TWISTD
 from tests.e2e.serving import serving, write
-from tools.process import free_ports
+from tools.ports import free_ports
 
 
 def start_and_end(config: Path) -> subprocess.CompletedProcess[str]:

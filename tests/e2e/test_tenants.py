@@ -12,7 +12,7 @@ import dns.query
 import dns.rcode
 
 from tests.e2e.serving import serving, write
-from tools.process import free_ports
+from tools.ports import free_ports
 
 
 def ask(port: int, name: str, rdtype: str = "A", options: tuple[dns.edns.Option, ...] = ()) -> dns.message.Message:

@@ -12,7 +12,7 @@ from cryptography.x509 import DNSName
 from tests.listen.certificates import Issued, issue
 from tests.txconsul.running import consul_at, on_reactor
 from tools import consul
-from tools.process import free_ports
+from tools.ports import free_ports
 from txconsul.errors import Unreachable
 from txconsul.tls import policy_of
 

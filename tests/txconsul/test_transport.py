@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.defer import CancelledError, gatherResults
 
 from tests.txconsul.running import consul_at, http, on_reactor, reactor, responding, turn, until
-from tools.process import free_ports
+from tools.ports import free_ports
 from txconsul import Consul
 from txconsul.consul import Value
 from txconsul.errors import Closed, Crowded, Garbled, NotFound, TimedOut, TokenUnreadable, Unreachable

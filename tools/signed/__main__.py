@@ -10,7 +10,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from tools import peers
-from tools.process import NotReady, free_ports
+from tools.ports import free_ports
+from tools.process import NotReady
 from tools.signed.hierarchy import SPECS, build
 from tools.signed.judge import date, judging
 from tools.signed.served import serving

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tools import peers
-from tools.process import free_ports, start
+from tools.ports import free_ports
+from tools.process import start
 from tools.signed.served import is_up
 
 #: Other than Unbound's defaults: the clock; names ending in test. (it has a zone of its own for them); nothing is made

@@ -12,7 +12,8 @@ import dns.query
 from attrs import frozen
 
 from tools import peers
-from tools.process import free_ports, start
+from tools.ports import free_ports
+from tools.process import start
 from tools.signed.zone import Zone
 
 _OPTIONS = """\
