@@ -16,7 +16,8 @@ import dns.message
 
 from benchmarks.pacing import Kind, Paced, ask_paced
 from benchmarks.reload import used
-from benchmarks.validating import Validating, validating, zones_named
+from benchmarks.validating import Validating, validating
+from tools.signed.hierarchy import specs_of
 
 #: Shares of bogus names.
 SHARES = (0.0, 0.01, 0.2)
@@ -96,7 +97,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    with validating(zones_named("p256.test.", "salted.test.", "altered.test.")) as server:
+    with validating(specs_of("p256.test.", "salted.test.", "altered.test.")) as server:
         for line in rounds(server, options.rate, options.seconds, options.rounds):
             print(line, flush=True)
 

@@ -17,7 +17,8 @@ from attrs import frozen
 from benchmarks.bogus import new
 from benchmarks.pacing import Kind
 from benchmarks.reload import used
-from benchmarks.validating import Validating, validating, zones_named
+from benchmarks.validating import Validating, validating
+from tools.signed.hierarchy import specs_of
 
 ZONES = ("p256.test.", "salted.test.", "altered.test.", "keytrap.test.", "iterations-150.test.")
 
@@ -82,7 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--questions", type=int, default=200)
     options = parser.parse_args()
-    with validating(zones_named(*ZONES)) as server:
+    with validating(specs_of(*ZONES)) as server:
         for line in report(server, options.questions):
             print(line, flush=True)
 

@@ -15,6 +15,8 @@ from tools.consul import ConsulServer
 from tools.knot import knot_configuration
 from tools.ports import free_ports
 from tools.process import Process, start
+from tools.signed.served import serving as serving_signed
+from tools.signed.zone import Zone
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,6 +73,16 @@ def upstream(require_peer: Callable[[str], str], tmp_path_factory: pytest.TempPa
         yield port
     finally:
         process.stop()
+
+
+@pytest.fixture(scope="module")
+def signed_upstream(
+    zones: list[Zone], require_peer: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[int]:
+    """The port of a server of *zones*, which the module that asks for it defines."""
+    require_peer("named")
+    with serving_signed(zones, tmp_path_factory.mktemp("signed")) as running:
+        yield running.port
 
 
 @pytest.fixture(scope="session")

@@ -21,10 +21,7 @@ from attrs import field, frozen
 
 from tests.e2e.serving import serving, write
 from tools.ports import free_ports
-from tools.signed.hierarchy import SPECS
-from tools.signed.judge import date
-from tools.signed.spec import Spec
-from tools.signed.zone import Zone
+from tools.signed.forwarder import forwarding
 
 MAIN = """\
 listen: ["udp://127.0.0.1:{port}", "tcp://127.0.0.1:{port}", "tls://127.0.0.1:{tls}"]
@@ -32,18 +29,7 @@ tls: {{certificate: var/dot.crt, key: var/dot.key}}
 admin: unix:a.sock
 http: tcp://127.0.0.1:{pages}
 zones: zones/
-upstreams: {{signed: {{servers: ["udp://127.0.0.1:{upstream}"], deadline: 2s}}}}
-forward: {{".": signed}}
 """
-
-DNSSEC = """\
-dnssec: {{validate: true, {time}trust_anchors: [{anchors}]}}
-"""
-
-
-def specs(*names: str) -> list[Spec]:
-    """Those zones of the hierarchy, and the two above them."""
-    return [each for each in SPECS if each.name in (".", "test.", *names)]
 
 
 @frozen
@@ -100,6 +86,12 @@ class Site:
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False)
         return done.returncode, json.loads(done.stdout).get("result")
 
+    def must(self, *words: str) -> Any:
+        """As ctl(), for what has to work."""
+        status, told = self.ctl(*words)
+        assert status == 0, words
+        return told
+
     def metric(self, name: str) -> float:
         """The value of the metric *name*, with its labels; 0 without one."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[2]}/metrics", timeout=10) as page:
@@ -108,15 +100,8 @@ class Site:
 
     def _main(self, anchors: Sequence[str]) -> str:
         port, tls, pages = self.ports
-        fixed = "" if self.time is None else f"validation_time: {date(self.time)}, "
-        text = MAIN.format(port=port, tls=tls, pages=pages, upstream=self.upstream)
-        listed = ", ".join(f'"{line}"' for line in anchors)
-        return text + DNSSEC.format(time=fixed, anchors=listed) + textwrap.dedent(self.main)
-
-
-def anchors_of(zones: Sequence[Zone]) -> list[str]:
-    """What the site is to trust."""
-    return [line for zone in zones for line in zone.anchors()]
+        head = MAIN.format(port=port, tls=tls, pages=pages)
+        return head + forwarding(self.upstream, anchors, self.time) + textwrap.dedent(self.main)
 
 
 def until(condition: Any, seconds: float = 30.0) -> None:

@@ -9,37 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.signedsite import Site, anchors_of, specs
+from tests.e2e.signedsite import Site
 from tests.e2e.test_dnssec_delv import as_delv_has_it
-from tools.signed.hierarchy import build
+from tools.signed.hierarchy import NOW, anchors_of, build, specs_of
 from tools.signed.served import serving as serving_signed
 from tools.signed.zone import Zone
-
-#: Noon of 2026-11-22, in Unix seconds.
-NOW = 1_795_348_800
 
 
 @pytest.fixture(scope="module")
 def zones() -> list[Zone]:
     """A good zone, broken ones, and one that nobody signs."""
     broken = ("altered.test.", "expired.test.", "early.test.", "unsigned-data.test.", "wrong-ds.test.")
-    return build(specs("p256.test.", "plain.", *broken), NOW)
+    return build(specs_of("p256.test.", "plain.", *broken), NOW)
 
 
 @pytest.fixture(scope="module")
-def upstream(
-    zones: list[Zone], require_peer: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[int]:
-    """The port of the server of *zones*."""
-    require_peer("named")
-    with serving_signed(zones, tmp_path_factory.mktemp("signed")) as running:
-        yield running.port
-
-
-@pytest.fixture(scope="module")
-def site(zones: list[Zone], upstream: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(zones: list[Zone], signed_upstream: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site that nobody changes."""
-    with Site(tmp_path_factory.mktemp("site"), upstream, anchors_of(zones), NOW).served() as served:
+    with Site(tmp_path_factory.mktemp("site"), signed_upstream, anchors_of(zones), NOW).served() as served:
         yield served
 
 
@@ -127,7 +114,7 @@ def test_delv_validates_what_comes_through(require_peer: Callable[[str], str], t
     delv, now = require_peer("delv"), int(time.time())
     require_peer("named")
     (tmp_path / "signed").mkdir()
-    zones = build(specs("p256.test."), now)
+    zones = build(specs_of("p256.test."), now)
     config = tmp_path / "anchors"
     config.write_text("".join(map(as_delv_has_it, anchors_of(zones))))
     with (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,11 +16,10 @@ from tests.dnssec.world.questions import faulty, questions
 from tests.e2e.serving import serving as serving_graydns
 from tests.e2e.serving import write
 from tools.ports import free_ports
-from tools.signed.hierarchy import SPECS, build
-from tools.signed.judge import date, judging
+from tools.signed.forwarder import forwarding
+from tools.signed.hierarchy import NOW, SPECS, anchors_of, build
+from tools.signed.judge import judging
 from tools.signed.served import serving
-
-NOW = calendar.timegm((2026, 11, 22, 12, 0, 0))
 
 #: Questions for each zone of the hierarchy, and for each zone with a fault.
 EACH, EACH_FAULTY = 30, 22
@@ -35,7 +33,7 @@ def comparisons(require_peer: Callable[[str], str], tmp_path_factory: pytest.Tem
     folder, beside = tmp_path_factory.mktemp("world"), tmp_path_factory.mktemp("graydns")
     spoiled = faulty()
     zones = build([*SPECS, *(spec for spec, _ in spoiled.values())], NOW)
-    anchors = [line for zone in zones for line in zone.anchors()]
+    anchors = anchors_of(zones)
     asked = [*questions(SPECS, EACH), *questions((spec for spec, _ in spoiled.values()), EACH_FAULTY)]
     with ExitStack() as held:
         upstream = held.enter_context(serving(zones, folder))
@@ -49,17 +47,8 @@ def comparisons(require_peer: Callable[[str], str], tmp_path_factory: pytest.Tem
 
 def configuration(port: int, upstream: int, anchors: list[str], now: int) -> str:
     """graydns.yaml for a validating forwarder."""
-    lines = "".join(f'\n            - "{line}"' for line in anchors)
-    return f"""\
-        listen: ["udp://127.0.0.1:{port}", "tcp://127.0.0.1:{port}"]
-        zones: null
-        upstreams: {{signed: {{servers: ["udp://127.0.0.1:{upstream}"], deadline: 4s}}}}
-        forward: {{".": signed}}
-        dnssec:
-          validate: true
-          validation_time: {date(now)}
-          trust_anchors:{lines}
-        """
+    doors = f'listen: ["udp://127.0.0.1:{port}", "tcp://127.0.0.1:{port}"]\n'
+    return f"{doors}zones: null\n{forwarding(upstream, anchors, now, deadline='4s')}"
 
 
 @pytest.mark.timeout(300)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,11 @@ from typing import Any
 import dns.dnssec
 import pytest
 
-from tests.e2e.signedsite import Said, Site, anchors_of, specs, until
-from tools.signed.hierarchy import build
+from tests.e2e.signedsite import Said, Site, until
+from tools.signed.hierarchy import NOW, anchors_of, build, specs_of
 from tools.signed.served import serving as serving_signed
 from tools.signed.spec import Spec, Window
 from tools.signed.zone import Zone
-
-#: Noon of 2026-11-22, in Unix seconds.
-NOW = 1_795_348_800
 
 #: Seconds for which signatures hold that expire during a test.
 BRIEFLY = 15
@@ -30,25 +27,15 @@ QUESTIONS = 'graydns_dnssec_questions_total{type="DNSKEY"}'
 @pytest.fixture(scope="module")
 def zones() -> list[Zone]:
     """A good zone and a broken one."""
-    return build(specs("p256.test.", "altered.test."), NOW)
+    return build(specs_of("p256.test.", "altered.test."), NOW)
 
 
-@pytest.fixture(scope="module")
-def upstream(
-    zones: list[Zone], require_peer: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[int]:
-    """The port of the server of *zones*."""
-    require_peer("named")
-    with serving_signed(zones, tmp_path_factory.mktemp("signed")) as running:
-        yield running.port
-
-
-def test_trust_anchors_change_with_a_reload(zones: list[Zone], upstream: int, tmp_path: Path) -> None:
+def test_trust_anchors_change_with_a_reload(zones: list[Zone], signed_upstream: int, tmp_path: Path) -> None:
     """What was found secure, and is in every cache, is judged anew, each way."""
     right = anchors_of(zones)
     wrong = [f"{line[:-2]}{'00' if line[-2:] != '00' else '11'}" for line in right]
     elsewhere = [right[0].replace(". IN", "elsewhere. IN", 1)]
-    with Site(tmp_path / "site", upstream, right, NOW).served() as site:
+    with Site(tmp_path / "site", signed_upstream, right, NOW).served() as site:
         for _ in range(2):
             for anchors, expected in ((right, ("NOERROR", True)), (wrong, ("SERVFAIL", False))):
                 site.configure(anchors)
@@ -64,7 +51,7 @@ def test_trust_anchors_change_with_a_reload(zones: list[Zone], upstream: int, tm
         assert (said.rcode, said.ad) == ("NOERROR", False)
 
 
-def test_isolated_tenants_share_nothing(zones: list[Zone], upstream: int, tmp_path: Path) -> None:
+def test_isolated_tenants_share_nothing(zones: list[Zone], signed_upstream: int, tmp_path: Path) -> None:
     """Neither answers nor keys: each asks for its own; those of one tenant are asked for once."""
     main = """\
         tenants:
@@ -72,7 +59,7 @@ def test_isolated_tenants_share_nothing(zones: list[Zone], upstream: int, tmp_pa
           two: {clients: [127.0.0.3/32, 127.0.0.4/32]}
         """
     isolated = "tenant_id: {}\nisolation_level: storage\n"
-    site = Site(tmp_path / "site", upstream, anchors_of(zones), NOW, main)
+    site = Site(tmp_path / "site", signed_upstream, anchors_of(zones), NOW, main)
     with site.served(one_zone=(isolated.format("one"), ""), two_zone=(isolated.format("two"), "")):
         for source, asked in (("127.0.0.1", 3), ("127.0.0.2", 6), ("127.0.0.2", 6), ("127.0.0.3", 9), ("127.0.0.4", 9)):
             said = site.ask("www.p256.test", source=source)
@@ -80,9 +67,9 @@ def test_isolated_tenants_share_nothing(zones: list[Zone], upstream: int, tmp_pa
             assert site.metric(QUESTIONS) == asked
 
 
-def test_the_audit_log_names_the_key(zones: list[Zone], upstream: int, tmp_path: Path) -> None:
+def test_the_audit_log_names_the_key(zones: list[Zone], signed_upstream: int, tmp_path: Path) -> None:
     """Of a secure answer and of a bogus one; and whoever changes that is found out."""
-    site = Site(tmp_path / "site", upstream, anchors_of(zones), NOW, "audit: {file: log/audit.jsonl}\n")
+    site = Site(tmp_path / "site", signed_upstream, anchors_of(zones), NOW, "audit: {file: log/audit.jsonl}\n")
     log = tmp_path / "site/log/audit.jsonl"
     with site.served():
         assert site.ask("www.p256.test").ad
@@ -126,7 +113,7 @@ def test_nothing_outlives_its_signatures(require_peer: Callable[[str], str], tmp
     (tmp_path / "signed").mkdir()
     began = int(time.time())
     brief = Spec("brief.test.", data_window=Window(expiration=BRIEFLY), more="short 1 A 192.0.2.7\n", is_brief=True)
-    zones = build([*specs(), brief], began)
+    zones = build([*specs_of(), brief], began)
     seen: list[tuple[float, Said]] = []
     with ExitStack() as held, ExitStack() as running:
         upstream = running.enter_context(serving_signed(zones, tmp_path / "signed"))

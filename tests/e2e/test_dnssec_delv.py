@@ -18,7 +18,7 @@ from tests.e2e.serving import serving as serving_graydns
 from tests.e2e.serving import write
 from tests.e2e.test_dnssec_agreement import configuration
 from tools.ports import free_ports
-from tools.signed.hierarchy import BAD, GOOD, INSECURE, TOPS, build
+from tools.signed.hierarchy import BAD, GOOD, INSECURE, TOPS, anchors_of, build
 from tools.signed.served import serving
 from tools.signed.spec import Nsec
 
@@ -41,7 +41,7 @@ def test_graydns_and_delv_agree(require_peer: Callable[[str], str], tmp_path: Pa
     for name in ("world", "graydns"):
         (tmp_path / name).mkdir()
     zones = build(SPECS, now)
-    anchors = [line for zone in zones for line in zone.anchors()]
+    anchors = anchors_of(zones)
     asked = [each for each in questions(ASKED, 3) if each.rdtype not in NOT_COMPARED and "CD" not in each.flags]
     asked = [Question(each.name, each.rdtype, frozenset({"DO"})) for each in asked]
     with ExitStack() as held:

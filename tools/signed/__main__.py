@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import calendar
 import signal
 import sys
 from contextlib import ExitStack, suppress
@@ -12,26 +11,10 @@ from pathlib import Path
 from tools import peers
 from tools.ports import free_ports
 from tools.process import NotReady
-from tools.signed.hierarchy import SPECS, build
-from tools.signed.judge import date, judging
+from tools.signed.forwarder import forwarding
+from tools.signed.hierarchy import NOW, SPECS, anchors_of, build
+from tools.signed.judge import judging
 from tools.signed.served import serving
-
-#: Noon of 2026-11-22: the time that the hierarchy is signed for.
-NOW = calendar.timegm((2026, 11, 22, 12, 0, 0))
-
-_GRAYDNS = """\
-listen: ["udp://127.0.0.1:{port}", "tcp://127.0.0.1:{port}"]
-zones: null
-admin: null
-http: null
-upstreams: {{signed: {{servers: ["udp://127.0.0.1:{upstream}"], deadline: 2s}}}}
-forward: {{".": signed}}
-dnssec:
-  validate: true
-  validation_time: {date}
-  trust_anchors:
-{anchors}
-"""
 
 
 def main() -> int:
@@ -43,7 +26,7 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     print("signing, about ten seconds", flush=True)
     zones = build(SPECS, NOW)
-    anchors = [line for zone in zones for line in zone.anchors()]
+    anchors = anchors_of(zones)
     with ExitStack() as held:
         try:
             upstream = held.enter_context(serving(zones, folder))
@@ -52,9 +35,8 @@ def main() -> int:
             print(error, file=sys.stderr)
             return 1
         (port,) = free_ports(1)
-        lines = "\n".join(f'    - "{line}"' for line in anchors)
-        text = _GRAYDNS.format(port=port, upstream=upstream.port, date=date(NOW), anchors=lines)
-        (folder / "graydns.yaml").write_text(text)
+        head = f'listen: ["udp://127.0.0.1:{port}", "tcp://127.0.0.1:{port}"]\nzones: null\nadmin: null\nhttp: null\n'
+        (folder / "graydns.yaml").write_text(head + forwarding(upstream.port, anchors, NOW))
         print(f"the hierarchy  127.0.0.1 port {upstream.port}   (named)")
         print(f"validated      127.0.0.1 port {judge}   (unbound)")
         print("beside it      " + f".venv/bin/twistd -n --pidfile= graydns --config {folder / 'graydns.yaml'}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -12,6 +13,9 @@ from tools.signed import spec
 from tools.signed.keys import REVOKE, SEP, UNKNOWN, ZONE
 from tools.signed.spec import Digests, Nsec3, Spec, Use, Window, ksk, zsk
 from tools.signed.zone import UNKNOWN_DIGEST, Zone, changed
+
+#: Noon of 2026-11-22, in Unix seconds: what to sign for where the clock can be set.
+NOW = calendar.timegm((2026, 11, 22, 12, 0, 0))
 
 #: The zone that the aliases of all others lead to, and the one that its own lead to.
 TARGET, TARGETS_TARGET = "p256.test.", "salted.test."
@@ -140,6 +144,12 @@ def _with_cuts(zones: Iterable[Spec]) -> list[Spec]:
 SPECS = (*TOPS, *_with_cuts((*GOOD, *OLD)), *INSECURE, *BAD, *TRAPS, *ISLANDS)
 
 
+def specs_of(*names: str) -> list[Spec]:
+    """Those zones, and the two that are above most. Raises KeyError for one that is not there."""
+    known = {each.name: each for each in SPECS}
+    return [known[name] for name in dict.fromkeys((".", "test.", *names))]
+
+
 def build(specs: Sequence[Spec], now: int) -> list[Zone]:
     """The zones of *specs*, signed at *now* (Unix seconds); each is delegated by the closest one above it."""
     names = {from_text(each.name) for each in specs}
@@ -156,3 +166,8 @@ def build(specs: Sequence[Spec], now: int) -> list[Zone]:
                 above = above.parent()
             children[above].append(zone)
     return zones
+
+
+def anchors_of(zones: Iterable[Zone]) -> list[str]:
+    """The trust anchors for *zones*, a record a line."""
+    return [line for zone in zones for line in zone.anchors()]

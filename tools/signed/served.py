@@ -38,8 +38,7 @@ class Upstream:
 
 
 def write(zones: Iterable[Zone], folder: Path, port: int) -> None:
-    """Zone files, named.conf and anchors.txt (trust anchors, a record a line) in *folder*."""
-    zones = list(zones)
+    """Zone files and named.conf in *folder*."""
     (folder / "zones").mkdir(parents=True)
     lines = [_OPTIONS.format(folder=folder.resolve(), port=port)]
     for zone in zones:
@@ -47,7 +46,6 @@ def write(zones: Iterable[Zone], folder: Path, port: int) -> None:
         (folder / file).write_text(zone.to_text())
         lines.append(_ZONE.format(name=zone.spec.name, file=file))
     (folder / "named.conf").write_text("".join(lines))
-    (folder / "anchors.txt").write_text("".join(line + "\n" for zone in zones for line in zone.anchors()))
 
 
 @contextmanager
