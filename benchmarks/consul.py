@@ -19,12 +19,12 @@ from pathlib import Path
 
 import dns.message
 
-from benchmarks.reload import TWISTD
 from benchmarks.usage import cpu_seconds, resident_bytes
 from tools import consul, peers
 from tools.consul import ConsulServer
 from tools.ports import free_ports
 from tools.process import start
+from tools.programs import TWISTD
 
 MAIN = """\
 listen: ["udp://127.0.0.1:{port}"]

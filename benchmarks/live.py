@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import random
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -24,6 +23,7 @@ from pathlib import Path
 from benchmarks.reload import write
 from benchmarks.watching import CANARY, STABLE, Watcher, report, told, watched
 from tools.ports import free_ports
+from tools.programs import GRAYDNSCTL
 
 MAIN = """\
 listen: ["udp://127.0.0.1:{port}"]
@@ -40,7 +40,7 @@ INTERVAL = 1000
 @contextmanager
 def shell(folder: Path) -> Iterator[Callable[[str], None]]:
     """A function that types a line into a graydnsctl that has answered once."""
-    command = [str(Path(sys.executable).parent / "graydnsctl"), "--connect", f"unix:{folder}/admin.sock"]
+    command = [GRAYDNSCTL, "--connect", f"unix:{folder}/admin.sock"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None

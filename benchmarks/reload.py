@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from benchmarks.asking import Asking, query
 from tools import peers
 from tools.ports import free_ports
 from tools.process import Process, start
+from tools.programs import TWISTD
 
 MAIN = """\
 listen: ["udp://127.0.0.1:{port}"]
@@ -55,8 +55,6 @@ RULE = "  - {{name: r{number}-{version}, when: {{source: {first}.{second}.{third
 
 #: Seconds for which a quiet server is asked first, and an old policy has time to go.
 QUIET = 3.0
-
-TWISTD = (str(Path(sys.executable).parent / "twistd"), "--nodaemon", "--pidfile=")
 
 
 @define

@@ -11,8 +11,9 @@ from pathlib import Path
 from attrs import define
 
 from benchmarks.asking import Asking
-from benchmarks.reload import TWISTD, answering
+from benchmarks.reload import answering
 from tools.process import start
+from tools.programs import TWISTD
 
 STABLE, CANARY = bytes((192, 0, 2, 10)), bytes((192, 0, 2, 20))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +17,7 @@ from tools import consul, peers
 from tools.consul import ConsulServer
 from tools.ports import free_ports
 from tools.process import Process, start
+from tools.programs import TWISTD
 
 # How long an example takes says what else the machine is doing.
 settings.register_profile("graydns", deadline=None)
@@ -69,10 +69,6 @@ def start_graydns(start_process: Callable[[Sequence[str]], Process]) -> Callable
         return process
 
     return begin
-
-
-#: twistd of the environment that the tests run in, in the foreground, without a pid file.
-TWISTD = (str(Path(sys.executable).parent / "twistd"), "--nodaemon", "--pidfile=")
 
 
 def answers(port: int, host: str = "127.0.0.1") -> bool:

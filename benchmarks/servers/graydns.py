@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar
@@ -11,6 +10,7 @@ from attrs import frozen
 
 from benchmarks import site
 from benchmarks.servers.server import HOST, Server, World
+from tools.programs import TWISTD
 
 _CONFIGURATION = """\
 listen: ["udp://{host}:{port}", "tcp://{host}:{port}", "tls://{host}:{tls_port}"]
@@ -86,8 +86,7 @@ class Graydns(Server):
 
 def twistd(configuration: Path) -> list[str]:
     """The command that serves *configuration* in the foreground, with the running interpreter's graydns."""
-    program = Path(sys.executable).parent / "twistd"
-    return [str(program), "--nodaemon", "--pidfile=", "graydns", "--config", str(configuration)]
+    return [*TWISTD, "graydns", "--config", str(configuration)]
 
 
 def services() -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from twisted.internet import reactor
+from twisted.internet.task import Clock
 
 from tests.control.running import Running, Site, at_once, run
 
@@ -23,3 +24,11 @@ def site(tmp_path: Path) -> Site:
 def running(site: Site) -> Running:
     """The site, served."""
     return run(site, reactor, in_thread=at_once)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Both clocks of a server: 13 November 2025, 02:13:20."""
+    clock = Clock()
+    clock.advance(1_763_000_000)
+    return clock

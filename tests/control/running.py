@@ -11,9 +11,11 @@ import dns.message
 import pytest_twisted
 from attrs import define, field
 from dns.edns import ECSOption, Option
+from twisted.internet.task import Clock
 
 from graydns.control.control import Control
 from graydns.control.opening import open_control
+from graydns.control.parts import Observers
 from graydns.model.query import Query
 from graydns.server import Server
 from graydns.sources.files import compile_reading, read
@@ -121,3 +123,8 @@ def run(site: Site, reactor: Any, **options: Any) -> Running:
     snapshot.config.data.mkdir(exist_ok=True)
     server = Server(snapshot, reactor, cookie_secrets=())
     return Running(site, server, open_control(server, reading, reactor, **options))
+
+
+def begin(site: Site, clock: Clock, observers: Observers | None = None) -> Running:
+    """Serve *site* from what its data folder holds, with its watching at work; *clock* is what time it is, too."""
+    return run(site, clock, in_thread=at_once, wall=clock.seconds, observers=observers)

@@ -18,24 +18,11 @@ from graydns.control.state import Served
 from graydns.model.errors import ControlError
 from graydns.observe.audit.log import AuditLog, Bounds
 from graydns.observe.audit.seal import Seal
-from tests.control.running import Running, Site, at_once, in_reactor, run
+from tests.control.running import Running, Site, at_once, begin, in_reactor, run
 from tests.coroutines import finished
 from tests.listen.running import until
 
 T = TypeVar("T")
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """Both clocks of a server, at some Unix second."""
-    clock = Clock()
-    clock.advance(1_763_000_000)
-    return clock
-
-
-def begin(site: Site, clock: Clock, observers: Observers | None = None) -> Running:
-    """The site, served from what the data folder holds, with its watching at work."""
-    return run(site, clock, in_thread=at_once, wall=clock.seconds, observers=observers)
 
 
 def kept(site: Site) -> dict[str, Any]:

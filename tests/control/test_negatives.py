@@ -19,7 +19,7 @@ from graydns.model.proof import Proof, Security
 from graydns.observe.audit.log import AuditLog, Bounds
 from graydns.observe.audit.seal import Seal
 from graydns.resolve.key import Key
-from tests.control.running import Running, Site, at_once, run
+from tests.control.running import Running, Site, begin
 from tests.coroutines import finished
 
 T = TypeVar("T")
@@ -35,18 +35,6 @@ DAY = 86_400.0
 
 def write(site: Site, validate: str = "true") -> None:
     site.write_main(DNSSEC.format(validate=validate, until="2025-11-13T02:15:00Z"))
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """Both clocks of a server, 100 seconds before soon.test is to be validated again."""
-    clock = Clock()
-    clock.advance(1_763_000_000)
-    return clock
-
-
-def begin(site: Site, clock: Clock, observers: Observers | None = None) -> Running:
-    return run(site, clock, in_thread=at_once, wall=clock.seconds, observers=observers)
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ import pytest
 from attrs import frozen
 
 from tools.process import start
+from tools.programs import GRAYDNSCTL
 
 ROOT = Path(__file__).parents[2]
-GRAYDNSCTL = Path(sys.executable).parent / "graydnsctl"
 
 
 @frozen
@@ -46,7 +46,7 @@ class Server:
     def ctl(self, *words: str, typed: str = "", variables: Mapping[str, str] | None = None) -> Ran:
         """Run graydnsctl in the folder."""
         done = subprocess.run(
-            [str(GRAYDNSCTL), *words],
+            [GRAYDNSCTL, *words],
             cwd=self.folder,
             input=typed,
             env={**os.environ, **(variables or {})},

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
-from tests.conftest import TWISTD, answers
+from tests.conftest import answers
 from tests.e2e.policysite import READ, Site, beside, rights
 from tools.consul import ConsulServer
 from tools.knot import knot_configuration
 from tools.ports import free_ports
 from tools.process import Process, start
+from tools.programs import TWISTD
 from tools.signed.served import serving as serving_signed
 from tools.signed.zone import Zone
 

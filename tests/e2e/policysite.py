@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -20,14 +19,13 @@ from attrs import define, field
 
 from graydns.sources.policy.keys import new_private_key
 from graydns.sources.policy.signing import sign
-from tests.conftest import TWISTD, answers
+from tests.conftest import answers
 from tests.e2e.serving import write
 from tests.sources.policy.making import strategy
 from tools.consul import ConsulServer
 from tools.ports import free_ports
 from tools.process import Process, start
-
-GRAYDNSCTL = Path(sys.executable).parent / "graydnsctl"
+from tools.programs import GRAYDNSCTL, TWISTD
 
 #: Seconds in which what has to happen within milliseconds must have happened on a machine however busy.
 AMPLE = 20.0
@@ -86,7 +84,7 @@ class Site:
     def ctl(self, *words: str, status: int = 0) -> Any:
         """What graydnsctl gives, as JSON; the error where *status* is 1."""
         done = subprocess.run(
-            [str(GRAYDNSCTL), "--json", *words], cwd=self.folder, capture_output=True, text=True, timeout=60
+            [GRAYDNSCTL, "--json", *words], cwd=self.folder, capture_output=True, text=True, timeout=60
         )
         assert done.returncode == status, (done.stdout, done.stderr)
         told = json.loads(done.stdout)

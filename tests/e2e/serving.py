@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.conftest import TWISTD, answers
+from tests.conftest import answers
 from tools.process import Process, start
+from tools.programs import TWISTD
 
 #: Keys that tests have no use for.
 HEAD = "admin: null\nhttp: null\ndata: var/\n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import textwrap
 import time
 import urllib.request
@@ -21,6 +20,7 @@ from attrs import field, frozen
 
 from tests.e2e.serving import serving, write
 from tools.ports import free_ports
+from tools.programs import GRAYDNSCTL
 from tools.signed.forwarder import forwarding
 
 MAIN = """\
@@ -81,8 +81,7 @@ class Site:
 
     def ctl(self, *words: str) -> tuple[int, Any]:
         """The exit status of graydnsctl, and what it gives."""
-        program = Path(sys.executable).parent / "graydnsctl"
-        command = [str(program), "--connect", "unix:a.sock", "--json", *words]
+        command = [GRAYDNSCTL, "--connect", "unix:a.sock", "--json", *words]
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False)
         return done.returncode, json.loads(done.stdout).get("result")
 

@@ -7,7 +7,6 @@ import os
 import resource
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -22,6 +21,7 @@ from graydns.listen.limits import raise_open_files
 from tests.e2e.serving import serving, write
 from tools.ports import free_ports
 from tools.process import Process
+from tools.programs import GRAYDNSCTL
 
 WANTED = 10_000
 
@@ -55,7 +55,7 @@ def answer(port: int) -> list[str]:
 
 def status(folder: Path) -> dict[str, Any]:
     """What a real graydnsctl is told."""
-    command = [str(Path(sys.executable).parent / "graydnsctl"), "--connect", f"unix:{folder}/admin.sock", "--json"]
+    command = [GRAYDNSCTL, "--connect", f"unix:{folder}/admin.sock", "--json"]
     done = subprocess.run([*command, "status"], capture_output=True, timeout=60, check=True)
     result: dict[str, Any] = json.loads(done.stdout)["result"]
     return result

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,7 @@ from typing import Any
 from tests.conftest import answers
 from tests.e2e.serving import serving, write
 from tools.ports import free_ports
-
-GRAYDNSCTL = Path(sys.executable).parent / "graydnsctl"
+from tools.programs import GRAYDNSCTL
 
 ZONE = """\
     tenant_id: one
@@ -27,7 +25,7 @@ ZONE = """\
 def ctl(folder: Path, *words: str) -> tuple[int, Any]:
     """The exit status of graydnsctl, and what it gives."""
     done = subprocess.run(
-        [str(GRAYDNSCTL), "--json", *words], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        [GRAYDNSCTL, "--json", *words], cwd=folder, capture_output=True, text=True, timeout=60, check=False
     )
     return done.returncode, json.loads(done.stdout).get("result")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,7 @@ from tests.e2e.serving import serving, write
 from tests.e2e.test_consul import addresses, ask, is_stale, until
 from tools.consul import ConsulServer
 from tools.ports import free_ports
-
-GRAYDNSCTL = Path(sys.executable).parent / "graydnsctl"
+from tools.programs import GRAYDNSCTL
 
 STABLE = {"192.0.2.10"}
 
@@ -163,7 +161,7 @@ def test_old_data_say_so(agent: ConsulServer, place: Place) -> None:
 
 def status(place: Place) -> dict[str, Any]:
     """What graydnsctl gives."""
-    command = [str(GRAYDNSCTL), "--json", "status"]
+    command = [GRAYDNSCTL, "--json", "status"]
     done = subprocess.run(command, cwd=place.config.parent, capture_output=True, text=True, timeout=60)
     told: dict[str, Any] = json.loads(done.stdout)["result"]
     return told

@@ -15,8 +15,9 @@ from attrs import define, evolve, field
 from graydns.control.policystore import PolicyStore
 from graydns.sources.policy.acceptance import Mark
 from graydns.sources.policy.signing import entries
-from tests.e2e.policysite import CANARY, CLIENTS, GRAYDNSCTL, READ, STABLE, Site, beside, rights, signed
+from tests.e2e.policysite import CANARY, CLIENTS, READ, STABLE, Site, beside, rights, signed
 from tools.consul import ConsulServer, leader_of
+from tools.programs import GRAYDNSCTL
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -79,7 +80,7 @@ def test_the_leader_dies_under_a_push(three_servers: Sequence[ConsulServer], tmp
 
 def push(site: Site, file: str) -> subprocess.Popen[str]:
     """A graydnsctl that pushes *file*, beside us."""
-    command = [str(GRAYDNSCTL), "--json", "policy", "push", file]
+    command = [GRAYDNSCTL, "--json", "policy", "push", file]
     return subprocess.Popen(command, cwd=site.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 

@@ -9,9 +9,9 @@ import subprocess
 from pathlib import Path
 
 from graydns.listen.demo import demo_certificate
-from tests.conftest import TWISTD
 from tests.e2e.serving import serving, write
 from tools.ports import free_ports
+from tools.programs import TWISTD
 
 
 def start_and_end(config: Path) -> subprocess.CompletedProcess[str]:
