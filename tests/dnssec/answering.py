@@ -135,6 +135,13 @@ def world() -> Upstream:
     return made
 
 
+def sign_keys_wrongly(upstream: Upstream, times: int) -> None:
+    """Put so many signatures of other keys before the right one that the keys of SHOP have."""
+    keys = rrset(f"{SHOP.name} DNSKEY {SHOP.dnskey.to_text()}")
+    others = [rrset(f"{SHOP.name} DNSKEY {Zone(SHOP.name, number=50 + each).dnskey}") for each in range(times)]
+    upstream.says(SHOP.name, "DNSKEY", [keys, *map(SHOP.signed, others), SHOP.signed(keys)])
+
+
 def judge(
     upstream: Upstream,
     qname: str,

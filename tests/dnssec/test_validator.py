@@ -16,7 +16,21 @@ from graydns.dnssec.zones import Zone as Found
 from graydns.model.errors import UpstreamError
 from graydns.model.name import from_text
 from graydns.model.proof import EdeCode, Security
-from tests.dnssec.answering import OTHER, ROOT, SHOP, TEST, anchors, answer, ds_of, judge, rrset, signed, soa, world
+from tests.dnssec.answering import (
+    OTHER,
+    ROOT,
+    SHOP,
+    TEST,
+    anchors,
+    answer,
+    ds_of,
+    judge,
+    rrset,
+    sign_keys_wrongly,
+    signed,
+    soa,
+    world,
+)
 from tests.dnssec.signing import EXPIRATION, NOW, Zone
 
 WWW = "www.shop.test. A 192.0.2.1 / 192.0.2.2"
@@ -463,6 +477,30 @@ class TestBounds:
         proof = judge(world(), "www.shop.test.", "A", told, settings=settings).proof
         assert proof.security is Security.BOGUS
         assert "4 queries" in proof.reason
+
+    def test_a_zone_that_is_too_much_is_too_much_for_everybody(self) -> None:
+        """Its keys are not tried again by the next answer, until it is looked at again."""
+        upstream, zones = world(), Zones()
+        sign_keys_wrongly(upstream, 20)
+        for clock, asked in ((0.0, 1), (1.0, 1), (FIRST_WAIT, 2)):
+            proof = judge(
+                upstream, "www.shop.test.", "A", answer("www.shop.test.", signed(SHOP, WWW)), zones=zones, clock=clock
+            ).proof
+            assert (proof.security, proof.ede) == (Security.BOGUS, EdeCode.BOGUS)
+            assert "16 signatures" in proof.reason
+            assert upstream.asked.count("shop.test DNSKEY") == asked
+        assert {"shop.test DS", "shop.test DNSKEY"} <= set(upstream.forgotten)
+
+    def test_a_zone_is_not_blamed_for_what_was_tried_before_it(self) -> None:
+        """Half of what is allowed went to the alias, the rest to the keys of its target: together that is too much."""
+        upstream, zones = world(), Zones()
+        sign_keys_wrongly(upstream, 10)
+        alias = rrset("www.other.test. CNAME www.shop.test.")
+        wrong = [OTHER.signed(rrset(f"www.other.test. CNAME {number}.test.")) for number in range(10)]
+        told = answer("www.other.test.", [alias, *wrong, OTHER.signed(alias), *signed(SHOP, WWW)])
+        assert judge(upstream, "www.other.test.", "A", told, zones=zones).proof.security is Security.BOGUS
+        told = answer("www.shop.test.", signed(SHOP, WWW))
+        assert judge(upstream, "www.shop.test.", "A", told, zones=zones).proof.security is Security.SECURE
 
     def test_the_keys_of_a_long_chain_cost_the_answer_nothing(self) -> None:
         """One signature is enough for an answer of one record, however many zones are above it."""

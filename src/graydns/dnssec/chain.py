@@ -171,6 +171,8 @@ class Walk:
             raise
         except Exceeded as error:
             if untouched:  # so it was too much by itself, and would be for everybody else
+                for rdtype in (DS, DNSKEY):
+                    self.source.forget(name, rdtype)
                 self._keep(name, Zone(name, Security.BOGUS, reason=str(error), ede=EdeCode.BOGUS))
             raise
 
