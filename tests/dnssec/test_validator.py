@@ -110,7 +110,7 @@ def test_an_unsigned_delegation_is_insecure() -> None:
         ([rrset(WWW), SHOP.signed(rrset("www.shop.test. A 192.0.2.66"))], EdeCode.BOGUS),
         ([rrset(WWW), Zone("shop.test.", number=99).signed(rrset(WWW))], EdeCode.DNSKEY_MISSING),
         ([rrset(WWW), Zone("test.", number=99).signed(rrset(WWW))], EdeCode.DNSKEY_MISSING),
-        ([rrset(WWW), OTHER.signed(rrset(WWW))], EdeCode.RRSIGS_MISSING),
+        ([rrset(WWW), OTHER.signed(rrset(WWW))], EdeCode.BOGUS),
     ],
 )
 def test_what_is_not_signed_as_it_must_be_is_bogus(records: list[dns.rrset.RRset], ede: EdeCode) -> None:
@@ -126,6 +126,17 @@ def test_signers_that_are_made_up_hide_nothing() -> None:
     assert judge(world(), "www.shop.test.", "A", told).proof.security is Security.BOGUS
     told = answer("www.shop.test.", [rrset(WWW), *wrong, SHOP.signed(rrset(WWW))])
     assert judge(world(), "www.shop.test.", "A", told).proof.security is Security.SECURE
+
+
+def test_decoys_do_not_hide_who_signed() -> None:
+    """Signers that are claimed below the zone are looked for, though not all of them; its own signature counts."""
+    record = rrset("a.b.c.d.shop.test. A 192.0.2.1")
+    upstream, names = world(), ("d.shop.test.", "c.d.shop.test.", "b.c.d.shop.test.", "a.b.c.d.shop.test.")
+    for name in names:
+        upstream.lacks(name, SHOP, "A", following="zzz.shop.test.")
+    decoys = [Zone(signer, number=50).signed(record) for signer in names]
+    told = answer("a.b.c.d.shop.test.", [record, *decoys, SHOP.signed(record)])
+    assert judge(upstream, "a.b.c.d.shop.test.", "A", told).proof.security is Security.SECURE
 
 
 class TestSignersAboveAnAnchor:
@@ -177,6 +188,19 @@ class TestSignersAboveAnAnchor:
         told = answer("www.own.test.", [made, signature], signed(TEST, gap))
         assert judge(upstream, "www.own.test.", "A", told).proof.security is Security.SECURE
         assert judge(upstream, "www.own.test.", "A", told, trust=trust).proof.security is Security.BOGUS
+
+    @pytest.mark.parametrize("negative", [False, True])
+    def test_a_dname_above(self, negative: bool) -> None:
+        """It is signed, and all that it makes is, but it stands above what is believed of the name on its own."""
+        dname, alias = "test. DNAME other.test.", rrset("www.shop.test. CNAME www.shop.other.test.")
+        told = answer(
+            "www.shop.test.", [*signed(TEST, dname), alias, *signed(OTHER, "www.shop.other.test. A 192.0.2.66")]
+        )
+        assert judge(world(), "www.shop.test.", "A", told).proof.security is Security.SECURE
+        trust = anchors(ROOT) if negative else anchors(ROOT, SHOP)
+        negatives = Negatives((Negative(from_text("shop.test")),)) if negative else None
+        found = judge(world(), "www.shop.test.", "A", told, trust=trust, negatives=negatives)
+        assert found.proof.security is (Security.INSECURE if negative else Security.BOGUS)
 
     def test_a_forged_dname(self) -> None:
         """An alias is as good as a signed DNAME that makes it, not as one that nobody signed."""
@@ -297,6 +321,17 @@ class TestAbsence:
         assert verdict.proof.security is Security.SECURE
         assert verdict.proof.until == EXPIRATION
         assert len(verdict.ttls) == 2
+
+    @pytest.mark.parametrize("brief", [0, 1])
+    def test_it_holds_as_long_as_all_of_it(self, brief: int) -> None:
+        """Of SOA and proof, whichever expires first."""
+        records = [rrset(soa(SHOP)), rrset(*self.NODATA)]
+        ends = [EXPIRATION, EXPIRATION]
+        ends[brief] = NOW + 10
+        proof = [
+            both for each, end in zip(records, ends, strict=True) for both in (each, SHOP.signed(each, expiration=end))
+        ]
+        assert judge(world(), "www.shop.test.", "MX", answer("www.shop.test.", (), proof)).proof.until == NOW + 10
 
     def test_no_name(self) -> None:
         told = answer("nope.shop.test.", (), signed(SHOP, soa(SHOP), *self.NXDOMAIN), rcode=3)

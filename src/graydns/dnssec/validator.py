@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 
 from attrs import define, evolve, field, frozen
-from dns.rdatatype import RdataType
 
 from graydns.dnssec.budget import Exceeded
 from graydns.dnssec.chain import CNAME, DENIALS, DS, SOA, Proofs, Walk, read_answer
@@ -22,7 +21,7 @@ from graydns.dnssec.records import Place, RRset
 from graydns.dnssec.signature import Failed, Verified
 from graydns.dnssec.zones import Zone
 from graydns.model.answer import ANSWER, AUTHORITY, Answer
-from graydns.model.name import is_within, parent, to_text
+from graydns.model.name import is_within, parent
 from graydns.model.proof import EdeCode, Proof, Security
 
 DNAME, RRSIG, ANY = 39, 46, 255
@@ -96,7 +95,8 @@ class _Judge:
         for (owner, rdtype), rrset in answers.items():
             if rdtype == DNAME and owner != alias.owner and is_within(alias.owner, owner):
                 made = alias.owner[: -len(owner)] + rrset.rdatas[0]
-                return alias.rdatas == (made,) and (ANSWER, owner, DNAME) in self.ttls
+                has_say = is_within(owner, self._walk.floor(alias.owner))
+                return has_say and alias.rdatas == (made,) and (ANSWER, owner, DNAME) in self.ttls
         return False
 
     def _is_there(self, name: bytes, answers: Mapping[tuple[bytes, int], RRset]) -> bool:
@@ -116,24 +116,21 @@ class _Judge:
             return
         inside = parent(owner) if rdtype == DS else owner  # RFC 4035 section 3.1.4.1: DS belongs to the parent
         failed: Failed | None = None
-        for signer in _signers((rrset,), inside, self._walk.floor(inside))[:MOST_SIGNERS]:
-            zone = await self._walk.zone_of(signer)
-            if zone.security is Security.SECURE and zone.name == signer:
+        signers = _signers((rrset,), inside, self._walk.floor(inside))
+        for signer in (*signers[:MOST_SIGNERS], None):
+            if signer is None and failed is not None:
+                break
+            zone = await self._walk.zone_of(signer or inside)
+            if zone.security is Security.SECURE and signer in (None, zone.name):
                 found = await self._walk.verify(rrset, zone)
                 if isinstance(found, Verified):
                     await self._accept(rrset, zone, found)
                     return
                 failed = failed or found
         if failed is None:
-            zone = await self._walk.zone_of(inside)
-            if zone.security is not Security.SECURE:
-                self._take_zone(zone)
-                return
-            text = (
-                f"{to_text(owner)} {RdataType.to_text(rdtype)} is not signed, though its zone {to_text(zone.name)} is"
-            )
-            failed = Failed(EdeCode.RRSIGS_MISSING, text)
-        self._blame(failed, owner, rdtype)
+            self._take_zone(zone)
+        else:
+            self._blame(failed, owner, rdtype)
 
     async def _accept(self, rrset: RRset, zone: Zone, found: Verified) -> None:
         """*zone* signed *rrset*; as a wildcard's it stands for the name only if there is none closer."""
@@ -144,9 +141,8 @@ class _Judge:
                 await self._walk.proven(proofs.denial, question), proofs, rrset.owner, rrset.rdtype
             ):
                 return
-        self._count(rrset, found)
         self._walk.note(rrset.owner, rrset.rdtype, Security.SECURE, "signed", found.signer)
-        self.take(Proof(Security.SECURE, found.signer, until=self._walk.moment(found.signature.expiration)))
+        self._count(rrset, found)
 
     async def _judge_absence(self, name: bytes) -> None:
         """There is nothing of the type at *name*."""
@@ -191,8 +187,6 @@ class _Judge:
             return False
         for rrset, found in proofs.verified.items():
             self._count(rrset, found)
-            until = self._walk.moment(found.signature.expiration)
-            self.take(Proof(Security.SECURE, found.signer, until=until))
         if outcome.kind is Kind.INSECURE:
             self._walk.note(name, rdtype, Security.INSECURE, outcome.reason)
             self.take(Proof(Security.INSECURE, reason=outcome.reason, ede=outcome.ede))
@@ -207,6 +201,7 @@ class _Judge:
 
     def _count(self, rrset: RRset, found: Verified) -> None:
         self.ttls[rrset.place] = min(rrset.ttl, found.signature.original_ttl)
+        self.take(Proof(Security.SECURE, found.signer, until=self._walk.moment(found.signature.expiration)))
 
 
 def _signers(rrsets: Iterable[RRset], inside: bytes, floor: bytes) -> list[bytes]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Coroutine, Hashable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from attrs import evolve, field, frozen
@@ -38,6 +39,10 @@ from graydns.wire.header import QUESTION
 T = TypeVar("T")
 
 IN = 1
+
+#: Who waited so often for somebody that gave up finds out for himself; else many would wait in line, and each failure
+#: would wake all who are left.
+MOST_JOINED = 2
 
 #: What the upstream is asked with, besides CD: DO.
 SIGNED = Edns(DEFAULT_PAYLOAD, dnssec_ok=True)
@@ -156,18 +161,18 @@ class _Below:
     async def share(self, name: bytes, find: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """See ``Source``."""
         flights, key = self.link.flights, (self.zones, name)
-        flight: Flight[T] | None = flights.get(key)
-        if flight is None:
-            flight = flights[key] = Flight(flights, key)
-            flight.begin(find())
-            return await flight.join()
-        try:
-            found = await flight.join()
-            await self.link.pace.pause()  # all who waited go on at once
-            return found
-        except Exceeded:
+        for _ in range(MOST_JOINED):
+            flight: Flight[T] | None = flights.get(key)
+            if flight is None:
+                flight = flights[key] = Flight(flights, key)
+                flight.begin(find())
+                return await flight.join()
+            with suppress(Exceeded):  # it was somebody else's budget
+                found = await flight.join()
+                await self.link.pace.pause()  # all who waited go on at once
+                return found
             await self.link.pace.pause()
-            return await self.share(name, find)  # it was somebody else's budget; he does not ask again
+        return await find()
 
     def _question(self, name: bytes, rdtype: int) -> Query:
         client = self.query.client._replace(subnet=None, tags=(), identity=None)
