@@ -20,7 +20,7 @@ from graydns.upstream.scrub import scrub
 from graydns.upstream.server import Server
 from graydns.wire.render import render
 
-A, NS, CNAME, SOA, MX, TXT, AAAA, DNAME, RRSIG, ANY = 1, 2, 5, 6, 15, 16, 28, 39, 46, 255
+A, NS, CNAME, SOA, MX, TXT, AAAA, SRV, DNAME, RRSIG, ANY = 1, 2, 5, 6, 15, 16, 28, 33, 39, 46, 255
 
 GROUP = UpstreamGroup("test", (Server("127.0.0.1"),))
 
@@ -64,11 +64,10 @@ def scrub_reply(data: bytes, query: Query, group: UpstreamGroup = GROUP, form: F
     return scrub(read(data, request), request, form, 100.0)
 
 
-def show(query: Query, answer: Answer) -> list[str]:
-    """The records of *answer* as its asker gets them, one text each: section, owner, TTL, type, rdata."""
-    message = dns.message.from_wire(
-        render(query, answer, now=answer.stored or 0.0, limit=65535, recursion_available=True)
-    )
+def show(query: Query, answer: Answer, age: float = 0.0) -> list[str]:
+    """The records of *answer*, *age* seconds old, as its asker gets them: section, owner, TTL, type, rdata."""
+    now = (answer.stored or 0.0) + age
+    message = dns.message.from_wire(render(query, answer, now=now, limit=65535, recursion_available=True))
     sections = (("answer", message.answer), ("authority", message.authority), ("additional", message.additional))
     return [
         f"{section} {line}" for section, rrsets in sections for rrset in rrsets for line in rrset.to_text().split("\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import dns.message
 import pytest
 from attrs import evolve
@@ -14,7 +16,21 @@ from graydns.model.query import Query
 from graydns.upstream.reply import Unbelievable, read
 from graydns.upstream.request import Form, make_request
 from graydns.upstream.scrub import scrub
-from tests.upstream.asked import AAAA, ANY, CNAME, GROUP, MX, TXT, A, make_query, scrub_reply, show, write_reply
+from tests.upstream.asked import (
+    AAAA,
+    ANY,
+    CNAME,
+    GROUP,
+    MX,
+    NS,
+    SRV,
+    TXT,
+    A,
+    make_query,
+    scrub_reply,
+    show,
+    write_reply,
+)
 
 SOA_TEXT = "shop.test. 600 IN SOA ns.shop.test. root.shop.test. 1 3600 600 86400 300"
 SIGNED = "A 13 3 60 20301231000000 20260101000000 1 shop.test. c2lnbmF0dXJl"
@@ -246,6 +262,27 @@ def test_only_whole_messages_are_believed(damage: str) -> None:
     assert damaged != data
     with pytest.raises(Unbelievable):
         scrub_reply(damaged, query)
+
+
+@pytest.mark.parametrize("rdtype", [NS, MX, SRV])
+def test_no_name_changes_as_time_goes_by(rdtype: int) -> None:
+    """Wherever a pointer leads, its name is the same when the TTLs have counted down, or there is none."""
+    query = make_query(rdtype=rdtype)
+    request = make_request(query, GROUP)
+    before = {NS: b"", MX: b"\0\x0a", SRV: b"\0\1\0\2\0\3"}[rdtype] + b"\4mail"
+    head = struct.pack("!6H", 0, 0x8180, 1, 2, 0, 0) + query.question
+    head += struct.pack("!HHHIH", 0xC00C, CNAME, 1, 256, 6) + b"\3web\xc0\x10"
+    head += struct.pack("!HHHIH", 0xC000 | len(head) - 6, rdtype, 1, 256, len(before) + 2) + before
+    seen = set()
+    for target in range(len(head)):
+        try:
+            answer = scrub(read(head + struct.pack("!H", 0xC000 | target), request), request, Form.FULL, 100.0)
+        except Unbelievable:
+            continue
+        texts = {show(query, answer, age)[1].split(maxsplit=4)[4] for age in (0, 1, 100, 255)}
+        assert len(texts) == 1, target
+        seen |= texts
+    assert len(seen) >= 4
 
 
 def test_number_of_records_is_bounded() -> None:

@@ -87,6 +87,28 @@ def test_run_into_itself() -> None:
         walk(HEADER + b"\0" + FIXED[:-2] + b"\0\2\1x" + b"\1a\xc0\x17" + FIXED, 2)
 
 
+@pytest.mark.parametrize("target", range(12, 27))
+def test_a_pointer_leads_to_what_no_time_changes(target: int) -> None:
+    """A name may be read from anywhere but from a TTL, whose octets are labels today and others tomorrow."""
+    first = b"\0" + struct.pack("!HHIH", 1, 1, 0, 4) + bytes(4)  # all of it labels: type 1 at 13, TTL from 17 to 20
+    message = HEADER + first + struct.pack("!H", 0xC000 | target) + FIXED
+    if target in (12, 13, 15, 21, 23, 24, 25, 26):
+        assert len(walk(message, 2)) == 2
+    else:
+        with pytest.raises(Malformed):
+            walk(message, 2)
+
+
+def test_a_label_over_a_ttl_is_none() -> None:
+    """Nor may one begin before it, or in a name that goes on past the one that points."""
+    over = b"\0" + struct.pack("!HHIH", 1, 8, 0, 4) + bytes(4)  # at 16 a label of 8 octets begins
+    with pytest.raises(Malformed):
+        walk(HEADER + over + b"\xc0\x10" + FIXED, 2)
+    onwards = b"\0" + struct.pack("!HHIH", 1, 1, 60, 1) + b"\x05"  # at 23 one that ends in the next record's TTL
+    with pytest.raises(Malformed):
+        walk(HEADER + onwards + b"\xc0\x17" + struct.pack("!HHIH", 1, 1, 0, 1) + b"\0", 2)
+
+
 def test_compressed_length() -> None:
     """A name counts with what its pointers bring: 255 octets pass, 256 do not."""
     base = b"\x3f" + b"a" * 63 + b"\x3f" + b"b" * 63 + b"\x3f" + b"c" * 63 + b"\0"  # 193 octets

@@ -7,6 +7,7 @@ from typing import final
 
 import dns.exception
 import dns.rdata
+import dns.wire
 from dns.rdataclass import RdataClass
 from dns.rdatatype import RdataType
 
@@ -29,11 +30,6 @@ _ADDRESS_SIZES = {A: 4, AAAA: 16}
 #: fetch again and again, would keep all other clients waiting.
 MOST_RECORDS = 1000
 
-#: Stands for the header while rdata are read: a name that points into it is then no name, because in an Answer's
-#: body it would change with every asker.
-_NO_HEADER = b"\xff" * START
-
-
 #: The records of the answer and of the authority section; nothing of the additional section is ever believed.
 Sections = tuple[list[Record], list[Record]]
 
@@ -47,23 +43,35 @@ class Reply:
     """*data*: the message. *start*: where its question ends. *rcode*: 12 bits. *answers*, *authorities*: records.
 
     *qname*: the question's name, lowered: rdata are read with it, for the upstream was asked in random letter case.
+    *names*: has read the owners.
     """
 
-    __slots__ = ("_names", "_rdatas", "_signers", "answers", "authorities", "data", "opt", "qname", "rcode", "start")
+    __slots__ = (
+        "_names",
+        "_rdatas",
+        "_signers",
+        "_wire",
+        "answers",
+        "authorities",
+        "data",
+        "opt",
+        "qname",
+        "rcode",
+        "start",
+    )
 
     def __init__(
-        self, data: bytes, start: int, qname: bytes, rcode: int, sections: Sections, opt: Record | None
+        self, data: bytes, start: int, qname: bytes, rcode: int, sections: Sections, opt: Record | None, names: Names
     ) -> None:
         self.data, self.start, self.qname, self.rcode, self.opt = data, start, qname, rcode, opt
         self.answers, self.authorities = sections
-        self._names: Names | None = None
+        self._names = names
+        self._wire = b""
         self._rdatas: dict[int, dns.rdata.Rdata] = {}
         self._signers: dict[int, bytes] = {}
 
     def target(self, record: Record) -> bytes:
         """The name that is all of the rdata of a CNAME or DNAME, lowered. Raises Unbelievable."""
-        if self._names is None:
-            self._names = Names(self.data)
         try:
             name, end = self._names.read(record.rdata_at)
         except Malformed as error:
@@ -77,11 +85,12 @@ class Reply:
         at = record.rdata_at
         rdata = self._rdatas.get(at)
         if rdata is None:
-            wire = _NO_HEADER + self.qname + self.data[START + len(self.qname) : record.end]
+            if not self._wire:
+                self._wire = self.data[:START] + self.qname + self.data[START + len(self.qname) :]
+            parser = _Parser(self._wire, at, self._names)
             try:
-                rdata = dns.rdata.from_wire(
-                    RdataClass(record.rdclass), RdataType(record.rdtype), wire, at, record.rdata_end - at
-                )
+                with parser.restrict_to(record.rdata_end - at):
+                    rdata = dns.rdata.from_wire_parser(RdataClass(record.rdclass), RdataType(record.rdtype), parser)
             except (dns.exception.DNSException, ValueError) as error:
                 raise Unbelievable(f"malformed rdata of type {record.rdtype}: {error}") from error
             self._rdatas[at] = rdata
@@ -127,14 +136,29 @@ class Reply:
             yield int.from_bytes(code, "big"), self.data[at - size : at]
 
 
+class _Parser(dns.wire.Parser):
+    """Follows pointers to names only: what they lead to otherwise, the header and TTLs, differs with asker and time."""
+
+    def __init__(self, wire: bytes, at: int, names: Names) -> None:
+        self._names: Names | None = None
+        super().__init__(wire, at)
+        self._names = names
+
+    def seek(self, where: int) -> None:
+        if self._names is not None:
+            self._names.pointed(where, self.current - 2)
+        super().seek(where)
+
+
 def read(data: bytes, request: Request) -> Reply:
     """Take *data* apart, whose header and question an Exchange has found to fit. Raises Unbelievable."""
     _, flags, questions, answers, authorities, additionals = HEADER.unpack_from(data)
     if answers + authorities + additionals > MOST_RECORDS:
         raise Unbelievable("more records than anybody needs")
     start = START + (len(request.query.question) if questions else 0)
+    names = Names(data)
     try:
-        found = list(records(data, start, (answers, authorities, additionals)))
+        found = list(records(data, start, (answers, authorities, additionals), names))
     except Malformed as error:
         raise Unbelievable(str(error)) from error
     if (found[-1].end if found else start) != len(data):
@@ -142,7 +166,7 @@ def read(data: bytes, request: Request) -> Reply:
     opt = _opt(found)
     rcode = flags & 15 if opt is None else opt.ttl >> 24 << 4 | flags & 15
     believable = found[:answers], found[answers : answers + authorities]
-    return Reply(data, start, request.query.qname, rcode, believable, opt)
+    return Reply(data, start, request.query.qname, rcode, believable, opt, names)
 
 
 def _opt(found: list[Record]) -> Record | None:

@@ -3,11 +3,15 @@
 A compressed name may only point before the place where it starts itself, so every chain of pointers ends; each
 place that names are read from is decompressed once and remembered, so the work of a walk grows with the length of the
 message and not with its cleverness.
+
+What a name is read from may not lie in a TTL: a TTL counts down in an answer that is kept, and the name would become
+another one after somebody has found it to be signed.
 """
 
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -42,12 +46,15 @@ class Record(NamedTuple):
     end: int
 
 
-def records(data: bytes, offset: int, counts: tuple[int, int, int]) -> Iterator[Record]:
+def records(data: bytes, offset: int, counts: tuple[int, int, int], names: Names | None = None) -> Iterator[Record]:
     """The records of message *data* from *offset* (past the question), *counts* = ANCOUNT, NSCOUNT, ARCOUNT of them.
+
+    *names*: reads the owners; None = one of its own.
 
     Raises Malformed when the walk comes to anything out of bounds; what was yielded before is sound.
     """
-    read = Names(data).read
+    names = names or Names(data)
+    read, ttls = names.read, names.ttls
     try:
         for section, count in enumerate(counts):
             for _ in range(count):
@@ -57,19 +64,21 @@ def records(data: bytes, offset: int, counts: tuple[int, int, int]) -> Iterator[
                 offset = rdata_at + size
                 if offset > len(data):
                     raise Malformed("rdata goes past the end")
+                ttls.append(at + 4)
                 yield Record(section, owner, rdtype, rdclass, ttl, at + 4, rdata_at, offset, offset)
     except struct.error:
         raise Malformed("a record goes past the end") from None
 
 
 class Names:
-    """Reads the names of one message, each place in it at most once."""
+    """Reads the names of one message, each place in it at most once. *ttls*: offsets of those found so far."""
 
-    __slots__ = ("_data", "_known")
+    __slots__ = ("_data", "_known", "ttls")
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._known: dict[int, tuple[bytes, int]] = {}
+        self.ttls: list[int] = []
 
     def read(self, at: int) -> tuple[bytes, int]:
         """The name at offset *at*, decompressed and lowered, and the offset past it. Raises Malformed."""
@@ -111,12 +120,19 @@ class Names:
         high, low = self._data[at], self._data[at + 1]
         if high < 0xC0:
             raise Malformed("a label of unknown type")
-        target = (high & 0x3F) << 8 | low
+        return self.pointed((high & 0x3F) << 8 | low, start, jumps)
+
+    def pointed(self, target: int, start: int, jumps: int = _MOST_JUMPS) -> bytes:
+        """The name that a pointer to *target* stands for, in a name that starts at *start*. Raises Malformed."""
         if not START <= target < start:
             raise Malformed("a pointer that does not point back")
         found = self._known.get(target)
         if found is None:
             if not jumps:
                 raise Malformed("too many pointers in a name")
-            found = self._known[target] = self._read(target, jumps - 1)
+            found = self._read(target, jumps - 1)
+            end, ttls = found[1], self.ttls
+            if end > start or (ttls and (before := bisect_right(ttls, end - 1)) and ttls[before - 1] + 4 > target):
+                raise Malformed("a pointer to what is no name")
+            self._known[target] = found
         return found[0]
