@@ -11,7 +11,6 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from graydns.config.main import Config
-from graydns.dnssec.anchors import Negative
 from graydns.fast.front import Front
 from graydns.fast.hot import HotTable
 from graydns.fast.peer import NetworkMap, Peers, Trust
@@ -116,11 +115,11 @@ class Server:
     def _with_domain(self, snapshot: Snapshot) -> Snapshot:
         return snapshot if self._domain is None else with_domain(snapshot, self._domain)
 
-    def distrust(self, negatives: tuple[Negative, ...]) -> None:
-        """Let *negatives* be the negative trust anchors beside those that are configured, at once."""
+    def distrust(self, negatives: frozenset[bytes]) -> None:
+        """Let *negatives* be the names of the negative trust anchors beside those that are configured, at once."""
         validation = self.stores.validation
         before, validation.negatives = validation.negatives, negatives
-        self.doubt({each.name for each in set(before) ^ set(negatives)})
+        self.doubt(before ^ negatives)
 
     def doubt(self, names: Collection[bytes]) -> None:
         """Forget what was found out about all at or below *names* (wire form), and every answer that rests on it."""

@@ -10,7 +10,6 @@ import pytest
 from twisted.internet.task import Clock
 
 from graydns.control.parts import Observers
-from graydns.dnssec.anchors import Negative
 from graydns.dnssec.zones import Zone
 from graydns.model.answer import Answer
 from graydns.model.errors import ConfigError, ControlError, ResolveError
@@ -57,7 +56,7 @@ def kept(site: Site) -> dict[str, Any]:
     return data
 
 
-def counting(running: Running) -> tuple[Negative, ...]:
+def counting(running: Running) -> frozenset[bytes]:
     return running.server.stores.validation.negatives
 
 
@@ -82,7 +81,7 @@ def held(running: Running, *names: str) -> list[str]:
 def test_it_counts_at_once(validating: Running) -> None:
     """When the command returns it is in force and on the disk, and those who look see it."""
     done = add(validating, "Broken.Test.")
-    assert counting(validating) == (Negative(from_text("broken.test")),)
+    assert counting(validating) == {from_text("broken.test")}
     assert done == {
         "name": "broken.test",
         "before": None,
@@ -158,7 +157,7 @@ def test_it_ends_by_itself(site: Site, clock: Clock, restart: bool) -> None:
     assert len(counting(running)) == 1
     assert held(running, "www.broken.test")
     clock.advance(2)
-    assert counting(running) == ()
+    assert not counting(running)
     assert not held(running, "www.broken.test")
     assert kept(site)["negative_trust_anchors"] == {}
     (line,) = audit.tail(9)
@@ -171,7 +170,7 @@ def test_one_that_ended_while_nobody_served_is_gone(site: Site, clock: Clock) ->
     write(site)
     add(begin(site, clock), seconds=60)
     clock.advance(61)
-    assert counting(begin(site, clock)) == ()
+    assert not counting(begin(site, clock))
 
 
 def test_what_a_configured_one_made_insecure_ends_with_it(validating: Running, clock: Clock) -> None:
@@ -213,7 +212,7 @@ def test_it_must_end(validating: Running, seconds: float) -> None:
     """Within 30 days (RFC 7646 section 2)."""
     with pytest.raises(ControlError, match="at most 30 days"):
         add(validating, seconds=seconds)
-    assert counting(validating) == ()
+    assert not counting(validating)
 
 
 def test_what_cannot_be_removed(validating: Running) -> None:
@@ -253,7 +252,7 @@ def test_a_full_disk_changes_nothing(validating: Running) -> None:
     validating.control.changing.in_thread = full
     with pytest.raises(ControlError, match="No space left"):
         add(validating)
-    assert counting(validating) == ()
+    assert not counting(validating)
 
 
 @pytest.mark.parametrize("until", ["null", '"soon"'])

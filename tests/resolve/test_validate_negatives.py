@@ -7,7 +7,8 @@ from collections.abc import Callable
 from attrs import define, field
 from twisted.internet.task import Clock
 
-from graydns.dnssec.anchors import Negative, Negatives
+from graydns.config.dnssec import Dnssec, NegativeTrustAnchor
+from graydns.dnssec.anchors import Negatives
 from graydns.dnssec.signature import Settings
 from graydns.model.answer import Answer
 from graydns.model.errors import ResolveError
@@ -68,7 +69,7 @@ class Site:
 
     def distrust(self, *names: bytes) -> None:
         """What ``Server.distrust`` does here."""
-        self.validation.negatives = tuple(map(Negative, names))
+        self.validation.negatives = frozenset(names)
         self.validation.forget(ZONE)
 
 
@@ -96,6 +97,15 @@ def test_taken_back_it_excuses_nobody() -> None:
     assert site.security() is Security.INSECURE
     site.distrust()
     assert site.security() is Security.BOGUS
+
+
+def test_a_configured_one_ends_by_the_time_that_it_is() -> None:
+    """Whatever time signatures are looked at by."""
+    past, future = 1_577_836_800, 4_102_444_800  # 2020 and 2100
+    ended, lasting = NegativeTrustAnchor(ZONE, until=past), NegativeTrustAnchor(NAME, until=future)
+    for looked in (past - 1, future + 1, None):
+        dnssec = Dnssec(validate=True, validation_time=looked, negative_trust_anchors=(ended, lasting))
+        assert Validation(None).policy(dnssec).negatives() == Negatives(frozenset({NAME}))
 
 
 def test_questions_for_keys_are_counted() -> None:

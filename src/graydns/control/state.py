@@ -15,7 +15,6 @@ from graydns.control.keeper import Keeper
 from graydns.control.layering import with_shares
 from graydns.control.live import Live, Override, Stay
 from graydns.control.overrides import apply, find, is_off
-from graydns.dnssec.anchors import Negative
 from graydns.gray.service import CompiledService
 from graydns.model.errors import Fault
 from graydns.model.name import to_text
@@ -108,8 +107,7 @@ class State:
         applied, before = apply(base, self._halted(base, live)), self.server.snapshot
         self.base, self.live, self.unfit = base, live, applied.unfit
         self.server.swap(applied.snapshot)
-        # Control ends them: the clock that signatures are looked at by may stand still (``validation_time``).
-        self.server.distrust(tuple(map(Negative, live.negative_trust_anchors)))
+        self.server.distrust(frozenset(live.negative_trust_anchors))
         if self.shares is not None and (moved := set(_moved(before, applied.snapshot))):
             self.shares.restart(moved)
         self.since = self.wall()

@@ -47,22 +47,11 @@ class Anchors:
 
 
 @frozen
-class Negative:
-    """*name* and all below it count as unsigned *until* a moment (Unix seconds; None: until it is removed)."""
-
-    name: bytes
-    until: float | None = None
-
-
-@frozen
 class Negatives:
-    """Negative trust anchors."""
+    """The *names* of the negative trust anchors that count: each and all below it are taken for unsigned."""
 
-    entries: tuple[Negative, ...] = ()
+    names: frozenset[bytes] = frozenset()
 
-    def covering(self, name: bytes, now: float) -> Negative | None:
-        """The deepest one at or above *name* that counts *now*."""
-        if not self.entries:
-            return None
-        counting = {each.name: each for each in self.entries if each.until is None or now < each.until}
-        return next((counting[suffix] for suffix in suffixes(name) if suffix in counting), None)
+    def covering(self, name: bytes) -> bytes | None:
+        """The deepest one at or above *name*."""
+        return next((suffix for suffix in suffixes(name) if suffix in self.names), None) if self.names else None

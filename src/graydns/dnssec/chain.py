@@ -90,10 +90,10 @@ class Walk:
 
     async def zone_of(self, name: bytes) -> Zone:
         """The deepest zone known, or to be found, at or above *name*. Raises Exceeded, UpstreamError, Overloaded."""
-        negative = self.negatives.covering(name, self.now)
+        negative = self.negatives.covering(name)
         way: list[bytes] = []
         for suffix in suffixes(name):
-            if negative is not None and suffix == negative.name:
+            if suffix == negative:
                 return self._insecure(suffix, DS, f"negative trust anchor at {to_text(suffix)}", None, self.clock)
             if (zone := self.zones.find(suffix, self.clock)) is not None:
                 break
@@ -119,11 +119,8 @@ class Walk:
 
         A zone above that has no say in it, whatever it signs.
         """
-        negative = self.negatives.covering(name, self.now)
-        for suffix in suffixes(name):
-            if suffix in self.anchors.by_zone or (negative is not None and suffix == negative.name):
-                return suffix
-        return ROOT
+        negative = self.negatives.covering(name)
+        return next((each for each in suffixes(name) if each == negative or each in self.anchors.by_zone), ROOT)
 
     async def verify(self, rrset: RRset, zone: Zone) -> Verified | Failed:
         """Whether the keys of *zone*, a secure one, vouch for *rrset*. Raises Exceeded, Overloaded."""

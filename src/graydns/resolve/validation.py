@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from attrs import Factory, define, field
 
-from graydns.config.dnssec import Dnssec
+from graydns.config.dnssec import Dnssec, NegativeTrustAnchor
 from graydns.dnssec.algorithms import Algorithms
-from graydns.dnssec.anchors import ROOT_ANCHORS, Anchors, Negative, Negatives
+from graydns.dnssec.anchors import ROOT_ANCHORS, Anchors, Negatives
 from graydns.dnssec.budget import Limits
 from graydns.dnssec.signature import Settings
 from graydns.dnssec.zones import Zones
@@ -23,12 +24,12 @@ from graydns.resolve.workers import Workers
 
 @define(eq=False)
 class Validation:
-    """*bogus*: questions whose answers lately were. *negatives*: trust anchors that an operator set, beside those
-    that are configured. *asked*: questions for keys, by type. *reactor*: IReactorThreads.
+    """*bogus*: questions whose answers lately were. *negatives*: names of the negative trust anchors that operators
+    set, beside those that are configured. *asked*: questions for keys, by type. *reactor*: IReactorThreads.
     """
 
     _reactor: Any = field(repr=False)
-    negatives: tuple[Negative, ...] = ()
+    negatives: frozenset[bytes] = frozenset()
     bogus: Failures = field(init=False, factory=lambda: _failures())
     pace: Pace = field(init=False, default=Factory(lambda self: Pace(self._reactor, time.monotonic), takes_self=True))
     workers: Workers = field(init=False, default=Factory(lambda self: Workers(self._reactor), takes_self=True))
@@ -72,17 +73,16 @@ class Validation:
                 Limits(limits.signatures, limits.same_tag_keys, limits.nsec3_hashes, limits.queries),
             ),
             anchors=Anchors.of(dnssec.trust_anchors or ROOT_ANCHORS),
-            negatives=partial(self._negatives, tuple(Negative(*each) for each in _configured(dnssec))),
+            negatives=partial(self._negatives, dnssec.negative_trust_anchors),
             wall=time.time if fixed is None else partial(float, fixed),
         )
 
-    def _negatives(self, configured: tuple[Negative, ...]) -> Negatives:
-        return Negatives((*configured, *self.negatives))
+    def _negatives(self, configured: Sequence[NegativeTrustAnchor]) -> Negatives:
+        # They end when they are said to, though the clock that signatures are looked at by may stand still.
+        now = time.time() if configured else 0.0
+        lasting = (each.name for each in configured if each.until is None or now < each.until)
+        return Negatives(self.negatives.union(lasting))
 
 
 def _failures() -> Failures:
     return Failures(growth=2.0)
-
-
-def _configured(dnssec: Dnssec) -> list[tuple[bytes, float | None]]:
-    return [(each.name, each.until) for each in dnssec.negative_trust_anchors]
