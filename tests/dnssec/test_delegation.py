@@ -125,9 +125,14 @@ def test_other_zone() -> None:
 def test_no_key() -> None:
     """Keys that may not sign count as none: not of a zone, revoked, of other protocols, too large."""
     empty = RRset(0, EXAMPLE, RdataType.DNSKEY, 1, 60, ())
-    assert failed(trust([ds()], empty), EdeCode.DNSKEY_MISSING) == f"example has no key; the DS is for {tag(KSK)}"
-    host = evolve(KSK, flags=1)
-    failed(trust([ds(host)], dnskey(host)), EdeCode.DNSKEY_MISSING)
+    assert (
+        failed(trust([ds()], empty), EdeCode.DNSKEY_MISSING)
+        == f"example has no key that may sign; the DS is for {tag(KSK)}"
+    )
+    for host in (evolve(KSK, flags=1), evolve(KSK, flags=0)):
+        assert "no DNSKEY of example has the flag" in failed(trust([ds(host)], dnskey(host)), EdeCode.NO_ZONE_KEY)
+    revoked = evolve(KSK, flags=257 | 128)
+    failed(trust([ds(revoked)], dnskey(revoked)), EdeCode.DNSKEY_MISSING)
 
 
 def test_sha1_digest() -> None:

@@ -258,6 +258,15 @@ class TestAliases:
         verdict = judge(world(), "www.shop.test.", "A", answer("www.shop.test.", chain))
         assert (verdict.proof.security, verdict.proof.ede) == (Security.BOGUS, EdeCode.NSEC_MISSING)
 
+    def test_an_end_in_an_unsigned_zone_below_that_of_a_wildcard(self) -> None:
+        """The proof that the wildcard may stand for the name is the zone's above, and says nothing of the end."""
+        made = rrset("x.v.test. CNAME www.plain.test.")
+        signature = TEST.signed(rrset("*.v.test. CNAME www.plain.test."))
+        signature.name = made.name
+        proof = signed(TEST, "*.v.test. NSEC zzz.test. CNAME RRSIG NSEC")
+        told = answer("x.v.test.", [made, signature], [*proof, rrset("plain.test. SOA a. b. 1 2 3 4 5")])
+        assert judge(world(), "x.v.test.", "MX", told).proof.security is Security.INSECURE
+
     def test_a_dname_vouches_for_the_alias_that_it_makes(self) -> None:
         """And for no other."""
         dname = signed(SHOP, "old.shop.test. DNAME other.test.")
@@ -338,10 +347,12 @@ class TestAbsence:
         assert judge(world(), "nope.shop.test.", "A", told).proof.security is Security.SECURE
 
     def test_the_proof_has_to_fit_the_rcode(self) -> None:
+        upstream = world()
+        upstream.says("nope.shop.test.", "DS", (), signed(SHOP, soa(SHOP), *self.NXDOMAIN), rcode=3)
         told = answer("www.shop.test.", (), signed(SHOP, soa(SHOP), *self.NODATA), rcode=3)
-        assert judge(world(), "www.shop.test.", "MX", told).proof.security is Security.BOGUS
+        assert judge(upstream, "www.shop.test.", "MX", told).proof.security is Security.BOGUS
         told = answer("nope.shop.test.", (), signed(SHOP, soa(SHOP), *self.NXDOMAIN))
-        assert judge(world(), "nope.shop.test.", "MX", told).proof.security is Security.BOGUS
+        assert judge(upstream, "nope.shop.test.", "MX", told).proof.security is Security.BOGUS
 
     def test_nothing_at_all_said(self) -> None:
         upstream = world()

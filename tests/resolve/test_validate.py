@@ -54,6 +54,7 @@ class Linked:
 
     below: Below = field(factory=Below)
     trust: Anchors = field(factory=lambda: anchors(ROOT))
+    settings: Settings = field(factory=Settings)
     clock: Clock = field(factory=Clock)
     link: Validate = field(init=False)
 
@@ -61,7 +62,7 @@ class Linked:
         zones = Zones()
         self.link = Validate(
             self.below,
-            policy=Policy(Settings(), self.trust, Negatives, lambda: float(NOW)),
+            policy=Policy(self.settings, self.trust, Negatives, lambda: float(NOW)),
             zones=lambda query: zones,
             key=Keys(ForwardTable({b"\0": GROUP}).choose, lambda query: "default").of_cohort,
             failures=Failures(growth=2.0),

@@ -6,6 +6,8 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from graydns.dnssec.budget import Limits
+from graydns.dnssec.signature import Settings
 from graydns.model.answer import Answer
 from graydns.model.errors import ResolveError
 from graydns.model.name import from_text
@@ -56,14 +58,14 @@ def test_many_wait_for_one() -> None:
 def test_a_budget_that_is_used_up_is_nobody_elses() -> None:
     """Whoever waited for one that gave up goes on by himself, with all that he may spend."""
     below = Slow()
-    sign_keys_wrongly(below.upstream, 10)
+    sign_keys_wrongly(below.upstream, 3)
     alias = rrset("www.other.test. CNAME www.shop.test.")
-    wrong = [OTHER.signed(rrset(f"www.other.test. CNAME {number}.test.")) for number in range(10)]
+    wrong = [OTHER.signed(rrset(f"www.other.test. CNAME {number}.test.")) for number in range(3)]
     dear = [alias, *wrong, OTHER.signed(alias), *signed(SHOP, "www.shop.test. A 192.0.2.1")]
     below.upstream.says("www.other.test.", "A", dear)
     for name in NAMES:
         below.upstream.says(f"{name}.", "A", signed(SHOP, f"{name}. A 192.0.2.1"))
-    linked = Linked(below)
+    linked = Linked(below, settings=Settings(limits=Limits(signatures=5)))
     spent, *fresh = [begin(linked, name) for name in ("www.other.test", *NAMES)]
     below.waiting.pop().callback(None)
     linked.clock.advance(0)
@@ -73,5 +75,5 @@ def test_a_budget_that_is_used_up_is_nobody_elses() -> None:
     (refused,) = spent
     assert isinstance(refused, Failure)
     assert isinstance(refused.value, ResolveError)
-    assert "16 signatures" in refused.value.text
+    assert "5 signatures" in refused.value.text
     assert [told.security for (told,) in fresh if isinstance(told, Answer)] == [Security.SECURE] * 3

@@ -32,9 +32,13 @@ class Limits:
 
 @define
 class Budget:
-    """What is left for one answer. Every method raises Exceeded when nothing is."""
+    """What is left for one answer. Every method raises Exceeded when nothing is.
+
+    *at_a_stretch*: estimated seconds of work for it since others had their turn.
+    """
 
     limits: Limits
+    at_a_stretch: float = field(init=False, default=0.0)
     _signatures: int = field(init=False, default=0)
     _hashes: int = field(init=False, default=0)
     _queries: int = field(init=False, default=0)

@@ -45,7 +45,7 @@ CNAME, SOA, DS, NSEC, DNSKEY, NSEC3 = 5, 6, 43, 47, 48, 50
 
 DENIALS = (NSEC, NSEC3)
 
-#: Seconds of work from which it is not done where it would keep other queries waiting.
+#: Seconds of work for one answer from which the rest is not done where it would keep other queries waiting.
 LONG = 0.002
 
 #: Records that prove that there is no DS: an NSEC, or two NSEC3. Further ones count as those of an answer do, as a
@@ -126,9 +126,7 @@ class Walk:
         """Whether the keys of *zone*, a secure one, vouch for *rrset*. Raises Exceeded, Overloaded."""
         assert zone.keys is not None
         work = partial(verify, rrset, zone.keys, self.now, self.budget, self.settings)
-        if cost(rrset, zone.keys) < LONG:
-            return work()
-        return await self.source.run(work)
+        return await self._work(cost(rrset, zone.keys), work)
 
     async def proofs(self, zone: Zone, rrsets: Iterable[RRset]) -> Proofs:
         """The proofs of non-existence among *rrsets*. Raises as :meth:`verify`."""
@@ -145,7 +143,15 @@ class Walk:
 
     async def proven(self, denial: Denial, proof: Callable[[], T]) -> T:
         """What *proof*, a question to *denial*, gives."""
-        return proof() if denial.seconds() < LONG else await self.source.run(proof)
+        return await self._work(denial.seconds(), proof)
+
+    async def _work(self, seconds: float, work: Callable[[], T]) -> T:
+        """What *work* gives, which may take *seconds*."""
+        self.budget.at_a_stretch += seconds
+        if self.budget.at_a_stretch < LONG:
+            return work()
+        self.budget.at_a_stretch = 0.0
+        return await self.source.run(work)
 
     def moment(self, expiration: int) -> int:
         """The Unix seconds that *expiration*, a serial number, means."""
@@ -238,7 +244,7 @@ class Walk:
             return self._bogus(name, DNSKEY, Failed(EdeCode.DNSKEY_MISSING, f"no DNSKEY of {to_text(name)}"))
         work = partial(trust_keys, name, ds, rrset, self.now, self.budget, self.settings)
         keys = KeySet.of(name, usable(rrset.rdatas, self.settings.algorithms.enabled))
-        found = work() if cost(rrset, keys) < LONG else await self.source.run(work)
+        found = await self._work(cost(rrset, keys), work)
         if isinstance(found, Unsupported):
             return self._insecure(name, DNSKEY, found.reason, found.ede, expires)
         if isinstance(found, Failed):

@@ -12,7 +12,7 @@ from attrs import frozen
 from graydns.dnssec.algorithms import BETTER_DIGESTS, SHA1, SHA256, SHA384
 from graydns.dnssec.algorithms import name as algorithm_name
 from graydns.dnssec.budget import Budget
-from graydns.dnssec.keys import Key, KeySet, key_tag, usable
+from graydns.dnssec.keys import Key, KeySet, is_zone_key, key_tag, usable
 from graydns.dnssec.records import RRset
 from graydns.dnssec.signature import Failed, Settings, verify
 from graydns.model.name import to_text
@@ -68,6 +68,8 @@ def trust_keys(
     named = {(each.tag, each.algorithm) for each in vouching}
     trusted = [key for key in keys if (key.tag, key.algorithm) in named and _vouched(zone, key, vouching)]
     if dnskey.owner != zone or not trusted:
+        if not keys and dnskey.rdatas and not any(is_zone_key(each) for each in dnskey.rdatas):
+            return Failed(EdeCode.NO_ZONE_KEY, f"no DNSKEY of {to_text(zone)} has the flag of a zone's key")
         return Failed(EdeCode.DNSKEY_MISSING, _unmatched(zone, keys, vouching))
     found = verify(dnskey, KeySet.of(zone, trusted), now, budget, settings)
     if isinstance(found, Failed):
@@ -94,7 +96,7 @@ def _vouched(zone: bytes, key: Key, vouching: frozenset[DS]) -> bool:
 def _unmatched(zone: bytes, keys: list[Key], vouching: frozenset[DS]) -> str:
     tags = ", ".join(str(tag) for tag in sorted({each.tag for each in vouching})[:8])
     if not keys:
-        return f"{to_text(zone)} has no key; the DS is for {tags}"
+        return f"{to_text(zone)} has no key that may sign; the DS is for {tags}"
     if {(key.tag, key.algorithm) for key in keys} & {(each.tag, each.algorithm) for each in vouching}:
         return f"the digest of DS {tags} is not that of the key of {to_text(zone)}"
     held = ", ".join(str(tag) for tag in sorted({key.tag for key in keys})[:8])

@@ -106,6 +106,11 @@ def usable(rdatas: Iterable[bytes], algorithms: frozenset[int]) -> list[Key]:
     return found
 
 
+def is_zone_key(rdata: bytes) -> bool:
+    """Whether DNSKEY *rdata* have the flag that a key needs to sign data."""
+    return len(rdata) > _FIXED.size and bool(rdata[0] << 8 & ZONE)
+
+
 def key_tag(octets: bytes) -> int:
     """The tag of a DNSKEY rdata (RFC 4034 appendix B; algorithm 1, which has another one, is not known here)."""
     if len(octets) % 2:

@@ -16,7 +16,7 @@ from attrs import define, evolve, field, frozen
 
 from graydns.dnssec.budget import Exceeded
 from graydns.dnssec.chain import CNAME, DENIALS, DS, SOA, Proofs, Walk, read_answer
-from graydns.dnssec.denial import Kind, Outcome
+from graydns.dnssec.denial import Denial, Kind, Outcome
 from graydns.dnssec.records import Place, RRset
 from graydns.dnssec.signature import Failed, Verified
 from graydns.dnssec.zones import Zone
@@ -48,7 +48,10 @@ class Verdict:
 
 
 async def validate(walk: Walk, qname: bytes, qtype: int, answer: Answer) -> Verdict:
-    """The Verdict on *answer* to a question for *qname* and *qtype*. Raises UpstreamError, Overloaded."""
+    """The Verdict on *answer* to a question for *qname* and *qtype*. Raises UpstreamError, Overloaded.
+
+    *answer* does not contradict itself (``upstream.scrub``): what is NXDOMAIN has no records of the type.
+    """
     rrsets = read_answer(qname, answer, qtype)
     judge = _Judge(walk, qtype, answer.rcode, rrsets)
     try:
@@ -75,7 +78,8 @@ class _Judge:
         answers = {(each.owner, each.rdtype): each for each in self._rrsets if each.section == ANSWER}
         # Aliases without signatures come last, when it is known what their DNAMEs are worth.
         for rrset in sorted(answers.values(), key=lambda each: each.rdtype == CNAME and not each.signatures):
-            if rrset.rdtype == CNAME and not rrset.signatures and self._is_synthesised(rrset, answers):
+            if rrset.rdtype == CNAME and not rrset.signatures and (dname := self._maker_of(rrset, answers)) is not None:
+                self.ttls[rrset.place] = min(rrset.ttl, self.ttls[dname.place])  # RFC 6672 section 3.1
                 continue
             await self._judge_rrset(rrset)
             if self.proof.security is Security.BOGUS:
@@ -89,15 +93,15 @@ class _Judge:
         if not self._is_there(name, answers):
             await self._judge_absence(name)
 
-    def _is_synthesised(self, alias: RRset, answers: Mapping[tuple[bytes, int], RRset]) -> bool:
-        """Whether *alias* is what a DNAME above it makes of its owner (RFC 6672 section 5.3.1), one that is signed:
-        another may be of a zone that has no say about the alias's."""
+    def _maker_of(self, alias: RRset, answers: Mapping[tuple[bytes, int], RRset]) -> RRset | None:
+        """The DNAME above *alias* that makes it of its owner (RFC 6672 section 5.3.1), one that is signed and has a say
+        about that: another may be of a zone that has none."""
         for (owner, rdtype), rrset in answers.items():
             if rdtype == DNAME and owner != alias.owner and is_within(alias.owner, owner):
                 made = alias.owner[: -len(owner)] + rrset.rdatas[0]
-                has_say = is_within(owner, self._walk.floor(alias.owner))
-                return has_say and alias.rdatas == (made,) and (ANSWER, owner, DNAME) in self.ttls
-        return False
+                has_say = rrset.place in self.ttls and is_within(owner, self._walk.floor(alias.owner))
+                return rrset if has_say and alias.rdatas == (made,) else None
+        return None
 
     def _is_there(self, name: bytes, answers: Mapping[tuple[bytes, int], RRset]) -> bool:
         """Whether *answers* have what was asked for at *name*; for ANY whatever they have is (RFC 8482)."""
@@ -152,18 +156,21 @@ class _Judge:
         for signer in (*signers[:MOST_SIGNERS], None):
             zone = await self._walk.zone_of(signer or inside)
             if zone.security is Security.SECURE and signer in (None, zone.name):
-                await self._deny(zone, name)
+                proofs = await self._proofs_of(zone)
+                outcome = await self._walk.proven(proofs.denial, partial(self._absence, proofs.denial, name))
+                if signer is not None and outcome.kind is Kind.UNPROVEN and proofs.failed is None:
+                    continue  # what it signed may be about an alias on the way here
+                await self._deny(zone, name, outcome, proofs)
                 return
         self._take_zone(zone)
 
-    async def _deny(self, zone: Zone, name: bytes) -> None:
-        """Whether *zone* proves what the answer says of *name*."""
-        proofs = await self._proofs_of(zone)
-        denial = proofs.denial
-        question = (
-            partial(denial.nxdomain, name) if self._rcode == NXDOMAIN else partial(denial.nodata, name, self._qtype)
-        )
-        if not self._take_outcome(await self._walk.proven(denial, question), proofs, name, self._qtype):
+    def _absence(self, denial: Denial, name: bytes) -> Outcome:
+        """Whether *denial* proves what the answer says of *name*."""
+        return denial.nxdomain(name) if self._rcode == NXDOMAIN else denial.nodata(name, self._qtype)
+
+    async def _deny(self, zone: Zone, name: bytes, outcome: Outcome, proofs: Proofs) -> None:
+        """*zone*, that of *name*, says so."""
+        if not self._take_outcome(outcome, proofs, name, self._qtype):
             return
         for rrset in self._rrsets:
             if rrset.section == AUTHORITY and rrset.rdtype == SOA:

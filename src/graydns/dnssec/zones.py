@@ -13,10 +13,11 @@ from graydns.model.proof import EdeCode, Security, Signer
 #: Seconds after which a zone that is bogus is looked at again, first and at most (RFC 9520 section 3.2).
 FIRST_WAIT, LONGEST_WAIT = 5.0, 300.0
 
-#: Octets that are remembered, in all; names whose waits are.
+#: Octets that are remembered, in all, by one Zones; names whose waits are.
 LARGEST, MOST = 32 << 20, 10_000
 
-#: Octets of a name, and of each key of a zone, once it has been used (benchmarks/micro/zones.py).
+#: Octets that a name takes beside its own and those of texts, and each key of a zone, once it has been used
+#: (benchmarks/micro/zones.py).
 NAME_SIZE, KEY_SIZE = 700, 3000
 
 
@@ -37,9 +38,10 @@ class Zone:
 
     def size(self, name: bytes) -> int:
         """Octets that it takes to remember that *name* belongs to it; the keys are remembered with its own name."""
+        size = NAME_SIZE + 2 * len(name) + len(self.reason)
         if self.keys is None or name != self.name:
-            return NAME_SIZE
-        return NAME_SIZE + sum(KEY_SIZE * len(keys) for keys in self.keys.keys.values())
+            return size
+        return size + sum(KEY_SIZE * len(keys) for keys in self.keys.keys.values())
 
 
 @define(eq=False)

@@ -21,7 +21,6 @@ class EdeCode(IntEnum):
 
     UNSUPPORTED_ALGORITHM = 1
     UNSUPPORTED_DIGEST = 2
-    INDETERMINATE = 5
     BOGUS = 6
     EXPIRED = 7
     NOT_YET_VALID = 8
