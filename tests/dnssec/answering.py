@@ -47,7 +47,7 @@ def signed(zone: Zone, *texts: str) -> list[dns.rrset.RRset]:
 
 def soa(zone: Zone) -> str:
     """The SOA of *zone*, for :func:`rrset`."""
-    return f"{zone.name} {SOA.format(zone.name)}"
+    return f"{zone.name} {SOA.format(zone.name.removeprefix('.'))}"
 
 
 def answer(

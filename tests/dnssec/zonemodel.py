@@ -6,8 +6,10 @@ Names are those of dnspython, which bring their own canonical order and their ow
 from __future__ import annotations
 
 import base64
+from bisect import bisect_right
 from enum import Enum
 from functools import cache, cached_property
+from itertools import pairwise
 
 import dns.dnssec
 import dns.name
@@ -109,6 +111,10 @@ class ZoneModel:
             lines.append(f"{owner} NSEC {following} {types}")
         return lines
 
+    def nsec_at(self, name: Name) -> str:
+        """The NSEC of *name*, or the one in whose gap it is."""
+        return self.nsec[bisect_right(self.owners, name) - 1]
+
     @cached_property
     def hashed(self) -> frozenset[Name]:
         """The names that have an NSEC3."""
@@ -136,6 +142,20 @@ class ZoneModel:
                 f"{base64.b16encode(self.salt).decode() or '-'} {following} {shown}"
             )
         return lines
+
+    @cached_property
+    def _digests(self) -> list[str]:
+        return [line.split(".")[0] for line in self.nsec3]
+
+    def nsec3_at(self, name: Name) -> str:
+        """As nsec_at, of the hash."""
+        return self.nsec3[bisect_right(self._digests, self.hash(name)) - 1]
+
+    def provable(self, name: Name) -> tuple[Name, Name]:
+        """Of *name*, which has no NSEC3: the closest encloser that has one, and the next closer name (RFC 5155
+        section 1.3)."""
+        way = (name, *self.above(name))
+        return next((upper, lower) for lower, upper in pairwise(way) if upper in self.hashed)
 
     def in_opt_out(self, name: Name) -> bool:
         """Whether the proof that *name* does not exist rests on an NSEC3 that opts out."""
