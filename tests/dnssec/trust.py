@@ -10,7 +10,7 @@ from attrs import frozen
 from dns.name import Name
 from hypothesis import strategies as st
 
-from graydns.dnssec.anchors import Anchors, Negative, Negatives
+from graydns.dnssec.anchors import Anchors, Negatives
 from graydns.model.name import from_text
 from graydns.model.proof import Security
 from tests.dnssec import answering, islands
@@ -87,8 +87,8 @@ class Trust:
     @property
     def given(self) -> tuple[Anchors, Negatives]:
         """The same for the validator."""
-        entries = tuple(Negative(from_text(str(name))) for name in sorted(self.negatives))
-        return answering.anchors(*(domain(apex).zone for apex in sorted(self.anchors))), Negatives(entries)
+        names = frozenset(from_text(str(name)) for name in self.negatives)
+        return answering.anchors(*(domain(apex).zone for apex in sorted(self.anchors))), Negatives(names)
 
 
 def worst(statuses: Iterable[Security]) -> Security:
