@@ -267,6 +267,20 @@ class TestAliases:
         told = answer("x.v.test.", [made, signature], [*proof, rrset("plain.test. SOA a. b. 1 2 3 4 5")])
         assert judge(world(), "x.v.test.", "MX", told).proof.security is Security.INSECURE
 
+    def test_an_end_in_a_zone_that_signs_what_nobody_can_check(self) -> None:
+        """Its own proofs are not those of the zone above, and so nothing that this one got wrong."""
+        upstream, island = world(), Zone("plain.test.", number=9)
+        made = rrset("x.v.test. CNAME www.plain.test.")
+        signature = TEST.signed(rrset("*.v.test. CNAME www.plain.test."))
+        signature.name = made.name
+        wildcard = signed(TEST, "*.v.test. NSEC zzz.test. CNAME RRSIG NSEC")
+        own = signed(island, soa(island), "www.plain.test. NSEC plain.test. A RRSIG NSEC")
+        told = answer("x.v.test.", [made, signature], [*wildcard, *own])
+        assert judge(upstream, "x.v.test.", "MX", told).proof.security is Security.INSECURE
+        end = rrset("www.plain.test. CNAME www.shop.test.")
+        told = answer("x.v.test.", [made, signature, end], [*wildcard, *signed(SHOP, soa(SHOP), TestAbsence.NODATA[0])])
+        assert judge(upstream, "x.v.test.", "MX", told).proof.security is Security.INSECURE
+
     def test_a_dname_vouches_for_the_alias_that_it_makes(self) -> None:
         """And for no other."""
         dname = signed(SHOP, "old.shop.test. DNAME other.test.")

@@ -129,16 +129,19 @@ class Walk:
         return await self._work(cost(rrset, zone.keys), work)
 
     async def proofs(self, zone: Zone, rrsets: Iterable[RRset]) -> Proofs:
-        """The proofs of non-existence among *rrsets*. Raises as :meth:`verify`."""
+        """The proofs of non-existence among *rrsets* that claim to be of *zone*. Raises as :meth:`verify`."""
         verified: dict[RRset, Verified] = {}
         failed = None
         for rrset in rrsets:
-            if rrset.rdtype in DENIALS and rrset.section == AUTHORITY:
-                found = await self.verify(rrset, zone)
-                if isinstance(found, Failed):
-                    failed = failed or found
-                else:
-                    verified[rrset] = found
+            if rrset.rdtype not in DENIALS or rrset.section != AUTHORITY:
+                continue
+            if rrset.signatures and all(each.signer != zone.name for each in rrset.signatures):
+                continue
+            found = await self.verify(rrset, zone)
+            if isinstance(found, Failed):
+                failed = failed or found
+            else:
+                verified[rrset] = found
         return Proofs(Denial(zone.name, tuple(verified), self.budget), verified, failed)
 
     async def proven(self, denial: Denial, proof: Callable[[], T]) -> T:

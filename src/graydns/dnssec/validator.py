@@ -125,16 +125,17 @@ class _Judge:
             if signer is None and failed is not None:
                 break
             zone = await self._walk.zone_of(signer or inside)
-            if zone.security is Security.SECURE and signer in (None, zone.name):
+            if zone.security is not Security.SECURE:
+                self._take_zone(zone)  # and so is all below it
+                return
+            if signer in (None, zone.name):
                 found = await self._walk.verify(rrset, zone)
                 if isinstance(found, Verified):
                     await self._accept(rrset, zone, found)
                     return
                 failed = failed or found
-        if failed is None:
-            self._take_zone(zone)
-        else:
-            self._blame(failed, owner, rdtype)
+        assert failed is not None
+        self._blame(failed, owner, rdtype)
 
     async def _accept(self, rrset: RRset, zone: Zone, found: Verified) -> None:
         """*zone* signed *rrset*; as a wildcard's it stands for the name only if there is none closer."""
@@ -155,14 +156,16 @@ class _Judge:
         signers = _signers(denials, inside, self._walk.floor(inside))
         for signer in (*signers[:MOST_SIGNERS], None):
             zone = await self._walk.zone_of(signer or inside)
-            if zone.security is Security.SECURE and signer in (None, zone.name):
+            if zone.security is not Security.SECURE:
+                self._take_zone(zone)
+                return
+            if signer in (None, zone.name):
                 proofs = await self._proofs_of(zone)
                 outcome = await self._walk.proven(proofs.denial, partial(self._absence, proofs.denial, name))
                 if signer is not None and outcome.kind is Kind.UNPROVEN and proofs.failed is None:
                     continue  # what it signed may be about an alias on the way here
                 await self._deny(zone, name, outcome, proofs)
                 return
-        self._take_zone(zone)
 
     def _absence(self, denial: Denial, name: bytes) -> Outcome:
         """Whether *denial* proves what the answer says of *name*."""
