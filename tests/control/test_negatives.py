@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 
 from graydns.control.parts import Observers
 from graydns.dnssec.zones import Zone
@@ -253,6 +254,37 @@ def test_a_full_disk_changes_nothing(validating: Running) -> None:
     with pytest.raises(ControlError, match="No space left"):
         add(validating)
     assert not counting(validating)
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_a_full_disk_keeps_none_from_ending(
+    site: Site, clock: Clock, monkeypatch: pytest.MonkeyPatch, everywhere: bool
+) -> None:
+    """It counts no more, over a restart too, and has its line, or that is counted; the file follows with the next
+    change."""
+    write(site)
+    audit = AuditLog(site.folder / "audit.log", Seal(bytes(32)), clock.seconds, lambda: Bounds(1 << 20, 5))
+    running = begin(site, clock, Observers(audit=audit))
+    running.control.upkeep.start()
+    add(running, seconds=60)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk, capturedLogs() as logged:
+        disk.setattr("os.fsync" if everywhere else "graydns.control.keeper.write_durably", full)
+        clock.advance(61)
+    assert counting(running) == ()
+    assert list(kept(site)["negative_trust_anchors"]) == ["broken.test"]
+    assert [line["action"] for line in audit.tail(9)] == ([] if everywhere else ["nta expire"])
+    assert audit.failures == everywhere
+    told = [formatEvent(event) for event in logged]
+    assert any("what has ended stays in the files" in text for text in told)
+    assert any("the audit log cannot be written" in text for text in told) == everywhere
+    assert counting(begin(site, clock)) == ()
+    add(running, "other.test")
+    assert list(kept(site)["negative_trust_anchors"]) == ["other.test"]
+    running.control.upkeep.stop()
 
 
 @pytest.mark.parametrize("until", ["null", '"soon"'])

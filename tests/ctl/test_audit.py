@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from graydns.ctl.main import main
 from graydns.observe.audit.log import AuditLog, Bounds
-from graydns.observe.audit.seal import Seal, load_key
+from graydns.observe.audit.seal import Head, Seal, load_key, read_key
 
 
 def verify(folder: Path, *words: str, typed: str = "") -> Result:
@@ -64,16 +64,63 @@ def test_a_log_that_was_changed(folder: Path) -> None:
 
 
 def test_a_log_that_was_cut_off(folder: Path) -> None:
-    """A head from elsewhere tells, when that beside the log is gone, too."""
+    """It is missed when the head beside it is gone, too; a head from elsewhere tells what is."""
     head = (folder / "a.jsonl.head").read_text()
     (folder / "a.jsonl.head").unlink()
+    ran = verify(folder, *LOG, "--head", "-", typed=head)
+    assert ran.exit_code == 0
     (folder / "a.jsonl").write_bytes(b"".join((folder / "a.jsonl").read_bytes().splitlines(keepends=True)[:3]))
     ran = verify(folder, *LOG)
-    assert ran.exit_code == 0
-    assert "without a head nobody can tell whether lines after 3 were cut off" in ran.stdout
+    assert ran.exit_code == 1
+    missing = f"{folder}/a.jsonl.head is missing, and without a head nobody can tell whether lines were cut off"
+    assert missing in ran.stderr
+    ran = verify(folder, *LOG, "--json")
+    found = json.loads(ran.stdout)["result"]
+    assert (ran.exit_code, found["ok"], found["why"]) == (1, False, missing)
     ran = verify(folder, *LOG, "--head", "-", typed=head)
     assert ran.exit_code == 1
     assert "line 4 is missing: the log was published up to there" in ran.stderr
+
+
+def test_a_log_that_was_emptied(folder: Path) -> None:
+    """Its head tells; without one it is missed, as nothing says that there should be no lines."""
+    (folder / "a.jsonl").write_bytes(b"")
+    ran = verify(folder, *LOG)
+    assert ran.exit_code == 1
+    assert "lines 1 to 4 are missing" in ran.stderr
+    (folder / "a.jsonl.head").unlink()
+    ran = verify(folder, *LOG)
+    assert ran.exit_code == 1
+    assert "there are no lines, and no head that says there should be none" in ran.stderr
+
+
+def test_a_log_that_has_not_begun(tmp_path: Path) -> None:
+    """Its head says so."""
+    AuditLog(tmp_path / "a.jsonl", Seal(load_key(tmp_path / "audit.key")), lambda: 0.0, lambda: Bounds(99, 1)).close()
+    ran = verify(tmp_path, *LOG, "--json")
+    found = json.loads(ran.stdout)["result"]
+    assert (ran.exit_code, found["lines"], found["published"], found["note"]) == (0, 0, 0, "")
+
+
+def test_what_is_worse_is_told_first(folder: Path) -> None:
+    """That the head is missing comes after all that is wrong with lines."""
+    (folder / "a.jsonl.head").unlink()
+    content = (folder / "a.jsonl").read_bytes()
+    (folder / "a.jsonl").write_bytes(content.replace(b'"item":2', b'"item":3'))
+    assert "line 3 was altered" in verify(folder, *LOG).stderr
+
+
+def test_a_log_of_which_no_line_tells_of_a_head(folder: Path) -> None:
+    """It is of a version that wrote none beside it: it holds, but nobody can tell where it ended."""
+    (folder / "a.jsonl.head").unlink()
+    seal, head, lines = Seal(read_key(folder / "audit.key")), Head(), []
+    for number in range(3):
+        line, head = seal.line(head, b'"item":%d' % number, number == 0)
+        lines.append(line + b"\n")
+    (folder / "a.jsonl").write_bytes(b"".join(lines))
+    ran = verify(folder, *LOG)
+    assert ran.exit_code == 0
+    assert "without a head nobody can tell whether lines after 3 were cut off" in ran.stdout
 
 
 @pytest.mark.parametrize(

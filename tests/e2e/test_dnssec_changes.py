@@ -94,6 +94,65 @@ def test_the_audit_log_names_the_key(zones: list[Zone], signed_upstream: int, tm
     assert (status, found["ok"], found["first_bad"]) == (1, False, bogus["number"])
 
 
+RULED = """\
+audit: {file: log/audit.jsonl}
+tenants:
+  one:
+    clients: [127.0.0.2/32]
+    rules: [{name: short, when: {name: www.brief.test}, then: {upstream: signed, ttl: 7s}}]
+"""
+
+INDETERMINATE = 'graydns_validated_answers_total{security="indeterminate",tenant="default"}'
+
+
+def test_the_audit_log_tells_what_came_from_memory(require_peer: Callable[[str], str], tmp_path: Path) -> None:
+    """Whatever its TTL is then: a stale answer, one that a rule cut, a remembered failure. What could not be judged for
+    want of an answer has its line, too."""
+    require_peer("named")
+    (tmp_path / "signed").mkdir()
+    brief = Spec("brief.test.", more="short 1 A 192.0.2.7\n", is_brief=True)
+    zones = build([*specs_of("altered.test."), brief], int(time.time()))
+    log = tmp_path / "site/log/audit.jsonl"
+    with ExitStack() as held, ExitStack() as running:
+        upstream = running.enter_context(serving_signed(zones, tmp_path / "signed"))
+        site = Site(tmp_path / "site", upstream.port, anchors_of(zones), main=RULED)
+        held.enter_context(site.served(one_zone=("tenant_id: one\n", "")))
+
+        def found(name: str) -> list[dict[str, Any]]:
+            return [line for line in lines(log) if line.get("qname") == name]
+
+        def noted(name: str) -> list[tuple[str, str, bool]]:
+            """The lines of two questions."""
+            until(lambda: len(found(name)) == 2)
+            return [(line["rcode"], line["validation_status"], line["cached"]) for line in found(name)]
+
+        for _ in range(2):
+            assert site.ask("www.altered.test").rcode == "SERVFAIL"
+            ruled = site.ask("www.brief.test", source="127.0.0.2", do=False)
+            assert {int(record.split()[1]) for record in ruled.records} == {7}
+        assert noted("www.altered.test") == [("SERVFAIL", "bogus", False), ("SERVFAIL", "bogus", True)]
+        assert noted("www.brief.test") == [("NOERROR", "secure", False), ("NOERROR", "secure", True)]
+        asked = 0
+
+        def is_stale() -> bool:
+            nonlocal asked
+            asked += 1
+            return any(code == 3 for code, _ in site.ask("short.brief.test").edes)
+
+        assert not is_stale()
+        running.close()
+        until(is_stale)
+        until(lambda: len(found("short.brief.test")) >= asked)
+        assert [found("short.brief.test")[at]["cached"] for at in (0, -1)] == [False, True]
+        for _ in range(2):
+            said = site.ask("gone.brief.test")
+            assert (said.rcode, said.ad) == ("SERVFAIL", False)
+        assert noted("gone.brief.test") == [("SERVFAIL", "indeterminate", False), ("SERVFAIL", "indeterminate", True)]
+        assert [line["reason"] for line in found("gone.brief.test")] == [said.edes[0][1]] * 2
+        assert said.edes[0][0] in (22, 23)
+        assert site.metric(INDETERMINATE) == 2
+
+
 def lines(log: Path) -> list[dict[str, Any]]:
     """Those that are whole."""
     return [json.loads(line) for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")]

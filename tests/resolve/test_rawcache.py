@@ -106,7 +106,7 @@ def test_failures_are_bounded() -> None:
 
 
 def test_remembered_failure_holds_no_frames() -> None:
-    """Each time a new exception is raised, so that tracebacks do not pile up in memory."""
+    """Each time a new exception is raised, so that tracebacks do not pile up in memory; it tells since when it is."""
     failures, key = Failures(), Chain().keys.raw(WWW)
     try:
         raise UpstreamError("gone")
@@ -114,6 +114,7 @@ def test_remembered_failure_holds_no_frames() -> None:
         failures.add(key, error, 0.0)
     found = failures.find(key, 1.0)
     assert found is not None
+    assert found.since == 0.0
     assert (found.__traceback__, found is failures.find(key, 1.0)) == (None, False)
 
 

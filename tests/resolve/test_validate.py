@@ -14,16 +14,16 @@ from graydns.dnssec.anchors import Anchors, Negatives
 from graydns.dnssec.signature import Settings
 from graydns.dnssec.zones import Zones
 from graydns.model.answer import Answer, Ede
-from graydns.model.errors import ResolveError, UpstreamError
+from graydns.model.errors import Overloaded, ResolveError, UpstreamError
 from graydns.model.name import from_text
-from graydns.model.proof import EdeCode, Security
+from graydns.model.proof import EdeCode, Proof, Security
 from graydns.model.query import Query, Subnet
 from graydns.resolve.failures import Failures
 from graydns.resolve.key import Keys
 from graydns.resolve.measure import failed
 from graydns.resolve.pace import Pace
 from graydns.resolve.validate import Policy, Validate
-from graydns.resolve.workers import Workers
+from graydns.resolve.workers import MOST, Workers
 from graydns.upstream.table import ForwardTable
 from graydns.wire.render import render
 from tests.coroutines import finished
@@ -37,14 +37,17 @@ NODATA = "www.shop.test. NSEC zzz.shop.test. A RRSIG NSEC"
 
 @define(eq=False)
 class Below:
-    """The raw cache and all below it. *queries*: as they came."""
+    """The raw cache and all below it. *queries*: as they came. *errors*: what some fail with, by name and type."""
 
     upstream: Upstream = field(factory=world)
     queries: list[Query] = field(factory=list)
     forgotten: list[Query] = field(factory=list)
+    errors: dict[tuple[bytes, int], ResolveError] = field(factory=dict)
 
     async def resolve(self, query: Query) -> Answer:
         self.queries.append(query)
+        if (error := self.errors.get((query.qname, query.qtype))) is not None:
+            raise error
         return await self.upstream.ask(query.qname, query.qtype)
 
 
@@ -247,6 +250,87 @@ class TestWhatClientsGet:
             linked.ask(asked("www.shop.test"))
         assert "test DNSKEY" in caught.value.text
         assert failed(caught.value).security is Security.INDETERMINATE
+
+
+#: What may come from below instead of an answer.
+FAILURES = [
+    UpstreamError("up: no reply in 2 s"),
+    UpstreamError("up: no server may be asked", ede=23),
+    Overloaded("too many questions wait for up"),
+    ResolveError("no upstream is configured for this name", rcode=5, ede=20),
+]
+
+
+class TestWhatComesToNothing:
+    """What cannot be judged for want of an answer is seen by those who observe: it has a Proof."""
+
+    @pytest.mark.parametrize("error", FAILURES)
+    @pytest.mark.parametrize("place", [("www.shop.test.", 1), ("shop.test.", 43), ("test.", 48)])
+    def test_an_error_from_below_is_indeterminate(self, place: tuple[str, int], error: ResolveError) -> None:
+        """Whether it is in place of the answer or of a part of its chain; rcode and EDE stay."""
+        linked = Linked()
+        linked.below.upstream.says("www.shop.test.", "A", signed(SHOP, WWW))
+        linked.below.errors[from_text(place[0]), place[1]] = error
+        with pytest.raises(type(error)) as caught:
+            linked.ask(asked("www.shop.test"))
+        told = failed(caught.value)
+        assert (told.rcode, told.edes) == (error.rcode, (Ede(error.ede, caught.value.text),))
+        assert told.proof == Proof(Security.INDETERMINATE, reason=caught.value.text)
+        assert error.text in caught.value.text
+        assert error.proof is None
+
+    def test_threads_that_have_no_room_leave_it_indeterminate(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Work that is too much for a turn of the reactor is not done, and says so."""
+        monkeypatch.setattr("graydns.dnssec.chain.LONG", 0.0)
+        linked = Linked()
+        linked.below.upstream.says("www.shop.test.", "A", signed(SHOP, WWW))
+        linked.link.workers.waiting = MOST
+        with pytest.raises(Overloaded) as caught:
+            linked.ask(asked("www.shop.test"))
+        assert caught.value.proof == Proof(Security.INDETERMINATE, reason="too many signatures wait to be checked")
+
+    def test_with_cd_it_is_as_it_is(self) -> None:
+        """Nothing was to be judged."""
+        linked = Linked()
+        linked.below.errors[from_text("www.shop.test."), 1] = FAILURES[0]
+        with pytest.raises(UpstreamError) as caught:
+            linked.ask(asked("www.shop.test", cd=True))
+        assert caught.value.proof is None
+
+
+class TestSinceWhen:
+    """Who observes can tell what came for a query from what was there before it."""
+
+    def test_an_answer_is_there_since_it_came(self) -> None:
+        linked = Linked()
+        place = from_text("www.shop.test."), 1
+        linked.below.upstream.says("www.shop.test.", "A", signed(SHOP, WWW))
+        linked.below.upstream.answers[place] = evolve(linked.below.upstream.answers[place], stored=7.0)
+        linked.clock.advance(50)
+        told = linked.ask(asked("www.shop.test"))
+        assert told.proof is not None
+        assert told.proof.since == 7.0
+
+    def test_a_bogus_one_that_is_remembered_too(self) -> None:
+        linked = Linked()
+        linked.below.upstream.says("www.shop.test.", "A", [rrset(WWW)])
+        for seconds in (0.0, 4.0):
+            linked.clock.advance(seconds)
+            with pytest.raises(ResolveError) as caught:
+                linked.ask(asked("www.shop.test"))
+            assert caught.value.proof is not None
+            assert caught.value.proof.since == 0.0
+
+    def test_a_failure_that_is_remembered_is_there_since_it_failed(self) -> None:
+        """One of the chain says nothing of the answer."""
+        for place, since in (("www.shop.test.", 1), 7.0), (("shop.test.", 43), None):
+            linked = Linked()
+            linked.below.upstream.says("www.shop.test.", "A", signed(SHOP, WWW))
+            linked.below.errors[from_text(place[0]), place[1]] = UpstreamError("silent", since=7.0)
+            with pytest.raises(UpstreamError) as caught:
+                linked.ask(asked("www.shop.test"))
+            assert caught.value.proof is not None
+            assert caught.value.proof.since == since
 
 
 def test_a_bogus_answer_is_not_asked_for_by_every_query() -> None:

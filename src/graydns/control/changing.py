@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from attrs import define, evolve, field
+from twisted.logger import Logger
 
 from graydns.control.live import ALL, Live, Override, Stay
 from graydns.control.overrides import fault_of, override_service
@@ -18,6 +19,8 @@ from graydns.sources.again import InThread
 
 #: The longest that a change may be meant to last, in seconds.
 MOST_SECONDS = 366 * 86_400
+
+_log = Logger()
 
 
 @define(eq=False)
@@ -81,7 +84,8 @@ class Changing:
         return await self._switch(evolve(live, gray_off=rest))
 
     async def expire(self) -> list[dict[str, Any]]:
-        """End what is over; what changes, as for the audit log. A full disk does not keep it from ending."""
+        """End what is over; what changes, as for the audit log. A full disk does not keep it from ending: at a start it
+        is over, whatever the files say."""
         live = self.state.live
         left = live.at(self.state.wall())
         if left == live:
@@ -107,7 +111,10 @@ class Changing:
             for name, anchor in live.negative_trust_anchors.items()
             if name not in left.negative_trust_anchors
         ]
-        await self.in_thread(lambda: self.state.keeper.write(left, self.state.base))
+        try:
+            await self.in_thread(lambda: self.state.keeper.write(left, self.state.base))
+        except OSError as error:
+            _log.error("what has ended stays in the files until the next change: {error}", error=error)
         return ended
 
     def _in_effect(self, name: str) -> tuple[str | None, dict[str, Any] | None]:

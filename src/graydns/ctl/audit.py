@@ -59,7 +59,7 @@ def offline(file: Path, key: Path, heads: tuple[Path, ...]) -> dict[str, Any]:
     """What the server would say of the log *file*. Raises Failure."""
     from graydns.observe.audit.heads import head_beside, read_head
     from graydns.observe.audit.seal import Seal, read_key
-    from graydns.observe.audit.verify import verify_files
+    from graydns.observe.audit.verify import trouble_without_head, verify_files
 
     secret = _read(key, read_key)
     seal = Seal(secret)
@@ -67,6 +67,8 @@ def offline(file: Path, key: Path, heads: tuple[Path, ...]) -> dict[str, Any]:
     beside, trouble = _read(file, lambda file: head_beside(file, seal))
     if beside is not None:
         published.append(beside)
+    if not published:
+        trouble = trouble or _read(file, lambda file: trouble_without_head(file, seal))
     return _read(file, lambda file: verify_files(file, secret, published, trouble)).plain()
 
 

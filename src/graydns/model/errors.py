@@ -110,13 +110,15 @@ class NotYetKnown(GraydnsError):
 class ResolveError(GraydnsError):
     """A link cannot answer; becomes *rcode* with the EDE (*ede*, *text*) (RFC 8914).
 
-    *proof*: what the validator found, if it is because of that.
+    *proof*: what the validator found, if it is because of that. *since*: when it was found (monotonic seconds), if it
+    is remembered.
     """
 
     text: str = "internal failure"
     rcode: int = field(default=2, kw_only=True)
     ede: int = field(default=0, kw_only=True)
     proof: Proof | None = field(default=None, kw_only=True)
+    since: float | None = field(default=None, kw_only=True)
 
     def __str__(self) -> str:
         return self.text

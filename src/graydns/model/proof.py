@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum, IntEnum
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 
 class Security(Enum):
@@ -50,13 +50,15 @@ class Signer:
 @frozen
 class Proof:
     """*signer*: None where no signature was involved. *reason* and *ede*: where the answer is not secure. *until*: Unix
-    seconds at which the first of the signatures that it rests on expires, None without any."""
+    seconds at which the first of the signatures that it rests on expires, None without any. *since*: when the answer
+    came, or the failure, that was judged (monotonic seconds), None = just now; however its TTLs run since."""
 
     security: Security
     signer: Signer | None = None
     reason: str = ""
     ede: EdeCode | None = None
     until: int | None = None
+    since: float | None = field(default=None, eq=False)
 
     def beside_ours(self) -> Proof:
         """The Proof of a chain of which a part, found here or further on, is of a zone of ours, which nobody signed."""

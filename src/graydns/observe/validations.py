@@ -38,7 +38,8 @@ _random = random.Random()
 
 class Validation(NamedTuple):
     """What a line tells. *at*: Unix seconds. *source*: packed address, empty where it is not known. *cohort*: None
-    where nothing was decided. *trace*: an id, or empty. *cached*: a cache had the answer before it was asked for.
+    where nothing was decided. *trace*: an id, or empty. *cached*: the answer or failure was there before it was
+    asked for.
     """
 
     at: float
@@ -66,7 +67,7 @@ class Validations:
         if (proof := answer.proof) is None:
             return None
         client, decision, trace = query.client, query.decision, query.trace
-        cached = answer.stored is not None and answer.stored < self.clock() - seconds
+        cached = proof.since is not None and proof.since < self.clock() - seconds
         return self.queue.put(
             Validation(
                 self.wall(),

@@ -19,6 +19,7 @@ MOST = 4096
 
 class _Failure(NamedTuple):
     error: ResolveError
+    since: float
     until: float
     wait: float
 
@@ -44,17 +45,17 @@ class Failures:
         wait = REMEMBERED_FOR
         if before is not None and now < before.until + before.wait:
             wait = min(before.wait * self.growth, AT_MOST)
-        self._known[key] = _Failure(evolve(error), now + wait, wait)
+        self._known[key] = _Failure(evolve(error), now, now + wait, wait)
         self._known.move_to_end(key)
         if len(self._known) > MOST:
             self._known.popitem(last=False)
 
     def find(self, key: Key, now: float) -> ResolveError | None:
-        """A fresh copy of what *key* failed with, None if it may be tried."""
+        """A fresh copy of what *key* failed with, and since when, None if it may be tried."""
         known = self._known.get(key) if self._known else None
         if known is None or now >= known.until:
             return None
-        return evolve(known.error)
+        return evolve(known.error, since=known.since)
 
     def flush(self, name: bytes | None = None, partition: str | None = None) -> None:
         """Forget those of *name* (wire form) and *partition*, None = any."""

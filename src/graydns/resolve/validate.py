@@ -80,20 +80,24 @@ class Validate:
     flights: dict[Hashable, Flight[Any]] = field(init=False, factory=dict, repr=False)
 
     async def resolve(self, query: Query) -> Answer:
-        """The answer with its Proof. Raises ResolveError where it is bogus or its chain could not be asked for."""
+        """The answer with its Proof. Raises ResolveError, with a Proof too, where it is bogus or cannot be judged."""
         if query.checking_disabled or query.qclass != IN:
             return await self.below.resolve(query)
         key = self.key(query)
         if (failure := self.failures.find(key, self.clock())) is not None:
             raise failure
         asked = query._replace(edns=SIGNED, checking_disabled=True)
-        answer = await self.below.resolve(asked)
-        await self.pace.pause()
-        while True:
-            negatives = self.policy.negatives()
-            verdict = await self.judge(asked, answer, self.zones(query))
-            if self.policy.negatives() == negatives:
-                break  # else an operator has meanwhile said what to believe, and would be overruled
+        try:
+            answer = await self.below.resolve(asked)
+            await self.pace.pause()
+            while True:
+                negatives = self.policy.negatives()
+                verdict = await self.judge(asked, answer, self.zones(query))
+                if self.policy.negatives() == negatives:
+                    break  # else an operator has meanwhile said what to believe, and would be overruled
+        except ResolveError as error:
+            raise evolve(error, proof=Proof(Security.INDETERMINATE, reason=error.text, since=error.since)) from None
+        verdict = evolve(verdict, proof=evolve(verdict.proof, since=answer.stored))
         if verdict.proof.security is not Security.BOGUS:
             return validated(query, answer, verdict, self._lasts(answer, verdict.proof))
         self.forget(asked)
@@ -123,10 +127,7 @@ class Validate:
             clock=self.clock(),
             steps=steps,
         )
-        try:
-            return await validate(walk, asked.qname, asked.qtype, answer)
-        except UpstreamError as error:
-            raise evolve(error, proof=Proof(Security.INDETERMINATE, reason=error.text)) from None
+        return await validate(walk, asked.qname, asked.qtype, answer)
 
 
 def refusal(proof: Proof) -> ResolveError:
@@ -148,7 +149,8 @@ class _Below:
         try:
             return await self.link.below.resolve(self._question(name, rdtype))
         except UpstreamError as error:
-            raise evolve(error, text=f"{to_text(name)} {RdataType.to_text(rdtype)}: {error.text}") from None
+            text = f"{to_text(name)} {RdataType.to_text(rdtype)}: {error.text}"
+            raise evolve(error, text=text, since=None) from None  # the answer may be new all the same
 
     def forget(self, name: bytes, rdtype: int) -> None:
         """See ``Source``."""

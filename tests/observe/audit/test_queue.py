@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from threading import Event, Lock, Thread, current_thread, main_thread
 from typing import Any
 
 import pytest
@@ -44,6 +46,48 @@ def test_a_place_that_was_taken_counts_no_more() -> None:
     queue.put(1)
     queue.put(2)
     assert plain([first, *queue.take(9)]) == ["-1", "-2"]
+
+
+def test_nothing_is_taken_while_a_line_is_dropped() -> None:
+    """The last item is not looked at when the other thread has just taken it, and no count grows behind its back."""
+    looked, stopped = [], Event()
+
+    class Stopping:
+        """The queue's lock, which tells when the other thread waits for it."""
+
+        def __init__(self) -> None:
+            self.lock = Lock()
+
+        def __enter__(self) -> None:
+            if current_thread() is not main_thread():
+                stopped.set()
+            self.lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            self.lock.release()
+
+    def take() -> None:
+        taken.extend(queue.take(9))
+        stopped.set()
+
+    class Watched(deque[int | Dropped]):
+        """Has the other thread take as soon as the last item is looked at, as far as it gets."""
+
+        def __getitem__(self, at: Any) -> Any:
+            looked.append(at)
+            thread.start()
+            assert stopped.wait(60)
+            return super().__getitem__(at)
+
+    queue: Queue[int] = Queue(Turning(), False, most=1)
+    taken: list[int | Dropped] = []
+    thread = Thread(target=take)
+    queue._items, queue._lock = Watched(), Stopping()  # type: ignore[assignment]
+    queue.put(0)
+    queue.put(1)
+    thread.join()
+    assert looked == [-1]
+    assert plain([*taken, *queue.take(9)]) == [0, "-1"]
 
 
 def test_askers_wait_for_room_in_their_order() -> None:

@@ -24,13 +24,12 @@ Item = TypeVar("Item")
 
 
 class Dropped:
-    """The place of *count* lines that were dropped. *closed*: it is on its way to the disk."""
+    """The place of *count* lines that were dropped."""
 
-    __slots__ = ("closed", "count")
+    __slots__ = ("count",)
 
     def __init__(self) -> None:
         self.count = 0
-        self.closed = False
 
 
 @define(eq=False)
@@ -55,7 +54,7 @@ class Queue(Generic[Item]):
     dropped: int = field(init=False, default=0)
     _items: deque[Item | Dropped] = field(init=False, factory=deque, repr=False)
     _waiting: deque[_Waiter[Item]] = field(init=False, factory=deque, repr=False)
-    _marker: Dropped = field(init=False, factory=Dropped, repr=False)
+    #: While it is held nothing is taken, so what is last stays there.
     _lock: Lock = field(init=False, factory=Lock, repr=False)
 
     def __len__(self) -> int:
@@ -77,13 +76,8 @@ class Queue(Generic[Item]):
 
     def take(self, most: int) -> list[Item | Dropped]:
         """Up to *most* of the oldest. On the other thread."""
-        taken: list[Item | Dropped] = []
-        while self._items and len(taken) < most:
-            item = self._items.popleft()
-            if isinstance(item, Dropped):
-                with self._lock:
-                    item.closed = True
-            taken.append(item)
+        with self._lock:
+            taken = [self._items.popleft() for _ in range(min(most, len(self._items)))]
         if self._waiting:
             self.reactor.callFromThread(self._admit)
         return taken
@@ -91,11 +85,11 @@ class Queue(Generic[Item]):
     def _drop(self) -> None:
         self.dropped += 1
         with self._lock:
-            marker = self._marker
-            if marker.closed or not self._items or self._items[-1] is not marker:
-                marker = self._marker = Dropped()
-                self._items.append(marker)
-            marker.count += 1
+            last = self._items[-1] if self._items else None
+            if not isinstance(last, Dropped):
+                last = Dropped()
+                self._items.append(last)
+            last.count += 1
         self.wake()
 
     def _admit(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from attrs import asdict, define, field
 
 from graydns.observe.audit.files import Part, first_line, forwards, opened
-from graydns.observe.audit.heads import Published
+from graydns.observe.audit.heads import Published, head_path
 from graydns.observe.audit.marks import DROPPED, KEPT, LOST, kept_of, previous_of, read_begin, show_loss
 from graydns.observe.audit.seal import NOTHING, Head, Seal, head_of
 
@@ -128,7 +128,8 @@ def verify(
     first = _first(parts, seal)
     found = Verdict(first, first - 1)
     heads = list(published)
-    check = _Check(seal, {each.head.number: each.head for each in heads if each.head.number >= first}, found)
+    oldest = 0 if first == 1 else first  # 0: the head of a log that had no line yet
+    check = _Check(seal, {each.head.number: each.head for each in heads if each.head.number >= oldest}, found)
     for line, begins in forwards(parts):
         found.lines, found.last = found.lines + 1, found.last + 1
         if found.lines % _SLICE == 0:
@@ -167,6 +168,20 @@ def _conclude(check: _Check, heads: Sequence[Published], trouble: str) -> None:
         found.bad(None, "a published head was altered, or sealed with another key")
     if found.published is None:
         found.note = f"without a head nobody can tell whether lines after {found.last} were cut off"
+
+
+def trouble_without_head(path: Path, seal: Seal) -> str:
+    """What is wrong with the log at *path* if no head of it is known; empty if it never had one beside it.
+
+    Raises OSError.
+    """
+    with opened(path) as parts:
+        begins = [read_begin(first_line(part), seal) for part in parts if part.size]
+    if not begins:
+        return f"there are no lines, and no head that says there should be none: {head_path(path)} is missing"
+    if any(begin is not None and begin.kept is not None for begin in begins):
+        return f"{head_path(path)} is missing, and without a head nobody can tell whether lines were cut off"
+    return ""
 
 
 def verify_files(path: Path, key: bytes, published: Iterable[Published] = (), trouble: str = "") -> Verdict:
