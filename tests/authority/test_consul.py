@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from graydns.authority.consul.zone import ConsulDomain, consul_zone
 from graydns.authority.lookup import lookup
-from graydns.authority.rrtype import A
 from graydns.authority.zone import Zones
 from graydns.model.catalog import CRITICAL, WARNING, Choice, Instance, NodeView, ServiceView, Weights
 from graydns.model.decision import Block, Kind
 from graydns.model.errors import NotYetKnown
 from graydns.model.name import from_text
 from graydns.model.query import UDP
+from graydns.model.rrtype import A
 from tests.authority.asking import PLAIN, everything_plain, make_query, make_zone
 from tests.authority.consul_asking import (
     DOMAIN,

@@ -8,11 +8,11 @@ import pytest
 from attrs import evolve
 
 from graydns.authority.lookup import LONGEST_CHAIN, lookup
-from graydns.authority.rrtype import CNAME, IN, A
 from graydns.authority.zone import Zone, Zones
 from graydns.model.answer import ANSWER
 from graydns.model.decision import Block, Cohort, Decision, Kind
 from graydns.model.name import from_text
+from graydns.model.rrtype import CNAME, IN, A
 from graydns.wire.body import RRset
 from tests.authority.asking import PLAIN, everything_plain, make_query, make_zone
 

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.authority.rows import single
-from graydns.authority.rrtype import DNAME, NS, A
 from graydns.authority.search import Cut, Exact, Missing, Place, Renamed, Wildcard, search
 from graydns.authority.zone import build
 from graydns.model.name import from_text
+from graydns.model.rrtype import DNAME, NS, A
 from graydns.steps import run
 from tests.authority.test_zone import APEX, ORIGIN
 

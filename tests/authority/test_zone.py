@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from graydns.authority.rows import Stored, pack, single
-from graydns.authority.rrtype import NS, SOA, A
 from graydns.authority.zone import STEP, Zone, Zones, build
 from graydns.model.name import from_text
+from graydns.model.rrtype import NS, SOA, A
 from graydns.steps import run
 from tests.authority.asking import make_zone, rdata_wire
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from graydns.authority.rrtype import A
 from graydns.model.errors import ConfigError
 from graydns.model.name import from_text
+from graydns.model.rrtype import A
 from graydns.sources import zonefile
 from graydns.sources.zonefile import LARGE, Loaded, load, serial_warning
 from tests.sources.reading import APEX, ORIGIN, load_text, texts_of

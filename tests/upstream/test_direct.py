@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from graydns.model.answer import Answer
 from graydns.model.query import Query, Subnet
+from graydns.model.rcode import NOERROR
 from graydns.upstream.direct import direct
 from graydns.upstream.reply import Unbelievable, read
 from graydns.upstream.request import Form, make_request
-from graydns.upstream.scrub import NOERROR, scrub
+from graydns.upstream.scrub import scrub
 from tests.upstream.asked import AAAA, GROUP, MX, NS, make_query, write_reply
 
 QUERY = make_query()

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from graydns.authority.rows import Node
-from graydns.authority.rrtype import AAAA, HTTPS, IN, MX, NS, SRV, SVCB, A
 from graydns.authority.search import Cut, Exact, search
 from graydns.authority.zone import Zone
 from graydns.model.answer import ADDITIONAL
 from graydns.model.decision import Decision, Kind
 from graydns.model.name import ROOT, is_within
+from graydns.model.rrtype import AAAA, HTTPS, IN, MX, NS, SRV, SVCB, A
 from graydns.wire.body import RRset
 
 Decide = Callable[[bytes, int], Decision]

@@ -17,13 +17,14 @@ from attrs import define, field
 
 from graydns.authority.additional import Decide
 from graydns.authority.found import Found
-from graydns.authority.rrtype import AXFR, DS, IXFR, SOA
 from graydns.authority.step import Asked, Step
-from graydns.authority.verdict import REFUSED, decided
+from graydns.authority.verdict import decided
 from graydns.authority.zone import Zone, Zones
 from graydns.model.answer import ANSWER, Ede
 from graydns.model.decision import Decision, Kind
 from graydns.model.query import Query
+from graydns.model.rcode import REFUSED
+from graydns.model.rrtype import AXFR, DS, IXFR, SOA
 from graydns.wire.body import RRset
 
 #: Names in a chain of CNAMEs before it is cut off; longer ones are mistakes, and every name costs a lookup.

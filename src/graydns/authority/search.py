@@ -9,8 +9,8 @@ from __future__ import annotations
 from attrs import frozen
 
 from graydns.authority.rows import Node, Stored
-from graydns.authority.rrtype import DNAME, NS
 from graydns.authority.zone import Zone
+from graydns.model.rrtype import DNAME, NS
 
 
 @frozen(eq=False)

@@ -6,14 +6,13 @@ from attrs import frozen
 
 from graydns.authority.additional import Decide, addresses, glue, hosts
 from graydns.authority.rows import Node, Stored
-from graydns.authority.rrtype import ANY, CNAME, DNAME, DS, IN, NS, NSEC, RRSIG, SOA
 from graydns.authority.search import Cut, Exact, Missing, Place, Renamed, Wildcard
 from graydns.authority.zone import Zone
 from graydns.model.answer import ANSWER, AUTHORITY, Ede
 from graydns.model.query import UDP, Query
+from graydns.model.rcode import NOERROR, NXDOMAIN, YXDOMAIN
+from graydns.model.rrtype import ANY, CNAME, DNAME, DS, IN, NS, NSEC, RRSIG, SOA
 from graydns.wire.body import RRset
-
-NOERROR, NXDOMAIN, YXDOMAIN = 0, 3, 6
 
 #: Octets of the longest name (RFC 1035 section 2.3.4).
 LONGEST = 255

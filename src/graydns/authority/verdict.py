@@ -5,15 +5,14 @@ from __future__ import annotations
 from attrs import evolve
 
 from graydns.authority.rows import Node, Stored
-from graydns.authority.rrtype import ANY, CNAME, OWNED
 from graydns.authority.search import Cut, Exact, Place, Renamed, Wildcard, search
-from graydns.authority.step import NOERROR, NXDOMAIN, Asked, Step, negative, placed, records
+from graydns.authority.step import Asked, Step, negative, placed, records
 from graydns.authority.zone import Zone
 from graydns.model.answer import Ede
 from graydns.model.decision import Block, Decision, Kind
 from graydns.model.errors import ResolveError
-
-REFUSED = 5
+from graydns.model.rcode import NOERROR, NXDOMAIN, REFUSED
+from graydns.model.rrtype import ANY, CNAME, OWNED
 
 #: RFC 8914. A rule that denies a name is the operator's own policy (4.16 "Blocked"), neither imposed from outside
 #: (4.17 "Censored") nor asked for by the client (4.18 "Filtered"); one that refuses says that this client may not

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import evolve, field, frozen
 
 from graydns.authority.rows import Node, Stored, unpack
-from graydns.authority.rrtype import NS, SOA
 from graydns.model.decision import Decision
 from graydns.model.name import ROOT, is_within, parent
+from graydns.model.rrtype import NS, SOA
 
 if TYPE_CHECKING:
     from graydns.authority.step import Asked, Step

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
-NS, CNAME, DNAME, DS, RRSIG, NSEC, NXNAME, ANY = 2, 5, 39, 43, 46, 47, 128, 255
+from graydns.model.rrtype import ANY, NSEC, NXNAME, RRSIG
 
 #: What is there only because the zone is signed, or stands for a name that is not there (RFC 9824 section 2).
 _NO_DATA = frozenset({RRSIG, NSEC, NXNAME})

@@ -36,12 +36,11 @@ from graydns.model.answer import ANSWER, AUTHORITY, Answer
 from graydns.model.errors import UpstreamError
 from graydns.model.name import ROOT, suffixes, to_text
 from graydns.model.proof import EdeCode, Security, Signer
+from graydns.model.rrtype import CNAME, DNSKEY, DS, NSEC, NSEC3
 from graydns.wire.header import QUESTION
 from graydns.wire.rrsig import after
 
 T = TypeVar("T")
-
-CNAME, SOA, DS, NSEC, DNSKEY, NSEC3 = 5, 6, 43, 47, 48, 50
 
 DENIALS = (NSEC, NSEC3)
 

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 from attrs import field, frozen
 from dns.rdatatype import RdataType
 
-from graydns.dnssec.bitmap import CNAME, DS, NS, NSEC, NXNAME, RRSIG, Bitmap
+from graydns.dnssec.bitmap import Bitmap
 from graydns.dnssec.budget import Budget
 from graydns.dnssec.evidence import Evidence
 from graydns.dnssec.nsec import NsecEvidence
@@ -23,6 +23,7 @@ from graydns.dnssec.nsec3 import MOST_ITERATIONS, Nsec3Evidence
 from graydns.dnssec.records import RRset
 from graydns.model.name import ROOT, is_within, labels, parent, suffixes, to_text
 from graydns.model.proof import EdeCode
+from graydns.model.rrtype import CNAME, DS, NS, NSEC, NXNAME, RRSIG
 
 T = TypeVar("T")
 

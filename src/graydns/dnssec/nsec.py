@@ -13,11 +13,12 @@ from attrs import field, frozen
 from dns.rdataclass import IN
 from dns.rdatatype import NSEC
 
-from graydns.dnssec.bitmap import DNAME, NS, Bitmap
+from graydns.dnssec.bitmap import Bitmap
 from graydns.dnssec.evidence import REMEMBERED, Absence, Gap
 from graydns.dnssec.order import Key, ancestor, between, key, shared
 from graydns.dnssec.records import RRset
 from graydns.model.name import is_within
+from graydns.model.rrtype import DNAME, NS
 
 _GAP = Gap(opt_out=False)
 

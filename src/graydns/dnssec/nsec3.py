@@ -15,12 +15,13 @@ from attrs import field, frozen
 from dns.rdataclass import IN
 from dns.rdatatype import NSEC3
 
-from graydns.dnssec.bitmap import DNAME, NS, Bitmap
+from graydns.dnssec.bitmap import Bitmap
 from graydns.dnssec.budget import Budget
 from graydns.dnssec.evidence import REMEMBERED, Absence, Gap
 from graydns.dnssec.order import between
 from graydns.dnssec.records import RRset
 from graydns.model.name import parent, suffixes
+from graydns.model.rrtype import DNAME, NS
 
 #: The only hash algorithm (RFC 5155 section 11), and the octets it gives.
 SHA1, SIZE = 1, 20

@@ -10,11 +10,10 @@ import dns.rdata
 from dns.rdataclass import RdataClass
 from dns.rdatatype import RdataType
 
+from graydns.model.rrtype import RRSIG
 from graydns.wire import rrsig
 from graydns.wire.header import START
 from graydns.wire.walk import Malformed, Names, records
-
-RRSIG = 46
 
 #: Where the names lie in rdata of types whose names are lowered (RFC 4034 section 6.2) and may be compressed (RFC 3597
 #: section 4): octets before them, how many there are, octets after them. NS, MD, MF, CNAME, SOA, MB, MG, MR, PTR,

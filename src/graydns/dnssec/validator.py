@@ -15,7 +15,7 @@ from functools import partial
 from attrs import define, evolve, field, frozen
 
 from graydns.dnssec.budget import Exceeded
-from graydns.dnssec.chain import CNAME, DENIALS, DS, SOA, Proofs, Walk, read_answer
+from graydns.dnssec.chain import DENIALS, Proofs, Walk, read_answer
 from graydns.dnssec.denial import Denial, Kind, Outcome
 from graydns.dnssec.records import Place, RRset
 from graydns.dnssec.signature import Failed, Verified
@@ -23,9 +23,8 @@ from graydns.dnssec.zones import Zone
 from graydns.model.answer import ANSWER, AUTHORITY, Answer
 from graydns.model.name import is_within, parent
 from graydns.model.proof import EdeCode, Proof, Security
-
-DNAME, RRSIG, ANY = 39, 46, 255
-NXDOMAIN = 3
+from graydns.model.rcode import NXDOMAIN
+from graydns.model.rrtype import ANY, CNAME, DNAME, DS, RRSIG, SOA
 
 #: Signers that are claimed for one RRset and whose zones are looked for, before the zone of the RRset itself is.
 MOST_SIGNERS = 2

@@ -33,13 +33,13 @@ from graydns.model.decision import Decision
 from graydns.model.errors import Unanswerable
 from graydns.model.observe import Anomalies, Trace, Tracer
 from graydns.model.query import UDP, Client, Query, Subnet
+from graydns.model.rrtype import IN
 from graydns.wire import tsig
 from graydns.wire.parse import parse
 
 #: Octets of body past which an answer stays out of the hot table.
 LARGEST = 4096
 
-IN = 1
 _NOTAUTH = 9
 
 _SCOPES = tuple(bytes((scope,)) for scope in range(129))

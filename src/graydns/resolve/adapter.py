@@ -32,13 +32,12 @@ from graydns.model.answer import ADDITIONAL, ANSWER, AUTHORITY, Answer
 from graydns.model.errors import ResolveError, Unanswerable, UpstreamError
 from graydns.model.name import labels
 from graydns.model.query import Client, Query
+from graydns.model.rcode import NOERROR, NOTIMP, NXDOMAIN, REFUSED
 from graydns.resolve.link import Resolver
 from graydns.wire.body import RRset, build
-from graydns.wire.header import HEADER, NOTIMP, QUESTION, RD
+from graydns.wire.header import HEADER, QUESTION, RD
 from graydns.wire.parse import parse
 from graydns.wire.render import render
-
-NOERROR, NXDOMAIN, REFUSED = 0, 3, 5
 
 #: Info codes of RFC 8914.
 NOT_AUTHORITATIVE, NO_REACHABLE_AUTHORITY, NETWORK_ERROR = 20, 22, 23

@@ -14,13 +14,12 @@ from graydns.model.catalog import View
 from graydns.model.decision import Decision
 from graydns.model.errors import NotYetKnown, ResolveError
 from graydns.model.query import Query
+from graydns.model.rcode import NOERROR, NXDOMAIN
 from graydns.resolve.learning import Learning
 from graydns.resolve.link import Resolver
 from graydns.snapshot.snapshot import Snapshot
 from graydns.wire.body import aged
 from graydns.wire.view import rrsets
-
-NOERROR, NXDOMAIN = 0, 3
 
 
 @frozen

@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from graydns.model.answer import Answer, Ede
 from graydns.model.errors import Overloaded, ResolveError
 from graydns.model.query import Query
+from graydns.model.rcode import NXDOMAIN
 from graydns.resolve.key import Key
 from graydns.resolve.link import Resolver
 from graydns.resolve.rawcache import LAST_PART
@@ -37,8 +38,6 @@ MOST_REFRESHES = 1000
 
 #: Info codes of RFC 8914.
 STALE_ANSWER, STALE_NXDOMAIN = 3, 19
-
-NXDOMAIN = 3
 
 _log = Logger()
 

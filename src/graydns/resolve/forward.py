@@ -10,9 +10,8 @@ from attrs import field, frozen
 from graydns.model.answer import Answer
 from graydns.model.errors import ResolveError
 from graydns.model.query import Query
+from graydns.model.rcode import REFUSED
 from graydns.upstream.group import UpstreamGroup
-
-REFUSED = 5
 
 #: Info code of RFC 8914.
 NOT_AUTHORITATIVE = 20

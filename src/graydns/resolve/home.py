@@ -12,14 +12,13 @@ from graydns.model.answer import ANSWER, Answer
 from graydns.model.decision import Decision
 from graydns.model.proof import Security
 from graydns.model.query import Query
+from graydns.model.rrtype import ANY, CNAME, NSEC, RRSIG
 from graydns.snapshot.snapshot import Snapshot
 from graydns.wire.body import RRset, aged, build, rdtype_of
 from graydns.wire.view import rrsets
 
-CNAME = 5
-
 #: Who asks for these of a name wants to know of the alias itself: it is not followed.
-_NOT_FOLLOWED = (CNAME, 46, 47, 255)
+_NOT_FOLLOWED = (CNAME, RRSIG, NSEC, ANY)
 
 
 def brought_home(snapshot: Snapshot, query: Query, answer: Answer, now: float) -> Answer:

@@ -13,9 +13,8 @@ from graydns.model.errors import ResolveError
 from graydns.model.observe import QueryObserver
 from graydns.model.proof import Security
 from graydns.model.query import Query
+from graydns.model.rcode import SERVFAIL
 from graydns.resolve.link import Resolver
-
-SERVFAIL = 2
 
 _log = Logger()
 

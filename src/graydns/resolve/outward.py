@@ -14,14 +14,13 @@ from graydns.model.answer import ANSWER, Answer, Ede
 from graydns.model.decision import Block, Decision, Kind
 from graydns.model.errors import NotYetKnown
 from graydns.model.query import Query
+from graydns.model.rcode import NOERROR, NXDOMAIN, REFUSED
+from graydns.model.rrtype import CNAME, IN
 from graydns.resolve.home import brought_home
 from graydns.resolve.learning import Learning
 from graydns.resolve.link import Resolver
 from graydns.snapshot.snapshot import Snapshot
 from graydns.wire.body import RRset, build, capped
-
-CLASS_IN, CNAME = 1, 5
-NOERROR, NXDOMAIN, REFUSED = 0, 3, 5
 
 #: TKEY, TSIG, IXFR, AXFR, MAILB, MAILA: questions between two servers, not ones to pass on (RFC 5936, 2930).
 HOP_BY_HOP = range(249, 255)
@@ -89,7 +88,7 @@ def _by_rule(decision: Decision, query: Query) -> Answer | None:
         rdtype = query.qtype if query.qtype in decision.records else CNAME
         rdatas = decision.records.get(rdtype, ())
         ttl = 0 if decision.private else decision.ttl
-        rrsets = [RRset(ANSWER, query.qname, rdtype, CLASS_IN, ttl, rdatas)] if rdatas else []
+        rrsets = [RRset(ANSWER, query.qname, rdtype, IN, ttl, rdatas)] if rdatas else []
         body, spans = build(query.qname, rrsets)
         scope = None if rdatas else 0
         return Answer(body=body, spans=spans, ttl=ttl, scope=scope, origin=decision.origin, why=decision.why)

@@ -7,11 +7,10 @@ from attrs import field, frozen
 from graydns.model.answer import Answer
 from graydns.model.decision import Kind
 from graydns.model.query import Query
+from graydns.model.rrtype import IN
 from graydns.resolve.link import Resolver
 from graydns.resolve.outward import EDE_NOT_SUPPORTED, refused
 from graydns.snapshot.snapshot import Snapshot
-
-IN = 1
 
 
 @frozen

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from graydns.model.answer import Answer
 from graydns.model.query import Query
+from graydns.model.rrtype import ANY, RRSIG
 from graydns.wire import rrsig
 from graydns.wire.header import HEADER
 from graydns.wire.walk import records
-
-RRSIG, ANY = 46, 255
 
 
 def signed_for(query: Query, answer: Answer, wall: float) -> float | None:

@@ -26,6 +26,7 @@ from graydns.model.errors import ResolveError, UpstreamError
 from graydns.model.name import to_text
 from graydns.model.proof import EdeCode, Proof, Security
 from graydns.model.query import Edns, Query
+from graydns.model.rrtype import IN
 from graydns.resolve.failures import Failures
 from graydns.resolve.flight import Flight
 from graydns.resolve.key import Key
@@ -38,7 +39,6 @@ from graydns.wire.header import QUESTION
 
 T = TypeVar("T")
 
-IN = 1
 
 #: Who waited so often for somebody that gave up finds out for himself; else many would wait in line, and each failure
 #: would wake all who are left.

@@ -11,10 +11,8 @@ from graydns.dnssec.validator import Verdict
 from graydns.model.answer import AUTHORITY, Answer, Ede, Span
 from graydns.model.proof import Security
 from graydns.model.query import Query
+from graydns.model.rrtype import ANY, NSEC, NSEC3, RRSIG
 from graydns.wire import body as wire
-from graydns.wire.header import ANY
-
-RRSIG, NSEC, NSEC3 = 46, 47, 50
 
 #: What those get only who ask for DNSSEC records, or for the very type.
 _PROOFS = (RRSIG, NSEC, NSEC3)

@@ -8,10 +8,10 @@ from attrs import evolve, field, frozen
 
 from graydns.authority.additional import hosts
 from graydns.authority.consul.zone import ConsulDomain, consul_zone
-from graydns.authority.rrtype import AAAA, NS, A
 from graydns.authority.zone import Zone, Zones
 from graydns.model.name import ROOT, is_within, parent, to_text
 from graydns.model.query import DEFAULT_TENANT
+from graydns.model.rrtype import AAAA, NS, A
 from graydns.snapshot.snapshot import Snapshot
 
 #: Names that one warning lists.

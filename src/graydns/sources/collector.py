@@ -13,9 +13,9 @@ import dns.rdatatype
 import dns.transaction
 
 from graydns.authority.rows import Stored, pack, rrsets, single
-from graydns.authority.rrtype import CNAME, DNAME, DNSKEY, NS, NSEC, RRSIG, SOA
 from graydns.model.errors import Fault
 from graydns.model.name import to_text
+from graydns.model.rrtype import CNAME, DNAME, DNSKEY, NS, NSEC, RRSIG, SOA
 from graydns.sources.lines import Lines, Place
 
 #: Seconds (RFC 2181 section 8).

@@ -12,12 +12,12 @@ from dns.rdtypes.svcbbase import ParamKey, SVCBBase
 
 from graydns.authority.additional import hosts
 from graydns.authority.rows import Node, unpack
-from graydns.authority.rrtype import AAAA, CNAME, DNAME, DNSKEY, HTTPS, NS, OWNED, SOA, SVCB, A
 from graydns.authority.search import Cut, Renamed, search
 from graydns.authority.zone import Zone
 from graydns.model.errors import Fault
 from graydns.model.name import is_within, parent, suffixes, to_text
 from graydns.model.policy import Service
+from graydns.model.rrtype import AAAA, CNAME, DNAME, DNSKEY, HTTPS, NS, OWNED, SOA, SVCB, A
 from graydns.sources.collector import Collector
 from graydns.sources.lines import Place
 

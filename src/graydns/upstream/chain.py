@@ -7,11 +7,9 @@ from typing import NamedTuple
 
 from graydns.model.name import suffixes
 from graydns.model.query import Query
-from graydns.upstream.reply import RRSIG, Reply, Unbelievable
-from graydns.wire.header import ANY
+from graydns.model.rrtype import ANY, CNAME, DNAME, RRSIG
+from graydns.upstream.reply import Reply, Unbelievable
 from graydns.wire.walk import Record
-
-CNAME, DNAME = 5, 39
 
 #: Aliases followed in one answer.
 LONGEST = 16

@@ -8,11 +8,10 @@ import dns.rdtypes.ANY.SOA
 
 from graydns.model.name import is_within
 from graydns.model.query import Query
+from graydns.model.rrtype import NSEC, NSEC3, RRSIG, SOA
 from graydns.upstream.chain import Chain, covered
-from graydns.upstream.reply import RRSIG, Reply, Unbelievable
+from graydns.upstream.reply import Reply, Unbelievable
 from graydns.wire.walk import Record
-
-SOA, NSEC, NSEC3 = 6, 47, 50
 
 #: Records of an authority section past which a reply is refused. An answer needs an SOA and three NSEC3, each with a
 #: signature by each algorithm, and as much again for each alias from a wildcard.

@@ -14,14 +14,12 @@ from dns.rdatatype import RdataType
 from graydns.model.answer import ADDITIONAL
 from graydns.model.errors import GraydnsError
 from graydns.model.name import ROOT
+from graydns.model.rrtype import AAAA, IN, OPT, RRSIG, A
 from graydns.upstream.request import Request
 from graydns.wire import rrsig
 from graydns.wire.edns import OPTION_SIZE
-from graydns.wire.header import HEADER, OPT, START
+from graydns.wire.header import HEADER, START
 from graydns.wire.walk import Malformed, Names, Record, records
-
-IN = 1
-A, AAAA, RRSIG = 1, 28, 46
 
 #: Octets that an address has, by type; in class IN such rdata are whole if they have just that.
 _ADDRESS_SIZES = {A: 4, AAAA: 16}

@@ -7,15 +7,14 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from graydns.model.query import Query, Subnet
+from graydns.model.rcode import BADVERS, FORMERR, REFUSED
 from graydns.upstream.group import UpstreamGroup
 from graydns.wire import edns
 from graydns.wire.ask import ask
-from graydns.wire.header import CD, FORMERR, HEADER, RD
+from graydns.wire.header import CD, HEADER, RD
 
 #: Bits of a client's address that are passed on at most, by octets of the address (RFC 7871 section 11.1).
 MOST_BITS = {4: 24, 16: 56}
-
-REFUSED, BADVERS = 5, 16
 
 _SUBNET = struct.Struct("!HBB")
 

@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from graydns.model.answer import AUTHORITY, Answer, Span
+from graydns.model.rcode import NXDOMAIN
 from graydns.upstream.chain import covered, follow
 from graydns.upstream.denial import believe, negative_ttl
 from graydns.upstream.reply import Reply, Unbelievable
@@ -25,8 +26,6 @@ from graydns.upstream.request import Form, Request
 from graydns.upstream.told import scope_of
 from graydns.wire.body import RRset, build
 from graydns.wire.walk import Record
-
-NOERROR, NXDOMAIN = 0, 3
 
 #: A TTL with the highest bit set counts as 0 (RFC 2181 section 8).
 LARGEST_TTL = 0x7FFFFFFF

@@ -8,9 +8,8 @@ from attrs import field, frozen
 
 from graydns.model.name import parent, suffixes
 from graydns.model.query import Query
+from graydns.model.rrtype import DS
 from graydns.upstream.group import UpstreamGroup
-
-DS = 43
 
 
 @frozen(eq=False)

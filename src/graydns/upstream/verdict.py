@@ -5,10 +5,11 @@ from __future__ import annotations
 from attrs import frozen
 
 from graydns.model.answer import Answer
+from graydns.model.rcode import NOERROR, NXDOMAIN
 from graydns.upstream.direct import direct
 from graydns.upstream.reply import Unbelievable, read
 from graydns.upstream.request import Form, Request
-from graydns.upstream.scrub import NOERROR, NXDOMAIN, scrub
+from graydns.upstream.scrub import scrub
 
 _RCODES = {1: "FORMERR", 2: "SERVFAIL", 4: "NOTIMP", 5: "REFUSED", 9: "NOTAUTH", 16: "BADVERS"}
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from graydns.model.errors import GraydnsError
 from graydns.model.query import Edns, Subnet
-from graydns.wire.header import OPT
+from graydns.model.rrtype import OPT
 from graydns.wire.walk import Malformed
 
 NSID = 3  # RFC 5001

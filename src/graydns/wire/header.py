@@ -1,4 +1,4 @@
-"""The fixed parts of a message: header fields, flags, and the few codes the codec must know (RFC 1035 section 4.1)."""
+"""The fixed parts of a message: header fields and flags (RFC 1035 section 4.1)."""
 
 from __future__ import annotations
 
@@ -24,12 +24,6 @@ RD = 0x0100
 RA = 0x0080
 AD = 0x0020  # RFC 4035 section 3.2.3
 CD = 0x0010  # RFC 4035 section 3.2.2
-
-FORMERR, SERVFAIL, NOTIMP, NOTAUTH = 1, 2, 4, 9
-BADVERS = 16  # RFC 6891 section 6.1.3
-
-OPT, TSIG = 41, 250
-ANY = 255
 
 #: The largest encoded name, in octets (RFC 1035 section 3.1).
 LONGEST_NAME = 255

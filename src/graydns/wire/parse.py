@@ -8,24 +8,11 @@ from graydns.model.answer import ADDITIONAL
 from graydns.model.errors import Unanswerable
 from graydns.model.name import ROOT
 from graydns.model.query import UDP, Client, Edns, Query
+from graydns.model.rcode import BADVERS, FORMERR, NOTIMP
+from graydns.model.rrtype import ANY, OPT, TSIG
 from graydns.wire import edns
 from graydns.wire.edns import RECORD, BadVersion
-from graydns.wire.header import (
-    AD,
-    ANY,
-    BADVERS,
-    CD,
-    FORMERR,
-    HEADER,
-    NOTIMP,
-    OPCODE,
-    OPT,
-    QR,
-    QUESTION,
-    RD,
-    START,
-    TSIG,
-)
+from graydns.wire.header import AD, CD, HEADER, OPCODE, QR, QUESTION, RD, START
 from graydns.wire.reject import question_end, reply
 from graydns.wire.walk import Malformed, Record, records
 

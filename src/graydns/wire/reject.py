@@ -10,8 +10,9 @@ from contextlib import suppress
 
 from graydns.model.answer import ADDITIONAL
 from graydns.model.name import ROOT
+from graydns.model.rrtype import OPT
 from graydns.wire import edns
-from graydns.wire.header import CD, HEADER, LONGEST_NAME, OPCODE, OPT, QR, QUESTION, RD, START
+from graydns.wire.header import CD, HEADER, LONGEST_NAME, OPCODE, QR, QUESTION, RD, START
 from graydns.wire.walk import Malformed, Names, records
 
 

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from graydns.model.answer import Answer, Ede
 from graydns.model.proof import Security
 from graydns.model.query import Query
+from graydns.model.rcode import SERVFAIL
 from graydns.wire import edns
 from graydns.wire.body import aged
-from graydns.wire.header import AA, AD, CD, HEADER, QR, RA, RD, SERVFAIL, TC
+from graydns.wire.header import AA, AD, CD, HEADER, QR, RA, RD, TC
 
 
 def render(

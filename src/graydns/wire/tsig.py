@@ -8,8 +8,10 @@ import dns.rdataclass
 import dns.rdatatype
 
 from graydns.model.query import Query
+from graydns.model.rcode import FORMERR, NOTAUTH
+from graydns.model.rrtype import ANY, TSIG
 from graydns.wire import edns
-from graydns.wire.header import ANY, CD, FIXED, FORMERR, HEADER, NOTAUTH, QR, RD, TSIG
+from graydns.wire.header import CD, FIXED, HEADER, QR, RD
 from graydns.wire.reject import reply
 from graydns.wire.walk import Names
 

@@ -7,9 +7,9 @@ from struct import Struct
 from typing import NamedTuple
 
 from graydns.authority.consul.place import spelled
-from graydns.authority.rrtype import CNAME
 from graydns.model.catalog import Instance
 from graydns.model.host import reached
+from graydns.model.rrtype import CNAME
 
 #: What every SRV record of Consul's has for a priority.
 PRIORITY = 1

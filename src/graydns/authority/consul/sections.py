@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 
 from graydns.authority.consul.entry import Entry
 from graydns.authority.rows import Stored
-from graydns.authority.rrtype import AAAA, CNAME, IN, SRV, A
 from graydns.model.answer import ADDITIONAL
+from graydns.model.rrtype import AAAA, CNAME, IN, SRV, A
 from graydns.wire.body import OVERHEAD, ROOM, RRset, fitting
 
 

@@ -11,10 +11,9 @@ from graydns.authority.consul.entry import Entry, entry, texts
 from graydns.authority.consul.place import Elsewhere, Empty, OfAddress, OfNode, OfService, place
 from graydns.authority.consul.sections import addresses, services, targets
 from graydns.authority.rows import Stored, pack
-from graydns.authority.rrtype import AAAA, ANY, CNAME, NS, SOA, SRV, TXT, A
 from graydns.authority.search import search
-from graydns.authority.step import NOERROR, NXDOMAIN, Asked, Step, negative, placed, records
-from graydns.authority.verdict import NOT_AUTHORITATIVE, REFUSED
+from graydns.authority.step import Asked, Step, negative, placed, records
+from graydns.authority.verdict import NOT_AUTHORITATIVE
 from graydns.authority.zone import Zone, build
 from graydns.model.answer import Ede
 from graydns.model.catalog import Catalog, Choice, Selection, ServiceView
@@ -22,6 +21,8 @@ from graydns.model.decision import Decision
 from graydns.model.errors import NotYetKnown
 from graydns.model.host import reached
 from graydns.model.name import is_within
+from graydns.model.rcode import NOERROR, NXDOMAIN, REFUSED
+from graydns.model.rrtype import AAAA, ANY, CNAME, NS, SOA, SRV, TXT, A
 from graydns.steps import run
 
 #: RFC 8914 section 4.22.

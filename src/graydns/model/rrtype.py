@@ -1,4 +1,4 @@
-"""The record types that the lookup treats specially, as plain integers."""
+"""Types of records that are treated specially somewhere, and the class of them all, as plain integers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,17 @@ DS = int(RdataType.DS)
 RRSIG = int(RdataType.RRSIG)
 NSEC = int(RdataType.NSEC)
 DNSKEY = int(RdataType.DNSKEY)
+NSEC3 = int(RdataType.NSEC3)
 SVCB = int(RdataType.SVCB)
 HTTPS = int(RdataType.HTTPS)
+OPT = int(RdataType.OPT)
+TSIG = int(RdataType.TSIG)
 IXFR = int(RdataType.IXFR)
 AXFR = int(RdataType.AXFR)
 ANY = int(RdataType.ANY)
+
+#: Of a name that is not there, in the bitmap of an NSEC (RFC 9824).
+NXNAME = 128
 
 #: The class that every zone of ours has.
 IN = 1
