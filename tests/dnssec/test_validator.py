@@ -382,6 +382,14 @@ class TestAbsence:
         told = answer("nope.plain.test.", (), [rrset("plain.test. SOA a. b. 1 2 3 4 5")], rcode=3)
         assert judge(world(), "nope.plain.test.", "A", told).proof.security is Security.INSECURE
 
+    @pytest.mark.parametrize("rcode", [0, 3])
+    def test_hashes_of_the_parent_that_are_not_computed_prove_nothing(self, rcode: int) -> None:
+        """Of a name in a child that is secure: there no hash is too dear."""
+        dear = signed(TEST, soa(TEST), f"{'0' * 32}.test. NSEC3 1 0 200 - {'1' * 32} A RRSIG")
+        told = answer("www.shop.test.", (), dear, rcode=rcode)
+        upstream = world()
+        assert judge(upstream, "www.shop.test.", "A", told).proof.security is Security.BOGUS
+
     def test_the_parent_has_no_say_about_what_is_below_a_cut(self) -> None:
         """The NSEC of the delegation itself denies nothing of the child."""
         proof = signed(TEST, soa(TEST), "shop.test. NSEC zzz.test. NS DS RRSIG NSEC")

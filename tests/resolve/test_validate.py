@@ -275,7 +275,7 @@ class TestWhatComesToNothing:
             linked.ask(asked("www.shop.test"))
         told = failed(caught.value)
         assert (told.rcode, told.edes) == (error.rcode, (Ede(error.ede, caught.value.text),))
-        assert told.proof == Proof(Security.INDETERMINATE, reason=caught.value.text)
+        assert told.proof == Proof(Security.INDETERMINATE, reason=caught.value.text, ede=error.ede)
         assert error.text in caught.value.text
         assert error.proof is None
 
@@ -287,7 +287,9 @@ class TestWhatComesToNothing:
         linked.link.workers.waiting = MOST
         with pytest.raises(Overloaded) as caught:
             linked.ask(asked("www.shop.test"))
-        assert caught.value.proof == Proof(Security.INDETERMINATE, reason="too many signatures wait to be checked")
+        assert caught.value.proof == Proof(
+            Security.INDETERMINATE, reason="too many signatures wait to be checked", ede=0
+        )
 
     def test_with_cd_it_is_as_it_is(self) -> None:
         """Nothing was to be judged."""

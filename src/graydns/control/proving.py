@@ -68,7 +68,7 @@ async def _judge(validate: Validate, asked: Query, steps: list[Step], cd: bool) 
     except Overloaded as error:
         raise ControlError(str(error)) from None
     except ResolveError as error:
-        return Proof(Security.INDETERMINATE, reason=error.text), records
+        return Proof(Security.INDETERMINATE, reason=error.text, ede=error.ede), records
     return verdict.proof, records
 
 

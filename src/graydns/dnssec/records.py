@@ -13,32 +13,8 @@ from dns.rdatatype import RdataType
 from graydns.model.rrtype import RRSIG
 from graydns.wire import rrsig
 from graydns.wire.header import START
+from graydns.wire.layout import NAMES, plain
 from graydns.wire.walk import Malformed, Names, records
-
-#: Where the names lie in rdata of types whose names are lowered (RFC 4034 section 6.2) and may be compressed (RFC 3597
-#: section 4): octets before them, how many there are, octets after them. NS, MD, MF, CNAME, SOA, MB, MG, MR, PTR,
-#: MINFO, MX, RP, AFSDB, RT, PX, SRV, KX, DNAME. Every other type but NAPTR is signed as it is, NSEC included (RFC 6840
-#: section 5.1).
-_NAMES = {
-    2: (0, 1, 0),
-    3: (0, 1, 0),
-    4: (0, 1, 0),
-    5: (0, 1, 0),
-    6: (0, 2, 20),
-    7: (0, 1, 0),
-    8: (0, 1, 0),
-    9: (0, 1, 0),
-    12: (0, 1, 0),
-    14: (0, 2, 0),
-    15: (2, 1, 0),
-    17: (0, 2, 0),
-    18: (2, 1, 0),
-    21: (2, 1, 0),
-    26: (2, 2, 0),
-    33: (6, 1, 0),
-    36: (2, 1, 0),
-    39: (0, 1, 0),
-}
 
 #: Has strings before its name.
 _NAPTR = 35
@@ -102,10 +78,10 @@ def read(
     message. Raises Malformed.
     """
     message = b"".join((bytes(START), qname, bytes(question_size - len(qname)), body))
-    names: Names | None = None
+    names = Names(message)
     found: dict[tuple[int, bytes, int, int], tuple[list[bytes], list[int]]] = {}
     signatures: dict[tuple[int, bytes, int, int], list[Signature]] = {}
-    for section, owner, rdtype, rdclass, ttl, _, at, end, _ in records(message, START + question_size, counts):
+    for section, owner, rdtype, rdclass, ttl, _, at, end, _ in records(message, START + question_size, counts, names):
         if ttl > _LARGEST_TTL:
             ttl = 0
         if rdtype == RRSIG:
@@ -114,9 +90,8 @@ def read(
             if qtype != RRSIG or section:
                 continue
             rdata = signature.signed + signature.octets
-        elif rdtype in _NAMES:
-            names = names or Names(message)
-            rdata = _with_names(message, names, rdtype, at, end)
+        elif rdtype in NAMES:
+            rdata = plain(message, names, rdtype, at, end)
         elif rdtype == _NAPTR:
             rdata = _naptr(message, rdclass, at, end)
         else:
@@ -154,20 +129,6 @@ def _signature(message: bytes, at: int, end: int, ttl: int) -> Signature:
     covered, algorithm, labels, original_ttl, expiration, inception, tag = rrsig.FIXED.unpack_from(message, at)
     octets, signed = message[past:end], message[at : at + rrsig.FIXED.size] + signer
     return Signature(covered, algorithm, labels, original_ttl, expiration, inception, tag, signer, octets, signed, ttl)
-
-
-def _with_names(message: bytes, names: Names, rdtype: int, at: int, end: int) -> bytes:
-    """``message[at:end]`` with its names decompressed and lowered."""
-    before, count, after = _NAMES[rdtype]
-    parts = [message[at : at + before]]
-    at += before
-    for _ in range(count):
-        name, at = names.read(at)
-        parts.append(name)
-    if at + after != end:
-        raise Malformed(f"rdata of type {rdtype} is too long or too short")
-    parts.append(message[at:end])
-    return b"".join(parts)
 
 
 def _naptr(message: bytes, rdclass: int, at: int, end: int) -> bytes:

@@ -25,6 +25,7 @@ from graydns.model.name import is_within, parent
 from graydns.model.proof import EdeCode, Proof, Security
 from graydns.model.rcode import NXDOMAIN
 from graydns.model.rrtype import ANY, CNAME, DNAME, DS, RRSIG, SOA
+from graydns.wire.walk import Malformed
 
 #: Signers that are claimed for one RRset and whose zones are looked for, before the zone of the RRset itself is.
 MOST_SIGNERS = 2
@@ -51,11 +52,14 @@ async def validate(walk: Walk, qname: bytes, qtype: int, answer: Answer) -> Verd
 
     *answer* does not contradict itself (``upstream.scrub``): what is NXDOMAIN has no records of the type.
     """
-    rrsets = read_answer(qname, answer, qtype)
+    try:
+        rrsets = read_answer(qname, answer, qtype)
+    except Malformed as error:
+        return Verdict(Proof(Security.BOGUS, reason=str(error), ede=EdeCode.BOGUS), (), {})
     judge = _Judge(walk, qtype, answer.rcode, rrsets)
     try:
         await judge.judge(qname)
-    except Exceeded as error:
+    except (Exceeded, Malformed) as error:
         judge.take(Proof(Security.BOGUS, reason=str(error), ede=EdeCode.BOGUS))
     return Verdict(judge.proof, rrsets, judge.ttls)
 
@@ -90,7 +94,7 @@ class _Judge:
                 break
             seen.add(name)
         if not self._is_there(name, answers):
-            await self._judge_absence(name)
+            await self._judge_absence(name, is_aliased=name != qname)
 
     def _maker_of(self, alias: RRset, answers: Mapping[tuple[bytes, int], RRset]) -> RRset | None:
         """The DNAME above *alias* that makes it of its owner (RFC 6672 section 5.3.1), one that is signed and has a say
@@ -148,8 +152,8 @@ class _Judge:
         self._walk.note(rrset.owner, rrset.rdtype, Security.SECURE, "signed", found.signer)
         self._count(rrset, found)
 
-    async def _judge_absence(self, name: bytes) -> None:
-        """There is nothing of the type at *name*."""
+    async def _judge_absence(self, name: bytes, *, is_aliased: bool) -> None:
+        """There is nothing of the type at *name*, the end of a chain where *is_aliased*."""
         inside = parent(name) if self._qtype == DS else name
         denials = [each for each in self._rrsets if each.section == AUTHORITY and each.rdtype in (SOA, *DENIALS)]
         signers = _signers(denials, inside, self._walk.floor(inside))
@@ -161,10 +165,18 @@ class _Judge:
             if signer in (None, zone.name):
                 proofs = await self._proofs_of(zone)
                 outcome = await self._walk.proven(proofs.denial, partial(self._absence, proofs.denial, name))
-                if signer is not None and outcome.kind is Kind.UNPROVEN and proofs.failed is None:
-                    continue  # what it signed may be about an alias on the way here
+                if signer is not None and self._may_be_anothers(outcome, proofs, is_aliased):
+                    continue
                 await self._deny(zone, name, outcome, proofs)
                 return
+
+    @staticmethod
+    def _may_be_anothers(outcome: Outcome, proofs: Proofs, is_aliased: bool) -> bool:
+        """Whether the name may be in a zone further down, whose word it is then: what is signed here may be about an
+        alias on the way, and hashes that are not computed prove nothing of any name."""
+        if outcome.kind is Kind.UNPROVEN:
+            return is_aliased and proofs.failed is None
+        return outcome.ede is EdeCode.ITERATIONS
 
     def _absence(self, denial: Denial, name: bytes) -> Outcome:
         """Whether *denial* proves what the answer says of *name*."""

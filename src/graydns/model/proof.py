@@ -49,14 +49,15 @@ class Signer:
 
 @frozen
 class Proof:
-    """*signer*: None where no signature was involved. *reason* and *ede*: where the answer is not secure. *until*: Unix
-    seconds at which the first of the signatures that it rests on expires, None without any. *since*: when the answer
-    came, or the failure, that was judged (monotonic seconds), None = just now; however its TTLs run since."""
+    """*signer*: None where no signature was involved. *reason* and *ede* (RFC 8914): where the answer is not secure.
+    *until*: Unix seconds at which the first of the signatures that it rests on expires, None without any. *since*: when
+    the answer came, or the failure, that was judged (monotonic seconds), None = just now; however its TTLs run since.
+    """
 
     security: Security
     signer: Signer | None = None
     reason: str = ""
-    ede: EdeCode | None = None
+    ede: int | None = None
     until: int | None = None
     since: float | None = field(default=None, eq=False)
 

@@ -96,7 +96,8 @@ class Validate:
                 if self.policy.negatives() == negatives:
                     break  # else an operator has meanwhile said what to believe, and would be overruled
         except ResolveError as error:
-            raise evolve(error, proof=Proof(Security.INDETERMINATE, reason=error.text, since=error.since)) from None
+            unjudged = Proof(Security.INDETERMINATE, reason=error.text, ede=error.ede, since=error.since)
+            raise evolve(error, proof=unjudged) from None
         verdict = evolve(verdict, proof=evolve(verdict.proof, since=answer.stored))
         if verdict.proof.security is not Security.BOGUS:
             return validated(query, answer, verdict, self._lasts(answer, verdict.proof))

@@ -8,6 +8,7 @@ from typing import final
 import dns.exception
 import dns.rdata
 import dns.wire
+from dns.rdata import GenericRdata
 from dns.rdataclass import RdataClass
 from dns.rdatatype import RdataType
 
@@ -19,6 +20,7 @@ from graydns.upstream.request import Request
 from graydns.wire import rrsig
 from graydns.wire.edns import OPTION_SIZE
 from graydns.wire.header import HEADER, START
+from graydns.wire.layout import NAMES, plain
 from graydns.wire.walk import Malformed, Names, Record, records
 
 #: Octets that an address has, by type; in class IN such rdata are whole if they have just that.
@@ -94,6 +96,20 @@ class Reply:
             self._rdatas[at] = rdata
         return rdata
 
+    def octets(self, record: Record) -> bytes:
+        """The rdata of *record* without compression. Raises Unbelievable."""
+        rdata = self.rdata(record)
+        # dnspython does not know all types that have names.
+        if isinstance(rdata, GenericRdata) and record.rdtype in NAMES:
+            return self._plain(record)
+        return rdata.to_wire() or b""
+
+    def _plain(self, record: Record) -> bytes:
+        try:
+            return plain(self.data, self._names, record.rdtype, record.rdata_at, record.rdata_end)
+        except Malformed as error:
+            raise Unbelievable(str(error)) from error
+
     def signer(self, signature: Record) -> bytes:
         """The zone that made *signature*, an RRSIG, lowered. Raises Unbelievable."""
         at = signature.rdata_at
@@ -116,6 +132,8 @@ class Reply:
         size = _ADDRESS_SIZES.get(record.rdtype) if record.rdclass == IN else None
         if record.rdtype == RRSIG:
             self.signer(record)
+        elif record.rdtype in NAMES:
+            self._plain(record)
         elif size is None:
             self.rdata(record)
         elif record.rdata_end - record.rdata_at != size:

@@ -121,5 +121,5 @@ def _shape(spans: tuple[Span, ...]) -> tuple[Span, ...]:
 
 def _rrset(reply: Reply, group: _Set) -> RRset:
     first = group.records[0]
-    rdatas = tuple([reply.rdata(each).to_wire() or b"" for each in group.records])
+    rdatas = tuple([reply.octets(each) for each in group.records])
     return RRset(first.section, first.owner, first.rdtype, first.rdclass, group.ttl, rdatas)
