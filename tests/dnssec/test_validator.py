@@ -6,6 +6,7 @@ from copy import copy
 
 import dns.rrset
 import pytest
+from attrs import evolve
 
 from graydns.dnssec.anchors import Anchors, Negatives
 from graydns.dnssec.budget import Limits
@@ -126,6 +127,16 @@ def test_signers_that_are_made_up_hide_nothing() -> None:
     assert judge(world(), "www.shop.test.", "A", told).proof.security is Security.BOGUS
     told = answer("www.shop.test.", [rrset(WWW), *wrong, SHOP.signed(rrset(WWW))])
     assert judge(world(), "www.shop.test.", "A", told).proof.security is Security.SECURE
+
+
+def test_what_cannot_be_read_is_bogus() -> None:
+    """Whatever lets it come this far."""
+    told = answer("www.shop.test.", signed(SHOP, WWW))
+    assert judge(world(), "www.shop.test.", "A", evolve(told, body=told.body[:-1])).proof.security is Security.BOGUS
+    upstream = world()
+    keys = upstream.answers[from_text("shop.test."), 48]
+    upstream.answers[from_text("shop.test."), 48] = evolve(keys, body=keys.body[:-1])
+    assert judge(upstream, "www.shop.test.", "A", told).proof.security is Security.BOGUS
 
 
 def test_decoys_do_not_hide_who_signed() -> None:
