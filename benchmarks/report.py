@@ -70,7 +70,7 @@ def _ratio_row(comparison: Comparison, results: Mapping[str, Result]) -> tuple[s
     if one is None or other is None or one.refused or other.refused:
         return None
     value, at_most = ratio(one, other), comparison.at_most
-    target = f"≤ {at_most:.1f}" if at_most else ""
+    target = f"≤ {at_most}" if at_most else ""
     return f"{comparison.subject} / {comparison.other}", f"{value:.2f}", target, _verdict(value, at_most)
 
 

@@ -36,6 +36,13 @@ async def register(agent: ConsulServer, name: str, address: str) -> None:
     await in_thread(agent.must, "PUT", "/v1/agent/service/register", {"Name": name, "Address": address})
 
 
+async def register_checked(agent: ConsulServer, name: str) -> None:
+    """Have an instance of *name* with a check of the same id, which passes."""
+    check = {"CheckID": name, "TTL": "1h", "Status": "passing"}
+    body = {"Name": name, "Address": "192.0.2.1", "Check": check}
+    await in_thread(agent.must, "PUT", "/v1/agent/service/register", body)
+
+
 async def learnt(feed: Feed, name: str) -> list[str]:
     """The addresses of a service that is asked for."""
     await feed.learn(NotYetKnown("service", name))

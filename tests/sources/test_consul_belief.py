@@ -132,6 +132,12 @@ async def told(feed: Feed) -> None:
         await feed._allotting.shared.ask_now(kept)
 
 
+async def heard(feed: Feed) -> tuple[list[int], int]:
+    """What is answered once that is done, and how much of it is doubted."""
+    await told(feed)
+    return shown(feed), feed.figures().doubted
+
+
 @on_reactor
 async def test_a_part_that_is_withheld_stays() -> None:
     """Where Consul says for the first time that it does not show all, nothing is gone; what it adds or changes is
@@ -141,17 +147,13 @@ async def test_a_part_that_is_withheld_stays() -> None:
         await learnt(feed, "web")
         await until(lambda: is_settled(feed))
         consul.says([1, 4], "true")
-        await told(feed)
-        assert (shown(feed), feed.figures().doubted) == ([1, 2, 3, 4], 1)
+        assert await heard(feed) == ([1, 2, 3, 4], 1)
         consul.says([], "true")
-        await told(feed)
-        assert (shown(feed), feed.figures().doubted) == ([1, 2, 3, 4], 1)
+        assert await heard(feed) == ([1, 2, 3, 4], 1)
         consul.says([4], "false")
-        await told(feed)
-        assert (shown(feed), feed.figures().doubted) == ([4], 0)
+        assert await heard(feed) == ([4], 0)
         consul.says([], "true")
-        await told(feed)
-        assert (shown(feed), feed.figures().doubted) == ([4], 1)
+        assert await heard(feed) == ([4], 1)
 
 
 @on_reactor
@@ -170,11 +172,9 @@ async def test_where_a_part_is_always_withheld_the_rest_comes_and_goes() -> None
         consul.says([2, 3], "true")
         await told(feed)
         consul.says([3], "true")
-        await told(feed)
-        assert (shown(feed), feed.figures().doubted) == ([1, 3], 1)
+        assert await heard(feed) == ([1, 3], 1)
         consul.says([1, 3], "true")
-        await told(feed)
-        assert (shown(feed), feed.figures().doubted) == ([1, 3], 0)
+        assert await heard(feed) == ([1, 3], 0)
 
 
 @on_reactor
@@ -185,14 +185,11 @@ async def test_a_leader_that_disagrees_is_believed() -> None:
         await learnt(feed, "web")
         await until(lambda: is_settled(feed))
         consul.says([], leading=[1])
-        await told(feed)
-        assert (shown(feed), feed.figures().doubted) == ([1], 1)
+        assert await heard(feed) == ([1], 1)
         consul.says([1])
-        await told(feed)
-        assert (shown(feed), feed.figures().doubted) == ([1], 0)
+        assert await heard(feed) == ([1], 0)
         consul.says([])
-        await told(feed)
-        assert (shown(feed), feed.figures().doubted) == ([], 0)
+        assert await heard(feed) == ([], 0)
 
 
 @on_reactor
@@ -204,5 +201,4 @@ async def test_an_index_that_does_not_rise_takes_nothing() -> None:
         await until(lambda: is_settled(feed))
         consul.says([])
         consul.index -= 1
-        await told(feed)
-        assert (shown(feed), feed.figures().doubted) == ([1], 1)
+        assert await heard(feed) == ([1], 1)

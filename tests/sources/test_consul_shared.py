@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from graydns.model.errors import NotYetKnown, ResolveError
-from tests.sources.feeding import addresses, feeding, is_settled, learnt, reactor, register
+from tests.sources.feeding import addresses, feeding, is_settled, learnt, reactor, register, register_checked
 from tests.txconsul.running import in_thread, on_reactor, until
 from tools.consul import ConsulServer
 
@@ -32,9 +32,7 @@ async def test_checks_and_nodes_that_change_are_seen(agent: ConsulServer) -> Non
     """Only those that a check or node is about are asked for again, even where the list of services stays as it is."""
     async with feeding(agent.address, most=0) as feed:
         for name in ("web", "other"):
-            check = {"CheckID": name, "TTL": "1h", "Status": "passing"}
-            body = {"Name": name, "Address": "192.0.2.1", "Check": check}
-            await in_thread(agent.must, "PUT", "/v1/agent/service/register", body)
+            await register_checked(agent, name)
             await learnt(feed, name)
         await until(lambda: is_settled(feed))
         other = feed._kept["service", "other"]
@@ -110,9 +108,7 @@ async def test_checks_of_others_have_nobody_asked(agent: ConsulServer) -> None:
     """However often one fails and passes that nobody asks for, the members are left alone."""
     async with feeding(agent.address, most=0) as feed:
         for name in ("web", "other"):
-            check = {"CheckID": name, "TTL": "1h", "Status": "passing"}
-            body = {"Name": name, "Address": "192.0.2.1", "Check": check}
-            await in_thread(agent.must, "PUT", "/v1/agent/service/register", body)
+            await register_checked(agent, name)
         await learnt(feed, "web")
         await until(lambda: is_settled(feed))
         kept, checks = feed._kept["service", "web"], feed._allotting.shared._watches["health/state/any"]

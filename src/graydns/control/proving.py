@@ -64,7 +64,7 @@ async def _judge(validate: Validate, asked: Query, steps: list[Step], cd: bool) 
         if cd:
             message = view(asked.question, answer)
             records = [line for rrset in (*message.answer, *message.authority) for line in rrset.to_text().split("\n")]
-        verdict = await validate.judge(asked, answer, Zones(), steps)
+        verdict = await validate.judge(asked, answer, Zones(), validate.policy.negatives(), steps)
     except Overloaded as error:
         raise ControlError(str(error)) from None
     except ResolveError as error:

@@ -92,7 +92,7 @@ class Validate:
             await self.pace.pause()
             while True:
                 negatives = self.policy.negatives()
-                verdict = await self.judge(asked, answer, self.zones(query))
+                verdict = await self.judge(asked, answer, self.zones(query), negatives)
                 if self.policy.negatives() == negatives:
                     break  # else an operator has meanwhile said what to believe, and would be overruled
         except ResolveError as error:
@@ -113,7 +113,9 @@ class Validate:
         age = 0.0 if answer.stored is None else self.clock() - answer.stored
         return max(0, int(proof.until - self.policy.wall() + age))
 
-    async def judge(self, asked: Query, answer: Answer, zones: Zones, steps: list[Step] | None = None) -> Verdict:
+    async def judge(
+        self, asked: Query, answer: Answer, zones: Zones, negatives: Negatives, steps: list[Step] | None = None
+    ) -> Verdict:
         """The Verdict on *answer* to *asked*; what leads to it is noted in *steps*. Raises ResolveError."""
         policy = self.policy
         now = int(policy.wall())
@@ -121,7 +123,7 @@ class Validate:
             source=_Below(self, asked, zones),
             settings=policy.settings,
             anchors=policy.anchors,
-            negatives=policy.negatives(),
+            negatives=negatives,
             zones=zones,
             budget=Budget(policy.settings.limits),
             now=now,

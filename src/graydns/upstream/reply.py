@@ -72,13 +72,7 @@ class Reply:
 
     def target(self, record: Record) -> bytes:
         """The name that is all of the rdata of a CNAME or DNAME, lowered. Raises Unbelievable."""
-        try:
-            name, end = self._names.read(record.rdata_at)
-        except Malformed as error:
-            raise Unbelievable(str(error)) from error
-        if end != record.rdata_end:
-            raise Unbelievable("an alias whose rdata is not one name")
-        return name
+        return self._plain(record)
 
     def rdata(self, record: Record) -> dns.rdata.Rdata:
         """The rdata of *record*, parsed once. Raises Unbelievable."""
