@@ -199,7 +199,7 @@ def test_what_is_found_out_for_people_is_found_out_by_themselves(crowd: Crowd) -
     answer = crowd.below.upstream.answers[query.qname, A]
     noted: list[list[Step]] = [[], []]
     for steps in noted:
-        Deferred.fromCoroutine(crowd.link.judge(query, answer, zones, steps))
+        Deferred.fromCoroutine(crowd.link.judge(query, answer, zones, crowd.link.policy.negatives(), steps))
     crowd.answer_all()
     assert crowd.below.asked[".", DNSKEY] == 2
     assert len(noted[0]) == len(noted[1]) > 5
