@@ -39,7 +39,7 @@ SHARED = ["twice"]
         {1, 2},
         [SHARED, SHARED],
     ],
-    ids=str,
+    ids=["object", "referenceable", "date", "decimal", "set", "shared-list"],
 )
 @on_reactor
 async def test_only_plain_values_are_taken(value: Any, tmp_path: Path) -> None:

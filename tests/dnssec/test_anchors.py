@@ -35,6 +35,7 @@ def test_root() -> None:
         f"test. IN DNSKEY {ZONE.dnskey.to_text()}",
         f"test. DNSKEY {ZONE.dnskey.to_text()}",
     ],
+    ids=["ds", "ds-no-class", "ds-ttl-class", "ds-class-ttl", "ds-comment", "ds-tabs-split", "dnskey", "dnskey-no-class"],
 )
 def test_forms(line: str) -> None:
     """As a zone file has it, and all of them say the same: a DNSKEY is kept as the DS of that key."""
@@ -57,6 +58,20 @@ def test_forms(line: str) -> None:
         ("test. IN DNSKEY 257 3 13", "not a DNSKEY record"),
         ("test. IN DNSKEY 257 3 13 !!", "not a DNSKEY record"),
         ("test. CH DS " + DIGEST, "neither a DS nor a DNSKEY"),
+    ],
+    ids=[
+        "empty",
+        "name-only",
+        "no-data",
+        "address",
+        "comment",
+        "bad-name",
+        "short-digest",
+        "digest-not-hex",
+        "tag-too-big",
+        "key-cut-short",
+        "key-not-base64",
+        "class-chaos",
     ],
 )
 def test_faults(line: str, words: str) -> None:
