@@ -39,9 +39,10 @@ REFUSED = [
     ('a: "\\ud800"\n', "1:7", "broken YAML"),
     ("a: 1\nü: \x01\n", "2:4", "a byte or character that may not stand there"),
     ("a: \x00\n", "1:4", "a byte or character that may not stand there"),
-    ("[" * 100_000, "1:33", "a deeper level"),
-    ("{a: " * 100_000, "1:129", "a deeper level"),
-    ("- " * 100_000, "1:65", "a deeper level"),
+    ("[" * 33 + "]" * 33, "1:33", "a deeper level"),
+    ("[" * 200, "1:33", "a deeper level"),
+    ("{a: " * 200, "1:129", "a deeper level"),
+    ("- " * 200, "1:65", "a deeper level"),
     ("".join("  " * level + "a:\n" for level in range(100)), "33:65", "a deeper level"),
 ]
 
@@ -53,6 +54,15 @@ def test_refused(text: str, place: str, found: str) -> None:
     assert [f"{fault.line}:{fault.column}" for fault in faults] == [place]
     assert faults[0].found.startswith(found)
     assert faults[0].file == "f"
+
+
+@pytest.mark.parametrize("opening", ["[", "{a: ", "- "], ids=["list", "mapping", "block"])
+def test_nesting_without_end(opening: str) -> None:
+    """Whether our bound on levels or PyYAML's own comes first, it is one fault and neither a crash nor a tree."""
+    reading = Document("f", (opening * 100_000).encode()).read()
+    assert reading.root is None
+    assert len(reading.faults) == 1
+    assert len(str(reading.faults[0])) < 1000
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,16 @@ def test_root() -> None:
         f"test. IN DNSKEY {ZONE.dnskey.to_text()}",
         f"test. DNSKEY {ZONE.dnskey.to_text()}",
     ],
-    ids=["ds", "ds-no-class", "ds-ttl-class", "ds-class-ttl", "ds-comment", "ds-tabs-split", "dnskey", "dnskey-no-class"],
+    ids=[
+        "ds",
+        "ds-no-class",
+        "ds-ttl-class",
+        "ds-class-ttl",
+        "ds-comment",
+        "ds-tabs-split",
+        "dnskey",
+        "dnskey-no-class",
+    ],
 )
 def test_forms(line: str) -> None:
     """As a zone file has it, and all of them say the same: a DNSKEY is kept as the DS of that key."""
