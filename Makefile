@@ -1,5 +1,6 @@
 # make run     the demo in the foreground, from nothing but Python 3.11+, as any user
 # make test    lint, types, every test; gets what they need first
+# make test-unit    the tests that need no sockets, no other programs and no child servers: a minute
 # make lint    style, import layers, types
 # make format  rewrite the code in the one style
 # make bench   graydns beside knot, unbound, dnsdist and bind9 (benchmarks/README.md); WRITE=1 keeps the table
@@ -7,11 +8,12 @@
 #
 # PYTHON=/path/to/python3 chooses the interpreter. An install is repeated only when setup.cfg changes,
 # so everything works without a network once it is there.
+# HYPOTHESIS_PROFILE=dev, ci or nightly says how many examples a property is tried with; CI=true means ci, else it is dev.
 
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 
-.PHONY: help run test lint format bench peers clean
+.PHONY: help run test test-unit lint format bench peers clean
 .DELETE_ON_ERROR:
 
 help:
@@ -20,9 +22,15 @@ help:
 run: .venv/installed
 	@exec $(BIN)/twistd --nodaemon --pidfile= graydns --config graydns.yaml
 
-# pytest comes last: its summary is the last thing on the screen.
-test: .venv/installed-test peers lint
-	@$(BIN)/python -m pytest
+# Lint runs beside the tests, and is shown only if it fails; otherwise pytest's summary is the last thing on the screen.
+test: .venv/installed-test peers
+	@log=$$(mktemp) && trap 'rm -f "$$log"' EXIT && \
+	{ $(MAKE) --no-print-directory lint >"$$log" 2>&1 & lint=$$!; \
+	$(BIN)/python -m pytest; tests=$$?; \
+	wait $$lint || { tests=1; echo 'make lint:'; cat "$$log"; }; exit $$tests; }
+
+test-unit: .venv/installed-test
+	@$(BIN)/python -m pytest -m 'not integration'
 
 lint: .venv/installed-test
 	@$(BIN)/ruff check .

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import dns.exception
 import dns.message
@@ -13,15 +15,52 @@ import dns.query
 import pytest
 from hypothesis import settings
 
+from tests import kinds
 from tools import consul, peers
 from tools.consul import ConsulServer
 from tools.ports import free_ports
 from tools.process import Process, start
 from tools.programs import TWISTD
 
-# How long an example takes says what else the machine is doing.
-settings.register_profile("graydns", deadline=None)
-settings.load_profile("graydns")
+# HYPOTHESIS_PROFILE chooses one of these; without it CI=true means ci, and anything else dev. There is no deadline: how
+# long an example takes says what else the machine is doing.
+settings.register_profile("dev", deadline=None, max_examples=50)
+settings.register_profile("ci", deadline=None, max_examples=100, print_blob=True)
+settings.register_profile("nightly", deadline=None, max_examples=2000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") == "true" else "dev"))
+
+
+def examples(factor: float, **more: Any) -> settings:
+    """Settings for a test that needs *factor* times as many examples as the profile has; *more* as settings() takes."""
+    return settings(max_examples=max(1, round(settings().max_examples * factor)), **more)
+
+
+kinds.install()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark and order the tests before ``-m`` selects among them."""
+    kinds.classify(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Watch the unit tests."""
+    with kinds.watched(item):
+        return (yield)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One worker a core, at most eight; none for single tests, which are there sooner without."""
+    if config.args and all("::" in argument for argument in config.args):
+        return 0
+    return min(len(os.sched_getaffinity(0)), 8)
+
+
+@pytest.fixture(scope="session")
+def integration() -> None:
+    """For fixtures that start programs by themselves: what uses them is an integration test."""
 
 
 @pytest.fixture(scope="session")

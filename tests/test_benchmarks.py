@@ -22,6 +22,8 @@ from benchmarks.servers.server import Running, World
 from benchmarks.wirefile import AAAA, Question, read
 from benchmarks.world import prepared_world
 
+pytestmark = pytest.mark.integration
+
 #: What stands in front of an IPv4 /24 in a client subnet option, and the code of the tags' option.
 ECS_24, TAGS = bytes.fromhex("0008 0007 0001 18 00"), (65001).to_bytes(2)
 

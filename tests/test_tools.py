@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from tools import consul, peers, ports
 from tools.apt import Apt, AptError, archive
 from tools.ports import free_ports
 from tools.process import NotReady, start
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[1]
 
 STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
 
@@ -72,8 +77,18 @@ def test_a_port_that_is_taken_is_not_given(monkeypatch: pytest.MonkeyPatch) -> N
         taken.bind(("127.0.0.1", 0))
         number = taken.getsockname()[1]
         offered = iter([number, number + 1, number + 2])
-        monkeypatch.setattr(ports._dice, "choice", lambda _: next(offered))
+        monkeypatch.setattr(ports, "_ports", offered)
         assert number not in free_ports(1)
+
+
+def test_no_two_processes_are_given_the_same_port() -> None:
+    """Test runs side by side start servers on ports of their own."""
+    ours = set(free_ports(300))
+    command = [sys.executable, "-c", "from tools.ports import free_ports; print(*free_ports(300))"]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    theirs = {int(port) for port in printed.split()}
+    assert len(theirs) == 300
+    assert not ours & theirs
 
 
 def test_a_server_of_a_cluster_that_ends_is_noticed(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.admin.memory import MemoryAudit
 from tests.admin.running import running, unix
-from tests.listen.running import on_reactor
+from tests.coroutines import on_reactor
 
 SHARES: dict[str, Any] = {"name": "API.shop.test.", "percent": {"canary": "50"}}
 

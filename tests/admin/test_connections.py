@@ -22,7 +22,8 @@ from graydns.config.address import Door, UnixSocket
 from tests.admin.memory import MemoryControl
 from tests.admin.running import Raw, reactor, running, unix
 from tests.admin.test_tls import tls_place
-from tests.listen.running import on_reactor, turn, until
+from tests.coroutines import on_reactor
+from tests.listen.running import turn, until
 
 encode: Callable[[object], bytes] = untyped_encode
 

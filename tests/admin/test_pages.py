@@ -6,11 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.admin.pages import PAGE, UNFINISHED, Pages, pieces
 from graydns.admin.security import Refused
+from tests.conftest import examples
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -28,7 +29,7 @@ def assembled(pages: Pages, value: Any) -> tuple[Any, list[int]]:
     return json.loads(b"".join(parts)), [len(part) for part in parts]
 
 
-@settings(max_examples=50)
+@examples(0.5)
 @given(plain)
 def test_a_value_comes_out_as_it_went_in(value: Any) -> None:
     """Pieces are JSON for the same value."""

@@ -21,7 +21,7 @@ from graydns.observe.audit.seal import Seal
 from tests.admin.running import reactor
 from tests.admin.test_roles import COMMANDS, outcome_of
 from tests.control.running import Running, Site, run
-from tests.listen.running import on_reactor
+from tests.coroutines import on_reactor
 
 SERVICE = "api.a.test"
 

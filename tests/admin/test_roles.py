@@ -16,7 +16,7 @@ from graydns.ctl.link import LinkError, Login
 from tests.admin.memory import MemoryAudit, MemoryControl
 from tests.admin.running import PASSWORD, Running, quick_user, reactor, running, write
 from tests.admin.test_tls import tls_place
-from tests.listen.running import on_reactor
+from tests.coroutines import on_reactor
 
 SHOP = {"name": "api.shop.test"}
 FARM = {"name": "web.farm.test"}

@@ -15,7 +15,7 @@ from twisted.spread import pb
 
 from tests.admin.memory import MemoryControl
 from tests.admin.running import running, unix
-from tests.listen.running import on_reactor
+from tests.coroutines import on_reactor
 
 
 class Thing(pb.Copyable):
@@ -146,6 +146,7 @@ async def test_large_replies_come_whole(tmp_path: Path) -> None:
         assert explained["tags"] == {"k": "v"}
 
 
+@pytest.mark.integration
 def test_the_server_does_without_what_only_the_tool_needs() -> None:
     """Tables and prompts stay out of the server's memory."""
     code = "import sys, graydns.admin.service; print({'rich', 'prompt_toolkit', 'click'} & set(sys.modules))"

@@ -20,8 +20,9 @@ from graydns.model.errors import ConfigError
 from graydns.model.users import NOBODY, Scrypt
 from tests.admin.memory import MemoryAudit, MemoryControl
 from tests.admin.running import PASSWORD, quick_user, reactor, running, write
+from tests.coroutines import on_reactor
 from tests.listen.certificates import issue
-from tests.listen.running import on_reactor, until
+from tests.listen.running import until
 
 LOOPBACK = (x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1")))
 

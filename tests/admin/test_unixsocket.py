@@ -16,7 +16,7 @@ from graydns.model.errors import ConfigError
 from tests.admin.memory import MemoryAudit, MemoryControl
 from tests.admin.running import reactor, running, unix
 from tests.admin.test_tls import tls_place
-from tests.listen.running import on_reactor
+from tests.coroutines import on_reactor
 
 
 @on_reactor
@@ -60,6 +60,7 @@ async def test_a_live_server_is_left_alone(tmp_path: Path) -> None:
             clear(place.path)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("kind", ["file", "folder", "link", "link to a dead socket", "fifo"])
 def test_nothing_else_is_removed(kind: str, tmp_path: Path) -> None:
     """Whatever is there and is no socket stays, links to sockets included, and is an error."""

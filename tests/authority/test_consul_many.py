@@ -10,7 +10,7 @@ import dns.flags
 import dns.message
 import pytest
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
@@ -25,6 +25,7 @@ from graydns.wire.body import ROOM
 from graydns.wire.render import render
 from tests.authority.asking import PLAIN, make_query, make_zone
 from tests.authority.consul_asking import Known, make_zones
+from tests.conftest import examples
 
 #: What a message over TCP may have (RFC 1035 section 4.2.2).
 LARGEST = 65_535
@@ -104,7 +105,7 @@ def test_a_chain_has_room_too(tmp_path: Path) -> None:
     assert len(said.answer) > 3_800
 
 
-@settings(deadline=None, max_examples=15)
+@examples(0.15)
 @given(st.integers(1, 6_000), st.integers(0, 6_000), st.sampled_from(["A", "AAAA", "SRV", "ANY"]))
 def test_however_many_there_are(count: int, six: int, mnemonic: str) -> None:
     """The answer fits, and lacks nothing that has room."""

@@ -71,6 +71,7 @@ async def test_three_hundred_reloads(site: Site, monkeypatch: pytest.MonkeyPatch
     assert objects[2] < objects[0] + 200
 
 
+@pytest.mark.integration
 @in_reactor
 async def test_a_large_policy_comes_from_a_child(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Read aside, its rules decide as if they had been read here; faults have their line; small changes stay quick."""

@@ -310,6 +310,7 @@ async def test_explain_gives_the_running_rules(running: Running) -> None:
             await running.control.explain(**{"name": "api.a.test", "rdtype": "A", **wrong})
 
 
+@pytest.mark.integration
 @in_reactor
 async def test_explain_ends_with_the_snapshot_it_began_with(site: Site) -> None:
     """A swap meanwhile lets nothing go that it still reads, and queries are answered between its steps."""

@@ -62,6 +62,7 @@ def test_what_no_upstream_is_asked(validating: Running, asked: tuple[str, ...], 
         explain(validating, *asked)
 
 
+@pytest.mark.integration
 @in_reactor
 async def test_silence_is_a_step(validating: Running) -> None:
     """Where no upstream answers nothing is known, and that is what the last step says."""

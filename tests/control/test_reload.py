@@ -87,6 +87,7 @@ async def test_zone_data_go_by_their_contents(running: Running) -> None:
     assert running.ask("www.a.test") == ["192.0.2.82"]
 
 
+@pytest.mark.integration
 @in_reactor
 async def test_an_included_file_is_watched_too(running: Running) -> None:
     """A change in what zone data include is a change."""

@@ -58,7 +58,7 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(integration: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The tiny server of tests/admin, in a process of its own."""
     made = Server(tmp_path_factory.mktemp("ctl"))
     (made.folder / "var").mkdir()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.model.text import printable
 
 
+@pytest.mark.integration
 def test_starts_without_the_server() -> None:
     """Starting the tool imports nothing of the server, and nothing that takes long."""
     code = (

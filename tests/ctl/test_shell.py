@@ -46,6 +46,7 @@ def run(tool: Tool, keyboard: PipeInput, typed: str, as_json: bool = False) -> i
         return run_prompt(tool, as_json)
 
 
+@pytest.mark.integration
 def test_commands_one_after_the_other(tool: Tool, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]) -> None:
     """Each line is a command; one that fails does not end the shell, `exit` does."""
     typed = "whoami\nhistory rollback 3\nnope\nstatus 'x\n--json whoami\nhelp service percent\nexit\nzones\n"
@@ -60,12 +61,14 @@ def test_commands_one_after_the_other(tool: Tool, keyboard: PipeInput, capsys: p
     assert "No closing quotation" in told.err
 
 
+@pytest.mark.integration
 def test_json_for_the_whole_shell(tool: Tool, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]) -> None:
     """Begun with ``--json``, every command answers so."""
     run(tool, keyboard, "whoami\nquit\n", as_json=True)
     assert '{"ok": true' in capsys.readouterr().out
 
 
+@pytest.mark.integration
 def test_lines_are_kept_for_the_user_alone(tool: Tool, keyboard: PipeInput, tmp_path: Path) -> None:
     """History goes below the state folder with mode 0600, and comes back with the arrow key."""
     run(tool, keyboard, "whoami\nexit\n")
@@ -76,6 +79,7 @@ def test_lines_are_kept_for_the_user_alone(tool: Tool, keyboard: PipeInput, tmp_
     assert kept.read_text().count("+whoami") == 2
 
 
+@pytest.mark.integration
 def test_end_of_file_and_interrupts(tool: Tool, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]) -> None:
     """^C drops the line, ^D ends."""
     assert run(tool, keyboard, "zones\x03whoami\n\x04") == 0
@@ -84,6 +88,7 @@ def test_end_of_file_and_interrupts(tool: Tool, keyboard: PipeInput, capsys: pyt
     assert "farm.test" not in out
 
 
+@pytest.mark.integration
 def test_watch_repeats_until_a_key(tool: Tool, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]) -> None:
     """A key that is there already ends it after the first time; it is not part of the next line."""
     run(tool, keyboard, "watch --every 30 whoami\nqexit\n")

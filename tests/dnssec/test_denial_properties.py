@@ -8,11 +8,12 @@ from itertools import pairwise, product
 import dns.name
 import dns.rdatatype
 from dns.name import Name
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.dnssec.budget import Limits
 from graydns.dnssec.denial import CutKind, Denial, Kind
+from tests.conftest import examples
 from tests.dnssec.denials import denial
 from tests.dnssec.zonemodel import Truth, ZoneModel
 
@@ -126,19 +127,19 @@ def check_cut(zone: ZoneModel, found: Denial, qname: Name, *, may_be_insecure: b
             assert may_be_insecure
 
 
-@settings(max_examples=40)
+@examples(0.4)
 @given(zone=zones())
 def test_every_truth_is_proven_by_nsec(zone: ZoneModel) -> None:
     check_all_truths(zone, denial(str(zone.apex), zone.nsec, ENOUGH), hashed=False)
 
 
-@settings(max_examples=40)
+@examples(0.4)
 @given(zone=zones())
 def test_every_truth_is_proven_by_nsec3(zone: ZoneModel) -> None:
     check_all_truths(zone, denial(str(zone.apex), zone.nsec3, ENOUGH), hashed=True)
 
 
-@settings(max_examples=40)
+@examples(0.4)
 @given(zone=zones(), data=st.data())
 def test_nothing_false_is_proven(zone: ZoneModel, data: st.DataObject) -> None:
     """By any of a zone's records, of one kind or of both."""
@@ -146,7 +147,7 @@ def test_nothing_false_is_proven(zone: ZoneModel, data: st.DataObject) -> None:
     check_no_falsehood(zone, denial(str(zone.apex), some(data, lines), ENOUGH))
 
 
-@settings(max_examples=40)
+@examples(0.4)
 @given(zone=zones())
 def test_nothing_false_is_proven_by_all_of_a_zone(zone: ZoneModel) -> None:
     for lines in (zone.nsec, zone.nsec3):

@@ -3,13 +3,14 @@ from __future__ import annotations
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.dnssec.records import find, read
 from graydns.model.answer import ANSWER, AUTHORITY
 from graydns.model.name import from_text
 from graydns.wire.walk import Malformed
+from tests.conftest import examples
 from tests.dnssec.signing import Zone, body_of, message, received, rrsets
 
 RRSIG = 46
@@ -177,7 +178,7 @@ def test_short_message() -> None:
         read(b"\0", 5, body((b"\0", RRSIG, 1, bytes(18)))[0], (1, 0, 0))
 
 
-@settings(max_examples=200)
+@examples(2)
 @given(st.data())
 def test_any_octets(data: st.DataObject) -> None:
     """Whatever comes, it is read or it is Malformed; what is read is sorted, and none comes twice."""

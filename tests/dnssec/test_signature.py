@@ -6,7 +6,7 @@ from typing import Any
 
 import dns.rrset
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.dnssec.algorithms import KNOWN, Algorithms
@@ -17,6 +17,7 @@ from graydns.dnssec.signature import Failed, Settings, Verified, cost, moment, s
 from graydns.model.name import from_text, is_within
 from graydns.model.proof import EdeCode, Signer
 from graydns.wire.walk import Malformed
+from tests.conftest import examples
 from tests.dnssec.signing import (
     ALL,
     EXPIRATION,
@@ -90,7 +91,6 @@ RECORDS = st.one_of(
 )
 
 
-@settings(max_examples=150)
 @given(
     algorithm=st.sampled_from(sorted(KNOWN)),
     owner=NAMES,
@@ -115,7 +115,7 @@ def exchangers(zone: Zone) -> tuple[bytes, int, bytes, tuple[int, int, int]]:
     return body_of(message([rrset, zone.signed(rrset)], "example."), "example.")
 
 
-@settings(max_examples=400)
+@examples(4)
 @given(algorithm=st.sampled_from(sorted(KNOWN)), data=st.data())
 def test_no_flipped_octet_holds(algorithm: int, data: st.DataObject) -> None:
     """An octet changed anywhere in the message leaves what was signed, or fails. TTLs of records are not signed."""
@@ -135,7 +135,7 @@ def test_no_flipped_octet_holds(algorithm: int, data: st.DataObject) -> None:
             assert found.lifetime <= 300
 
 
-@settings(max_examples=250)
+@examples(2.5)
 @given(algorithm=st.sampled_from(sorted(KNOWN)), data=st.data())
 def test_no_flipped_key_verifies(algorithm: int, data: st.DataObject) -> None:
     """A key with one octet changed, the signature made to name it, verifies nothing."""

@@ -6,13 +6,14 @@ import dns.name
 from attrs import frozen
 from dns.name import Name
 from dns.rdatatype import RdataType
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from graydns.dnssec.zones import FIRST_WAIT, Zones
 from graydns.model.errors import UpstreamError
 from graydns.model.name import from_text
 from graydns.model.proof import Proof
+from tests.conftest import examples
 from tests.dnssec.answering import judge, rrset
 from tests.dnssec.drawing import pick, upto
 from tests.dnssec.forging import Forgery, forgeries, questions
@@ -116,7 +117,7 @@ ALIAS_FROM_ABOVE = Forgery(
 )
 
 
-@settings(max_examples=300)
+@examples(3)
 @example(asking=(Trust.of("."), asked("x.v.hash.test.", "MX")))
 @example(asking=(Trust.of(".", negatives=["www.moved.shop.test."]), asked("www.moved.shop.test.", "CNAME")))
 @given(asking=askings())
@@ -127,7 +128,7 @@ def test_the_truth_is_worth_what_its_zones_are(asking: tuple[Trust, list[tuple[N
         check_truth(question, trust, zones)
 
 
-@settings(max_examples=1000)
+@examples(10)
 @example(attack=(Trust.of(".", "isle.other.test.", "isle.plain.test.", owned=["other.test."]), ALIAS_FROM_ABOVE))
 @given(attack=attacks())
 def test_no_lie_is_believed(attack: tuple[Trust, Forgery]) -> None:
@@ -136,7 +137,7 @@ def test_no_lie_is_believed(attack: tuple[Trust, Forgery]) -> None:
     check_forgery(forgery, trust, Zones())
 
 
-@settings(max_examples=300)
+@examples(3)
 @given(session=sessions())
 def test_no_lie_is_remembered(session: Session) -> None:
     """But in zones that the attacker may speak for."""

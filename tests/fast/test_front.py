@@ -12,7 +12,7 @@ import dns.tsig
 import pytest
 from attrs import evolve
 from dns.edns import OptionType
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
@@ -22,6 +22,7 @@ from graydns.model.query import Query
 from graydns.server import Server
 from graydns.snapshot.snapshot import Snapshot
 from graydns.sources.files import load_snapshot
+from tests.conftest import examples
 from tests.coroutines import finished
 
 ROOT = Path(__file__).parents[2]
@@ -100,7 +101,7 @@ def queries(draw: st.DrawFn) -> bytes:
 
 
 @given(wire=queries(), transport=st.sampled_from(["udp", "tcp", "tls"]), trusted=st.booleans())
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_all_ways_agree(snapshot: Snapshot, wire: bytes, transport: str, trusted: bool) -> None:
     """Cold, warm and parsed, a query gets the same octets, and dnspython can read them."""
     address = "127.0.0.1" if trusted else "203.0.113.7"
@@ -121,7 +122,7 @@ def test_all_ways_agree(snapshot: Snapshot, wire: bytes, transport: str, trusted
 
 
 @given(wire=queries(), warming=st.lists(queries(), max_size=6))
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_others_asked_before_changes_nothing(snapshot: Snapshot, wire: bytes, warming: list[bytes]) -> None:
     """No client's context shows in the answer of another, whatever the tables hold."""
     cold, warm = front_of(snapshot), front_of(snapshot)
@@ -134,7 +135,7 @@ def test_what_others_asked_before_changes_nothing(snapshot: Snapshot, wire: byte
 
 
 @given(noise=st.binary(max_size=80), wire=queries(), at=st.integers(0, 100), bit=st.integers(0, 7))
-@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damaged_queries_never_raise(snapshot: Snapshot, noise: bytes, wire: bytes, at: int, bit: int) -> None:
     """Any octets get a reply or silence; the short way never differs from the parser's."""
     front = front_of(snapshot)

@@ -52,6 +52,7 @@ def test_merging_is_counting_together(one: list[bytes], other: list[bytes]) -> N
     assert sketch.merged(bytes(filled(one)), bytes(filled(other))) == bytes(filled(one + other))
 
 
+@pytest.mark.integration
 def test_it_is_the_same_in_every_process() -> None:
     """Servers can merge their sketches: nothing in them depends on the process."""
     code = "from tests.fast.test_sketch import filled, options\nprint(filled(options(500)).hex())"

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import pytest
 from dns.rdatatype import AAAA, TXT, A
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.gray.endpoints import SLOTS, Member, Pool, identify, pool
+from tests.conftest import examples
 from tests.gray.making import client, query, route, service, version
 
 KEY = bytes(16)
@@ -30,7 +31,7 @@ def _firsts(one: Pool) -> list[str]:
     return [one.members[0 if one.is_fixed else one.first(key)].name for key in CLIENTS]
 
 
-@settings(max_examples=10)
+@examples(0.1)
 @given(st.lists(st.integers(1, 20), min_size=2, max_size=5))
 def test_shares_follow_weights(weights: list[int]) -> None:
     """Each endpoint is first for about its weight's share of clients."""
@@ -40,7 +41,7 @@ def test_shares_follow_weights(weights: list[int]) -> None:
         assert abs(counted[f"e{at}"] / len(CLIENTS) - weight / sum(weights)) < 0.05
 
 
-@settings(max_examples=10)
+@examples(0.1)
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=6), st.data())
 def test_removed_endpoint_moves_only_its_own_clients(weights: list[int], data: st.DataObject) -> None:
     """Clients of the other endpoints stay; seen backwards, an added endpoint takes clients for itself only."""
@@ -51,7 +52,7 @@ def test_removed_endpoint_moves_only_its_own_clients(weights: list[int], data: s
         assert before in (after, gone.name)
 
 
-@settings(max_examples=10)
+@examples(0.1)
 @given(st.permutations(range(5)))
 def test_order_of_list_plays_no_part(order: list[int]) -> None:
     """An endpoint keeps its clients wherever it is listed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.gray.faults import Faults
@@ -15,6 +15,7 @@ from graydns.gray.rules import compile_rule
 from graydns.gray.scope import STAR_PLACES, Scope
 from graydns.model.name import from_text, labels
 from graydns.model.policy import Rule, Then, When
+from tests.conftest import examples
 from tests.gray.documented import table
 from tests.gray.reference import matches_name
 
@@ -99,7 +100,7 @@ NAMES = st.lists(st.text(alphabet="ab-", min_size=1, max_size=5), min_size=1, ma
 TEXTS = st.tuples(st.sampled_from(("", "*.")), st.lists(PIECES, min_size=1, max_size=4).map(".".join)).map("".join)
 
 
-@settings(max_examples=400)
+@examples(4)
 @given(st.lists(TEXTS, min_size=1, max_size=12), NAMES)
 def test_index_finds_what_matches(texts: list[str], name: str) -> None:
     """Pattern, RE2 expression and index agree with a plain regular expression."""
@@ -109,7 +110,7 @@ def test_index_finds_what_matches(texts: list[str], name: str) -> None:
     assert [str(at) for at, text in enumerate(texts) if read_pattern(text).matches(_labels(name))] == expected
 
 
-@settings(max_examples=300)
+@examples(3)
 @given(TEXTS, TEXTS, NAMES)
 def test_patterns_apart_never_meet(one: str, other: str, name: str) -> None:
     """Patterns that cannot meet share no name."""

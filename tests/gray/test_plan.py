@@ -9,7 +9,7 @@ from types import FrameType
 
 import pytest
 from dns.rdatatype import A
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.gray.key import bucket, hash64, hash_key
@@ -19,6 +19,7 @@ from graydns.model.decision import Block, Cohort, Decision, Kind
 from graydns.model.name import from_text
 from graydns.model.policy import Rule, Then, When
 from graydns.model.query import Client
+from tests.conftest import examples
 from tests.gray.making import API, STABLE, TENANT, client, outcome, query, route, service, version
 from tests.gray.strategies import Atlas
 
@@ -55,7 +56,7 @@ def test_whitelist_order() -> None:
     assert outcome(router, API, client("10.2.0.1", subnet="10.1.7.0/24")) == "canary"
 
 
-@settings(max_examples=50)
+@examples(0.5)
 @given(st.binary(min_size=4, max_size=4), st.integers(1, 999_999))
 def test_split_follows_the_bucket(address: bytes, share: int) -> None:
     """A client below the canary's share of buckets gets the canary, any other the default, every time."""
@@ -66,7 +67,7 @@ def test_split_follows_the_bucket(address: bytes, share: int) -> None:
     assert outcome(router, API, asker) == outcome(router, API, asker, "AAAA") == expected
 
 
-@settings(max_examples=30)
+@examples(0.3)
 @given(st.integers(0, 1_000_000), st.integers(0, 1_000_000))
 def test_growing_share_only_moves_clients_to_the_canary(one: int, other: int) -> None:
     """Whoever has the canary at a share has it at every larger one."""

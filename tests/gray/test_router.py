@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from graydns.gray.compile import compile_router
@@ -12,6 +12,7 @@ from graydns.model.decision import Kind
 from graydns.model.name import from_text
 from graydns.model.policy import Rule, Service, Then, When
 from graydns.model.query import Client, Subnet
+from tests.conftest import examples
 from tests.gray.making import TENANT, client, query, route, zone
 from tests.gray.reference import Reference
 from tests.gray.strategies import (
@@ -27,8 +28,6 @@ from tests.gray.strategies import (
     subnets,
     widen,
 )
-
-RARE = settings(max_examples=200)
 
 
 @st.composite
@@ -52,7 +51,7 @@ def _misnames(rule: Rule, offered: dict[str, Service]) -> bool:
     return named is not None and rule.then.version is not None and rule.then.version not in named.versions
 
 
-@RARE
+@examples(2)
 @given(policies(), st.sampled_from(NAMES), st.sampled_from(QTYPES), st.lists(clients(), min_size=8, max_size=8))
 def test_agrees_with_reference(made: tuple[Router, Reference], name: str, qtype: str, askers: list[Client]) -> None:
     """The router decides as a scan over all rules does, and explains the same decision."""
@@ -68,7 +67,7 @@ def test_agrees_with_reference(made: tuple[Router, Reference], name: str, qtype:
         assert router.explain(query(name, asker, qtype)).decision is decision
 
 
-@RARE
+@examples(2)
 @given(policies(personal=False), st.sampled_from(NAMES), clients(personal=False), st.data())
 def test_scope_is_true(made: tuple[Router, Reference], name: str, asker: Client, data: st.DataObject) -> None:
     """Whoever is in the network that an answer's scope announces gets the same Decision."""
@@ -85,7 +84,7 @@ def test_scope_is_true(made: tuple[Router, Reference], name: str, asker: Client,
     assert plan.decide(asker._replace(subnet=widen(address, prefix))) is decision
 
 
-@RARE
+@examples(2)
 @given(policies(), st.sampled_from(NAMES), subnets(), st.lists(clients(), min_size=4, max_size=4))
 def test_by_subnet_is_true(made: tuple[Router, Reference], name: str, subnet: Subnet, askers: list[Client]) -> None:
     """Where a plan says so, clients without identity and tags that share a subnet share the Decision."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
-import pytest_twisted
 from attrs import define, field
 from twisted.internet import reactor as default_reactor
 from twisted.internet.defer import Deferred
@@ -25,8 +24,6 @@ from tests.listen.certificates import ClientTls
 from tests.listen.tiny import TinyFront, framed
 
 reactor: Any = default_reactor
-
-Test = TypeVar("Test", bound=Callable[..., object])
 
 
 LIMITS = DoorLimits()
@@ -47,11 +44,6 @@ class TimelessReactor:
 
     def callLater(self, delay: float, function: Callable[..., object], *args: object) -> Any:
         return (self.clock if delay else reactor).callLater(delay, function, *args)
-
-
-def on_reactor(test: Test) -> Test:
-    """Run a test that is a coroutine on the reactor."""
-    return cast(Test, pytest_twisted.ensureDeferred(test))
 
 
 @define

@@ -9,6 +9,7 @@ import pytest
 from graydns.listen.limits import RESERVED, fit_connections, raise_open_files
 
 
+@pytest.mark.integration
 def test_the_soft_limit_goes_up_to_the_hard_one() -> None:
     """In a process of its own: what the hard limit allows is in force afterwards, and told."""
     script = (

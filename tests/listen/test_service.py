@@ -15,7 +15,8 @@ from graydns.listen import service as service_module
 from graydns.listen.door import Door, DoorLimits
 from graydns.listen.service import Doors
 from graydns.model.errors import ConfigError
-from tests.listen.running import on_reactor, reactor, running, turn
+from tests.coroutines import on_reactor
+from tests.listen.running import reactor, running, turn
 from tests.listen.tiny import TinyFront, framed, question, reply_to
 
 
@@ -58,6 +59,7 @@ async def test_doors_open_all_or_none(transport: str, kind: int, tenant: str | N
             again.bind(("127.0.0.1", free))
 
 
+@pytest.mark.integration
 def test_an_address_of_another_machine_is_a_fault() -> None:
     """What cannot be bound is told with the system's reason."""
     with pytest.raises(ConfigError, match="Cannot assign requested address"):
@@ -144,6 +146,7 @@ async def test_a_udp_wildcard_has_a_socket_for_every_address(monkeypatch: pytest
             await client.close()
 
 
+@pytest.mark.integration
 def test_ipv6_doors_are_for_ipv6_only() -> None:
     """[::] leaves the port of 0.0.0.0 to a door of its own."""
 
@@ -177,6 +180,7 @@ reactor.run()
 """
 
 
+@pytest.mark.integration
 def test_running_out_of_files_costs_only_those_who_come_then() -> None:
     """Without a file for another connection the server refuses it, and goes on answering the others."""
     with ExitStack() as stack:

@@ -11,7 +11,8 @@ from twisted.internet.error import ConnectionDone
 from graydns.listen.connections import LINGER
 from graydns.listen.door import Door, DoorLimits
 from graydns.listen.stream import StreamProtocol
-from tests.listen.running import Running, on_reactor, running, stuck, turn, until
+from tests.coroutines import on_reactor
+from tests.listen.running import Running, running, stuck, turn, until
 from tests.listen.tiny import framed, question, reply_to
 
 LIMITS = DoorLimits(max_pipelined=5)

@@ -13,8 +13,9 @@ from twisted.internet.utils import getProcessOutputAndValue
 from graydns.listen.context import TlsContext
 from graydns.listen.door import DoorLimits
 from graydns.listen.handshakes import MOST, PATIENCE
+from tests.coroutines import on_reactor
 from tests.listen.certificates import ClientTls, Issued, issue
-from tests.listen.running import Running, StreamClient, on_reactor, running, turn, until
+from tests.listen.running import Running, StreamClient, running, turn, until
 from tests.listen.tiny import framed, question, reply_to
 
 LIMITS = DoorLimits(max_per_source=1000)

@@ -11,7 +11,8 @@ from attrs import define, field
 from graydns.listen.door import Door
 from graydns.listen.reactor import SocketAddress
 from graydns.listen.udp import BATCH, LARGEST_QUERY, BatchPort, DatagramProtocol, tune
-from tests.listen.running import on_reactor, reactor, running, turn, until
+from tests.coroutines import on_reactor
+from tests.listen.running import reactor, running, turn, until
 from tests.listen.tiny import TinyFront, question, reply_to
 
 

@@ -18,7 +18,8 @@ from graydns.observe.audit.heads import Published
 from graydns.observe.audit.seal import Head, read_key
 from graydns.observe.audit.verify import verify_files
 from graydns.observe.auditing import HOUR, AuditFigures, Auditing, open_auditing
-from tests.listen.running import TimelessReactor, on_reactor, until
+from tests.coroutines import on_reactor
+from tests.listen.running import TimelessReactor, until
 from tests.observe.test_validations import BOGUS, QUERY, SECURE
 
 reactor: Any = default_reactor

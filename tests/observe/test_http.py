@@ -20,7 +20,8 @@ from twisted.web.server import NOT_DONE_YET
 from twisted.web.test.requesthelper import DummyRequest
 
 from graydns.observe.http import CONNECTIONS, DEADLINE, OCTETS, HttpFactory, Metrics
-from tests.listen.running import TimelessReactor, on_reactor, until
+from tests.coroutines import on_reactor
+from tests.listen.running import TimelessReactor, until
 
 reactor: Any = default_reactor
 

@@ -10,7 +10,8 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 
 from graydns.observe.leaving import DRAIN, Leaving
-from tests.listen.running import DatagramClient, Running, StreamClient, on_reactor, running, turn, until
+from tests.coroutines import on_reactor
+from tests.listen.running import DatagramClient, Running, StreamClient, running, turn, until
 from tests.listen.tiny import question, reply_to
 
 

@@ -20,7 +20,7 @@ from graydns.model.decision import Cohort, Decision, Kind
 from graydns.model.errors import ConfigError
 from graydns.observe.observatory import WINDOW, Observatory
 from graydns.observe.systemd import Notifier
-from tests.listen.running import on_reactor
+from tests.coroutines import on_reactor
 from tests.observe.test_http import Browser
 from tests.observe.watching import ask, demo, wire
 
@@ -90,6 +90,7 @@ async def test_a_taken_port_is_a_fault(tmp_path: Path) -> None:
     assert caught.value.faults[0].path == ("http",)
 
 
+@pytest.mark.integration
 def test_the_service_manager_is_told(tmp_path: Path) -> None:
     """READY once the reactor runs, STOPPING when somebody asks to stop."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:

@@ -16,7 +16,8 @@ from twisted.internet import reactor as default_reactor
 from graydns.listen.door import Door, DoorLimits
 from graydns.listen.service import Doors
 from graydns.observe.systemd import Notifier, Watchdog, notifier_of
-from tests.listen.running import on_reactor, until
+from tests.coroutines import on_reactor
+from tests.listen.running import until
 from tests.listen.tiny import TinyFront, TinyPeer, reply_to
 
 reactor: Any = default_reactor
@@ -41,6 +42,7 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[st
         yield address, hear
 
 
+@pytest.mark.integration
 def test_states_are_sent(manager: tuple[str, Callable[[], list[str]]]) -> None:
     """States go in one datagram, a line each, to a path or an abstract address."""
     address, heard = manager
@@ -48,6 +50,7 @@ def test_states_are_sent(manager: tuple[str, Callable[[], list[str]]]) -> None:
     assert heard() == ["READY=1\nSTATUS=fine"]
 
 
+@pytest.mark.integration
 def test_nobody_needs_to_listen(tmp_path: Path) -> None:
     """Without a service manager, or with one that is gone, nothing happens."""
     Notifier().send("READY=1")

@@ -16,7 +16,7 @@ from graydns.model.errors import ControlError
 from graydns.model.query import Query
 from graydns.observe.trace import KEPT, LASTING, NAMES, PER_SECOND, TraceBook
 from graydns.server import Server
-from tests.listen.running import on_reactor
+from tests.coroutines import on_reactor
 from tests.observe.watching import ask, demo, wire
 
 

@@ -22,9 +22,10 @@ from graydns.model.errors import ResolveError, UpstreamError
 from graydns.model.query import Query
 from graydns.resolve.adapter import AsIResolver, FromIResolver, Lists
 from graydns.resolve.link import Resolver
+from tests.coroutines import on_reactor
 from tests.resolve.chains import Driven, make_answer
 from tests.upstream.asked import AAAA, MX, make_query, show, write_reply
-from tests.upstream.scripted import on_reactor, reactor, scripted
+from tests.upstream.scripted import reactor, scripted
 
 ZONE = b"""\
 $ORIGIN shop.test.

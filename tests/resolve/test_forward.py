@@ -18,9 +18,10 @@ from graydns.resolve.rawcache import RawCache
 from graydns.resolve.store import Store
 from graydns.upstream.group import UpstreamGroup
 from graydns.upstream.table import ForwardTable
+from tests.coroutines import on_reactor
 from tests.resolve.chains import of_cohort
 from tests.upstream.asked import make_query, show, write_reply
-from tests.upstream.scripted import group_of, make_client, on_reactor, reactor, scripted
+from tests.upstream.scripted import group_of, make_client, reactor, scripted
 
 ADDRESS = "www.shop.test. 60 IN A 192.0.2.1"
 

@@ -12,7 +12,8 @@ from twisted.python.failure import Failure
 
 from graydns.model.errors import Overloaded
 from graydns.resolve.workers import MOST, THREADS, Workers
-from tests.txconsul.running import on_reactor, until
+from tests.coroutines import on_reactor
+from tests.txconsul.running import until
 
 
 def begin(workers: Workers, work: Callable[[], object]) -> Deferred[object]:

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar, cast
 
 import pytest
-import pytest_twisted
 
 from graydns.model.errors import ConfigError, Fault
 from graydns.model.name import from_text
 from graydns.sources.zonefile import Loaded, load
 
-Test = TypeVar("Test", bound=Callable[..., Awaitable[None]])
-
 ORIGIN = from_text("zone.test")
 
 APEX = "@ 300 SOA ns.invalid. hostmaster.invalid. 1 7200 900 1209600 60\n@ 300 NS ns.invalid.\n"
-
-
-def on_reactor(test: Test) -> Test:
-    """Run a coroutine test on the reactor."""
-    return cast(Test, pytest_twisted.ensureDeferred(test))
 
 
 def load_text(folder: Path, text: str, *, apex: str = APEX) -> Loaded:

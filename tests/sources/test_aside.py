@@ -14,7 +14,7 @@ from graydns.model.errors import ConfigError
 from graydns.sources import aside, frames
 from graydns.sources.examine import Job
 from graydns.sources.frames import Listing, MainRead
-from tests.sources.reading import on_reactor
+from tests.coroutines import on_reactor
 
 reactor: Any = installed
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from graydns.sources.consul.feed import Feed
+from tests.coroutines import on_reactor
 from tests.sources.feeding import addresses, feeding, is_settled, learnt, register
-from tests.txconsul.running import http, in_thread, on_reactor, responding, until
+from tests.txconsul.running import http, in_thread, responding, until
 from tools.consul import ConsulServer
 
 pytestmark = pytest.mark.timeout(90)

@@ -10,8 +10,9 @@ from graydns.model.errors import NotYetKnown, Unreadable
 from graydns.sources.consul import shared
 from graydns.sources.consul.census import Census
 from graydns.sources.consul.feed import Feed
+from tests.coroutines import on_reactor
 from tests.sources.feeding import addresses, feeding, is_settled, learnt, reactor
-from tests.txconsul.running import consul_at, http, in_thread, on_reactor, responding, until
+from tests.txconsul.running import consul_at, http, in_thread, responding, until
 from tools.consul import ConsulServer
 from txconsul.errors import ConsulError
 

@@ -14,8 +14,9 @@ from graydns.sources.consul import feed as feed_module
 from graydns.sources.consul.kept import Kept, Told
 from graydns.sources.consul.parsing import LARGE
 from graydns.sources.consul.taking import Taking
+from tests.coroutines import on_reactor
 from tests.sources.feeding import addresses, feeding, learnt, reactor, register
-from tests.txconsul.running import http, in_thread, on_reactor, responding, until
+from tests.txconsul.running import http, in_thread, responding, until
 from tools.consul import ConsulServer
 from txconsul import Reply
 

@@ -11,8 +11,9 @@ from graydns.model.catalog import ServiceView
 from graydns.model.errors import NotYetKnown
 from graydns.sources.consul import seeking
 from graydns.sources.consul.feed import Feed
+from tests.coroutines import on_reactor
 from tests.sources.feeding import addresses, feeding, learnt, register
-from tests.txconsul.running import http, in_thread, on_reactor, responding, until
+from tests.txconsul.running import http, in_thread, responding, until
 from tools.consul import ConsulServer
 
 pytestmark = pytest.mark.timeout(90)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from graydns.model.errors import NotYetKnown, ResolveError
+from tests.coroutines import on_reactor
 from tests.sources.feeding import addresses, feeding, is_settled, learnt, reactor, register, register_checked
-from tests.txconsul.running import in_thread, on_reactor, until
+from tests.txconsul.running import in_thread, until
 from tools.consul import ConsulServer
 
 pytestmark = pytest.mark.timeout(90)

@@ -9,7 +9,7 @@ import dns.exception
 import dns.rdataset
 import dns.zone
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.authority.rows import unpack
@@ -19,6 +19,7 @@ from graydns.sources import collector
 from graydns.sources.lines import Place
 from graydns.sources.master import ZoneReader
 from tests.authority.asking import rdata_wire
+from tests.conftest import examples
 from tests.sources.reading import APEX, ORIGIN, faults_of, load_text, texts_of
 
 Records = dict[tuple[bytes, int], tuple[int, frozenset[bytes]]]
@@ -84,7 +85,7 @@ def by_us(text: str) -> Records | None:
     }
 
 
-@settings(max_examples=200)
+@examples(2)
 @given(st.lists(good, max_size=10))
 def test_we_read_what_dnspython_reads(lines: list[str]) -> None:
     """The short way and the reader together give the same records as the reader alone."""
@@ -92,7 +93,7 @@ def test_we_read_what_dnspython_reads(lines: list[str]) -> None:
     assert by_us(text) == by_dnspython(text)
 
 
-@settings(max_examples=300)
+@examples(3)
 @given(doubtful)
 def test_we_find_wrong_what_dnspython_finds_wrong(line: str) -> None:
     """A line is right or wrong whichever way it takes."""

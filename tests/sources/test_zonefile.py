@@ -35,11 +35,13 @@ def check(loaded: Loaded) -> None:
     assert "www.other.test is not in the zone" in loaded.warnings[0]
 
 
+@pytest.mark.integration
 def test_a_large_file_is_read_by_a_child(large: Path) -> None:
     """The rows come back whole, with the warnings."""
     check(load(large, ORIGIN, large.parent))
 
 
+@pytest.mark.integration
 def test_faults_come_back_from_a_child(large: Path, tmp_path: Path) -> None:
     """As if they had been found here."""
     path = tmp_path / "zone"
@@ -49,6 +51,7 @@ def test_faults_come_back_from_a_child(large: Path, tmp_path: Path) -> None:
     assert [fault.line for fault in caught.value.faults] == [LAST + 5]
 
 
+@pytest.mark.integration
 def test_a_child_that_fails_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the last it said."""
     command = [sys.executable, "-c", "import sys; sys.exit('no memory')"]

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import pytest_twisted
 from attrs import Factory, define, field
 from twisted.internet import reactor as default_reactor
 from twisted.internet.defer import Deferred
@@ -22,13 +21,7 @@ from txconsul.errors import ConsulError
 
 reactor: Any = default_reactor
 
-Test = TypeVar("Test", bound=Callable[..., object])
 T = TypeVar("T")
-
-
-def on_reactor(test: Test) -> Test:
-    """Run a test that is a coroutine on the reactor."""
-    return cast(Test, pytest_twisted.ensureDeferred(test))
 
 
 async def until(true: Callable[[], bool]) -> None:

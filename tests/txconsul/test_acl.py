@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.txconsul.running import consul_at, following, in_thread, on_reactor, until
+from tests.coroutines import on_reactor
+from tests.txconsul.running import consul_at, following, in_thread, until
 from tools.consul import MASTER, ConsulServer
 from txconsul.errors import Denied, Refused
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
-from tests.txconsul.running import consul_at, http, on_reactor, responding, until
+from tests.coroutines import on_reactor
+from tests.txconsul.running import consul_at, http, responding, until
 from tools.consul import ConsulServer
 from txconsul.errors import Failing, Garbled, NotFound, Refused, TimedOut
 

@@ -9,8 +9,9 @@ import pytest
 from attrs import frozen
 from cryptography.x509 import DNSName
 
+from tests.coroutines import on_reactor
 from tests.listen.certificates import Issued, issue
-from tests.txconsul.running import consul_at, on_reactor
+from tests.txconsul.running import consul_at
 from tools import consul
 from tools.ports import free_ports
 from txconsul.errors import Unreachable

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from twisted.internet.defer import CancelledError, gatherResults
 
-from tests.txconsul.running import consul_at, http, on_reactor, reactor, responding, turn, until
+from tests.coroutines import on_reactor
+from tests.txconsul.running import consul_at, http, reactor, responding, turn, until
 from tools.ports import free_ports
 from txconsul import Consul
 from txconsul.consul import Value

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from twisted.internet.defer import gatherResults
 
-from tests.txconsul.running import connections, consul_at, following, in_thread, on_reactor, turn, until
+from tests.coroutines import on_reactor
+from tests.txconsul.running import connections, consul_at, following, in_thread, turn, until
 from tools.consul import ConsulServer
 from txconsul.consul import HELD, POOL
 from txconsul.errors import Crowded, TimedOut, Unreachable

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pytest
 from twisted.internet.task import deferLater
 
-from tests.txconsul.running import consul_at, following, in_thread, on_reactor, reactor, until
+from tests.coroutines import on_reactor
+from tests.txconsul.running import consul_at, following, in_thread, reactor, until
 from tools.consul import ConsulServer, leader_of
 from txconsul import Consul
 from txconsul.errors import ConsulError, NoLeader

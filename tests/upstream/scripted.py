@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
-import pytest_twisted
 from attrs import define, field
 from twisted.internet import reactor as default_reactor
 from twisted.internet.defer import Deferred
@@ -23,18 +22,12 @@ from tests.upstream.asked import Notes
 
 reactor: Any = default_reactor
 
-Test = TypeVar("Test", bound=Callable[..., object])
 
 #: What a server does with a query: the messages that it sends back at once.
 Script = Callable[[bytes], Iterable[bytes]]
 
 #: Turns of the reactor within which aborted connections are gone.
 TURNS = 10
-
-
-def on_reactor(test: Test) -> Test:
-    """Run a test that is a coroutine on the reactor."""
-    return cast(Test, pytest_twisted.ensureDeferred(test))
 
 
 def silent(query: bytes) -> Sequence[bytes]:

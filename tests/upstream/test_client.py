@@ -12,8 +12,9 @@ from twisted.internet.protocol import DatagramProtocol
 from graydns.model.errors import UpstreamError
 from graydns.model.query import Subnet
 from graydns.upstream.server import Server
+from tests.coroutines import on_reactor
 from tests.upstream.asked import Notes, make_query, show, write_reply
-from tests.upstream.scripted import group_of, make_client, on_reactor, reactor, scripted, silent, turn
+from tests.upstream.scripted import group_of, make_client, reactor, scripted, silent, turn
 
 ADDRESS = "www.shop.test. 60 IN A 192.0.2.1"
 FORGED = "www.shop.test. 60 IN A 203.0.113.66"

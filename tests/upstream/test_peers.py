@@ -13,8 +13,9 @@ from dns.rdatatype import RdataType
 
 from graydns.upstream.server import Server
 from tests.conftest import answers
+from tests.coroutines import on_reactor
 from tests.upstream.asked import AAAA, CNAME, MX, NS, SOA, TXT, A, make_query, show
-from tests.upstream.scripted import everything_open, group_of, make_client, nothing_else_open, on_reactor
+from tests.upstream.scripted import everything_open, group_of, make_client, nothing_else_open
 from tools.knot import knot_configuration
 from tools.process import Process
 

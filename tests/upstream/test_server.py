@@ -25,6 +25,7 @@ def test_server_is_shown_as_it_is_written() -> None:
     assert str(Server("192.0.2.53")) == "udp://192.0.2.53:53"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("server", "listener", "meets"),
     [
@@ -45,6 +46,7 @@ def test_loops_are_found(server: Server, listener: Listener, meets: bool) -> Non
     assert loops([server], [listener]) == (((server, listener),) if meets else ())
 
 
+@pytest.mark.integration
 def test_addresses_of_this_machine() -> None:
     """Loopback is ours, an address of a documentation network is not."""
     assert is_of_this_machine("127.0.0.1")

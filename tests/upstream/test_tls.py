@@ -15,6 +15,7 @@ from twisted.internet.ssl import Certificate, DefaultOpenSSLContextFactory, trus
 
 from graydns.model.errors import UpstreamError
 from graydns.upstream.server import Server
+from tests.coroutines import on_reactor
 from tests.listen.certificates import issue
 from tests.upstream.asked import make_query, show, write_reply
 from tests.upstream.scripted import (
@@ -25,7 +26,6 @@ from tests.upstream.scripted import (
     group_of,
     make_client,
     nothing_else_open,
-    on_reactor,
     reactor,
     silent,
     turn,

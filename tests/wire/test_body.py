@@ -3,7 +3,7 @@ from __future__ import annotations
 import struct
 
 import dns.message
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.model import name as names
@@ -12,8 +12,6 @@ from graydns.wire import body
 from graydns.wire.body import RRset
 from graydns.wire.walk import records
 from tests.wire.samples import QNAME, ZONE, rrset_lists
-
-bounded = settings(max_examples=80)
 
 NS1 = names.from_text("ns1.shop.test")
 RRSETS = (
@@ -91,7 +89,6 @@ def test_with_ttl() -> None:
     assert len(changed) == len(content)
 
 
-@bounded
 @given(rrset_lists(QNAME))
 def test_every_prefix(rrsets: list[RRset]) -> None:
     """Every prefix of a body that ends with a span is a message that dnspython reads as the RRsets which went in."""
@@ -107,7 +104,6 @@ def test_every_prefix(rrsets: list[RRset]) -> None:
         assert found == [(r.section, r.owner, r.rdtype, r.ttl, x) for r in rrsets[:count] for x in r.rdatas]
 
 
-@bounded
 @given(rrset_lists(QNAME), st.integers(0, 2**31))
 def test_ageing_arbitrary(rrsets: list[RRset], seconds: int) -> None:
     """Ageing is subtraction for every record of every body."""

@@ -4,7 +4,7 @@ import struct
 
 import dns.rcode
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.model.errors import Unanswerable
@@ -12,9 +12,8 @@ from graydns.model.query import Edns, Subnet
 from graydns.wire import edns
 from graydns.wire.parse import parse
 from graydns.wire.walk import Malformed
+from tests.conftest import examples
 from tests.wire.samples import DIG_QUERIES, HEAD, anyone, opt, raw, refused, someone_on_tcp
-
-bounded = settings(max_examples=200)
 
 
 def asked(options: bytes = b"", payload: int = 1232, ttl: int = 0) -> Edns:
@@ -56,7 +55,7 @@ def test_cut_short(options: bytes) -> None:
     assert (reply.rcode(), reply.edns) == (dns.rcode.FORMERR, 0)
 
 
-@bounded
+@examples(2)
 @given(st.binary(max_size=80))
 def test_framing(rdata: bytes) -> None:
     """Whatever is taken for options is exactly their encodings joined."""
@@ -206,7 +205,7 @@ def test_tags(data: bytes, expected: tuple[tuple[str, str], ...] | None) -> None
     assert edns.parse_tags(data) == expected
 
 
-@bounded
+@examples(2)
 @given(st.binary(max_size=600) | st.text(alphabet="ab=,\x01é", max_size=40).map(str.encode))
 def test_tags_arbitrary(data: bytes) -> None:
     """Tags that are taken say, joined again, what was sent."""

@@ -8,15 +8,13 @@ import dns.message
 import dns.name
 import dns.rdatatype
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from graydns.model.errors import Unanswerable
 from graydns.model.query import Client, Edns, Query, Subnet
 from graydns.wire.parse import parse
 from tests.wire.samples import DIG_QUERIES, anyone, names, someone_on_tcp
-
-bounded = settings(max_examples=150)
 
 subnets = st.one_of(
     st.builds(lambda a, n: dns.edns.ECSOption(str(a), n), st.ip_addresses(v=4), st.integers(0, 32)),
@@ -74,7 +72,6 @@ def silent_or_sound(data: bytes) -> None:
                     dns.message.from_wire(reply)
 
 
-@bounded
 @given(messages())
 def test_agrees(message: dns.message.Message) -> None:
     """A valid query says to us what it says to dnspython."""
@@ -106,7 +103,6 @@ def agrees_on_edns(edns: Edns, message: dns.message.Message) -> None:
     assert edns.cookie == (cookie.to_wire() if cookie else None)
 
 
-@bounded
 @given(st.binary(max_size=300))
 @example(b"\0" * 12)
 @example(b"\0\0\0\0\0\1\0\0\0\0\0\0\xc0\x0c\0\1\0\1")
@@ -115,7 +111,6 @@ def test_arbitrary_bytes(data: bytes) -> None:
     silent_or_sound(data)
 
 
-@bounded
 @given(st.tuples(*[st.integers(0, 3)] * 4), st.integers(0, 0x7FFF), st.binary(max_size=120))
 def test_arbitrary_sections(counts: tuple[int, ...], flags: int, rest: bytes) -> None:
     """The same behind a header that promises little enough to be kept."""
@@ -123,7 +118,6 @@ def test_arbitrary_sections(counts: tuple[int, ...], flags: int, rest: bytes) ->
     silent_or_sound(header + rest)
 
 
-@bounded
 @given(
     messages().map(lambda message: message.to_wire()) | st.sampled_from(DIG_QUERIES),
     st.lists(st.tuples(st.integers(2, 400), st.integers(0, 255)), max_size=4),

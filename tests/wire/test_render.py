@@ -9,7 +9,7 @@ import dns.name
 import dns.rcode
 import pytest
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.model import name as names
@@ -22,8 +22,6 @@ from graydns.wire.parse import parse
 from graydns.wire.render import render
 from graydns.wire.walk import records
 from tests.wire.samples import HEAD, QNAME, ZONE, anyone, ask, opt, raw, rrset_lists
-
-bounded = settings(max_examples=100)
 
 NS1 = names.from_text("ns1.shop.test")
 
@@ -264,7 +262,6 @@ def test_largest() -> None:
 edes = st.lists(st.builds(Ede, st.integers(0, 30), st.text(max_size=60)), max_size=2).map(tuple)
 
 
-@bounded
 @given(
     rrset_lists(QNAME),
     edes,

@@ -8,14 +8,12 @@ import dns.message
 import dns.name
 import dns.rrset
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from graydns.model import name as names
 from graydns.wire.walk import Malformed, Names, Record, records
 from tests.wire.samples import names as wire_names
-
-bounded = settings(max_examples=150)
 
 HEADER = bytes(12)
 FIXED = struct.pack("!HHIH", 1, 1, 60, 0)
@@ -164,7 +162,6 @@ def test_work(backwards: bool) -> None:
     assert counting.looks < 2 * len(data)
 
 
-@bounded
 @given(st.binary(max_size=400), st.integers(0, 40), st.tuples(*[st.integers(0, 20)] * 3))
 @example(b"\xc0\x0c", 0, (1, 0, 0))
 def test_arbitrary_bytes(data: bytes, offset: int, counts: tuple[int, int, int]) -> None:
@@ -178,7 +175,6 @@ def test_arbitrary_bytes(data: bytes, offset: int, counts: tuple[int, int, int])
         pass
 
 
-@bounded
 @given(
     st.lists(st.integers(0, 3) | st.integers(0xC0, 0xC1) | st.integers(0, 255), min_size=14, max_size=200), st.data()
 )
@@ -197,7 +193,6 @@ def test_agrees_on_names(octets: list[int], data: st.DataObject) -> None:
     assert ours == (name.canonicalize().to_wire(), at + used)
 
 
-@bounded
 @given(st.lists(wire_names, min_size=1, max_size=6))
 def test_agrees_on_messages(owners: list[bytes]) -> None:
     """The owners of a message that dnspython compressed are the ones it was given."""
