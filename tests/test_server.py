@@ -6,7 +6,7 @@ from pathlib import Path
 
 from twisted.internet.task import Clock
 
-from graydns.server import Server
+from graydns.server import DnsServer
 from graydns.sources.files import load_snapshot
 
 CONFIG = """\
@@ -19,10 +19,10 @@ tenants: {{small: {{clients: [10.0.0.0/8], cache: {size}}}}}
 """
 
 
-def make_server(folder: Path, size: str) -> Server:
+def make_server(folder: Path, size: str) -> DnsServer:
     """A server with a tenant whose part of the cache is *size*."""
     (folder / "graydns.yaml").write_text(CONFIG.format(size=size))
-    return Server(load_snapshot(folder / "graydns.yaml")[0], Clock(), cookie_secrets=(bytes(16),))
+    return DnsServer(load_snapshot(folder / "graydns.yaml")[0], Clock(), cookie_secrets=(bytes(16),))
 
 
 def test_hot_tables_are_a_quarter_of_what_a_tenant_may_have(tmp_path: Path) -> None:
@@ -30,6 +30,9 @@ def test_hot_tables_are_a_quarter_of_what_a_tenant_may_have(tmp_path: Path) -> N
     server = make_server(tmp_path, "1MiB")
     for address in ("10.0.0.1", "192.0.2.1"):
         server.front.peer(address, "udp")
-    assert {tenant: table.limit for tenant, table in server.tables.items()} == {"small": 1 << 18, "default": 1 << 24}
+    assert {tenant: table.limit for tenant, table in server.hot_tables.items()} == {
+        "small": 1 << 18,
+        "default": 1 << 24,
+    }
     server.swap(make_server(tmp_path, "2MiB").snapshot)
-    assert server.tables["small"].limit == 1 << 19
+    assert server.hot_tables["small"].limit == 1 << 19

@@ -12,17 +12,17 @@ from pathlib import Path
 
 from twisted.internet.task import Clock
 
+from graydns.audit.audit_log import AuditLog, AuditLogBounds
+from graydns.audit.hmac_chain import HmacChain
+from graydns.audit.line_queue import LineQueue
+from graydns.audit.line_writer import LINES_PER_BATCH, AuditWriter
+from graydns.audit.validation_lines import ValidationLine, ValidationLineObserver, format_validation_fields
+from graydns.audit.verification import verify_log_files
 from graydns.config.audit import ClientPrefix
 from graydns.model.answer import Answer
+from graydns.model.dnssec_values import RrsigInfo, Security, ValidationStatus
 from graydns.model.name import from_text
-from graydns.model.proof import Proof, Security, Signer
 from graydns.model.query import Client, Query
-from graydns.observe.audit.log import AuditLog, Bounds
-from graydns.observe.audit.queue import Queue
-from graydns.observe.audit.seal import Seal
-from graydns.observe.audit.verify import verify_files
-from graydns.observe.audit.writer import BATCH, AuditWriter
-from graydns.observe.validations import Validation, Validations, fields
 
 KEY = bytes(32)
 
@@ -37,14 +37,17 @@ def queries(count: int, names: int) -> list[Query]:
 def answers(count: int) -> list[Answer]:
     """Secure ones."""
     zone = from_text("zone.example.test")
-    return [Answer(proof=Proof(Security.SECURE, Signer(zone, 12345, 13, 300, 1_795_521_600))) for _ in range(count)]
+    return [
+        Answer(proof=ValidationStatus(Security.SECURE, RrsigInfo(zone, 12345, 13, 300, 1_795_521_600)))
+        for _ in range(count)
+    ]
 
 
 def measure(folder: Path, count: int, names: int) -> tuple[float, float]:
     """CPU microseconds of a line: to note it, and to make, seal and write it."""
-    queue: Queue[Validation] = Queue(Clock(), False, most=count)
-    observer = Validations(queue, time.monotonic, time.time)
-    log = AuditLog(folder / "log", Seal(KEY), time.time, lambda: Bounds(256 << 20, 14, daily=True))
+    queue: LineQueue[ValidationLine] = LineQueue(Clock(), False, max_lines=count)
+    observer = ValidationLineObserver(queue, time.monotonic, time.time)
+    log = AuditLog(folder / "log", HmacChain(KEY), time.time, lambda: AuditLogBounds(256 << 20, 14, daily=True))
     asked, given = queries(count, names), answers(count)
     began = time.process_time()
     for query, answer in zip(asked, given, strict=True):
@@ -52,8 +55,8 @@ def measure(folder: Path, count: int, names: int) -> tuple[float, float]:
     noted = time.process_time() - began
     prefix = ClientPrefix()
     began = time.process_time()
-    while items := queue.take(BATCH):
-        log.append([fields(item, prefix) for item in items if isinstance(item, Validation)])
+    while items := queue.take(LINES_PER_BATCH):
+        log.append([format_validation_fields(item, prefix) for item in items if isinstance(item, ValidationLine)])
     written = time.process_time() - began
     log.close()
     return noted / count * 1e6, written / count * 1e6
@@ -61,13 +64,13 @@ def measure(folder: Path, count: int, names: int) -> tuple[float, float]:
 
 def sustain(folder: Path, count: int) -> float:
     """Lines per second of the thread, the disk included, while nobody else works."""
-    queue: Queue[Validation] = Queue(Clock(), False, most=count)
-    observer = Validations(queue, time.monotonic, time.time)
-    log = AuditLog(folder / "log", Seal(KEY), time.time, lambda: Bounds(256 << 20, 14, daily=True))
+    queue: LineQueue[ValidationLine] = LineQueue(Clock(), False, max_lines=count)
+    observer = ValidationLineObserver(queue, time.monotonic, time.time)
+    log = AuditLog(folder / "log", HmacChain(KEY), time.time, lambda: AuditLogBounds(256 << 20, 14, daily=True))
     for query, answer in zip(queries(count, count), answers(count), strict=True):
         observer.answered(query, answer, 0.001)
     prefix = ClientPrefix()
-    writer: AuditWriter[Validation] = AuditWriter(log, queue, lambda item: fields(item, prefix))
+    writer: AuditWriter[ValidationLine] = AuditWriter(log, queue, lambda item: format_validation_fields(item, prefix))
     began = time.perf_counter()
     writer.start()
     while writer.written < count:
@@ -93,7 +96,7 @@ def main() -> None:
         print(f"sustained: {sustain(folders[2], count):,.0f} lines per second")
         size = sum(path.stat().st_size for path in folders[0].iterdir())
         began = time.process_time()
-        found = verify_files(folders[0] / "log", KEY)
+        found = verify_log_files(folders[0] / "log", KEY)
         took = time.process_time() - began
         print(f"checked: {took / found.lines * 1e6:.2f} us a line of {size / found.lines:.0f} octets, ok: {found.ok}")
 

@@ -1,4 +1,4 @@
-"""What a hot answer from Consul's catalog costs: CPU microseconds of ``Front.answer``, and the ratio to a zone file.
+"""What a hot answer from Consul's catalog costs: CPU microseconds of ``Frontend.answer``, and the ratio to a zone file.
 
 ``python benchmarks/micro/catalog.py``. The names take turns, a round each, so that whatever else the machine does hits
 all of them; a cost is that of the fastest round, the ratio in brackets that of the middle one.
@@ -18,15 +18,15 @@ from attrs import frozen
 from twisted.internet.task import Clock
 
 from graydns.authority.consul.zone import ConsulDomain
-from graydns.fast.front import Front
+from graydns.fast.frontend import Frontend
 from graydns.fast.peer import Peer
 from graydns.model.catalog import Instance, NodeView, ServiceView
-from graydns.model.errors import NotYetKnown
+from graydns.model.errors import CatalogPendingError
 from graydns.model.name import from_text
 from graydns.model.query import Query
-from graydns.resolve.learning import Nothing
-from graydns.server import Server
-from graydns.snapshot.domain import Domain
+from graydns.resolve.links.authority import NullCatalogWaiter
+from graydns.server import DnsServer
+from graydns.snapshot.consul_domain import ConsulZoneTemplate
 from graydns.sources.files import load_snapshot
 
 ROUNDS, QUERIES, SUBNETS = 60, 8192, 128
@@ -85,10 +85,10 @@ class Catalog:
 NODE = NodeView("n1", "192.0.2.1")
 
 
-class Current(Nothing):
+class Current(NullCatalogWaiter):
     """Whatever was answered is so still."""
 
-    async def learn(self, missing: NotYetKnown) -> None:
+    async def learn(self, missing: CatalogPendingError) -> None:
         """Nothing is missing."""
 
     def is_current(self, view: object) -> bool:
@@ -103,7 +103,7 @@ def view(name: str, count: int) -> ServiceView:
     )
 
 
-def make_server(folder: Path) -> Server:
+def make_server(folder: Path) -> DnsServer:
     """A server of the zone and the catalog, without doors."""
     home = folder / "zones" / "shop.test"
     home.mkdir(parents=True)
@@ -113,7 +113,9 @@ def make_server(folder: Path) -> Server:
     catalog = Catalog({"one": view("one", 1), "three": view("three", 3)})
     living = ConsulDomain(from_text("consul"), "dc1", catalog, lambda service: 5, 5)
     snapshot = load_snapshot(folder / "graydns.yaml")[0]
-    return Server(snapshot, Clock(), cookie_secrets=(bytes(16),), domain=Domain(living), learning=Current())
+    return DnsServer(
+        snapshot, Clock(), cookie_secrets=(bytes(16),), domain=ConsulZoneTemplate(living), learning=Current()
+    )
 
 
 def questions(name: str, subnets: int) -> list[bytes]:
@@ -122,7 +124,7 @@ def questions(name: str, subnets: int) -> list[bytes]:
     return [dns.message.make_query(name, "A", use_edns=0, options=list(each)).to_wire() for each in options]
 
 
-def warm(front: Front, peer: Peer, wires: Sequence[bytes]) -> None:
+def warm(front: Frontend, peer: Peer, wires: Sequence[bytes]) -> None:
     """Have each answered once by the pipeline, so that it is hot."""
     for wire in wires:
         said = front.answer(wire, peer)
@@ -135,7 +137,7 @@ def warm(front: Front, peer: Peer, wires: Sequence[bytes]) -> None:
     assert all(isinstance(front.answer(wire, peer), bytes) for wire in wires)
 
 
-def measure(front: Front, peer: Peer, wires: Sequence[bytes]) -> float:
+def measure(front: Frontend, peer: Peer, wires: Sequence[bytes]) -> float:
     """CPU microseconds of one answer."""
     answer, turns = front.answer, range(QUERIES // len(wires))
     began = time.process_time()
@@ -145,7 +147,7 @@ def measure(front: Front, peer: Peer, wires: Sequence[bytes]) -> float:
     return (time.process_time() - began) / QUERIES * 1e6
 
 
-def compare(front: Front, peer: Peer, names: Sequence[str], subnets: int) -> None:
+def compare(front: Frontend, peer: Peer, names: Sequence[str], subnets: int) -> None:
     """Measure *names*, and print each beside the first."""
     wires = [questions(name, subnets) for name in names]
     for each in wires:

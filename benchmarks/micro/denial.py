@@ -14,10 +14,10 @@ from time import process_time
 import dns.rdata
 import dns.rdataclass
 
-from graydns.dnssec.budget import Budget, Limits
-from graydns.dnssec.denial import Denial, Kind
-from graydns.dnssec.nsec3 import Parameters
-from graydns.dnssec.records import RRset
+from graydns.dnssec.denial import AuthenticatedDenial, DenialKind
+from graydns.dnssec.nsec3 import Nsec3Parameters
+from graydns.dnssec.rrsets import SignedRRset
+from graydns.dnssec.work_budget import ValidationLimits, WorkBudget
 from graydns.model.answer import AUTHORITY
 from graydns.model.name import from_text
 
@@ -25,29 +25,31 @@ ZONE = from_text("example.")
 NAME, DEEP = from_text("gone.example."), from_text("a." * 60 + "example.")
 
 
-def rrset(owner: str, rdtype: str, rdata: str) -> RRset:
+def rrset(owner: str, rdtype: str, rdata: str) -> SignedRRset:
     """One record."""
     record = dns.rdata.from_text(dns.rdataclass.IN, rdtype, rdata)
-    return RRset(AUTHORITY, from_text(owner), int(record.rdtype), 1, 3600, (record.to_wire() or b"",))
+    return SignedRRset(AUTHORITY, from_text(owner), int(record.rdtype), 1, 3600, (record.to_wire() or b"",))
 
 
-def only_hash(iterations: int, salt: bytes) -> RRset:
+def only_hash(iterations: int, salt: bytes) -> SignedRRset:
     """The NSEC3 of a zone that has no name but its apex."""
-    digest = b32hexencode(Parameters(iterations, salt).hash(ZONE)).decode()
+    digest = b32hexencode(Nsec3Parameters(iterations, salt).hash(ZONE)).decode()
     return rrset(f"{digest}.example.", "NSEC3", f"1 0 {iterations} {salt.hex() or '-'} {digest} NS SOA")
 
 
-def prove(name: bytes, *rrsets: RRset) -> None:
+def prove(name: bytes, *rrsets: SignedRRset) -> None:
     """That *name* does not exist."""
-    assert Denial(ZONE, rrsets, Budget(Limits())).nxdomain(name).kind is Kind.PROVEN
+    assert (
+        AuthenticatedDenial(ZONE, rrsets, WorkBudget(ValidationLimits())).prove_nxdomain(name).kind is DenialKind.PROVEN
+    )
 
 
-def anew(records: Iterator[RRset]) -> None:
+def anew(records: Iterator[SignedRRset]) -> None:
     """That NAME does not exist, by a record that is another each time."""
     prove(NAME, next(records))
 
 
-def others(record: RRset) -> Iterator[RRset]:
+def others(record: SignedRRset) -> Iterator[SignedRRset]:
     """*record* with one more type after the other."""
     for window in range(1, 256):
         for bit in range(1, 256):

@@ -19,10 +19,9 @@ import dns.rrset
 from attrs import frozen
 from twisted.internet import reactor as default_reactor
 
-from graydns.listen.context import TlsContext
-from graydns.listen.demo import demo_certificate
-from graydns.listen.door import Door, DoorLimits
-from graydns.listen.service import Doors
+from graydns.listen.listener import Listener, ListenerLimits
+from graydns.listen.listeners import Listeners
+from graydns.listen.tls_context import TlsContext, write_demo_certificate
 from graydns.model.query import Query
 from tools import peers
 
@@ -68,9 +67,9 @@ def serve(transport: str, folder: Path) -> None:
     """Serve until terminated; print the port."""
     reactor: Any = default_reactor
     certificate, key = folder / "dot.crt", folder / "dot.key"
-    demo_certificate(certificate, key)
-    door = Door(transport, "127.0.0.1", 0)
-    doors = Doors([door], DictionaryFront(), DoorLimits(), reactor, TlsContext(certificate, key))
+    write_demo_certificate(certificate, key)
+    door = Listener(transport, "127.0.0.1", 0)
+    doors = Listeners([door], DictionaryFront(), ListenerLimits(), reactor, TlsContext(certificate, key))
     doors.startService()
     print(doors.listening[0].port, flush=True)
     reactor.run()

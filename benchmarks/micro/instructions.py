@@ -27,7 +27,7 @@ from twisted.python.failure import Failure
 
 from benchmarks.micro.miss import respond
 from graydns.model.query import UDP, Query
-from graydns.tap import make_graydns
+from graydns.tap import make_graydns_service
 
 reactor: Any = default_reactor
 
@@ -82,7 +82,7 @@ def serve(kind: str, count: int, port: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         config = Path(name) / "graydns.yaml"
         config.write_text(CONFIG.format(data=name, zones=Path("zones").resolve(), port=port))
-        front = make_graydns(config, reactor).control.state.server.front
+        front = make_graydns_service(config, reactor).control.state.server.front
         gc.collect()
         gc.freeze()
         gc.set_threshold(5_000, 5, 1_000_000)  # as in the server

@@ -15,9 +15,9 @@ from pathlib import Path
 from graydns.authority.lookup import lookup
 from graydns.authority.zone import Zone, Zones
 from graydns.model.decision import Cohort, Decision
+from graydns.model.dns_parameters import IN, A
 from graydns.model.name import from_text
 from graydns.model.query import Client, Query
-from graydns.model.rrtype import IN, A
 from graydns.sources.zonefile import load
 
 ORIGIN = from_text("zone.test")

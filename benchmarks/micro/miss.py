@@ -24,18 +24,15 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from graydns.model.query import Client, Edns, Query
-from graydns.resolve.cache import Cache, Stale
-from graydns.resolve.coalesce import Coalesce
-from graydns.resolve.failures import Failures
-from graydns.resolve.forward import Forward
-from graydns.resolve.key import Keys
-from graydns.resolve.link import Resolver, stack
-from graydns.resolve.rawcache import RawCache
-from graydns.resolve.store import Store
-from graydns.upstream.client import UpstreamClient
-from graydns.upstream.group import UpstreamGroup
-from graydns.upstream.server import Server
-from graydns.upstream.table import ForwardTable
+from graydns.resolve.cache.answer_cache import AnswerCache, StalePolicy
+from graydns.resolve.cache.cache_keys import CacheKeyFactory
+from graydns.resolve.cache.raw_cache import FailureCache, RawCache
+from graydns.resolve.cache.store import AnswerStore
+from graydns.resolve.link import Resolver, stack_links
+from graydns.resolve.links.coalesce import QueryCoalescer
+from graydns.resolve.links.forwarder import Forwarder
+from graydns.upstream.server_groups import ForwardTable, UpstreamGroup, UpstreamServer
+from graydns.upstream.upstream_client import UpstreamClient
 
 reactor: Any = default_reactor
 
@@ -71,19 +68,25 @@ def respond() -> None:
 
 def build(port: int) -> Resolver:
     """The forwarding chain, with one loopback server behind it."""
-    group = UpstreamGroup("bench", (Server("127.0.0.1", port),), deadline=2.0)
-    keys = Keys(ForwardTable({b"\0": group}).choose, lambda query: "default")
-    store = Store(lambda partition: 64 << 20, lambda origin: origin is group)
+    group = UpstreamGroup("bench", (UpstreamServer("127.0.0.1", port),), deadline=2.0)
+    keys = CacheKeyFactory(ForwardTable({b"\0": group}).choose_group, lambda query: "default")
+    store = AnswerStore(lambda partition: 64 << 20, lambda origin: origin is group)
     clock = time.monotonic
     client = UpstreamClient(reactor, clock, Silent())
-    return stack(
+    return stack_links(
         partial(
-            Cache, key=keys.of_cohort, store=store, stale=Stale(), clock=clock, wall=time.time, later=reactor.callLater
+            AnswerCache,
+            key=keys.make_cohort_key,
+            store=store,
+            stale=StalePolicy(),
+            clock=clock,
+            wall=time.time,
+            call_later=reactor.callLater,
         ),
-        partial(Coalesce, key=keys.of_cohort),
-        partial(RawCache, key=keys.raw, store=store, failures=Failures(), clock=clock),
-        partial(Coalesce, key=keys.raw),
-        last=Forward(client=client, choose=keys.choose),
+        partial(QueryCoalescer, key=keys.make_cohort_key),
+        partial(RawCache, key=keys.make_raw_key, store=store, failure_cache=FailureCache(), clock=clock),
+        partial(QueryCoalescer, key=keys.make_raw_key),
+        last=Forwarder(client=client, choose_group=keys.choose_group),
     )
 
 

@@ -59,11 +59,11 @@ def serve(folder: Path) -> None:
     from twisted.internet.task import Clock
 
     from graydns.model.query import Query
-    from graydns.server import Server
+    from graydns.server import DnsServer
     from graydns.sources.files import load_snapshot
 
     (folder / "graydns.yaml").write_text(CONFIG.format(zones=ROOT / "zones", data=folder))
-    front = Server(load_snapshot(folder / "graydns.yaml")[0], Clock(), cookie_secrets=(bytes(16),)).front
+    front = DnsServer(load_snapshot(folder / "graydns.yaml")[0], Clock(), cookie_secrets=(bytes(16),)).front
     peer = front.peer("127.0.0.1", "udp")
     kinds = {PLAIN: plain(), SOURCE: gray(None), SUBNETS: gray("198.51.{}.0", 128), NEW: gray("10.{}.{}.0", QUERIES)}
     for wires in kinds.values():

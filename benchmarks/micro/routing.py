@@ -16,41 +16,41 @@ from collections.abc import Callable, Iterable, Sequence
 from ipaddress import ip_address
 from random import Random
 
-from graydns.gray.compile import ZonePolicy, compile_steps
-from graydns.gray.geo import Place
-from graydns.gray.key import hash64
+from graydns.gray.client_key import hash64
+from graydns.gray.geo import GeoLocation
 from graydns.gray.plan import Plan
+from graydns.gray.policy_compiler import ZonePolicy, compile_policy
 from graydns.gray.router import Router
 from graydns.model.name import from_text
-from graydns.model.policy import Endpoint, Rule, Service, Then, Version, When
+from graydns.model.policy import Rule, RuleConditions, RuleOutcome, ServiceEndpoint, ServicePolicy, ServiceVersion
 from graydns.model.query import Client, Subnet
 
 CLIENTS = 2_000
 ROUNDS = 15
 
 NAME = "api.shop.test"
-CANARY = Then(version="canary")
+CANARY = RuleOutcome(version="canary")
 
 
 class Everywhere:
     """A Geo whose places are at hand, so that only our own work counts."""
 
     def __init__(self) -> None:
-        self._places = [Place(country, (f"{country}-1",), "town") for country in ("CN", "GB", "DE")]
+        self._places = [GeoLocation(country, (f"{country}-1",), "town") for country in ("CN", "GB", "DE")]
 
-    def place(self, address: bytes) -> Place:
+    def locate(self, address: bytes) -> GeoLocation:
         """Some place."""
         return self._places[address[0] % 3]
 
 
-def version(count: int, first: int) -> Version:
+def version(count: int, first: int) -> ServiceVersion:
     """A version with *count* endpoints."""
-    return Version(tuple(Endpoint({"A": (str(ip_address(first + at)),)}) for at in range(count)))
+    return ServiceVersion(tuple(ServiceEndpoint({"A": (str(ip_address(first + at)),)}) for at in range(count)))
 
 
-def service(percent: int = 100_000, endpoints: int = 1, whitelist: Sequence[str] = ()) -> Service:
+def service(percent: int = 100_000, endpoints: int = 1, whitelist: Sequence[str] = ()) -> ServicePolicy:
     """Stable and canary."""
-    return Service(
+    return ServicePolicy(
         versions={"stable": version(endpoints, 0xC0000200), "canary": version(1, 0xC6336400)},
         default="stable",
         percent={"canary": percent},
@@ -66,7 +66,7 @@ def networks(count: int) -> list[str]:
 
 def sources(count: int) -> list[Rule]:
     """*count* rules that test the source only."""
-    return [Rule(f"n{at}", When(source=network), CANARY) for at, network in enumerate(networks(count))]
+    return [Rule(f"n{at}", RuleConditions(source=network), CANARY) for at, network in enumerate(networks(count))]
 
 
 def clients(*, subnet: bool = True, identity: bool = False) -> list[Client]:
@@ -82,7 +82,7 @@ def clients(*, subnet: bool = True, identity: bool = False) -> list[Client]:
     ]
 
 
-def compiled(rules: Sequence[Rule], one: Service | None = None, geo: Everywhere | None = None) -> Router:
+def compiled(rules: Sequence[Rule], one: ServicePolicy | None = None, geo: Everywhere | None = None) -> Router:
     """A router with one service."""
     policy = ZonePolicy(from_text("shop.test"), {from_text(NAME): one or service()}, rules)
     return drain(policy, geo)[0]
@@ -90,7 +90,7 @@ def compiled(rules: Sequence[Rule], one: Service | None = None, geo: Everywhere 
 
 def drain(policy: ZonePolicy, geo: Everywhere | None = None) -> tuple[Router, float]:
     """The router of *policy*, and the seconds that the longest step took."""
-    steps, longest = compile_steps("bench", [policy], [], geo), 0.0
+    steps, longest = compile_policy("bench", [policy], [], geo), 0.0
     while True:
         started = time.process_time()
         try:
@@ -139,24 +139,26 @@ def measure_decisions(count: int) -> None:
         show(f"split and {size:,} networks", per_call(plan(compiled(sources(size))).decide, clients()))
     listed = service(whitelist=[f"client:c{at}" for at in range(1_000)])
     show("whitelist of 1,000 identities", per_call(plan(compiled([], listed)).decide, clients(identity=True)))
-    known = [Rule(f"c{at}", When(client=f"c{at}"), CANARY) for at in range(1_000)]
+    known = [Rule(f"c{at}", RuleConditions(client=f"c{at}"), CANARY) for at in range(1_000)]
     show("1,000 rules by identity", per_call(plan(compiled(known)).decide, clients(identity=True)))
-    both = [Rule(f"c{at}", When(client=f"c{at}", source="0.0.0.0/0"), CANARY) for at in range(1_000)]
+    both = [Rule(f"c{at}", RuleConditions(client=f"c{at}", source="0.0.0.0/0"), CANARY) for at in range(1_000)]
     show("1,000 rules by identity and network", per_call(plan(compiled(both)).decide, clients(identity=True)))
-    places = [Rule("cn", When(country="CN"), CANARY), Rule("gb", When(subdivision="GB-1"), CANARY)]
+    places = [Rule("cn", RuleConditions(country="CN"), CANARY), Rule("gb", RuleConditions(subdivision="GB-1"), CANARY)]
     show("rules by country and subdivision", per_call(plan(compiled(places, geo=Everywhere())).decide, clients()))
 
 
 def measure_plans(count: int) -> None:
     """Finding the plan of a name among many patterns."""
-    whens = [When(name=f"n{at}.shop.test") for at in range(count // 4)]
-    whens += [When(name=f"n{at}") for at in range(count // 4)]
-    whens += [When(name=f"n{at}-*.shop.test") for at in range(count // 4)]
-    whens += [When(name=f"*.n{at}.shop.test") for at in range(count // 4)]
-    router = compiled([Rule(f"r{at}", when, Then(block="nodata")) for at, when in enumerate(whens)])
+    whens = [RuleConditions(name=f"n{at}.shop.test") for at in range(count // 4)]
+    whens += [RuleConditions(name=f"n{at}") for at in range(count // 4)]
+    whens += [RuleConditions(name=f"n{at}-*.shop.test") for at in range(count // 4)]
+    whens += [RuleConditions(name=f"*.n{at}.shop.test") for at in range(count // 4)]
+    router = compiled([Rule(f"r{at}", when, RuleOutcome(block="nodata")) for at, when in enumerate(whens)])
     show(f"plan among {count:,} patterns, two match", per_call(planning(router, "n7.shop.test"), clients()))
     show(f"plan among {count:,} patterns, none does", per_call(planning(router, "www.eu.shop.test"), clients()))
-    regexes = compiled([Rule(f"x{at}", When(regex=f"n{at}[.-].*"), Then(block="nodata")) for at in range(1_000)])
+    regexes = compiled(
+        [Rule(f"x{at}", RuleConditions(regex=f"n{at}[.-].*"), RuleOutcome(block="nodata")) for at in range(1_000)]
+    )
     show("plan among 1,000 regexes", per_call(planning(regexes, "n7.shop.test"), clients()))
 
 
@@ -165,9 +167,9 @@ def measure_compilation(count: int) -> None:
     cidrs = networks(count)
     policies = {
         "networks": sources(count),
-        "identities": [Rule(f"c{at}", When(client=f"c{at}"), CANARY) for at in range(count)],
+        "identities": [Rule(f"c{at}", RuleConditions(client=f"c{at}"), CANARY) for at in range(count)],
         "names and networks": [
-            Rule(f"n{at}", When(source=cidr, name=f"n{at}.shop.test"), Then(block="nodata"))
+            Rule(f"n{at}", RuleConditions(source=cidr, name=f"n{at}.shop.test"), RuleOutcome(block="nodata"))
             for at, cidr in enumerate(cidrs)
         ],
     }

@@ -24,19 +24,19 @@ from dns.dnssecalgs.base import GenericPrivateKey
 from dns.dnssecalgs.ecdsa import PublicECDSA
 from dns.dnssecalgs.rsa import PrivateRSA, PublicRSA
 
-from graydns.dnssec.algorithms import DEFAULT, name
-from graydns.dnssec.budget import Budget, Limits
-from graydns.dnssec.delegation import DS, trust_keys
-from graydns.dnssec.keys import Key, KeySet, usable
-from graydns.dnssec.records import RRset, read
-from graydns.dnssec.signature import Settings, cost, signed_data, verify
+from graydns.dnssec.algorithms import DEFAULT_ALGORITHMS, format_algorithm
+from graydns.dnssec.key_trust import DsRecord, authenticate_keys
+from graydns.dnssec.rrsets import SignedRRset, parse_rrsets
+from graydns.dnssec.signature import ValidatorSettings, estimate_rrset_seconds, signed_data, verify_rrset
+from graydns.dnssec.work_budget import ValidationLimits, WorkBudget
+from graydns.dnssec.zone_keys import ZoneKey, ZoneKeySet, select_usable_keys
 from graydns.model.name import from_text
 
 ROUNDS = 9
 
 NOW = 1_700_000_000
 ZONE = "shop.test."
-SETTINGS, LIMITS = Settings(), Limits()
+SETTINGS, LIMITS = ValidatorSettings(), ValidationLimits()
 
 ANSWERS = {
     "A": ("api.shop.test.", "A", ["192.0.2.1"]),
@@ -49,7 +49,7 @@ ANSWERS = {
 
 
 class Signed:
-    """An RRset with its RRSIG, as a server sends it."""
+    """A SignedRRset with its RRSIG, as a server sends it."""
 
     def __init__(self, private: GenericPrivateKey, owner: str, rdtype: str, rdatas: Sequence[str]) -> None:
         self.dnskey = private.public_key().to_dnskey(flags=257)
@@ -66,9 +66,9 @@ class Signed:
         self.size = len(self.qname) + 4
         self.body, self.counts = message.to_wire()[12 + self.size :], (len(rrset) + 1, 0, 0)
 
-    def read(self) -> RRset:
+    def parse_rrsets(self) -> SignedRRset:
         """What is measured first."""
-        return read(self.qname, self.size, self.body, self.counts)[0]
+        return parse_rrsets(self.qname, self.size, self.body, self.counts)[0]
 
 
 class SignedKeys(Signed):
@@ -99,7 +99,7 @@ def _spent(work: Callable[[], object], count: int) -> float:
     return time.process_time() - started
 
 
-def bare(key: Key, octets: bytes, data: bytes) -> Callable[[], object]:
+def bare(key: ZoneKey, octets: bytes, data: bytes) -> Callable[[], object]:
     """One verification, with nothing around it."""
     loaded: Any = get_algorithm_cls(key.algorithm).public_cls.from_dnskey(key.dnskey())
     public = loaded.key
@@ -126,59 +126,63 @@ def show(label: str, value: float, beside: str = "") -> None:
     print(f"{label:<44} {value:8.2f} µs{beside}", flush=True)
 
 
-def verifying(rrset: RRset, keys: KeySet) -> object:
-    """As the validator does, with a Budget of its own."""
-    return verify(rrset, keys, NOW, Budget(LIMITS), SETTINGS)
+def verifying(rrset: SignedRRset, keys: ZoneKeySet) -> object:
+    """As the validator does, with a WorkBudget of its own."""
+    return verify_rrset(rrset, keys, NOW, WorkBudget(LIMITS), SETTINGS)
 
 
-def trusting(zone: bytes, ds: Sequence[DS], rrset: RRset) -> object:
-    """As the validator does, with a Budget of its own."""
-    return trust_keys(zone, ds, rrset, NOW, Budget(LIMITS), SETTINGS)
+def trusting(zone: bytes, ds: Sequence[DsRecord], rrset: SignedRRset) -> object:
+    """As the validator does, with a WorkBudget of its own."""
+    return authenticate_keys(zone, ds, rrset, NOW, WorkBudget(LIMITS), SETTINGS)
 
 
 def measure_reading() -> None:
-    """Bodies with one RRset and its signature."""
+    """Bodies with one SignedRRset and its signature."""
     private = private_key(13)
     for label, (owner, rdtype, rdatas) in ANSWERS.items():
-        show(f"read {label} and RRSIG", per_call(Signed(private, owner, rdtype, rdatas).read))
+        show(f"read {label} and RRSIG", per_call(Signed(private, owner, rdtype, rdatas).parse_rrsets))
 
 
 def measure_verifying() -> None:
     """One signature of an A record by every algorithm, and the estimate that decides where it is verified."""
-    for algorithm in sorted(DEFAULT):
+    for algorithm in sorted(DEFAULT_ALGORITHMS):
         for bits in (1024, 2048, 4096) if algorithm in (8, 10) else (0,):
             private = private_key(algorithm, bits)
             signed = Signed(private, *ANSWERS["A"])
-            rrset, key = signed.read(), Key(signed.dnskey.to_wire() or b"")
-            keys = KeySet.of(from_text(ZONE), [key])
+            rrset, key = signed.parse_rrsets(), ZoneKey(signed.dnskey.to_wire() or b"")
+            keys = ZoneKeySet.from_keys(from_text(ZONE), [key])
             spent = per_call(partial(verifying, rrset, keys))
             signature = rrset.signatures[0]
             alone = per_call(bare(key, signature.octets, signed_data(rrset, signature, None)))
-            estimate = cost(rrset, keys) * 1e6
+            estimate = estimate_rrset_seconds(rrset, keys) * 1e6
             size = f", {bits} bits" if bits else ""
-            show(f"verify {name(algorithm)}{size}", spent, f", OpenSSL {alone:8.2f}, estimated {estimate:8.2f}")
+            show(
+                f"verify {format_algorithm(algorithm)}{size}",
+                spent,
+                f", OpenSSL {alone:8.2f}, estimated {estimate:8.2f}",
+            )
 
 
 def measure_largest_exponent() -> None:
     """The most expensive RSA key that counts; the signature is false, as nobody has the private key."""
     modulus = private_key(8, 4096).public_key().key.public_numbers().n  # type: ignore[attr-defined]
-    key = Key(b"\1\1\3\x08\4" + (2**32 - 1).to_bytes(4) + modulus.to_bytes(512))
+    key = ZoneKey(b"\1\1\3\x08\4" + (2**32 - 1).to_bytes(4) + modulus.to_bytes(512))
     show("refuse 8, 4096 bits, exponent 2³²-1", per_call(lambda: key.verifies(b"\x7f" * 512, b"")), estimated(key))
 
 
-def estimated(key: Key) -> str:
+def estimated(key: ZoneKey) -> str:
     """For the end of a line."""
-    return f", estimated {key.seconds * 1e6:8.2f}"
+    return f", estimated {key.verification_seconds * 1e6:8.2f}"
 
 
 def measure_trusting() -> None:
     """The DNSKEY RRset of a zone with two keys, its keys loaded anew each time."""
     for algorithm in (8, 13):
         signed = SignedKeys(private_key(algorithm), private_key(algorithm))
-        rrset, zone = signed.read(), from_text(ZONE)
-        ds = [DS.of_key(zone, signed.dnskey.to_wire() or b"")]
-        show(f"trust the keys of a zone, {name(algorithm)}", per_call(partial(trusting, zone, ds, rrset)))
-        show("  of that, find them", per_call(partial(usable, rrset.rdatas, DEFAULT)))
+        rrset, zone = signed.parse_rrsets(), from_text(ZONE)
+        ds = [DsRecord.from_dnskey(zone, signed.dnskey.to_wire() or b"")]
+        show(f"trust the keys of a zone, {format_algorithm(algorithm)}", per_call(partial(trusting, zone, ds, rrset)))
+        show("  of that, find them", per_call(partial(select_usable_keys, rrset.rdatas, DEFAULT_ALGORITHMS)))
 
 
 def main() -> None:

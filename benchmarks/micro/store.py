@@ -13,16 +13,14 @@ import gc
 from graydns.model.answer import Answer
 from graydns.model.decision import Cohort, Decision
 from graydns.model.query import Client, Edns, Query
-from graydns.resolve.key import Keys
-from graydns.resolve.store import Store
-from graydns.upstream.group import UpstreamGroup
-from graydns.upstream.reply import read
-from graydns.upstream.request import Form, make_request
-from graydns.upstream.scrub import scrub
-from graydns.upstream.server import Server
-from graydns.upstream.table import ForwardTable
+from graydns.resolve.cache.cache_keys import CacheKeyFactory
+from graydns.resolve.cache.store import AnswerStore
+from graydns.upstream.reply_parser import parse_reply
+from graydns.upstream.scrub import scrub_reply
+from graydns.upstream.server_groups import ForwardTable, UpstreamGroup, UpstreamServer
+from graydns.upstream.upstream_request import RequestForm, make_request
 
-GROUP = UpstreamGroup("bench", (Server("192.0.2.53"),))
+GROUP = UpstreamGroup("bench", (UpstreamServer("192.0.2.53"),))
 DECISION = Decision(Cohort("default"))
 RECORDS = bytes.fromhex("c00c000100010000012c0004c0000201c00c000100010000012c0004c0000202")
 
@@ -44,24 +42,24 @@ def answer(query: Query, now: float) -> Answer:
     """What is believed of an honest reply."""
     request = make_request(query, GROUP)
     data = b"\0\0\x81\x80\0\1\0\2\0\0\0\0" + query.question + RECORDS
-    return scrub(read(data, request), request, Form.FULL, now)
+    return scrub_reply(parse_reply(data, request), request, RequestForm.FULL, now)
 
 
 def main() -> None:
-    """Fill a Store and print what that took."""
+    """Fill an AnswerStore and print what that took."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=50_000)
     parser.add_argument("--raw", action="store_true", help="the raw cache alone")
     options = parser.parse_args()
-    keys = Keys(ForwardTable({b"\0": GROUP}).choose, lambda query: "default")
-    store = Store(lambda partition: 1 << 40, lambda origin: True)
+    keys = CacheKeyFactory(ForwardTable({b"\0": GROUP}).choose_group, lambda query: "default")
+    store = AnswerStore(lambda partition: 1 << 40, lambda origin: True)
     gc.collect()
     before = resident()
     for number in range(options.count):
         query = question(number)
-        kept = store.keep(keys.raw(query), answer(query, number / 7), 0.0)
+        kept = store.store(keys.make_raw_key(query), answer(query, number / 7), 0.0)
         if not options.raw:
-            store.keep(keys.of_cohort(query), kept, 0.0)
+            store.store(keys.make_cohort_key(query), kept, 0.0)
     resident_each = (resident() - before) / options.count
     counted_each = store.stats()["default"].octets / options.count
     print(f"{resident_each:.0f} octets resident, {counted_each:.0f} counted per answer")

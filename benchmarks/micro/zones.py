@@ -1,4 +1,4 @@
-"""What it takes to remember a zone (NAME_SIZE and KEY_SIZE of ``dnssec/zones.py``).
+"""What it takes to remember a zone (NAME_SIZE and KEY_SIZE of ``dnssec/zone_status.py``).
 
 python -m benchmarks.micro.zones
 """
@@ -10,10 +10,10 @@ import os
 from dns.dnssecalgs.ecdsa import PrivateECDSAP256SHA256
 
 from benchmarks.usage import resident_bytes
-from graydns.dnssec.keys import Key, KeySet
-from graydns.dnssec.zones import Zone, Zones
+from graydns.dnssec.zone_keys import ZoneKey, ZoneKeySet
+from graydns.dnssec.zone_status import ZoneStatus, ZoneStatusCache
+from graydns.model.dnssec_values import Security
 from graydns.model.name import from_text
-from graydns.model.proof import Security
 
 ZONES = 4000
 
@@ -26,16 +26,18 @@ def main() -> None:
 
 
 def _measured(octets: bytes | None) -> float:
-    zones, before = Zones(), resident_bytes(os.getpid())
+    zones, before = ZoneStatusCache(), resident_bytes(os.getpid())
     for number in range(ZONES):
         name = from_text(f"zone{number}.example.test.")
-        keys = None if octets is None else KeySet.of(name, [_used(bytes(bytearray(octets)))])
-        zones.keep(name, Zone(name, Security.INSECURE if keys is None else Security.SECURE, keys, expires=1e12), 0.0)
+        keys = None if octets is None else ZoneKeySet.from_keys(name, [_used(bytes(bytearray(octets)))])
+        zones.store(
+            name, ZoneStatus(name, Security.INSECURE if keys is None else Security.SECURE, keys, expires=1e12), 0.0
+        )
     return (resident_bytes(os.getpid()) - before) / ZONES
 
 
-def _used(octets: bytes) -> Key:
-    key = Key(octets)
+def _used(octets: bytes) -> ZoneKey:
+    key = ZoneKey(octets)
     key.verifies(b"", b"")
     return key
 

@@ -17,13 +17,13 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.spread import pb
 
+from graydns.admin.admin_service import AdminService
 from graydns.admin.broker import AdminLimits
-from graydns.admin.service import AdminService
 from graydns.config.address import Door, UnixSocket
-from graydns.ctl.link import Link, LinkError, Login
-from graydns.ctl.place import Place, TlsPlace, UnixPlace
-from graydns.listen.context import TlsContext
-from graydns.model.users import User, hash_password, write_users
+from graydns.ctl.admin_client import AdminClient, AdminClientError, AdminLogin
+from graydns.ctl.admin_endpoint import AdminEndpoint, TlsAdminEndpoint, UnixAdminEndpoint
+from graydns.listen.tls_context import TlsContext
+from graydns.model.users import User, format_users, hash_password
 from tests.admin.memory import MemoryAudit, MemoryControl
 from tests.listen.running import TimelessReactor
 
@@ -42,23 +42,23 @@ class Running:
     clock: Clock
 
     @property
-    def place(self) -> Place:
-        where = self.service.listening
+    def place(self) -> AdminEndpoint:
+        where = self.service.bound_address
         if isinstance(where, UnixSocket):
-            return UnixPlace(where.path)
+            return UnixAdminEndpoint(where.path)
         assert where is not None
-        return TlsPlace(where.host, where.port)
+        return TlsAdminEndpoint(where.host, where.port)
 
     @property
     def connections(self) -> int:
         assert self.service.factory is not None
         return len(self.service.factory)
 
-    def link(self, login: Login | None = None) -> Link:
+    def link(self, login: AdminLogin | None = None) -> AdminClient:
         """A client like graydnsctl's."""
-        return Link(reactor, self.place, login or Login())
+        return AdminClient(reactor, self.place, login or AdminLogin())
 
-    async def call(self, command: str, login: Login | None = None, **arguments: Any) -> Any:
+    async def call(self, command: str, login: AdminLogin | None = None, **arguments: Any) -> Any:
         """One call over a connection of its own."""
         link = self.link(login)
         try:
@@ -66,9 +66,9 @@ class Running:
         finally:
             link.close()
 
-    async def refusal(self, command: str, login: Login | None = None, **arguments: Any) -> str:
+    async def refusal(self, command: str, login: AdminLogin | None = None, **arguments: Any) -> str:
         """The text with which one call is refused."""
-        with pytest.raises(LinkError) as caught:
+        with pytest.raises(AdminClientError) as caught:
             await self.call(command, login, **arguments)
         return str(caught.value)
 
@@ -76,7 +76,7 @@ class Running:
         """PB's own view of the root object, with PB's own idea of what may cross."""
         factory: Any = pb.PBClientFactory()  # type: ignore[no-untyped-call]
         factory.noisy = False
-        assert isinstance(self.place, UnixPlace)
+        assert isinstance(self.place, UnixAdminEndpoint)
         reactor.connectUNIX(str(self.place.path), factory)
         return await factory.getRootObject()
 
@@ -88,7 +88,7 @@ class Running:
 
     async def raw(self) -> Raw:
         """A connection that speaks no protocol."""
-        assert isinstance(self.place, UnixPlace)
+        assert isinstance(self.place, UnixAdminEndpoint)
         endpoint = UNIXClientEndpoint(reactor, str(self.place.path))  # type: ignore[no-untyped-call]
         raw: Raw = await connectProtocol(endpoint, Raw())  # type: ignore[no-untyped-call]
         return raw
@@ -144,5 +144,5 @@ def quick_user(role: str, tenant: str | None = None, password: str = PASSWORD) -
 def write(folder: Path, **users: User) -> None:
     """Write the users file."""
     path = folder / "users.json"
-    path.write_text(write_users(users))
+    path.write_text(format_users(users))
     path.chmod(0o600)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from graydns.admin.service import AdminService
+from graydns.admin.admin_service import AdminService
 from graydns.config.address import UnixSocket
 from tests.admin.memory import MemoryAudit, MemoryControl
 from tests.admin.running import reactor

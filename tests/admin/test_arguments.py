@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from graydns.admin.arguments import LONGEST, MOST, Shape, fits
-from graydns.admin.security import Refused
+from graydns.admin.arguments import MAX_CONTAINER_ITEMS, MAX_TEXT_CHARACTERS, ArgumentSignature, matches_type
+from graydns.admin.pb_security import AdminRefusedError
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from graydns.admin.security import Refused
 )
 def test_what_fits(value: Any, hint: Any) -> None:
     """Values of the type asked for are taken."""
-    assert fits(value, hint)
+    assert matches_type(value, hint)
 
 
 @pytest.mark.parametrize(
@@ -43,13 +43,13 @@ def test_what_fits(value: Any, hint: Any) -> None:
         ({1: "a"}, dict[str, str]),
         ([1], list[str]),
         (("a",), list[str]),
-        ("a" * (LONGEST + 1), str),
-        (["a"] * (MOST + 1), list[str]),
+        ("a" * (MAX_TEXT_CHARACTERS + 1), str),
+        (["a"] * (MAX_CONTAINER_ITEMS + 1), list[str]),
     ],
 )
 def test_what_does_not(value: Any, hint: Any) -> None:
     """Others are not, nor is what is too long."""
-    assert not fits(value, hint)
+    assert not matches_type(value, hint)
 
 
 def test_binding() -> None:
@@ -58,9 +58,9 @@ def test_binding() -> None:
     def method(self: object, name: str, last: int = 20) -> None:
         """Take two arguments."""
 
-    shape = Shape.of(method)
+    shape = ArgumentSignature.from_function(method)
     assert shape.bind((), {"name": "a"}) == {"name": "a", "last": 20}
     assert shape.bind(("a", 3), {}) == {"name": "a", "last": 3}
     for positional, named in (((), {}), (("a", 1, 2), {}), ((), {"name": "a", "self": 1}), (("a",), {"last": "x"})):
-        with pytest.raises(Refused):
+        with pytest.raises(AdminRefusedError):
             shape.bind(positional, named)

@@ -15,9 +15,9 @@ import pytest
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.spread.banana import encode as untyped_encode
 
-from graydns.admin.accepting import AT_ONCE
+from graydns.admin.authenticators import UnixAuthenticator, own_uids
 from graydns.admin.broker import AdminLimits
-from graydns.admin.entrance import UnixEntrance, own_uids
+from graydns.admin.ports import MAX_ACCEPTS_PER_TURN
 from graydns.config.address import Door, UnixSocket
 from tests.admin.memory import MemoryControl
 from tests.admin.running import Raw, reactor, running, unix
@@ -39,7 +39,7 @@ async def test_whoever_comes_over_the_socket_is_admin_by_uid(tmp_path: Path) -> 
 @on_reactor
 async def test_other_uids_are_not_let_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A peer whose uid is not one of those allowed is cut off before it can say anything."""
-    monkeypatch.setattr("graydns.admin.service.own_uids", lambda: frozenset((os.geteuid() + 1,)))
+    monkeypatch.setattr("graydns.admin.admin_service.own_uids", lambda: frozenset((os.geteuid() + 1,)))
     async with running(unix(tmp_path), tmp_path) as admin:
         raw = await admin.raw()
         await raw.ended
@@ -79,7 +79,7 @@ def visit_as_nobody(path: str) -> None:
 def test_root_and_the_server_itself_may_come() -> None:
     """Nobody else."""
     assert own_uids() == {0, os.geteuid()}
-    assert UnixEntrance(own_uids()).uids == own_uids()
+    assert UnixAuthenticator(own_uids()).allowed_uids == own_uids()
 
 
 @on_reactor
@@ -111,12 +111,12 @@ async def test_connections_are_taken_a_few_at_a_time(kind: str, tmp_path: Path) 
     """However many wait, the reactor gets to do something else between a few of them and the next."""
     place, tls, _ = (unix(tmp_path), None, "") if kind == "unix" else tls_place(tmp_path)
     async with running(place, tmp_path, tls=tls) as admin:
-        crowd = [dial(admin.service.listening) for _ in range(2 * AT_ONCE)]
+        crowd = [dial(admin.service.bound_address) for _ in range(2 * MAX_ACCEPTS_PER_TURN)]
         taken = [0]
         while taken[-1] < len(crowd):
             await turn()
             taken.append(admin.connections)
-        assert max(after - before for before, after in pairwise(taken)) <= AT_ONCE
+        assert max(after - before for before, after in pairwise(taken)) <= MAX_ACCEPTS_PER_TURN
         for connected in crowd:
             connected.close()
         await until(lambda: admin.connections == 0)
@@ -153,7 +153,7 @@ async def test_when_all_are_logged_in_the_longest_silent_goes(tmp_path: Path) ->
 @on_reactor
 async def test_nobody_is_kept_who_does_not_log_in_or_says_nothing(tmp_path: Path) -> None:
     """There is a time to log in, and after that a time to be silent; a call under way is no silence."""
-    limits = AdminLimits(login=20.0, idle=600.0)
+    limits = AdminLimits(login_timeout=20.0, idle_timeout=600.0)
     async with running(unix(tmp_path), tmp_path, limits=limits) as admin:
         raw, link = await admin.raw(), admin.link()
         await link.call("whoami", {})

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from graydns.admin.identity import ADMIN, OPERATOR, VIEWER, Identity
+from graydns.admin.audit_trail import AuditTrail
+from graydns.admin.credentials import ADMIN, OPERATOR, VIEWER, AdminIdentity
+from graydns.admin.pb_security import AdminRefusedError
+from graydns.admin.perspective import REMOTE_METHODS
 from graydns.admin.realm import PERSPECTIVES, Realm
-from graydns.admin.remote import REMOTES
-from graydns.admin.security import Refused
-from graydns.admin.trail import Trail
-from graydns.ctl.link import LinkError, Login
+from graydns.ctl.admin_client import AdminClientError, AdminLogin
 from tests.admin.memory import MemoryAudit, MemoryControl
 from tests.admin.running import PASSWORD, Running, quick_user, reactor, running, write
 from tests.admin.test_tls import tls_place
@@ -70,7 +70,7 @@ ROLES = (VIEWER, OPERATOR, ADMIN)
 
 def test_the_table_is_whole() -> None:
     """Every command is in the table, with its role."""
-    assert {name: remote.role for name, remote in REMOTES.items()} == {
+    assert {name: remote.role for name, remote in REMOTE_METHODS.items()} == {
         name: role for name, (role, _, _) in COMMANDS.items()
     }
 
@@ -78,8 +78,8 @@ def test_the_table_is_whole() -> None:
 @pytest.mark.parametrize("role", ROLES)
 def test_perspectives_have_their_roles_methods(role: str) -> None:
     """A perspective has the methods of its role and of those below, and no others."""
-    avatar = Realm(MemoryControl(), Trail(MemoryAudit(), reactor))
-    made = PERSPECTIVES[role](Identity("user:a", role), avatar.control, avatar.trail)
+    avatar = Realm(MemoryControl(), AuditTrail(MemoryAudit(), reactor))
+    made = PERSPECTIVES[role](AdminIdentity("user:a", role), avatar.control, avatar.audit_trail)
     had = {name for name in COMMANDS if hasattr(made, f"perspective_{name}")}
     assert had == {name for name, (least, _, _) in COMMANDS.items() if ROLES.index(least) <= ROLES.index(role)}
 
@@ -91,7 +91,7 @@ async def test_every_command_for_every_role(tmp_path: Path) -> None:
     place, tls, ca = tls_place(tmp_path)
     async with running(place, tmp_path, tls=tls) as admin:
         for role in ROLES:
-            link = admin.link(Login(role, PASSWORD, ca))
+            link = admin.link(AdminLogin(role, PASSWORD, ca))
             for name, (least, arguments, _) in COMMANDS.items():
                 outcome = await outcome_of(link, name, arguments)
                 if ROLES.index(role) < ROLES.index(least):
@@ -108,7 +108,7 @@ async def test_every_command_for_users_of_a_tenant(role: str, tmp_path: Path) ->
     write(tmp_path, alice=quick_user(role, "t-shop"))
     place, tls, ca = tls_place(tmp_path)
     async with running(place, tmp_path, tls=tls) as admin:
-        link = admin.link(Login("alice", PASSWORD, ca))
+        link = admin.link(AdminLogin("alice", PASSWORD, ca))
         for name, (least, arguments, scoped) in COMMANDS.items():
             outcome = await outcome_of(link, name, arguments, hidden="farm")
             if ROLES.index(role) < ROLES.index(least):
@@ -127,7 +127,7 @@ async def test_names_of_other_tenants_are_answered_like_names_that_are_not_there
     write(tmp_path, alice=quick_user(OPERATOR, "t-shop"))
     place, tls, ca = tls_place(tmp_path)
     async with running(place, tmp_path, tls=tls) as admin:
-        alice = Login("alice", PASSWORD, ca)
+        alice = AdminLogin("alice", PASSWORD, ca)
         for name in ("web.farm.test", "nothing.test"):
             assert await admin.refusal("service_show", alice, name=name) == f"no service {name}"
             asked = {"name": name, "percent": {"canary": "50"}}
@@ -146,7 +146,7 @@ async def test_what_a_tenants_operator_changes_is_the_tenants(tmp_path: Path) ->
     write(tmp_path, alice=quick_user(OPERATOR, "t-shop"))
     place, tls, ca = tls_place(tmp_path)
     async with running(place, tmp_path, tls=tls) as admin:
-        alice = Login("alice", PASSWORD, ca)
+        alice = AdminLogin("alice", PASSWORD, ca)
         assert (await admin.call("gray_off", alice))["after"] == ["t-shop"]
         assert (await admin.call("status", alice))["gray_off"] == ["t-shop"]
         await admin.call("cache_flush", alice, name="x.test")
@@ -161,15 +161,17 @@ async def test_what_others_watch_is_not_told(tmp_path: Path) -> None:
     place, tls, ca = tls_place(tmp_path)
     async with running(place, tmp_path, tls=tls) as admin:
         asked = SHOP | {"on": True}
-        assert "web.farm.test" in (await admin.call("trace_watch", Login("oscar", PASSWORD, ca), **asked))["names"]
-        assert "farm" not in str(await admin.call("trace_watch", Login("alice", PASSWORD, ca), **asked))
+        assert "web.farm.test" in (await admin.call("trace_watch", AdminLogin("oscar", PASSWORD, ca), **asked))["names"]
+        assert "farm" not in str(await admin.call("trace_watch", AdminLogin("alice", PASSWORD, ca), **asked))
 
 
 @on_reactor
 async def test_roles_are_checked_where_the_work_is_done(tmp_path: Path) -> None:
     """Even a perspective of the wrong class does not do what its identity may not."""
-    perspective: Any = PERSPECTIVES[ADMIN](Identity("user:a", VIEWER), MemoryControl(), Trail(MemoryAudit(), reactor))
-    with pytest.raises(Refused, match="needs the role operator"):
+    perspective: Any = PERSPECTIVES[ADMIN](
+        AdminIdentity("user:a", VIEWER), MemoryControl(), AuditTrail(MemoryAudit(), reactor)
+    )
+    with pytest.raises(AdminRefusedError, match="needs the role operator"):
         await perspective.perspective_reload()
 
 
@@ -177,7 +179,7 @@ async def outcome_of(link: Any, name: str, arguments: dict[str, Any], hidden: st
     """None, or the text of the refusal; *hidden* must not be in what is given."""
     try:
         given = await link.call(name, arguments)
-    except LinkError as error:
+    except AdminClientError as error:
         return str(error)
     assert hidden not in repr(given)
     return None

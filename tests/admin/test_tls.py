@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from graydns.admin.admin_service import AdminService
 from graydns.admin.broker import AdminLimits
 from graydns.admin.checkers import load_users
-from graydns.admin.service import AdminService
 from graydns.config.address import Door
-from graydns.ctl.link import LinkError, Login
-from graydns.listen.context import TlsContext
+from graydns.ctl.admin_client import AdminClientError, AdminLogin
+from graydns.listen.tls_context import TlsContext
 from graydns.model.errors import ConfigError
-from graydns.model.users import NOBODY, Scrypt
+from graydns.model.users import DUMMY_USER, ScryptHash
 from tests.admin.memory import MemoryAudit, MemoryControl
 from tests.admin.running import PASSWORD, quick_user, reactor, running, write
 from tests.coroutines import on_reactor
@@ -40,7 +40,7 @@ async def test_name_and_password(tmp_path: Path) -> None:
     write(tmp_path, alice=quick_user("operator", "t-shop"))
     place, tls, ca = tls_place(tmp_path)
     async with running(place, tmp_path, tls=tls) as admin:
-        who = await admin.call("whoami", Login("alice", PASSWORD, ca))
+        who = await admin.call("whoami", AdminLogin("alice", PASSWORD, ca))
         assert who == {"actor": "user:alice", "role": "operator", "tenant": "t-shop", "origin": "tls:127.0.0.1"}
 
 
@@ -61,7 +61,7 @@ async def test_wrong_ones(name: str | None, password: str | None, told: str, tmp
     write(tmp_path, alice=quick_user("admin"))
     place, tls, ca = tls_place(tmp_path)
     async with running(place, tmp_path, tls=tls) as admin:
-        assert await admin.refusal("whoami", Login(name, password, ca)) == told
+        assert await admin.refusal("whoami", AdminLogin(name, password, ca)) == told
 
 
 @on_reactor
@@ -71,8 +71,8 @@ async def test_wrong_passwords_have_to_wait(tmp_path: Path) -> None:
     place, tls, ca = tls_place(tmp_path)
     async with running(place, tmp_path, tls=tls) as admin:
         for _ in range(3):
-            await admin.refusal("whoami", Login("alice", "wrong horse", ca))
-        right = Login("alice", PASSWORD, ca)
+            await admin.refusal("whoami", AdminLogin("alice", "wrong horse", ca))
+        right = AdminLogin("alice", PASSWORD, ca)
         assert await admin.refusal("whoami", right) == "too many wrong passwords; try again in 1 s"
         admin.clock.advance(1.0)
         assert (await admin.call("whoami", right))["role"] == "admin"
@@ -84,7 +84,7 @@ async def test_users_are_read_at_each_login(tmp_path: Path) -> None:
     write(tmp_path, alice=quick_user("admin"))
     place, tls, ca = tls_place(tmp_path)
     async with running(place, tmp_path, tls=tls) as admin:
-        alice = Login("alice", PASSWORD, ca)
+        alice = AdminLogin("alice", PASSWORD, ca)
         assert await admin.call("whoami", alice)
         write(tmp_path, bob=quick_user("admin"))
         assert await admin.refusal("whoami", alice) == "wrong name or password"
@@ -115,16 +115,16 @@ async def test_unknown_users_cost_the_same_work(tmp_path: Path, monkeypatch: pyt
     """One hash is computed with the full costs, whether the name exists or not."""
     hashed: list[tuple[int, str]] = []
 
-    def matches(scrypt: Scrypt, password: str) -> bool:
+    def matches(scrypt: ScryptHash, password: str) -> bool:
         hashed.append((scrypt.n * scrypt.r * scrypt.p, password))
         return False
 
-    monkeypatch.setattr(Scrypt, "matches", matches)
-    write(tmp_path, alice=NOBODY)
+    monkeypatch.setattr(ScryptHash, "matches", matches)
+    write(tmp_path, alice=DUMMY_USER)
     place, tls, ca = tls_place(tmp_path)
     async with running(place, tmp_path, tls=tls) as admin:
         for name in ("alice", "mallory"):
-            await admin.refusal("whoami", Login(name, "guess", ca))
+            await admin.refusal("whoami", AdminLogin(name, "guess", ca))
     assert len(hashed) == 2
     assert hashed[0] == hashed[1]
 
@@ -132,7 +132,7 @@ async def test_unknown_users_cost_the_same_work(tmp_path: Path, monkeypatch: pyt
 @on_reactor
 async def test_hashing_does_not_hold_up_the_reactor(tmp_path: Path) -> None:
     """While passwords are hashed the reactor turns."""
-    write(tmp_path, alice=NOBODY)
+    write(tmp_path, alice=DUMMY_USER)
     place, tls, ca = tls_place(tmp_path)
     async with running(place, tmp_path, tls=tls) as admin:
         turns = 0
@@ -144,7 +144,7 @@ async def test_hashing_does_not_hold_up_the_reactor(tmp_path: Path) -> None:
 
         pending = [reactor.callLater(0, count)]
         began = time.process_time()
-        await admin.refusal("whoami", Login("mallory", "guess", ca))
+        await admin.refusal("whoami", AdminLogin("mallory", "guess", ca))
         assert time.process_time() > began
         pending[0].cancel()
         assert turns >= 5
@@ -160,10 +160,10 @@ async def test_a_client_certificate_is_noted(tmp_path: Path) -> None:
     place, tls, ca = tls_place(tmp_path, authority.certificate_file)
     files = (str(shown.certificate_file), str(shown.key_file))
     async with running(place, tmp_path, tls=tls) as admin:
-        who = await admin.call("whoami", Login("alice", PASSWORD, ca, *files))
+        who = await admin.call("whoami", AdminLogin("alice", PASSWORD, ca, *files))
         assert who["origin"].startswith("tls:127.0.0.1 tls:")
         assert "laptop-7" in who["origin"]
-        assert await admin.refusal("whoami", Login("alice", "wrong", ca, *files)) == "wrong name or password"
+        assert await admin.refusal("whoami", AdminLogin("alice", "wrong", ca, *files)) == "wrong name or password"
 
 
 @on_reactor
@@ -173,7 +173,7 @@ async def test_a_certificate_of_somebody_else_is_not_talked_to(tmp_path: Path) -
     place, tls, _ = tls_place(tmp_path)
     other = issue(tmp_path, "other", LOOPBACK)
     async with running(place, tmp_path, tls=tls) as admin:
-        told = await admin.refusal("whoami", Login("alice", PASSWORD, str(other.certificate_file)))
+        told = await admin.refusal("whoami", AdminLogin("alice", PASSWORD, str(other.certificate_file)))
         assert "is its certificate one that --ca knows?" in told
 
 
@@ -182,16 +182,16 @@ async def test_strangers_of_one_address_do_not_take_all_places(tmp_path: Path) -
     """Connections that have not logged in are few per address, and end when their time is up."""
     write(tmp_path, alice=quick_user("admin"))
     place, tls, ca = tls_place(tmp_path)
-    async with running(place, tmp_path, tls=tls, limits=AdminLimits(connections=8, strangers=3)) as admin:
-        links = [admin.link(Login("alice", "wrong horse", ca)) for _ in range(3)]
+    async with running(place, tmp_path, tls=tls, limits=AdminLimits(connections=8, unauthenticated=3)) as admin:
+        links = [admin.link(AdminLogin("alice", "wrong horse", ca)) for _ in range(3)]
         for link in links:
-            with pytest.raises(LinkError, match="wrong name"):
+            with pytest.raises(AdminClientError, match="wrong name"):
                 await link.call("whoami", {})
         await until(lambda: admin.connections == 3)
-        assert "ended the connection" in await admin.refusal("whoami", Login("alice", PASSWORD, ca))
-        admin.clock.advance(AdminLimits().login)
+        assert "ended the connection" in await admin.refusal("whoami", AdminLogin("alice", PASSWORD, ca))
+        admin.clock.advance(AdminLimits().login_timeout)
         await until(lambda: admin.connections == 0)
-        assert await admin.call("whoami", Login("alice", PASSWORD, ca))
+        assert await admin.call("whoami", AdminLogin("alice", PASSWORD, ca))
 
 
 def test_tls_needs_a_certificate(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from graydns.model.decision import Decision
 from graydns.model.name import from_text
 from graydns.model.query import TCP
 from graydns.sources.consul.reading import read_node, read_service
-from graydns.wire.view import view
+from graydns.wire.answer_body import make_dns_message
 from tests.authority.asking import PLAIN, everything_plain, make_query
 from tests.authority.consul_scene import RECORDED, shown
 
@@ -85,7 +85,7 @@ def say(zones: Zones, name: str, mnemonic: str, *, transport: str = TCP, decisio
     """What we say, in the form of the recording."""
     query = make_query(name, mnemonic, transport=transport, decision=decision)
     answer = lookup(zones, query, everything_plain).answer()
-    message: dns.message.Message = view(query.question, answer)
+    message: dns.message.Message = make_dns_message(query.question, answer)
     message.flags |= dns.flags.AA if answer.authoritative else 0
     message.set_rcode(dns.rcode.Rcode(answer.rcode))
     return shown(message)

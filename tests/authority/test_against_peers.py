@@ -16,7 +16,7 @@ from graydns.authority.lookup import lookup
 from graydns.authority.zone import Zones
 from graydns.model.name import from_text
 from graydns.sources.zonefile import load
-from graydns.wire.view import view
+from graydns.wire.answer_body import make_dns_message
 from tests.authority.asking import everything_plain, make_query
 from tools.knot import knot_configuration
 from tools.process import Process
@@ -81,7 +81,7 @@ def peer_says(port: int, name: str, mnemonic: str) -> Shown:
 def we_say(zones: Zones, name: str, mnemonic: str) -> Shown:
     query = make_query(name, mnemonic, transport="tcp")
     answer = lookup(zones, query, everything_plain).answer()
-    message = view(query.question, answer)
+    message = make_dns_message(query.question, answer)
     message.flags |= dns.flags.AA if answer.authoritative else 0
     return shown(message)
 

@@ -16,11 +16,11 @@ from graydns.authority.consul.zone import ConsulDomain, consul_zone
 from graydns.authority.lookup import lookup
 from graydns.authority.zone import Zones
 from graydns.model.catalog import CRITICAL, WARNING, Choice, Instance, NodeView, ServiceView, Weights
-from graydns.model.decision import Block, Kind
-from graydns.model.errors import NotYetKnown
+from graydns.model.decision import BlockAction, DecisionKind
+from graydns.model.dns_parameters import A
+from graydns.model.errors import CatalogPendingError
 from graydns.model.name import from_text
 from graydns.model.query import UDP
-from graydns.model.rrtype import A
 from tests.authority.asking import PLAIN, everything_plain, make_query, make_zone
 from tests.authority.consul_asking import (
     DOMAIN,
@@ -70,7 +70,7 @@ def answers(catalog: Known, name: str = "web.service.consul", mnemonic: str = "A
 )
 def test_what_is_not_known_yet_is_named(name: str, kind: str, wanted: str) -> None:
     """So that a watch can be begun, and the question be put again."""
-    with pytest.raises(NotYetKnown) as raised:
+    with pytest.raises(CatalogPendingError) as raised:
         lookup(make_zones(Unknown()), make_query(name, "A"), everything_plain)
     assert (raised.value.kind, raised.value.name) == (kind, wanted)
 
@@ -216,9 +216,9 @@ def test_domain_within_a_zone_of_ours(tmp_path: Path) -> None:
 def test_rules_come_before_the_catalog() -> None:
     """What a rule blocks or gives needs no watch."""
     zones, name = make_zones(Unknown()), "web.service.consul"
-    blocked = evolve(PLAIN, kind=Kind.BLOCK, block=Block.NXDOMAIN)
+    blocked = evolve(PLAIN, kind=DecisionKind.BLOCK, block=BlockAction.NXDOMAIN)
     assert say(zones, name, "A", decision=blocked)["rcode"] == "NXDOMAIN"
-    given = evolve(PLAIN, kind=Kind.RECORDS, records={A: (bytes(4),)})
+    given = evolve(PLAIN, kind=DecisionKind.RECORDS, records={A: (bytes(4),)})
     assert say(zones, name, "A", decision=given)["answer"] == ["web.service.consul. 0 IN A 0.0.0.0"]
 
 
@@ -236,7 +236,7 @@ def test_every_question_is_answered(labels: list[str], mnemonic: str) -> None:
     said = say(RECORDED, name, mnemonic)
     assert said == say(RECORDED, name, mnemonic)
     assert said["rcode"] in ("NOERROR", "NXDOMAIN", "REFUSED")
-    with suppress(NotYetKnown):
+    with suppress(CatalogPendingError):
         say(make_zones(Unknown()), name, mnemonic)
 
 

@@ -21,8 +21,8 @@ from graydns.model.decision import Decision
 from graydns.model.name import from_text
 from graydns.model.query import TCP
 from graydns.sources.consul.crowd import MOST, Crowds
-from graydns.wire.body import ROOM
-from graydns.wire.render import render
+from graydns.wire.answer_body import MAX_RECORDS_BYTES
+from graydns.wire.render import render_reply
 from tests.authority.asking import PLAIN, make_query, make_zone
 from tests.authority.consul_asking import Known, make_zones
 from tests.conftest import examples
@@ -65,7 +65,7 @@ def reply(zones: Zones, mnemonic: str, name: str = NAME, first: int = 0) -> byte
 
     query = make_query(name, mnemonic, transport=TCP)
     answer = lookup(zones, query, decide).answer()
-    return render(query, answer, now=0.0, limit=LARGEST - SPARE, recursion_available=False)
+    return render_reply(query, answer, now=0.0, limit=LARGEST - SPARE, recursion_available=False)
 
 
 def data(said: dns.message.Message) -> list[str]:
@@ -113,7 +113,7 @@ def test_however_many_there_are(count: int, six: int, mnemonic: str) -> None:
     wire = reply(make_zones(Known({"big": view(count, six)})), mnemonic)
     assert not int.from_bytes(wire[2:4], "big") & dns.flags.TC
     every = {"A": count - six, "AAAA": six}.get(mnemonic, count)
-    assert int.from_bytes(wire[6:8], "big") == every or len(wire) > ROOM - SPARE
+    assert int.from_bytes(wire[6:8], "big") == every or len(wire) > MAX_RECORDS_BYTES - SPARE
 
 
 def test_targets_are_only_added_to_what_they_belong_to() -> None:

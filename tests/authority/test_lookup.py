@@ -10,10 +10,10 @@ from attrs import evolve
 from graydns.authority.lookup import LONGEST_CHAIN, lookup
 from graydns.authority.zone import Zone, Zones
 from graydns.model.answer import ANSWER
-from graydns.model.decision import Block, Cohort, Decision, Kind
+from graydns.model.decision import BlockAction, Cohort, Decision, DecisionKind
+from graydns.model.dns_parameters import CNAME, IN, A
 from graydns.model.name import from_text
-from graydns.model.rrtype import CNAME, IN, A
-from graydns.wire.body import RRset
+from graydns.wire.answer_body import RRset
 from tests.authority.asking import PLAIN, everything_plain, make_query, make_zone
 
 ZONE = """
@@ -37,7 +37,7 @@ def zones(zone: Zone) -> Zones:
 
 
 def version(*, private: bool = False) -> Decision:
-    return Decision(Cohort("t"), Kind.VERSION, {A: (bytes(4),)}, ttl=5, private=private, origin=object())
+    return Decision(Cohort("t"), DecisionKind.VERSION, {A: (bytes(4),)}, ttl=5, private=private, origin=object())
 
 
 def test_zone_data_have_the_zone_as_origin(zones: Zones, zone: Zone) -> None:
@@ -59,7 +59,7 @@ def test_versions_are_the_origin_of_what_they_say(zones: Zones, zone: Zone) -> N
 def test_rules_are_the_origin_of_blocks(zones: Zones, zone: Zone) -> None:
     """A block goes with its rule; one without an origin of its own goes with the zone."""
     rule = object()
-    decision = Decision(Cohort("t"), Kind.BLOCK, block=Block.NODATA, origin=rule)
+    decision = Decision(Cohort("t"), DecisionKind.BLOCK, block=BlockAction.NODATA, origin=rule)
     query = make_query("www.zone.test", "A", decision=decision)
     assert lookup(zones, query, everything_plain).origin is rule
     query = query._replace(decision=evolve(decision, origin=None))
@@ -113,7 +113,7 @@ def test_others_complete_a_chain(zones: Zones) -> None:
     assert target == from_text("www.elsewhere.invalid")
     whole = found.completed(0, [RRset(ANSWER, target, A, IN, 60, (bytes(4),))])
     answer = whole.answer()
-    assert [span.size for span in answer.spans] == [1, 1]
+    assert [span.record_count for span in answer.spans] == [1, 1]
     assert answer.ttl == 60
     assert answer.forwarded
     assert not answer.shareable

@@ -15,9 +15,9 @@ from graydns.authority.found import Found
 from graydns.authority.lookup import lookup
 from graydns.authority.zone import Zones
 from graydns.model.answer import ADDITIONAL
-from graydns.model.decision import Block, Cohort, Decision, Kind
+from graydns.model.decision import BlockAction, Cohort, Decision, DecisionKind
 from graydns.model.name import from_text, to_text
-from graydns.wire.view import view
+from graydns.wire.answer_body import make_dns_message
 from tests.authority.asking import PLAIN, STANDARD, make_query, make_zone, rdata_wire, rdtype_of
 
 SCENARIOS = sorted((Path(__file__).parent.parent / "scenarios").glob("*.yaml"))
@@ -33,12 +33,12 @@ ASK_KEYS = {"ask", "over", "subnet", "rcode", "aa", "answer", "authority", "addi
 
 
 def make_decision(name: str, given: dict[str, Any]) -> Decision:
-    kind = Kind(given.pop("kind", "plain"))
+    kind = DecisionKind(given.pop("kind", "plain"))
     records = {
         rdtype_of(mnemonic): tuple(rdata_wire(mnemonic, text) for text in texts)
         for mnemonic, texts in given.pop("records", {}).items()
     }
-    block = Block(given.pop("block")) if "block" in given else None
+    block = BlockAction(given.pop("block")) if "block" in given else None
     return Decision(Cohort("default", name), kind, records, block=block, origin=object(), **given)
 
 
@@ -62,7 +62,7 @@ def standard_soa(text: str) -> list[str]:
 
 def check(ask: dict[str, Any], question: bytes, found: Found) -> None:
     answer = found.answer()
-    message = view(question, answer)
+    message = make_dns_message(question, answer)
     authority = standard_soa(ask["soa"]) if "soa" in ask else ask.get("authority", [])
     assert dns.rcode.to_text(dns.rcode.Rcode(answer.rcode)) == ask.get("rcode", "NOERROR")
     assert shown(message.answer) == expected_records(ask.get("answer", []))
@@ -74,7 +74,7 @@ def check(ask: dict[str, Any], question: bytes, found: Found) -> None:
     assert [ede.code for ede in answer.edes] == ([ask["ede"]] if "ede" in ask else [])
     assert (None if found.chase is None else to_text(found.chase)) == ask.get("chase")
     if "scope" in ask:
-        assert answer.scope == ask["scope"]
+        assert answer.ecs_scope == ask["scope"]
     assert answer.shareable is ask.get("shareable", True)
 
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from graydns.authority.rows import single
 from graydns.authority.search import Cut, Exact, Missing, Place, Renamed, Wildcard, search
 from graydns.authority.zone import build
+from graydns.model.dns_parameters import DNAME, NS, A
 from graydns.model.name import from_text
-from graydns.model.rrtype import DNAME, NS, A
-from graydns.steps import run
+from graydns.runtime.steps import run_steps
 from tests.authority.test_zone import APEX, ORIGIN
 
 Labels = tuple[str, ...]
@@ -45,7 +45,7 @@ def expected(records: dict[Labels, int], name: Labels) -> tuple[type[Place], Lab
 def test_search_follows_the_rules(records: dict[Labels, int], name: Labels) -> None:
     """Every name of every small zone has the place that the RFCs give it."""
     rows = {wire(owner): single(rdtype, 60, b"\1x\0" + bytes(1)) for owner, rdtype in records.items()}
-    zone = run(build(ORIGIN, [(ORIGIN, APEX), *rows.items()], count=len(rows)))
+    zone = run_steps(build(ORIGIN, [(ORIGIN, APEX), *rows.items()], count=len(rows)))
     kind, owner = expected(records, name)
     place = search(zone, wire(name))
     assert type(place) is kind

@@ -10,9 +10,9 @@ import pytest
 
 from graydns.authority.rows import Stored, pack, single
 from graydns.authority.zone import STEP, Zone, Zones, build
+from graydns.model.dns_parameters import NS, SOA, A
 from graydns.model.name import from_text
-from graydns.model.rrtype import NS, SOA, A
-from graydns.steps import run
+from graydns.runtime.steps import run_steps
 from tests.authority.asking import make_zone, rdata_wire
 
 ORIGIN = from_text("zone.test")
@@ -26,7 +26,7 @@ APEX = pack(
 
 def built(*names: str, count: int = 10) -> Zone:
     rows = [(ORIGIN, APEX), *((from_text(name), single(A, 300, bytes(4))) for name in names)]
-    return run(build(ORIGIN, rows, count=count))
+    return run_steps(build(ORIGIN, rows, count=count))
 
 
 def test_empty_non_terminals_are_added() -> None:
@@ -61,7 +61,7 @@ def test_names_are_spread_over_shards() -> None:
 def test_a_zone_needs_its_apex() -> None:
     """Without SOA and NS there is no zone."""
     with pytest.raises(ValueError, match="SOA"):
-        run(build(ORIGIN, [], count=0))
+        run_steps(build(ORIGIN, [], count=0))
 
 
 def test_serial_and_negative_ttl() -> None:

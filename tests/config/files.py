@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 from graydns.config.load import Config, ZoneFile, load, load_zone, load_zones
-from graydns.model.errors import ConfigError, Fault
+from graydns.model.errors import ConfigError, ConfigIssue
 
 #: graydns.yaml as contracts for users show it.
 MAIN = """\
@@ -93,27 +93,27 @@ def service_zone(text: str) -> str:
     return BARE + "services:\n  api.shop.test:\n" + "".join(f"    {line}\n" for line in lines)
 
 
-def faults_of_main(folder: Path, text: str) -> tuple[Fault, ...]:
+def faults_of_main(folder: Path, text: str) -> tuple[ConfigIssue, ...]:
     """The faults of a main file of *text*."""
     with pytest.raises(ConfigError) as caught:
         main_of(folder, text)
-    return caught.value.faults
+    return caught.value.issues
 
 
-def faults_of_zone(folder: Path, text: str) -> tuple[Fault, ...]:
+def faults_of_zone(folder: Path, text: str) -> tuple[ConfigIssue, ...]:
     """The faults of a zone file of *text*."""
     with pytest.raises(ConfigError) as caught:
         zone_of(folder, text)
-    return caught.value.faults
+    return caught.value.issues
 
 
-def faults_of_zones(config: Config) -> tuple[Fault, ...]:
+def faults_of_zones(config: Config) -> tuple[ConfigIssue, ...]:
     """The faults of all zones of *config*."""
     with pytest.raises(ConfigError) as caught:
         load_zones(config)
-    return caught.value.faults
+    return caught.value.issues
 
 
-def brief(fault: Fault) -> str:
+def brief(fault: ConfigIssue) -> str:
     """*fault* as ``line:column path: found``."""
     return f"{fault.line}:{fault.column} {'.'.join(map(str, fault.path))}: {fault.found}"

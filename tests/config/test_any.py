@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.config.load import load, load_zone
-from graydns.model.errors import ConfigError, Fault
+from graydns.model.errors import ConfigError, ConfigIssue
 from tests.config.files import BARE, MAIN, ZONE
 
 WORDS = sorted({word.strip('"') for word in (MAIN + ZONE + BARE).translate(str.maketrans("{}[]:,", " " * 6)).split()})
@@ -25,12 +25,12 @@ TREES = st.recursive(
 )
 
 
-def faults_of(read: Callable[[Path], object], path: Path) -> tuple[Fault, ...]:
+def faults_of(read: Callable[[Path], object], path: Path) -> tuple[ConfigIssue, ...]:
     """The faults that *read* finds in the file at *path*."""
     try:
         read(path)
     except ConfigError as error:
-        return error.faults
+        return error.issues
     return ()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from graydns.config.consul import Consul, ConsulTls, PolicyCentre, PolicyKey, Secret
-from graydns.control.plain import plain
+from graydns.control.reports.plain_data import to_plain
 from graydns.model.name import from_text
 from tests.config.files import brief, faults_of_main, main_of
 
@@ -130,7 +130,7 @@ def test_a_token_is_not_shown(tmp_path: Path) -> None:
     config = main_of(tmp_path, "consul: {token: s3cret}")
     assert config.consul is not None
     assert config.consul.token == Secret("s3cret")
-    assert "s3cret" not in repr(config) + str(plain(config.consul))
+    assert "s3cret" not in repr(config) + str(to_plain(config.consul))
     (fault,) = faults_of_main(tmp_path, "consul: {token: 's3cret x'}")
     assert "s3cret" not in str(fault)
 

@@ -8,7 +8,7 @@ import pytest
 
 from graydns.config.dnssec import Dnssec, DnssecLimits, NegativeTrustAnchor
 from graydns.config.load import load
-from graydns.model.anchor import read_anchor
+from graydns.model.dnssec_values import parse_trust_anchor
 from graydns.model.errors import ConfigError
 from graydns.model.name import from_text
 from tests.config.files import brief, faults_of_main, main_of, write_main
@@ -65,7 +65,7 @@ def test_every_key(tmp_path: Path) -> None:
     """Texts become anchors, names and moments; the clock may be fixed by date or by Unix seconds."""
     assert main_of(tmp_path, EVERY_KEY).dnssec == Dnssec(
         validate=True,
-        trust_anchors=(read_anchor(DS),),
+        trust_anchors=(parse_trust_anchor(DS),),
         negative_trust_anchors=(
             NegativeTrustAnchor(from_text("broken.test."), 1796083200),
             NegativeTrustAnchor(from_text("corp.")),
@@ -104,7 +104,7 @@ def test_faults_of_that_file(tmp_path: Path) -> None:
     for file, lines in (("wrong.key", [2, 3]), ("empty.key", [0])):
         with pytest.raises(ConfigError) as caught:
             load(write_main(tmp_path, f"dnssec: {{trust_anchor_file: {file}}}"))
-        assert [(Path(fault.file).name, fault.line) for fault in caught.value.faults] == [
+        assert [(Path(fault.file).name, fault.line) for fault in caught.value.issues] == [
             (file, line) for line in lines
         ]
     (fault,) = faults_of_main(tmp_path, "dnssec: {trust_anchor_file: none.key}")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from graydns.config.document import Document
 from graydns.config.tree import MOST_MISFITS
-from graydns.model.errors import Fault
+from graydns.model.errors import ConfigIssue
 
 REFUSED = [
     ("a: 1\nb: 2\na: 3\n", "3:1", "the same key a second time"),
@@ -172,7 +172,7 @@ API.Shop.Test.:
 )
 def test_locate(path: tuple[str | int, ...], place: str) -> None:
     """A path is found again, or else the nearest place above it; names compare without case and final dot."""
-    fault = Document("f", NESTED).locate(Fault(path, "this", "that"))
+    fault = Document("f", NESTED).locate(ConfigIssue(path, "this", "that"))
     assert str(fault).startswith(f"f:{place}: ")
     assert (fault.path, fault.found, fault.expected) == (path, "this", "that")
 
@@ -191,4 +191,4 @@ def test_any_bytes(data: bytes) -> None:
     document = Document("f", data)
     reading = document.read()
     assert reading.root is not None or reading.faults
-    assert document.locate(Fault(("a", 0), "this", "that")).line > 0
+    assert document.locate(ConfigIssue(("a", 0), "this", "that")).line > 0

@@ -233,7 +233,7 @@ def test_not_a_readable_file(tmp_path: Path, kind: str) -> None:
         path.symlink_to(path)
     with pytest.raises(ConfigError) as caught:
         load(path)
-    (fault,) = caught.value.faults
+    (fault,) = caught.value.issues
     assert (fault.file, fault.expected) == (str(path), "a readable file")
 
 

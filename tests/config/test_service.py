@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from graydns.model.policy import Endpoint, FromConsul, Service, Version
+from graydns.model.policy import ConsulVersionSource, ServiceEndpoint, ServicePolicy, ServiceVersion
 from tests.config.files import brief, faults_of_zone, service_zone, zone_of
 
 OWNER = b"\3api\4shop\4test\0"
@@ -193,7 +193,7 @@ SPLIT_FAULTS = [
 ]
 
 
-def service_of(folder: Path, text: str) -> Service:
+def service_of(folder: Path, text: str) -> ServicePolicy:
     """The service that *text* writes."""
     return zone_of(folder, service_zone(text)).services[OWNER]
 
@@ -217,8 +217,8 @@ def test_split_faults(tmp_path: Path, text: str, place: str, expected: str) -> N
 def test_short_form(tmp_path: Path) -> None:
     """The short form makes endpoints by position; a lone text is a list of one."""
     service = service_of(tmp_path, "default: v\nversions: {v: {A: [192.0.2.1, 192.0.2.2], aaaa: '::1', answers: 1}}\n")
-    first = Endpoint({"A": ("192.0.2.1",), "AAAA": ("::1",)})
-    assert service.versions == {"v": Version((first, Endpoint({"A": ("192.0.2.2",)})), 1)}
+    first = ServiceEndpoint({"A": ("192.0.2.1",), "AAAA": ("::1",)})
+    assert service.versions == {"v": ServiceVersion((first, ServiceEndpoint({"A": ("192.0.2.2",)})), 1)}
 
 
 def test_long_form(tmp_path: Path) -> None:
@@ -228,7 +228,9 @@ def test_long_form(tmp_path: Path) -> None:
         "default: v\nversions: {v: {endpoints: [{A: [192.0.2.1, 192.0.2.2], weight: 3}, {A: 192.0.2.3}]}}\n",
     )
     assert service.versions == {
-        "v": Version((Endpoint({"A": ("192.0.2.1", "192.0.2.2")}, 3), Endpoint({"A": ("192.0.2.3",)}, 1)), None)
+        "v": ServiceVersion(
+            (ServiceEndpoint({"A": ("192.0.2.1", "192.0.2.2")}, 3), ServiceEndpoint({"A": ("192.0.2.3",)}, 1)), None
+        )
     }
 
 
@@ -293,5 +295,7 @@ versions:
   v3: {consul: {service: api, meta: {version: v2}}, panic_threshold: 25, rise: 10s, fall: 500ms}
 """
     versions = zone_of(tmp_path, service_zone(text)).services[OWNER].versions
-    assert versions["v2"] == Version((), 2, FromConsul("api", "v2"))
-    assert versions["v3"] == Version((), None, FromConsul("api", "", {"version": "v2"}, 250_000, 10.0, 0.5))
+    assert versions["v2"] == ServiceVersion((), 2, ConsulVersionSource("api", "v2"))
+    assert versions["v3"] == ServiceVersion(
+        (), None, ConsulVersionSource("api", "", {"version": "v2"}, 250_000, 10.0, 0.5)
+    )

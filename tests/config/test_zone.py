@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from graydns.config.load import load_zone
-from graydns.model.errors import MOST_FAULTS, ConfigError
-from graydns.model.policy import Rule, Then, When
+from graydns.model.errors import MAX_REPORTED_ISSUES, ConfigError
+from graydns.model.policy import Rule, RuleConditions, RuleOutcome
 from tests.config.files import BARE, ZONE, brief, faults_of_zone, service_zone, write_zone, zone_of
 
 VERSIONS = "services: {a.shop.test: {default: v1, versions: {v1: {A: 192.0.2.1}}}}\n"
@@ -76,9 +76,11 @@ def test_the_documented_file(tmp_path: Path) -> None:
     assert (service.percent, service.weights) == ({"canary": 100_000}, {})
     assert service.whitelist == {"canary": ("client:qa-laptop", "net:10.1.0.0/16")}
     assert zone.rules == (
-        Rule("vip", When(source="10.2.0.0/16", client="tenant-a", name="api*"), Then(version="canary")),
-        Rule("staging", When(name="staging-*.shop.test"), Then(records={"A": ("192.0.2.30",)})),
-        Rule("ads", When(name="*.ads.shop.test"), Then(block="nodata")),
+        Rule(
+            "vip", RuleConditions(source="10.2.0.0/16", client="tenant-a", name="api*"), RuleOutcome(version="canary")
+        ),
+        Rule("staging", RuleConditions(name="staging-*.shop.test"), RuleOutcome(records={"A": ("192.0.2.30",)})),
+        Rule("ads", RuleConditions(name="*.ads.shop.test"), RuleOutcome(block="nodata")),
     )
 
 
@@ -109,7 +111,7 @@ rules:
 """,
     )
     (rule,) = zone.rules
-    assert rule.when == When(
+    assert rule.when == RuleConditions(
         source="10.0.0.1",
         subnet="2001:db8::/32",
         client="tls:CN=x",
@@ -121,7 +123,7 @@ rules:
         qtype="HTTPS",
         transport="tls",
     )
-    assert (rule.then, rule.priority) == (Then(version="v1", ttl=60), -5)
+    assert (rule.then, rule.priority) == (RuleOutcome(version="v1", ttl=60), -5)
     assert zone.delegates == (b"\4team\4shop\4test\0",)
 
 
@@ -163,7 +165,7 @@ def test_source_outside_the_folder(tmp_path: Path, file: str) -> None:
     (path.parent / "loop").symlink_to("loop")
     with pytest.raises(ConfigError) as caught:
         load_zone(path)
-    (fault,) = caught.value.faults
+    (fault,) = caught.value.issues
     assert brief(fault).startswith("4:16 source.file: ")
     assert fault.expected == "an existing file inside the zone's folder"
 
@@ -218,10 +220,10 @@ def test_the_document_locates_later_faults(tmp_path: Path) -> None:
 
 def test_of_many_faults_some_are_told(tmp_path: Path) -> None:
     """The first thousand in their order, and the number of the others."""
-    rules = "".join(f"  - {{name: r{number}, when: {{qtype: A}}}}\n" for number in range(MOST_FAULTS + 500))
+    rules = "".join(f"  - {{name: r{number}, when: {{qtype: A}}}}\n" for number in range(MAX_REPORTED_ISSUES + 500))
     found = faults_of_zone(tmp_path, f"{BARE}rules:\n{rules}")
-    assert len(found) == MOST_FAULTS + 1
-    assert found[-2].path[:2] == ("rules", MOST_FAULTS - 1)
+    assert len(found) == MAX_REPORTED_ISSUES + 1
+    assert found[-2].path[:2] == ("rules", MAX_REPORTED_ISSUES - 1)
     assert found[-1].found == "500 more faults"
 
 

@@ -1,4 +1,4 @@
-"""A server under control, without doors: files in a folder, a Control over them, and queries put to its front."""
+"""A server under control, without doors: files in a folder, a ControlPlane over them, and queries put to its front."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from attrs import define, field
 from dns.edns import ECSOption, Option
 from twisted.internet.task import Clock
 
-from graydns.control.control import Control
+from graydns.control.collaborators import ControlObservers
+from graydns.control.control_plane import ControlPlane
 from graydns.control.opening import open_control
-from graydns.control.parts import Observers
 from graydns.model.query import Query
-from graydns.server import Server
+from graydns.server import DnsServer
 from graydns.sources.files import compile_reading, read
 from tests.coroutines import finished
 
@@ -89,11 +89,11 @@ class Site:
 
 @define
 class Running:
-    """A server and its Control."""
+    """A server and its ControlPlane."""
 
     site: Site
-    server: Server
-    control: Control
+    server: DnsServer
+    control: ControlPlane
     _peer: Any = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -121,10 +121,10 @@ def run(site: Site, reactor: Any, **options: Any) -> Running:
     reading = read(site.main)
     snapshot = compile_reading(1, reading)
     snapshot.config.data.mkdir(exist_ok=True)
-    server = Server(snapshot, reactor, cookie_secrets=())
+    server = DnsServer(snapshot, reactor, cookie_secrets=())
     return Running(site, server, open_control(server, reading, reactor, **options))
 
 
-def begin(site: Site, clock: Clock, observers: Observers | None = None) -> Running:
+def begin(site: Site, clock: Clock, observers: ControlObservers | None = None) -> Running:
     """Serve *site* from what its data folder holds, with its watching at work; *clock* is what time it is, too."""
     return run(site, clock, in_thread=at_once, wall=clock.seconds, observers=observers)

@@ -9,14 +9,14 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graydns.control import shifts
+from graydns.control import share_changes
 from graydns.control.drafting import Draft, changed, cleared, draft, says
-from graydns.control.live import Override
-from graydns.control.services import Found
-from graydns.control.shifts import Shift
+from graydns.control.live_changes import ServiceOverride
+from graydns.control.reports.services import ServiceReference
+from graydns.control.share_changes import ShareChange
 from graydns.model.errors import ControlError
 from graydns.model.name import from_text
-from graydns.model.policy import Service
+from graydns.model.policy import ServicePolicy
 from graydns.sources.policy.acceptance import Revision, State, offer
 from tests.sources.policy.making import NOW, TERMS, published, strategy
 
@@ -31,15 +31,15 @@ def running() -> Revision:
     return revision
 
 
-def found(name: str = "api.a.test", **parts: Any) -> Found:
+def found(name: str = "api.a.test", **parts: Any) -> ServiceReference:
     """A service of the tenant ``one`` with two versions, *parts* being what file and policy say of it."""
     versions: Any = dict.fromkeys(("stable", "canary"))
-    return Found(name, from_text(name), "one", Service(versions, "stable", **parts))
+    return ServiceReference(name, from_text(name), "one", ServicePolicy(versions, "stable", **parts))
 
 
-def shifted(service: Found, shift: Shift) -> Draft:
+def shifted(service: ServiceReference, shift: ShareChange) -> Draft:
     made = draft(running(), TERMS, 12, service, "anna")
-    return changed(made, service, shift(service, Override(), STAY))
+    return changed(made, service, shift(service, ServiceOverride(), STAY))
 
 
 def test_what_a_draft_is() -> None:
@@ -71,10 +71,12 @@ def test_another_tenants_service(tenant: str | None) -> None:
 def test_percent_takes_the_place_of_weights(millionths: int) -> None:
     """And the other way round; the other services keep what they have."""
     text = f"{millionths // 10_000}.{millionths % 10_000:04}"
-    made = shifted(found("web.a.test", weights={"stable": 3, "canary": 1}), shifts.percent({"canary": text})).strategy
+    made = shifted(
+        found("web.a.test", weights={"stable": 3, "canary": 1}), share_changes.change_percent({"canary": text})
+    ).strategy
     assert made.percent == {**strategy().percent, WEB: {"canary": millionths}}
     assert WEB not in made.weight
-    made = shifted(found(percent={"canary": 125_000}), shifts.weights({"canary": 1})).strategy
+    made = shifted(found(percent={"canary": 125_000}), share_changes.change_weights({"canary": 1})).strategy
     assert (API in made.percent, made.weight[API]) == (False, {"canary": 1})
     assert made.weight[WEB] == strategy().weight[WEB]
 
@@ -82,16 +84,18 @@ def test_percent_takes_the_place_of_weights(millionths: int) -> None:
 def test_versions_that_are_not_named_keep_their_shares() -> None:
     """Also those that only the file gives them."""
     service = found(percent={"stable": 10_000, "canary": 125_000})
-    made = shifted(service, shifts.percent({"canary": "50"})).strategy
+    made = shifted(service, share_changes.change_percent({"canary": "50"})).strategy
     assert made.percent[API] == {"stable": 10_000, "canary": 500_000}
 
 
 def test_whitelists() -> None:
     """The whole list stands in the policy; one that loses its last entry is empty there, not the file's."""
     service = found(whitelist={"canary": ("client:qa",), "stable": ("client:x",)})
-    made = shifted(service, shifts.whitelist("canary", ["net:10.3.0.0/16"], ["client:qa"])).strategy
+    made = shifted(service, share_changes.change_whitelist("canary", ["net:10.3.0.0/16"], ["client:qa"])).strategy
     assert made.whitelist[API] == {"canary": ("net:10.3.0.0/16",), "stable": ("client:x",)}
-    made = shifted(found(whitelist={"canary": ("client:qa",)}), shifts.whitelist("canary", [], ["client:qa"])).strategy
+    made = shifted(
+        found(whitelist={"canary": ("client:qa",)}), share_changes.change_whitelist("canary", [], ["client:qa"])
+    ).strategy
     assert made.whitelist[API] == {}
     assert made.percent == strategy().percent
 

@@ -11,7 +11,7 @@ import pytest
 from twisted.internet import reactor
 from twisted.logger import ILogObserver, Logger, LogPublisher
 
-from graydns.control import reloader
+from graydns.control import snapshot_reloader
 from graydns.sources import examine
 from graydns.sources.watch import pause
 from tests.control.running import Running, Site, at_once, in_reactor, run
@@ -52,7 +52,7 @@ async def test_three_hundred_reloads(site: Site, monkeypatch: pytest.MonkeyPatch
     """Every answer between them is of the snapshot that was served at the time, and memory is where it was."""
     monkeypatch.setattr("graydns.sources.watch.SETTLE", 0.0)
     # Until logging begins, Twisted keeps all that is logged.
-    monkeypatch.setattr(reloader, "_log", Logger(observer=cast(ILogObserver, LogPublisher())))
+    monkeypatch.setattr(snapshot_reloader, "_log", Logger(observer=cast(ILogObserver, LogPublisher())))
     running = run(site, reactor, in_thread=at_once)
     objects = []
     for number in range(2, 302):
@@ -62,11 +62,11 @@ async def test_three_hundred_reloads(site: Site, monkeypatch: pytest.MonkeyPatch
         assert running.ask() == [["192.0.2.10"], ["192.0.2.20"]][version]
         assert running.ask("www.a.test") == ["192.0.2.80"]
         if number % 100 == 0:
-            running.server.front.ledger.told.clear()  # bounded, but far from its bound here
+            running.server.front.answer_log.recent.clear()  # bounded, but far from its bound here
             await pause(reactor, 0.01)
             gc.collect()
             objects.append(len(gc.get_objects()))
-    assert running.control.state.counts == {"accepted": 300}
+    assert running.control.state.reload_counts == {"accepted": 300}
     assert running.control.status()["snapshot"] == 301
     assert objects[2] < objects[0] + 200
 
@@ -75,7 +75,9 @@ async def test_three_hundred_reloads(site: Site, monkeypatch: pytest.MonkeyPatch
 @in_reactor
 async def test_a_large_policy_comes_from_a_child(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Read aside, its rules decide as if they had been read here; faults have their line; small changes stay quick."""
-    monkeypatch.setattr(reloader, "_REST", 1 << 30)  # the collector of this process is the tests'
+    monkeypatch.setattr(
+        snapshot_reloader, "_FREEZE_INTERVAL_STEPS", 1 << 30
+    )  # the collector of this process is the tests'
     rule = "  - {{name: r{0}, when: {{source: 10.{1}.{2}.0/24}}, then: {{version: canary}}}}\n"
     rules = "".join(rule.format(at, 100 + at // 200, at % 200) for at in range(1000))
     assert len(rules) > examine.SMALL
@@ -88,7 +90,9 @@ async def test_a_large_policy_comes_from_a_child(site: Site, monkeypatch: pytest
     router = running.server.snapshot.routers["one"]
     assert len(router.rules) == 1002
     site.write("3", "0", more=rules + rule.format(1000, 100, 0))
-    with pytest.raises(reloader.Refused, match=r"zone-config\.yaml:1012:\d+: rules\.1001\.when: found rule 'r1000'"):
+    with pytest.raises(
+        snapshot_reloader.ReloadRefusedError, match=r"zone-config\.yaml:1012:\d+: rules\.1001\.when: found rule 'r1000'"
+    ):
         await running.control.reload("me")
     site.write("4", "0", more=rules.replace("r999,", "r999x,"))
     outcome = await running.control.reload("me")

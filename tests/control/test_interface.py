@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graydns.admin.control import Control as Wanted
+from graydns.admin.control_interface import ControlInterface as Wanted
 from tests.control.running import Running
 
 

@@ -9,15 +9,15 @@ import pytest
 from attrs import evolve
 
 from graydns.control.layering import with_routes, with_shares
-from graydns.control.live import Live, Override, Percent
-from graydns.control.overrides import apply
+from graydns.control.live_changes import LiveChanges, PercentChange, ServiceOverride
+from graydns.control.service_overrides import overlay_live_changes
 from graydns.model.errors import ConfigError
 from graydns.model.name import from_text
-from graydns.snapshot.compile import Inputs, compile_steps
+from graydns.runtime.steps import run_steps
+from graydns.snapshot.compiler import SnapshotInputs, compile_snapshot
 from graydns.snapshot.snapshot import Snapshot
 from graydns.sources.files import read
 from graydns.sources.policy.acceptance import Revision, State, offer
-from graydns.steps import run
 from tests.control.running import Site
 from tests.sources.policy.making import NOW, TERMS, published, strategy
 
@@ -26,7 +26,7 @@ EMPTY: dict[str, Any] = {"route": [], "weight": {}, "percent": {}, "whitelist": 
 
 
 @pytest.fixture
-def inputs(tmp_path: Path) -> Inputs:
+def inputs(tmp_path: Path) -> SnapshotInputs:
     """A zone a.test of tenant one, with the service api.a.test, and b.test."""
     site = Site(tmp_path)
     site.write_main()
@@ -43,8 +43,8 @@ def revision(**parts: Any) -> Revision:
     return made
 
 
-def compiled(inputs: Inputs, before: Snapshot | None = None) -> Snapshot:
-    return run(compile_steps(1, inputs, before))
+def compiled(inputs: SnapshotInputs, before: Snapshot | None = None) -> Snapshot:
+    return run_steps(compile_snapshot(1, inputs, before))
 
 
 def share(snapshot: Snapshot, version: str = "canary") -> int:
@@ -53,7 +53,7 @@ def share(snapshot: Snapshot, version: str = "canary") -> int:
     return sum(end - start for start, end, name in segments if name == version)
 
 
-def test_shares(inputs: Inputs) -> None:
+def test_shares(inputs: SnapshotInputs) -> None:
     """A percentage takes the place of the file's, and the endpoints stay the very same."""
     base = compiled(inputs)
     shared = with_shares(base, revision(percent={"api.a.test": {"canary": "40"}}))
@@ -61,11 +61,11 @@ def test_shares(inputs: Inputs) -> None:
     assert (share(base), share(shared.snapshot)) == (100_000, 400_000)
     before, after = (snapshot.routers["one"].services[API] for snapshot in (base, shared.snapshot))
     assert before.pools is after.pools
-    assert shared.snapshot.files[from_text("a.test")].services[API].percent == {"canary": 400_000}
-    assert base.files[from_text("a.test")].services[API].percent == {"canary": 100_000}
+    assert shared.snapshot.file_by_zone[from_text("a.test")].services[API].percent == {"canary": 400_000}
+    assert base.file_by_zone[from_text("a.test")].services[API].percent == {"canary": 100_000}
 
 
-def test_weights_and_whitelists(inputs: Inputs) -> None:
+def test_weights_and_whitelists(inputs: SnapshotInputs) -> None:
     """Weights take the place of percentages, a whitelist that of the whole list; other services are untouched."""
     base = compiled(inputs)
     said = revision(
@@ -73,27 +73,29 @@ def test_weights_and_whitelists(inputs: Inputs) -> None:
     )
     snapshot = with_shares(base, said).snapshot
     assert share(snapshot) == 500_000
-    assert list(snapshot.routers["one"].services[API].listed) == ["client:x"]
+    assert list(snapshot.routers["one"].services[API].whitelist_identities) == ["client:x"]
     other = from_text("api.b.test")
     assert snapshot.routers["one"].services[other] is base.routers["one"].services[other]
 
 
-def test_nothing_said(inputs: Inputs) -> None:
+def test_nothing_said(inputs: SnapshotInputs) -> None:
     """A revision without shares changes nothing; one with no share for a service gives all their default."""
     base = compiled(inputs)
     assert with_shares(base, revision()).snapshot is base
     assert share(with_shares(base, revision(percent={"api.a.test": {}})).snapshot, "stable") == 1_000_000
 
 
-def test_live_changes_count_before_it(inputs: Inputs) -> None:
+def test_live_changes_count_before_it(inputs: SnapshotInputs) -> None:
     """Files, then KV, then what an operator changed live."""
     shared = with_shares(compiled(inputs), revision(percent={"api.a.test": {"canary": "40"}})).snapshot
-    live = Live({"api.a.test": Override(percent=Percent(value={"canary": 700_000}, actor="x", at=0))})
-    assert share(apply(shared, live).snapshot) == 700_000
-    assert share(apply(shared, Live()).snapshot) == 400_000
+    live = LiveChanges(
+        {"api.a.test": ServiceOverride(percent=PercentChange(value={"canary": 700_000}, actor="x", at=0))}
+    )
+    assert share(overlay_live_changes(shared, live).snapshot) == 700_000
+    assert share(overlay_live_changes(shared, LiveChanges()).snapshot) == 400_000
 
 
-def test_what_does_not_fit(inputs: Inputs) -> None:
+def test_what_does_not_fit(inputs: SnapshotInputs) -> None:
     """Unknown services and versions are told by the key that names them, and left out; the others count."""
     said = revision(
         percent={"api.a.test": {"green": "1"}, "x.a.test": {"canary": "1"}, "api.b.test": {"canary": "40"}},
@@ -106,11 +108,11 @@ def test_what_does_not_fit(inputs: Inputs) -> None:
         "gray/strategy/7/whitelist: x.a.test: found the unknown service 'x.a.test'",
     ]
     assert share(shared.snapshot) == 100_000
-    other = shared.snapshot.files[from_text("b.test")].services[from_text("api.b.test")]
+    other = shared.snapshot.file_by_zone[from_text("b.test")].services[from_text("api.b.test")]
     assert other.percent == {"canary": 400_000}
 
 
-def test_services_of_other_tenants(inputs: Inputs) -> None:
+def test_services_of_other_tenants(inputs: SnapshotInputs) -> None:
     """A revision of one tenant has no say in another's services."""
     files = tuple(evolve(file, tenant_id="two") for file in inputs.zone_files)
     base = compiled(evolve(inputs, zone_files=files))
@@ -121,7 +123,7 @@ def test_services_of_other_tenants(inputs: Inputs) -> None:
 RULE = {"name": "vip", "when": {"source": "10.9.0.0/16"}, "then": {"version": "canary"}}
 
 
-def test_rules(inputs: Inputs) -> None:
+def test_rules(inputs: SnapshotInputs) -> None:
     """Rules of a revision are compiled with the tenant's, under names that no file can have."""
     base = compiled(inputs)
     fresh = compiled(with_routes(inputs, revision(route=[RULE])), base)
@@ -133,16 +135,16 @@ def test_rules(inputs: Inputs) -> None:
     assert compiled(inputs, fresh).routers["one"] is not fresh.routers["one"]
 
 
-def test_rules_that_do_not_fit(inputs: Inputs) -> None:
+def test_rules_that_do_not_fit(inputs: SnapshotInputs) -> None:
     """What is wrong with a rule names its key in KV and its place there."""
     twin = {**RULE, "name": "twin"}
     with pytest.raises(ConfigError) as caught:
         compiled(with_routes(inputs, revision(route=[twin, RULE])))
-    assert {fault.file for fault in caught.value.faults} == {"gray/strategy/7/route"}
-    assert {fault.path[0] for fault in caught.value.faults} <= {0, 1}
+    assert {fault.file for fault in caught.value.issues} == {"gray/strategy/7/route"}
+    assert {fault.path[0] for fault in caught.value.issues} <= {0, 1}
 
 
-def test_a_router_with_shares_is_not_kept_for_the_files(inputs: Inputs) -> None:
+def test_a_router_with_shares_is_not_kept_for_the_files(inputs: SnapshotInputs) -> None:
     """Whoever compiles the files again after that gets what they say."""
     shared = with_shares(compiled(inputs), revision(percent={"api.a.test": {"canary": "40"}})).snapshot
     assert share(compiled(inputs, shared)) == 100_000

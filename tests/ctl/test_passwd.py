@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from graydns.ctl.main import main
-from graydns.model.users import User, read_users
+from graydns.model.users import User, parse_users
 
 
 def passwd(folder: Path, *words: str, typed: str = "correct horse\n") -> Result:
@@ -19,7 +19,7 @@ def passwd(folder: Path, *words: str, typed: str = "correct horse\n") -> Result:
 
 
 def users(folder: Path) -> dict[str, User]:
-    return read_users((folder / "users.json").read_text())
+    return parse_users((folder / "users.json").read_text())
 
 
 def test_a_new_user(tmp_path: Path) -> None:

@@ -14,19 +14,18 @@ from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 from twisted.internet.epollreactor import EPollReactor
 
-from graydns.ctl.link import Login
-from graydns.ctl.place import UnixPlace
-from graydns.ctl.session import Session
-from graydns.ctl.shell import Words, run_prompt
-from graydns.ctl.tool import Tool
+from graydns.ctl.admin_client import AdminLogin, BlockingAdminClient
+from graydns.ctl.admin_endpoint import UnixAdminEndpoint
+from graydns.ctl.cli_context import CliContext
+from graydns.ctl.shell import ShellCompleter, run_prompt
 from tests.ctl.conftest import Server
 
 
 @pytest.fixture
-def tool(server: Server) -> Iterator[Tool]:
+def tool(server: Server) -> Iterator[CliContext]:
     """A tool with a warm connection, on a reactor of its own."""
     reactor = EPollReactor()  # type: ignore[no-untyped-call]
-    made = Tool(session=Session(UnixPlace(server.socket), Login(), reactor))
+    made = CliContext(session=BlockingAdminClient(UnixAdminEndpoint(server.socket), AdminLogin(), reactor))
     yield made
     made.close()
 
@@ -39,7 +38,7 @@ def keyboard(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[PipeIn
         yield pipe
 
 
-def run(tool: Tool, keyboard: PipeInput, typed: str, as_json: bool = False) -> int:
+def run(tool: CliContext, keyboard: PipeInput, typed: str, as_json: bool = False) -> int:
     """The shell's status after *typed*."""
     keyboard.send_text(typed)
     with create_app_session(input=keyboard, output=DummyOutput()):
@@ -47,7 +46,9 @@ def run(tool: Tool, keyboard: PipeInput, typed: str, as_json: bool = False) -> i
 
 
 @pytest.mark.integration
-def test_commands_one_after_the_other(tool: Tool, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_one_after_the_other(
+    tool: CliContext, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Each line is a command; one that fails does not end the shell, `exit` does."""
     typed = "whoami\nhistory rollback 3\nnope\nstatus 'x\n--json whoami\nhelp service percent\nexit\nzones\n"
     assert run(tool, keyboard, typed) == 0
@@ -62,14 +63,14 @@ def test_commands_one_after_the_other(tool: Tool, keyboard: PipeInput, capsys: p
 
 
 @pytest.mark.integration
-def test_json_for_the_whole_shell(tool: Tool, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_for_the_whole_shell(tool: CliContext, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]) -> None:
     """Begun with ``--json``, every command answers so."""
     run(tool, keyboard, "whoami\nquit\n", as_json=True)
     assert '{"ok": true' in capsys.readouterr().out
 
 
 @pytest.mark.integration
-def test_lines_are_kept_for_the_user_alone(tool: Tool, keyboard: PipeInput, tmp_path: Path) -> None:
+def test_lines_are_kept_for_the_user_alone(tool: CliContext, keyboard: PipeInput, tmp_path: Path) -> None:
     """History goes below the state folder with mode 0600, and comes back with the arrow key."""
     run(tool, keyboard, "whoami\nexit\n")
     kept = tmp_path / "state/graydnsctl/history"
@@ -80,7 +81,7 @@ def test_lines_are_kept_for_the_user_alone(tool: Tool, keyboard: PipeInput, tmp_
 
 
 @pytest.mark.integration
-def test_end_of_file_and_interrupts(tool: Tool, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]) -> None:
+def test_end_of_file_and_interrupts(tool: CliContext, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]) -> None:
     """^C drops the line, ^D ends."""
     assert run(tool, keyboard, "zones\x03whoami\n\x04") == 0
     out = capsys.readouterr().out
@@ -89,7 +90,7 @@ def test_end_of_file_and_interrupts(tool: Tool, keyboard: PipeInput, capsys: pyt
 
 
 @pytest.mark.integration
-def test_watch_repeats_until_a_key(tool: Tool, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]) -> None:
+def test_watch_repeats_until_a_key(tool: CliContext, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]) -> None:
     """A key that is there already ends it after the first time; it is not part of the next line."""
     run(tool, keyboard, "watch --every 30 whoami\nqexit\n")
     assert capsys.readouterr().out.count("actor") == 1
@@ -116,9 +117,9 @@ def test_watch_repeats_until_a_key(tool: Tool, keyboard: PipeInput, capsys: pyte
         ("status 'x", set()),
     ],
 )
-def test_completion(typed: str, offered: set[str], tool: Tool) -> None:
+def test_completion(typed: str, offered: set[str], tool: CliContext) -> None:
     """Commands, options, and what the server has."""
-    words = {each.text for each in Words(tool).get_completions(Document(typed), CompleteEvent())}
+    words = {each.text for each in ShellCompleter(tool).get_completions(Document(typed), CompleteEvent())}
     assert offered <= words
     if typed:
         assert words == offered
@@ -126,5 +127,5 @@ def test_completion(typed: str, offered: set[str], tool: Tool) -> None:
 
 def test_completion_without_a_server(tmp_path: Path) -> None:
     """Names that cannot be asked for are not offered, and nothing is said of it."""
-    tool = Tool(connect="nonsense")
-    assert list(Words(tool).get_completions(Document("service show "), CompleteEvent())) == []
+    tool = CliContext(connect="nonsense")
+    assert list(ShellCompleter(tool).get_completions(Document("service show "), CompleteEvent())) == []

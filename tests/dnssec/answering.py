@@ -10,18 +10,17 @@ import dns.rrset
 from attrs import define, field
 from dns.rdatatype import RdataType
 
-from graydns.dnssec.anchors import Anchors, Negatives
-from graydns.dnssec.budget import Budget
-from graydns.dnssec.chain import Walk
-from graydns.dnssec.signature import Settings
-from graydns.dnssec.steps import Step
-from graydns.dnssec.validator import Verdict, validate
-from graydns.dnssec.zones import Zones
-from graydns.model.anchor import TrustAnchor
+from graydns.dnssec.chain_of_trust import ChainOfTrust
+from graydns.dnssec.key_trust import NegativeTrustAnchors, TrustAnchors
+from graydns.dnssec.signature import ValidatorSettings
+from graydns.dnssec.validator import ValidationResult, validate
+from graydns.dnssec.work_budget import WorkBudget
+from graydns.dnssec.zone_status import ValidationStep, ZoneStatusCache
 from graydns.model.answer import ANSWER, AUTHORITY, Answer
+from graydns.model.dnssec_values import TrustAnchor
 from graydns.model.errors import UpstreamError
 from graydns.model.name import from_text, to_text
-from graydns.wire import body as wire
+from graydns.wire import answer_body as wire
 from tests.coroutines import finished
 from tests.dnssec.signing import NOW, Zone
 
@@ -66,8 +65,8 @@ def answer(
         for section, part in ((ANSWER, records), (AUTHORITY, authority))
         for each in part
     ]
-    body, spans = wire.build(from_text(qname), sets)
-    return Answer(rcode=rcode, body=body, spans=spans, ttl=300, stored=stored, forwarded=True)
+    body, spans = wire.build_body(from_text(qname), sets)
+    return Answer(rcode=rcode, body=body, spans=spans, ttl=300, stored_at=stored, forwarded=True)
 
 
 @define(eq=False)
@@ -79,21 +78,21 @@ class Upstream:
     forgotten: list[str] = field(factory=list)
     ran: int = 0
 
-    async def ask(self, name: bytes, rdtype: int) -> Answer:
+    async def fetch(self, name: bytes, rdtype: int) -> Answer:
         self.asked.append(f"{to_text(name)} {RdataType.to_text(rdtype)}")
         try:
             return self.answers[name, rdtype]
         except KeyError:
             raise UpstreamError("nobody answers") from None
 
-    def forget(self, name: bytes, rdtype: int) -> None:
+    def discard(self, name: bytes, rdtype: int) -> None:
         self.forgotten.append(f"{to_text(name)} {RdataType.to_text(rdtype)}")
 
     async def run(self, work: Callable[[], T]) -> T:
         self.ran += 1
         return work()
 
-    async def share(self, name: bytes, find: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def coalesce(self, name: bytes, find: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return await find()
 
     def says(self, qname: str, rdtype: str, records: Records = (), authority: Records = (), rcode: int = 0) -> None:
@@ -118,9 +117,9 @@ def ds_of(zone: Zone) -> str:
     return f"{zone.name} DS {dns.dnssec.make_ds(zone.name, zone.dnskey, 'SHA256').to_text()}"
 
 
-def anchors(*zones: Zone) -> Anchors:
+def anchors(*zones: Zone) -> TrustAnchors:
     """*zones* are trusted."""
-    return Anchors.of(TrustAnchor(from_text(each.name), RdataType.DNSKEY, each.octets) for each in zones)
+    return TrustAnchors.of(TrustAnchor(from_text(each.name), RdataType.DNSKEY, each.octets) for each in zones)
 
 
 def world() -> Upstream:
@@ -148,23 +147,23 @@ def judge(
     qtype: str,
     told: Answer,
     *,
-    trust: Anchors | None = None,
-    negatives: Negatives | None = None,
-    zones: Zones | None = None,
-    settings: Settings | None = None,
+    trust: TrustAnchors | None = None,
+    negatives: NegativeTrustAnchors | None = None,
+    zones: ZoneStatusCache | None = None,
+    settings: ValidatorSettings | None = None,
     clock: float = 0.0,
     now: int = NOW,
-    steps: list[Step] | None = None,
-) -> Verdict:
+    steps: list[ValidationStep] | None = None,
+) -> ValidationResult:
     """What *told* is worth as an answer of *upstream*."""
-    settings = settings or Settings()
-    walk = Walk(
-        source=upstream,
+    settings = settings or ValidatorSettings()
+    walk = ChainOfTrust(
+        backend=upstream,
         settings=settings,
         anchors=anchors(ROOT) if trust is None else trust,
-        negatives=negatives or Negatives(),
-        zones=Zones() if zones is None else zones,
-        budget=Budget(settings.limits),
+        negatives=negatives or NegativeTrustAnchors(),
+        zones=ZoneStatusCache() if zones is None else zones,
+        budget=WorkBudget(settings.limits),
         now=now,
         clock=clock,
         steps=steps,

@@ -147,13 +147,13 @@ class Honest(Upstream):
 
     silent: frozenset[tuple[bytes, int]] = field(factory=frozenset)
 
-    async def ask(self, name: bytes, rdtype: int) -> Answer:
+    async def fetch(self, name: bytes, rdtype: int) -> Answer:
         if (name, rdtype) in self.silent:
             raise UpstreamError("nobody answers")
         if (name, rdtype) not in self.answers:
             asked = dns.name.from_wire(name, 0)[0], dns.rdatatype.to_text(RdataType(rdtype))
             self.answers[name, rdtype] = honest(*asked).answer
-        return await super().ask(name, rdtype)
+        return await super().fetch(name, rdtype)
 
     def told(self, reply: Reply) -> None:
         """Say *reply* from now on."""

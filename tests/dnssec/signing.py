@@ -19,18 +19,18 @@ from dns.rdataclass import RdataClass
 from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.DNSKEY import DNSKEY
 
-from graydns.dnssec.algorithms import KNOWN, Algorithms
-from graydns.dnssec.budget import Budget, Limits
-from graydns.dnssec.keys import Key, KeySet
-from graydns.dnssec.records import RRset, read
-from graydns.dnssec.signature import Settings
+from graydns.dnssec.algorithms import SUPPORTED_ALGORITHMS, EnabledAlgorithms
+from graydns.dnssec.rrsets import SignedRRset, parse_rrsets
+from graydns.dnssec.signature import ValidatorSettings
+from graydns.dnssec.work_budget import ValidationLimits, WorkBudget
+from graydns.dnssec.zone_keys import ZoneKey, ZoneKeySet
 from graydns.model.name import from_text
-from graydns.wire.header import QUESTION, START
+from graydns.wire.message import QUESTION_OFFSET, QUESTION_STRUCT
 
 NOW = 1_700_000_000
 INCEPTION, EXPIRATION = NOW - 3600, NOW + 86400
 
-ALL = Settings(algorithms=Algorithms(KNOWN))
+ALL = ValidatorSettings(algorithms=EnabledAlgorithms(SUPPORTED_ALGORITHMS))
 
 
 def private_key(algorithm: int, number: int = 0) -> GenericPrivateKey:
@@ -64,8 +64,8 @@ class Zone:
         return self.dnskey.to_digestable()
 
     @property
-    def keys(self) -> KeySet:
-        return KeySet.of(from_text(self.name), [Key(self.octets)])
+    def keys(self) -> ZoneKeySet:
+        return ZoneKeySet.from_keys(from_text(self.name), [ZoneKey(self.octets)])
 
     def signed(
         self, rrset: dns.rrset.RRset, inception: int = INCEPTION, expiration: int = EXPIRATION
@@ -83,8 +83,8 @@ class Zone:
         return dns.rrset.from_rdata(rrset.name, rrset.ttl, rrsig)
 
 
-def budget(limits: Limits | None = None) -> Budget:
-    return Budget(limits or Limits())
+def budget(limits: ValidationLimits | None = None) -> WorkBudget:
+    return WorkBudget(limits or ValidationLimits())
 
 
 def rrsets(text: str) -> list[dns.rrset.RRset]:
@@ -110,16 +110,16 @@ def message(answer: Iterable[dns.rrset.RRset], qname: str = ".", authority: Iter
 def body_of(wire: bytes, qname: str = ".") -> tuple[bytes, int, bytes, tuple[int, int, int]]:
     """What ``records.read`` takes, of a *message*."""
     name = from_text(qname)
-    size = len(name) + QUESTION.size
+    size = len(name) + QUESTION_STRUCT.size
     counts = (int.from_bytes(wire[6:8]), int.from_bytes(wire[8:10]), int.from_bytes(wire[10:12]))
-    return name, size, wire[START + size :], counts
+    return name, size, wire[QUESTION_OFFSET + size :], counts
 
 
-def received(answer: Sequence[dns.rrset.RRset]) -> tuple[RRset, ...]:
-    return read(*body_of(message(answer)))
+def received(answer: Sequence[dns.rrset.RRset]) -> tuple[SignedRRset, ...]:
+    return parse_rrsets(*body_of(message(answer)))
 
 
-def one(answer: Sequence[dns.rrset.RRset]) -> RRset:
+def one(answer: Sequence[dns.rrset.RRset]) -> SignedRRset:
     """The only RRset of *answer*, with its signatures."""
     (found,) = received(answer)
     return found

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from dns.rdatatype import ANY, DS, NS, A
 
-from graydns.dnssec.denial import CutKind, Kind
-from graydns.dnssec.records import Signature
+from graydns.dnssec.denial import DelegationKind, DenialKind
+from graydns.dnssec.rrsets import RrsigRecord
+from graydns.model.dnssec_values import EdeCode
 from graydns.model.name import from_text as name
-from graydns.model.proof import EdeCode
 from tests.dnssec.denials import denial, rrset
 
 APEX = "example. NSEC b.example. NS SOA RRSIG NSEC DNSKEY"
@@ -16,29 +16,29 @@ APEX = "example. NSEC b.example. NS SOA RRSIG NSEC DNSKEY"
 
 def test_nothing_proves_nothing() -> None:
     nothing = denial("example.", [])
-    for found in (nothing.nodata(name("a.example."), A), nothing.nxdomain(name("a.example."))):
-        assert (found.kind, found.ede) == (Kind.UNPROVEN, EdeCode.NSEC_MISSING)
+    for found in (nothing.prove_nodata(name("a.example."), A), nothing.prove_nxdomain(name("a.example."))):
+        assert (found.kind, found.ede) == (DenialKind.UNPROVEN, EdeCode.NSEC_MISSING)
         assert found.reason == "no NSEC or NSEC3 of example"
-    assert nothing.cut(name("a.example.")).kind is CutKind.UNPROVEN
-    assert nothing.no_closer(name("a.example."), name("example.")).kind is Kind.UNPROVEN
-    assert nothing.seconds() == 0.0
+    assert nothing.prove_no_ds(name("a.example.")).kind is DelegationKind.UNPROVEN
+    assert nothing.prove_no_closer(name("a.example."), name("example.")).kind is DenialKind.UNPROVEN
+    assert nothing.estimate_seconds() == 0.0
 
 
 def test_a_zone_says_nothing_about_names_of_others() -> None:
     apex = denial("example.", ["example. NSEC example. NS SOA RRSIG NSEC"])
-    assert apex.nxdomain(name("a.example.")).kind is Kind.PROVEN
+    assert apex.prove_nxdomain(name("a.example.")).kind is DenialKind.PROVEN
     for other in ("a.test.", "test.", ".", "aexample."):
-        assert apex.nxdomain(name(other)).kind is Kind.UNPROVEN
-        assert apex.nodata(name(other), A).kind is Kind.UNPROVEN
-        assert apex.cut(name(other)).kind is CutKind.UNPROVEN
-        assert apex.no_closer(name(other), name(".")).kind is Kind.UNPROVEN
+        assert apex.prove_nxdomain(name(other)).kind is DenialKind.UNPROVEN
+        assert apex.prove_nodata(name(other), A).kind is DenialKind.UNPROVEN
+        assert apex.prove_no_ds(name(other)).kind is DelegationKind.UNPROVEN
+        assert apex.prove_no_closer(name(other), name(".")).kind is DenialKind.UNPROVEN
 
 
 @pytest.mark.parametrize("encloser", ["b.example.", "a.example.", "test."])
 def test_an_encloser_is_above_the_name(encloser: str) -> None:
     apex = denial("example.", ["example. NSEC example. NS SOA RRSIG NSEC"])
-    assert apex.no_closer(name("a.example."), name("example.")).kind is Kind.PROVEN
-    assert apex.no_closer(name("a.example."), name(encloser)).kind is Kind.UNPROVEN
+    assert apex.prove_no_closer(name("a.example."), name("example.")).kind is DenialKind.PROVEN
+    assert apex.prove_no_closer(name("a.example."), name(encloser)).kind is DenialKind.UNPROVEN
 
 
 @pytest.mark.parametrize(
@@ -55,23 +55,23 @@ def test_an_encloser_is_above_the_name(encloser: str) -> None:
 )
 def test_these_do_not_deny_b(line: str) -> None:
     apex = "example. NSEC a.example. NS SOA RRSIG NSEC"
-    assert denial("example.", [apex, "a.example. NSEC c.example. A RRSIG NSEC"]).nxdomain(name("b.example.")).kind is (
-        Kind.PROVEN
-    )
-    assert denial("example.", [apex, line]).nxdomain(name("b.example.")).kind is Kind.UNPROVEN
+    assert denial("example.", [apex, "a.example. NSEC c.example. A RRSIG NSEC"]).prove_nxdomain(
+        name("b.example.")
+    ).kind is (DenialKind.PROVEN)
+    assert denial("example.", [apex, line]).prove_nxdomain(name("b.example.")).kind is DenialKind.UNPROVEN
 
 
 def test_the_last_record_goes_round_to_the_apex() -> None:
     last = "b.example. NSEC example. A RRSIG NSEC"
-    assert denial("example.", [APEX, last]).nxdomain(name("z.example.")).kind is Kind.PROVEN
-    assert denial("example.", [APEX, last]).nxdomain(name("b.example.")).kind is Kind.UNPROVEN
+    assert denial("example.", [APEX, last]).prove_nxdomain(name("z.example.")).kind is DenialKind.PROVEN
+    assert denial("example.", [APEX, last]).prove_nxdomain(name("b.example.")).kind is DenialKind.UNPROVEN
 
 
 def test_next_is_compared_without_regard_to_case() -> None:
     """NSEC is signed with the case of its next name as it is (RFC 6840 section 5.1)."""
     found = denial("example.", ["example. NSEC B.EXAMPLE. NS SOA RRSIG NSEC"])
-    assert found.nxdomain(name("a.example.")).kind is Kind.PROVEN
-    assert found.nxdomain(name("b.example.")).kind is Kind.UNPROVEN
+    assert found.prove_nxdomain(name("a.example.")).kind is DenialKind.PROVEN
+    assert found.prove_nxdomain(name("b.example.")).kind is DenialKind.UNPROVEN
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,12 @@ def test_next_is_compared_without_regard_to_case() -> None:
 )
 def test_rdata_that_nobody_can_read_is_no_record(rdata: bytes) -> None:
     broken = rrset(APEX)._replace(rdatas=(rdata,))
-    assert denial("example.", [broken]).nxdomain(name("a.example.")).kind is Kind.UNPROVEN
+    assert denial("example.", [broken]).prove_nxdomain(name("a.example.")).kind is DenialKind.UNPROVEN
 
 
 def test_a_name_has_one_nsec() -> None:
     two = rrset(APEX)._replace(rdatas=rrset(APEX).rdatas + rrset("example. NSEC z.example. NS SOA").rdatas)
-    assert denial("example.", [two]).nxdomain(name("a.example.")).kind is Kind.UNPROVEN
+    assert denial("example.", [two]).prove_nxdomain(name("a.example.")).kind is DenialKind.UNPROVEN
 
 
 @pytest.mark.parametrize(
@@ -98,9 +98,9 @@ def test_a_name_has_one_nsec() -> None:
 )
 def test_the_nsec_of_a_wildcard_is_none_of_the_names_it_stands_for(line: str, labels: int, counts: bool) -> None:
     """Else an answer to NSEC for any name would be a proof about that name's neighbours."""
-    signature = Signature(47, 13, labels, 3600, 0, 0, 1, name("example."), b"", b"", 3600)
+    signature = RrsigRecord(47, 13, labels, 3600, 0, 0, 1, name("example."), b"", b"", 3600)
     found = denial("example.", [rrset(line)._replace(signatures=(signature,)), "example. NSEC *.example. NS SOA"])
-    assert (found.no_closer(name("b.example."), name("example.")).kind is Kind.PROVEN) is counts
+    assert (found.prove_no_closer(name("b.example."), name("example.")).kind is DenialKind.PROVEN) is counts
 
 
 @pytest.mark.parametrize("types", ["NS", "NS DS", "DNAME", "DNAME A"])
@@ -108,78 +108,78 @@ def test_below_a_delegation_or_dname_the_parent_has_no_say(types: str) -> None:
     """RFC 6840 section 4.1."""
     found = denial("example.", [APEX, f"b.example. NSEC example. {types} RRSIG NSEC"])
     below = name("x.b.example.")
-    assert found.nxdomain(below).kind is Kind.UNPROVEN
-    assert found.nodata(below, A).kind is Kind.UNPROVEN
-    assert found.nodata(below, DS).kind is Kind.UNPROVEN
-    assert found.cut(below).kind is CutKind.UNPROVEN
-    assert found.no_closer(below, name("example.")).kind is Kind.UNPROVEN
-    assert found.no_closer(below, name("b.example.")).kind is Kind.UNPROVEN
-    assert found.nxdomain(name("c.example.")).kind is Kind.PROVEN
+    assert found.prove_nxdomain(below).kind is DenialKind.UNPROVEN
+    assert found.prove_nodata(below, A).kind is DenialKind.UNPROVEN
+    assert found.prove_nodata(below, DS).kind is DenialKind.UNPROVEN
+    assert found.prove_no_ds(below).kind is DelegationKind.UNPROVEN
+    assert found.prove_no_closer(below, name("example.")).kind is DenialKind.UNPROVEN
+    assert found.prove_no_closer(below, name("b.example.")).kind is DenialKind.UNPROVEN
+    assert found.prove_nxdomain(name("c.example.")).kind is DenialKind.PROVEN
 
 
 def test_the_apex_of_a_zone_is_no_delegation() -> None:
     apex = denial("example.", ["example. NSEC example. NS SOA RRSIG NSEC"])
-    assert apex.nodata(name("example."), A).kind is Kind.PROVEN
-    assert apex.nodata(name("example."), NS).kind is Kind.UNPROVEN
-    assert apex.nxdomain(name("x.y.example.")).kind is Kind.PROVEN
+    assert apex.prove_nodata(name("example."), A).kind is DenialKind.PROVEN
+    assert apex.prove_nodata(name("example."), NS).kind is DenialKind.UNPROVEN
+    assert apex.prove_nxdomain(name("x.y.example.")).kind is DenialKind.PROVEN
 
 
 def test_a_cname_answers_every_type() -> None:
     found = denial("example.", ["b.example. NSEC example. CNAME RRSIG NSEC"])
     for rdtype in (A, DS, ANY):
-        assert found.nodata(name("b.example."), rdtype).kind is Kind.UNPROVEN
-    assert found.cut(name("b.example.")).kind is CutKind.NO_CUT
+        assert found.prove_nodata(name("b.example."), rdtype).kind is DenialKind.UNPROVEN
+    assert found.prove_no_ds(name("b.example.")).kind is DelegationKind.NO_CUT
 
 
 def test_the_root_has_no_ds() -> None:
     """And no parent that could say so."""
     root = denial(".", [". NSEC com. NS SOA RRSIG NSEC DNSKEY"])
-    assert root.nodata(name("."), DS).kind is Kind.PROVEN
-    assert root.nodata(name("."), NS).kind is Kind.UNPROVEN
-    assert root.nxdomain(name("a.")).kind is Kind.PROVEN
-    assert root.cut(name("a.")).kind is CutKind.NO_NAME
+    assert root.prove_nodata(name("."), DS).kind is DenialKind.PROVEN
+    assert root.prove_nodata(name("."), NS).kind is DenialKind.UNPROVEN
+    assert root.prove_nxdomain(name("a.")).kind is DenialKind.PROVEN
+    assert root.prove_no_ds(name("a.")).kind is DelegationKind.NO_NAME
 
 
 def test_a_zone_of_one_name() -> None:
     one = denial("example.", ["example. NSEC example. NS SOA RRSIG NSEC"])
-    assert one.nxdomain(name("a.example.")).kind is Kind.PROVEN
-    assert one.nxdomain(name("example.")).kind is Kind.UNPROVEN
+    assert one.prove_nxdomain(name("a.example.")).kind is DenialKind.PROVEN
+    assert one.prove_nxdomain(name("example.")).kind is DenialKind.UNPROVEN
 
 
 def test_a_wildcard_that_is_an_empty_non_terminal_exists() -> None:
     """So a name below its parent has no data, but is not absent (RFC 4592 section 4.9)."""
     found = denial("example.", ["example. NSEC a.*.example. NS SOA", "a.*.example. NSEC example. A"])
-    assert found.nxdomain(name("b.example.")).kind is Kind.UNPROVEN
-    assert found.nodata(name("b.example."), A).kind is Kind.PROVEN
+    assert found.prove_nxdomain(name("b.example.")).kind is DenialKind.UNPROVEN
+    assert found.prove_nodata(name("b.example."), A).kind is DenialKind.PROVEN
 
 
 def test_minimally_covering_records() -> None:
     """RFC 4470: made for the question, ending just before and after the name."""
     lines = ["a\\255.example. NSEC b\\000.example. RRSIG NSEC", ")\\255.example. NSEC \\+.example. RRSIG NSEC"]
     found = denial("example.", lines)
-    assert found.nxdomain(name("b.example.")).kind is Kind.PROVEN
-    assert found.nodata(name("b.example."), A).kind is Kind.UNPROVEN
-    assert denial("example.", lines[:1]).nxdomain(name("b.example.")).kind is Kind.UNPROVEN
+    assert found.prove_nxdomain(name("b.example.")).kind is DenialKind.PROVEN
+    assert found.prove_nodata(name("b.example."), A).kind is DenialKind.UNPROVEN
+    assert denial("example.", lines[:1]).prove_nxdomain(name("b.example.")).kind is DenialKind.UNPROVEN
 
 
 def test_compact_denial() -> None:
     """RFC 9824: an NSEC for the very name, be it there or not."""
     there = denial("example.", ["b.example. NSEC \\000.b.example. A RRSIG NSEC"])
-    assert there.nodata(name("b.example."), DS).kind is Kind.PROVEN
-    assert there.nodata(name("b.example."), A).kind is Kind.UNPROVEN
-    assert there.nxdomain(name("b.example.")).kind is Kind.UNPROVEN
-    assert there.cut(name("b.example.")).kind is CutKind.NO_CUT
+    assert there.prove_nodata(name("b.example."), DS).kind is DenialKind.PROVEN
+    assert there.prove_nodata(name("b.example."), A).kind is DenialKind.UNPROVEN
+    assert there.prove_nxdomain(name("b.example.")).kind is DenialKind.UNPROVEN
+    assert there.prove_no_ds(name("b.example.")).kind is DelegationKind.NO_CUT
     gone = denial("example.", ["b.example. NSEC \\000.b.example. RRSIG NSEC TYPE128"])
-    assert gone.nodata(name("b.example."), A).kind is Kind.PROVEN
-    assert gone.nodata(name("b.example."), ANY).kind is Kind.PROVEN
-    assert gone.nxdomain(name("b.example.")).kind is Kind.PROVEN
-    assert gone.nxdomain(name("c.example.")).kind is Kind.UNPROVEN
+    assert gone.prove_nodata(name("b.example."), A).kind is DenialKind.PROVEN
+    assert gone.prove_nodata(name("b.example."), ANY).kind is DenialKind.PROVEN
+    assert gone.prove_nxdomain(name("b.example.")).kind is DenialKind.PROVEN
+    assert gone.prove_nxdomain(name("c.example.")).kind is DenialKind.UNPROVEN
 
 
 def test_no_data_of_any_type() -> None:
     found = denial(
         "example.", ["b.example. NSEC c.example. TYPE65280 RRSIG NSEC", "c.example. NSEC example. RRSIG NSEC"]
     )
-    assert found.nodata(name("b.example."), ANY).kind is Kind.UNPROVEN
-    assert found.nodata(name("b.example."), 65280).reason == "b.example is said to have TYPE65280"
-    assert found.nodata(name("c.example."), ANY).kind is Kind.PROVEN
+    assert found.prove_nodata(name("b.example."), ANY).kind is DenialKind.UNPROVEN
+    assert found.prove_nodata(name("b.example."), 65280).reason == "b.example is said to have TYPE65280"
+    assert found.prove_nodata(name("c.example."), ANY).kind is DenialKind.PROVEN

@@ -11,8 +11,8 @@ from dns.name import Name
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graydns.dnssec.budget import Limits
-from graydns.dnssec.denial import CutKind, Denial, Kind
+from graydns.dnssec.denial import AuthenticatedDenial, DelegationKind, DenialKind
+from graydns.dnssec.work_budget import ValidationLimits
 from tests.conftest import examples
 from tests.dnssec.denials import denial
 from tests.dnssec.zonemodel import Truth, ZoneModel
@@ -21,7 +21,7 @@ TYPES = ("A", "CNAME", "NS", "DS")
 #: In canonical order NUL comes before the wildcard, and that before the letter.
 LABELS = (b"\0", b"*", b"a")
 BELOW = [Name(labels) for count in (1, 2, 3) for labels in product(LABELS, repeat=count)]
-ENOUGH = Limits(nsec3_hashes=10**9)
+ENOUGH = ValidationLimits(nsec3_hashes=10**9)
 
 plain = st.sampled_from([{"A"}, {"MX"}, {"A", "MX"}, {"CNAME"}])
 special = st.sampled_from([{"NS"}, {"NS", "DS"}, {"DNAME", "A"}])
@@ -61,7 +61,7 @@ def some(data: st.DataObject, lines: list[str]) -> list[str]:
     return [line for line in lines if data.draw(st.booleans())]
 
 
-def check_all_truths(zone: ZoneModel, found: Denial, *, hashed: bool) -> None:
+def check_all_truths(zone: ZoneModel, found: AuthenticatedDenial, *, hashed: bool) -> None:
     for qname in questions(zone):
         truth, name = zone.truth(qname), wire(qname)
         if hashed and truth is Truth.NOWHERE and zone.encloser(qname) not in zone.hashed:
@@ -71,59 +71,62 @@ def check_all_truths(zone: ZoneModel, found: Denial, *, hashed: bool) -> None:
             if truth is Truth.NOWHERE
             else truth is Truth.HERE and qname not in zone.hashed
         )
-        proven = Kind.INSECURE if opted_out else Kind.PROVEN
+        proven = DenialKind.INSECURE if opted_out else DenialKind.PROVEN
         for rdtype in TYPES:
             if zone.nodata(qname, rdtype):
-                assert found.nodata(name, dns.rdatatype.from_text(rdtype)).kind is proven, (qname, rdtype)
+                assert found.prove_nodata(name, dns.rdatatype.from_text(rdtype)).kind is proven, (qname, rdtype)
         if zone.nxdomain(qname):
-            assert found.nxdomain(name).kind is proven, qname
+            assert found.prove_nxdomain(name).kind is proven, qname
         if truth is Truth.NOWHERE:
-            assert found.no_closer(name, wire(zone.encloser(qname))).kind is proven, qname
+            assert found.prove_no_closer(name, wire(zone.encloser(qname))).kind is proven, qname
         if qname == zone.apex or truth is Truth.ELSEWHERE or "DS" in zone.nodes.get(qname, ()):
             continue
-        if proven is Kind.INSECURE:
-            expected = CutKind.INSECURE
+        if proven is DenialKind.INSECURE:
+            expected = DelegationKind.INSECURE
         elif truth is Truth.NOWHERE:
-            expected = CutKind.NO_NAME
+            expected = DelegationKind.NO_NAME
         else:
-            expected = CutKind.DELEGATION if zone.is_cut(qname) else CutKind.NO_CUT
-        assert found.cut(name).kind is expected, qname
+            expected = DelegationKind.DELEGATION if zone.is_cut(qname) else DelegationKind.NO_CUT
+        assert found.prove_no_ds(name).kind is expected, qname
 
 
-def check_no_falsehood(zone: ZoneModel, found: Denial) -> None:
+def check_no_falsehood(zone: ZoneModel, found: AuthenticatedDenial) -> None:
     for qname in questions(zone):
         name = wire(qname)
         hidden = any(zone.hides_below(upper) and upper in zone.hashed for upper in zone.above(qname))
         may_be_insecure = zone.opt_out and qname not in zone.hashed and not hidden
         for rdtype in TYPES:
-            kind = found.nodata(name, dns.rdatatype.from_text(rdtype)).kind
-            assert kind is not Kind.PROVEN or zone.nodata(qname, rdtype), (qname, rdtype)
-            assert kind is not Kind.INSECURE or may_be_insecure, (qname, rdtype)
-        kind = found.nxdomain(name).kind
-        assert kind is not Kind.PROVEN or zone.nxdomain(qname), qname
-        assert kind is not Kind.INSECURE or may_be_insecure, qname
+            kind = found.prove_nodata(name, dns.rdatatype.from_text(rdtype)).kind
+            assert kind is not DenialKind.PROVEN or zone.nodata(qname, rdtype), (qname, rdtype)
+            assert kind is not DenialKind.INSECURE or may_be_insecure, (qname, rdtype)
+        kind = found.prove_nxdomain(name).kind
+        assert kind is not DenialKind.PROVEN or zone.nxdomain(qname), qname
+        assert kind is not DenialKind.INSECURE or may_be_insecure, qname
         for closer, encloser in pairwise([qname, *zone.above(qname)]):
             if encloser in zone.names and not zone.hides_below(encloser):
-                kind = found.no_closer(name, wire(encloser)).kind
-                assert kind is not Kind.PROVEN or zone.truth(closer) is Truth.NOWHERE, (qname, encloser)
-                assert kind is not Kind.INSECURE or (zone.opt_out and closer not in zone.hashed), (qname, encloser)
+                kind = found.prove_no_closer(name, wire(encloser)).kind
+                assert kind is not DenialKind.PROVEN or zone.truth(closer) is Truth.NOWHERE, (qname, encloser)
+                assert kind is not DenialKind.INSECURE or (zone.opt_out and closer not in zone.hashed), (
+                    qname,
+                    encloser,
+                )
         check_cut(zone, found, qname, may_be_insecure=may_be_insecure)
 
 
-def check_cut(zone: ZoneModel, found: Denial, qname: Name, *, may_be_insecure: bool) -> None:
+def check_cut(zone: ZoneModel, found: AuthenticatedDenial, qname: Name, *, may_be_insecure: bool) -> None:
     truth = zone.truth(qname)
-    match found.cut(wire(qname)).kind:
-        case CutKind.DELEGATION:
+    match found.prove_no_ds(wire(qname)).kind:
+        case DelegationKind.DELEGATION:
             assert truth is Truth.HERE
             assert zone.is_cut(qname)
             assert "DS" not in zone.nodes[qname]
-        case CutKind.NO_CUT:
+        case DelegationKind.NO_CUT:
             assert truth is Truth.HERE
             assert qname != zone.apex
             assert not zone.is_cut(qname)
-        case CutKind.NO_NAME:
+        case DelegationKind.NO_NAME:
             assert truth is Truth.NOWHERE
-        case CutKind.INSECURE:
+        case DelegationKind.INSECURE:
             assert may_be_insecure
 
 

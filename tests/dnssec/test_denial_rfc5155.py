@@ -7,12 +7,12 @@ from base64 import b32hexencode
 import pytest
 from dns.rdatatype import AAAA, DS, MX, A
 
-from graydns.dnssec.denial import CutKind, Denial, Kind
-from graydns.dnssec.nsec3 import Parameters
+from graydns.dnssec.denial import AuthenticatedDenial, DelegationKind, DenialKind
+from graydns.dnssec.nsec3 import Nsec3Parameters
 from graydns.model.name import from_text as name
 from tests.dnssec.denials import denial
 
-PARAMETERS = Parameters(12, bytes.fromhex("aabbccdd"))
+PARAMETERS = Nsec3Parameters(12, bytes.fromhex("aabbccdd"))
 
 #: Appendix A, and the names met on the way to the proofs of appendix B.
 HASHES = {
@@ -52,7 +52,7 @@ TYPES = {
 ORDER = sorted(HASHES[owner] for owner in TYPES)
 
 
-def with_records(*owners: str, flags: int = 1) -> Denial:
+def with_records(*owners: str, flags: int = 1) -> AuthenticatedDenial:
     lines = []
     for owner in owners:
         following = ORDER[(ORDER.index(HASHES[owner]) + 1) % len(ORDER)]
@@ -68,66 +68,66 @@ def test_hashes(owner: str) -> None:
 def test_b1_name_error() -> None:
     """Opt-out: the name may be an unsigned delegation's, so that the answer is proven, but not secure (section 9.2)."""
     qname, owners = name("a.c.x.w.example."), ("example.", "x.w.example.", "a.example.")
-    assert with_records(*owners).nxdomain(qname).kind is Kind.INSECURE
-    assert with_records(*owners, flags=0).nxdomain(qname).kind is Kind.PROVEN
+    assert with_records(*owners).prove_nxdomain(qname).kind is DenialKind.INSECURE
+    assert with_records(*owners, flags=0).prove_nxdomain(qname).kind is DenialKind.PROVEN
     for missing in owners:
         rest = [owner for owner in owners if owner != missing]
-        assert with_records(*rest, flags=0).nxdomain(qname).kind is Kind.UNPROVEN
-        assert with_records(*rest).nxdomain(qname).kind is Kind.UNPROVEN
+        assert with_records(*rest, flags=0).prove_nxdomain(qname).kind is DenialKind.UNPROVEN
+        assert with_records(*rest).prove_nxdomain(qname).kind is DenialKind.UNPROVEN
 
 
 def test_b2_no_data() -> None:
     ns1 = with_records("ns1.example.")
-    assert ns1.nodata(name("ns1.example."), MX).kind is Kind.PROVEN
-    assert ns1.nodata(name("ns1.example."), A).kind is Kind.UNPROVEN
-    assert with_records(*TYPES).nxdomain(name("ns1.example.")).kind is Kind.UNPROVEN
+    assert ns1.prove_nodata(name("ns1.example."), MX).kind is DenialKind.PROVEN
+    assert ns1.prove_nodata(name("ns1.example."), A).kind is DenialKind.UNPROVEN
+    assert with_records(*TYPES).prove_nxdomain(name("ns1.example.")).kind is DenialKind.UNPROVEN
 
 
 def test_b21_no_data_at_an_empty_non_terminal() -> None:
     yw = with_records("y.w.example.")
-    assert yw.nodata(name("y.w.example."), A).kind is Kind.PROVEN
-    assert yw.cut(name("y.w.example.")).kind is CutKind.NO_CUT
+    assert yw.prove_nodata(name("y.w.example."), A).kind is DenialKind.PROVEN
+    assert yw.prove_no_ds(name("y.w.example.")).kind is DelegationKind.NO_CUT
 
 
 def test_b3_referral_to_an_opt_out_unsigned_zone() -> None:
     owners = ("a.example.", "example.")
-    assert with_records(*owners).cut(name("c.example.")).kind is CutKind.INSECURE
-    assert with_records(*owners).nodata(name("c.example."), DS).kind is Kind.INSECURE
-    assert with_records(*owners, flags=0).cut(name("c.example.")).kind is CutKind.NO_NAME
-    assert with_records(*owners, flags=0).nodata(name("c.example."), DS).kind is Kind.UNPROVEN
+    assert with_records(*owners).prove_no_ds(name("c.example.")).kind is DelegationKind.INSECURE
+    assert with_records(*owners).prove_nodata(name("c.example."), DS).kind is DenialKind.INSECURE
+    assert with_records(*owners, flags=0).prove_no_ds(name("c.example.")).kind is DelegationKind.NO_NAME
+    assert with_records(*owners, flags=0).prove_nodata(name("c.example."), DS).kind is DenialKind.UNPROVEN
     for owner in owners:
-        assert with_records(owner).cut(name("c.example.")).kind is CutKind.UNPROVEN
+        assert with_records(owner).prove_no_ds(name("c.example.")).kind is DelegationKind.UNPROVEN
 
 
 def test_b4_wildcard_expansion() -> None:
     qname, encloser = name("a.z.w.example."), name("w.example.")
-    assert with_records("ns2.example.").no_closer(qname, encloser).kind is Kind.INSECURE
-    assert with_records("ns2.example.", flags=0).no_closer(qname, encloser).kind is Kind.PROVEN
+    assert with_records("ns2.example.").prove_no_closer(qname, encloser).kind is DenialKind.INSECURE
+    assert with_records("ns2.example.", flags=0).prove_no_closer(qname, encloser).kind is DenialKind.PROVEN
     others = [owner for owner in TYPES if owner != "ns2.example."]
-    assert with_records(*others).no_closer(qname, encloser).kind is Kind.UNPROVEN
+    assert with_records(*others).prove_no_closer(qname, encloser).kind is DenialKind.UNPROVEN
 
 
 def test_b5_wildcard_no_data() -> None:
     qname, owners = name("a.z.w.example."), ("w.example.", "ns2.example.", "*.w.example.")
-    assert with_records(*owners).nodata(qname, AAAA).kind is Kind.INSECURE
-    assert with_records(*owners, flags=0).nodata(qname, AAAA).kind is Kind.PROVEN
-    assert with_records(*owners, flags=0).nodata(qname, MX).kind is Kind.UNPROVEN
+    assert with_records(*owners).prove_nodata(qname, AAAA).kind is DenialKind.INSECURE
+    assert with_records(*owners, flags=0).prove_nodata(qname, AAAA).kind is DenialKind.PROVEN
+    assert with_records(*owners, flags=0).prove_nodata(qname, MX).kind is DenialKind.UNPROVEN
     for missing in owners:
         rest = [owner for owner in owners if owner != missing]
-        assert with_records(*rest, flags=0).nodata(qname, AAAA).kind is Kind.UNPROVEN
+        assert with_records(*rest, flags=0).prove_nodata(qname, AAAA).kind is DenialKind.UNPROVEN
 
 
 def test_b6_ds_of_the_child_zone() -> None:
     apex = with_records("example.")
-    assert apex.nodata(name("example."), DS).kind is Kind.UNPROVEN
-    assert apex.cut(name("example.")).kind is CutKind.UNPROVEN
-    assert apex.nodata(name("example."), AAAA).kind is Kind.PROVEN
+    assert apex.prove_nodata(name("example."), DS).kind is DenialKind.UNPROVEN
+    assert apex.prove_no_ds(name("example.")).kind is DelegationKind.UNPROVEN
+    assert apex.prove_nodata(name("example."), AAAA).kind is DenialKind.PROVEN
 
 
 def test_a_signed_delegation() -> None:
     """What is at and below it is the child's to tell."""
     every = with_records(*TYPES, flags=0)
-    assert every.cut(name("a.example.")).kind is CutKind.UNPROVEN
-    assert every.nodata(name("a.example."), A).kind is Kind.UNPROVEN
-    assert every.nodata(name("mc.a.example."), A).kind is Kind.UNPROVEN
-    assert every.nxdomain(name("mc.a.example.")).kind is Kind.UNPROVEN
+    assert every.prove_no_ds(name("a.example.")).kind is DelegationKind.UNPROVEN
+    assert every.prove_nodata(name("a.example."), A).kind is DenialKind.UNPROVEN
+    assert every.prove_nodata(name("mc.a.example."), A).kind is DenialKind.UNPROVEN
+    assert every.prove_nxdomain(name("mc.a.example.")).kind is DenialKind.UNPROVEN

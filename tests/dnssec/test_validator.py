@@ -8,15 +8,14 @@ import dns.rrset
 import pytest
 from attrs import evolve
 
-from graydns.dnssec.anchors import Anchors, Negatives
-from graydns.dnssec.budget import Limits
-from graydns.dnssec.signature import Settings
-from graydns.dnssec.steps import Step
-from graydns.dnssec.zones import FIRST_WAIT, Zones
-from graydns.dnssec.zones import Zone as Found
+from graydns.dnssec.key_trust import NegativeTrustAnchors, TrustAnchors
+from graydns.dnssec.signature import ValidatorSettings
+from graydns.dnssec.work_budget import ValidationLimits
+from graydns.dnssec.zone_status import MIN_BOGUS_SECONDS, ValidationStep, ZoneStatusCache
+from graydns.dnssec.zone_status import ZoneStatus as Found
+from graydns.model.dnssec_values import EdeCode, Security
 from graydns.model.errors import UpstreamError
 from graydns.model.name import from_text
-from graydns.model.proof import EdeCode, Security
 from tests.dnssec.answering import (
     OTHER,
     ROOT,
@@ -44,7 +43,7 @@ def test_a_signed_answer_is_secure() -> None:
     assert proof.security is Security.SECURE
     assert proof.signer is not None
     assert (proof.signer.zone, proof.signer.tag) == (from_text("shop.test."), _tag(SHOP))
-    assert proof.until == EXPIRATION
+    assert proof.expires_at == EXPIRATION
     assert list(verdict.ttls.values()) == [300]
 
 
@@ -55,7 +54,7 @@ def _tag(zone: Zone) -> int:
 
 def test_what_was_found_out_of_a_zone_is_not_asked_for_again() -> None:
     """The first answer of a zone asks for each DS and DNSKEY once; the next one, and that of a sibling, for its own."""
-    upstream, zones = world(), Zones()
+    upstream, zones = world(), ZoneStatusCache()
     told = answer("www.shop.test.", signed(SHOP, WWW))
     judge(upstream, "www.shop.test.", "A", told, zones=zones)
     assert upstream.asked == [". DNSKEY", "test DS", "test DNSKEY", "shop.test DS", "shop.test DNSKEY"]
@@ -69,7 +68,7 @@ def test_what_was_found_out_of_a_zone_is_not_asked_for_again() -> None:
 
 def test_a_zone_is_asked_for_again_when_its_records_have_expired() -> None:
     """TTLs of 300 seconds: what was learnt holds no longer."""
-    upstream, zones = world(), Zones()
+    upstream, zones = world(), ZoneStatusCache()
     told = answer("www.shop.test.", signed(SHOP, WWW))
     for clock, number in ((0.0, 5), (299.0, 0), (301.0, 5)):
         upstream.asked.clear()
@@ -80,7 +79,7 @@ def test_a_zone_is_asked_for_again_when_its_records_have_expired() -> None:
 def test_without_a_trust_anchor_nothing_is_known() -> None:
     """Then nothing is asked for either."""
     upstream = world()
-    verdict = judge(upstream, "www.shop.test.", "A", answer("www.shop.test.", signed(SHOP, WWW)), trust=Anchors())
+    verdict = judge(upstream, "www.shop.test.", "A", answer("www.shop.test.", signed(SHOP, WWW)), trust=TrustAnchors())
     assert verdict.proof.security is Security.INDETERMINATE
     assert upstream.asked == []
 
@@ -209,7 +208,7 @@ class TestSignersAboveAnAnchor:
         )
         assert judge(world(), "www.shop.test.", "A", told).proof.security is Security.SECURE
         trust = anchors(ROOT) if negative else anchors(ROOT, SHOP)
-        negatives = Negatives(frozenset({from_text("shop.test")})) if negative else None
+        negatives = NegativeTrustAnchors(frozenset({from_text("shop.test")})) if negative else None
         found = judge(world(), "www.shop.test.", "A", told, trust=trust, negatives=negatives)
         assert found.proof.security is (Security.INSECURE if negative else Security.BOGUS)
 
@@ -353,7 +352,7 @@ class TestAbsence:
         told = answer("www.shop.test.", (), signed(SHOP, soa(SHOP), *self.NODATA))
         verdict = judge(world(), "www.shop.test.", "MX", told)
         assert verdict.proof.security is Security.SECURE
-        assert verdict.proof.until == EXPIRATION
+        assert verdict.proof.expires_at == EXPIRATION
         assert len(verdict.ttls) == 2
 
     @pytest.mark.parametrize("brief", [0, 1])
@@ -365,7 +364,7 @@ class TestAbsence:
         proof = [
             both for each, end in zip(records, ends, strict=True) for both in (each, SHOP.signed(each, expiration=end))
         ]
-        assert judge(world(), "www.shop.test.", "MX", answer("www.shop.test.", (), proof)).proof.until == NOW + 10
+        assert judge(world(), "www.shop.test.", "MX", answer("www.shop.test.", (), proof)).proof.expires_at == NOW + 10
 
     def test_no_name(self) -> None:
         told = answer("nope.shop.test.", (), signed(SHOP, soa(SHOP), *self.NXDOMAIN), rcode=3)
@@ -444,7 +443,7 @@ class TestDelegations:
 
     def test_a_proof_lasts_as_long_as_its_signature(self) -> None:
         """Whoever raises its TTL on the way does not make a zone insecure for longer."""
-        upstream, zones = world(), Zones()
+        upstream, zones = world(), ZoneStatusCache()
         proof = rrset("plain.test. NSEC zzz.test. NS RRSIG NSEC")
         upstream.says("plain.test.", "DS", (), [proof, TEST.signed(proof, expiration=NOW + 10)])
         told = answer("www.plain.test.", [rrset("www.plain.test. A 192.0.2.1")])
@@ -460,24 +459,29 @@ class TestDelegations:
 
     def test_a_bogus_zone_is_left_alone_for_longer_each_time(self) -> None:
         """And looked at again after that, so that it comes back when it is mended."""
-        upstream, zones = world(), Zones()
+        upstream, zones = world(), ZoneStatusCache()
         upstream.has(Zone("shop.test.", number=77))
         told = answer("www.shop.test.", signed(SHOP, WWW))
-        for clock, asks in ((0.0, True), (FIRST_WAIT - 1, False), (FIRST_WAIT, True), (3 * FIRST_WAIT - 1, False)):
+        for clock, asks in (
+            (0.0, True),
+            (MIN_BOGUS_SECONDS - 1, False),
+            (MIN_BOGUS_SECONDS, True),
+            (3 * MIN_BOGUS_SECONDS - 1, False),
+        ):
             upstream.asked.clear()
             judge(upstream, "www.shop.test.", "A", told, zones=zones, clock=clock)
             assert ("shop.test DNSKEY" in upstream.asked) is asks, clock
         upstream.has(SHOP)
-        found = judge(upstream, "www.shop.test.", "A", told, zones=zones, clock=3 * FIRST_WAIT)
+        found = judge(upstream, "www.shop.test.", "A", told, zones=zones, clock=3 * MIN_BOGUS_SECONDS)
         assert found.proof.security is Security.SECURE
 
     def test_many_who_look_at_once_make_nobody_wait_longer(self) -> None:
         """A zone that ten walks find bogus at the same time was found so once."""
-        zones, name = Zones(), from_text("shop.test.")
+        zones, name = ZoneStatusCache(), from_text("shop.test.")
         for _ in range(10):
-            zones.keep(name, Found(name, Security.BOGUS), 0.0)
-        assert zones.find(name, FIRST_WAIT - 0.1) is not None
-        assert zones.find(name, FIRST_WAIT) is None
+            zones.store(name, Found(name, Security.BOGUS), 0.0)
+        assert zones.find(name, MIN_BOGUS_SECONDS - 0.1) is not None
+        assert zones.find(name, MIN_BOGUS_SECONDS) is None
 
     def test_keys_that_take_long_to_try_are_tried_beside_the_queries(self) -> None:
         """What is dear is told by its cost, not by its number."""
@@ -501,7 +505,7 @@ class TestNegativeAnchors:
     """Below one nothing is validated (RFC 7646)."""
 
     def test_it_covers_what_is_below(self) -> None:
-        negatives = Negatives(frozenset({from_text("shop.test.")}))
+        negatives = NegativeTrustAnchors(frozenset({from_text("shop.test.")}))
         told = answer("www.shop.test.", [rrset(WWW)])
         proof = judge(world(), "www.shop.test.", "A", told, negatives=negatives).proof
         assert proof.security is Security.INSECURE
@@ -509,12 +513,12 @@ class TestNegativeAnchors:
 
     def test_nobody_above_it_has_a_say(self) -> None:
         """A signature of the zone around it, even a wrong one, is not looked at."""
-        negatives = Negatives(frozenset({from_text("www.shop.test.")}))
+        negatives = NegativeTrustAnchors(frozenset({from_text("www.shop.test.")}))
         told = answer("www.shop.test.", [rrset(WWW), SHOP.signed(rrset(WWW), expiration=NOW - 1)])
         assert judge(world(), "www.shop.test.", "A", told, negatives=negatives).proof.security is Security.INSECURE
 
     def test_an_anchor_below_it_counts(self) -> None:
-        negatives = Negatives(frozenset({from_text("test.")}))
+        negatives = NegativeTrustAnchors(frozenset({from_text("test.")}))
         told = answer("www.shop.test.", signed(SHOP, WWW))
         found = judge(world(), "www.shop.test.", "A", told, negatives=negatives, trust=anchors(ROOT, SHOP))
         assert found.proof.security is Security.SECURE
@@ -541,15 +545,15 @@ class TestBounds:
     def test_signatures(self) -> None:
         wrong = [SHOP.signed(rrset(f"www.shop.test. A 192.0.2.{number}")) for number in range(20, 40)]
         told = answer("www.shop.test.", [rrset(WWW), *wrong, SHOP.signed(rrset(WWW))])
-        settings = Settings(limits=Limits(signatures=16))
+        settings = ValidatorSettings(limits=ValidationLimits(signatures=16))
         proof = judge(world(), "www.shop.test.", "A", told, settings=settings).proof
         assert (proof.security, proof.ede) == (Security.BOGUS, EdeCode.BOGUS)
         assert "16 signatures" in proof.reason
-        enough = Settings(limits=Limits(signatures=40))
+        enough = ValidatorSettings(limits=ValidationLimits(signatures=40))
         assert judge(world(), "www.shop.test.", "A", told, settings=enough).proof.security is Security.SECURE
 
     def test_queries(self) -> None:
-        settings = Settings(limits=Limits(queries=4))
+        settings = ValidatorSettings(limits=ValidationLimits(queries=4))
         told = answer("www.shop.test.", signed(SHOP, WWW))
         proof = judge(world(), "www.shop.test.", "A", told, settings=settings).proof
         assert proof.security is Security.BOGUS
@@ -557,9 +561,9 @@ class TestBounds:
 
     def test_a_zone_that_is_too_much_is_too_much_for_everybody(self) -> None:
         """Its keys are not tried again by the next answer, until it is looked at again."""
-        upstream, zones = world(), Zones()
+        upstream, zones = world(), ZoneStatusCache()
         sign_keys_wrongly(upstream, 20)
-        for clock, asked in ((0.0, 1), (1.0, 1), (FIRST_WAIT, 2)):
+        for clock, asked in ((0.0, 1), (1.0, 1), (MIN_BOGUS_SECONDS, 2)):
             proof = judge(
                 upstream, "www.shop.test.", "A", answer("www.shop.test.", signed(SHOP, WWW)), zones=zones, clock=clock
             ).proof
@@ -570,7 +574,7 @@ class TestBounds:
 
     def test_a_zone_is_not_blamed_for_what_was_tried_before_it(self) -> None:
         """Half of what is allowed went to the alias, the rest to the keys of its target: together that is too much."""
-        upstream, zones = world(), Zones()
+        upstream, zones = world(), ZoneStatusCache()
         sign_keys_wrongly(upstream, 10)
         alias = rrset("www.other.test. CNAME www.shop.test.")
         wrong = [OTHER.signed(rrset(f"www.other.test. CNAME {number}.test.")) for number in range(10)]
@@ -581,13 +585,13 @@ class TestBounds:
 
     def test_the_keys_of_a_long_chain_cost_the_answer_nothing(self) -> None:
         """One signature is enough for an answer of one record, however many zones are above it."""
-        settings = Settings(limits=Limits(signatures=1))
+        settings = ValidatorSettings(limits=ValidationLimits(signatures=1))
         told = answer("www.shop.test.", signed(SHOP, WWW))
         assert judge(world(), "www.shop.test.", "A", told, settings=settings).proof.security is Security.SECURE
 
 
 def test_every_step_is_told_to_whoever_wants_to_know() -> None:
-    steps: list[Step] = []
+    steps: list[ValidationStep] = []
     judge(world(), "www.shop.test.", "A", answer("www.shop.test.", signed(SHOP, WWW)), steps=steps)
     assert [(step.name, step.rdtype, step.security) for step in steps] == [
         (from_text(name), rdtype, Security.SECURE)
@@ -600,7 +604,7 @@ def test_ttls_never_exceed_what_was_signed() -> None:
     record = rrset(WWW)
     soon = SHOP.signed(record, expiration=NOW + 60)
     verdict = judge(world(), "www.shop.test.", "A", answer("www.shop.test.", [record, soon]))
-    assert verdict.proof.until == NOW + 60
+    assert verdict.proof.expires_at == NOW + 60
     raised = copy(record)
     raised.ttl = 86400
     verdict = judge(world(), "www.shop.test.", "A", answer("www.shop.test.", [raised, SHOP.signed(record)]))

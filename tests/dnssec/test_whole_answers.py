@@ -9,10 +9,10 @@ from dns.rdatatype import RdataType
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from graydns.dnssec.zones import FIRST_WAIT, Zones
+from graydns.dnssec.zone_status import MIN_BOGUS_SECONDS, ZoneStatusCache
+from graydns.model.dnssec_values import ValidationStatus
 from graydns.model.errors import UpstreamError
 from graydns.model.name import from_text
-from graydns.model.proof import Proof
 from tests.conftest import examples
 from tests.dnssec.answering import judge, rrset
 from tests.dnssec.drawing import pick, upto
@@ -25,7 +25,7 @@ from tests.dnssec.trust import Trust, trusts, worst
 MOST_FORGERIES = 3
 
 #: Seconds from one to the next: even a zone that each of them made bogus is looked at again by then.
-PAUSE = FIRST_WAIT * 2 ** (MOST_FORGERIES - 1)
+PAUSE = MIN_BOGUS_SECONDS * 2 ** (MOST_FORGERIES - 1)
 
 
 @frozen
@@ -62,7 +62,9 @@ def sessions(draw: st.DrawFn) -> Session:
     return Session(trust, draw(questions(trust)), tuple(forged), after)
 
 
-def proof_of(reply: Reply, trust: Trust, zones: Zones, *, upstream: Honest | None = None, clock: float = 0.0) -> Proof:
+def proof_of(
+    reply: Reply, trust: Trust, zones: ZoneStatusCache, *, upstream: Honest | None = None, clock: float = 0.0
+) -> ValidationStatus:
     """What the validator makes of *reply*."""
     anchors, negatives = trust.given
     return judge(
@@ -77,14 +79,14 @@ def proof_of(reply: Reply, trust: Trust, zones: Zones, *, upstream: Honest | Non
     ).proof
 
 
-def check_truth(question: tuple[Name, str], trust: Trust, zones: Zones, clock: float = 0.0) -> None:
+def check_truth(question: tuple[Name, str], trust: Trust, zones: ZoneStatusCache, clock: float = 0.0) -> None:
     """The whole of an honest answer is worth as much as the least of its parts."""
     reply = honest(*question)
     proof = proof_of(reply, trust, zones, clock=clock)
     assert proof.security is worst(trust.status(part.name, part.rdtype) for part in reply.parts), proof.reason
 
 
-def check_forgery(forgery: Forgery, trust: Trust, zones: Zones, clock: float = 0.0) -> None:
+def check_forgery(forgery: Forgery, trust: Trust, zones: ZoneStatusCache, clock: float = 0.0) -> None:
     """It is found to be what it may be, or its chain could not be asked for. Nothing else is raised."""
     silent = frozenset((from_text(str(name)), RdataType.from_text(rdtype)) for name, rdtype in forgery.silent)
     upstream = Honest(silent=silent)
@@ -123,7 +125,7 @@ ALIAS_FROM_ABOVE = Forgery(
 @given(asking=askings())
 def test_the_truth_is_worth_what_its_zones_are(asking: tuple[Trust, list[tuple[Name, str]]]) -> None:
     """Whatever was asked for before: it is bogus only in a zone that a trusted one above denies."""
-    (trust, questions), zones = asking, Zones()
+    (trust, questions), zones = asking, ZoneStatusCache()
     for question in questions:
         check_truth(question, trust, zones)
 
@@ -134,14 +136,14 @@ def test_the_truth_is_worth_what_its_zones_are(asking: tuple[Trust, list[tuple[N
 def test_no_lie_is_believed(attack: tuple[Trust, Forgery]) -> None:
     """It makes nothing secure, nor insecure what is not, nor bogus what nobody validates."""
     trust, forgery = attack
-    check_forgery(forgery, trust, Zones())
+    check_forgery(forgery, trust, ZoneStatusCache())
 
 
 @examples(3)
 @given(session=sessions())
 def test_no_lie_is_remembered(session: Session) -> None:
     """But in zones that the attacker may speak for."""
-    trust, zones = session.trust, Zones()
+    trust, zones = session.trust, ZoneStatusCache()
     check_truth(session.before, trust, zones)
     clock = 0.0
     for forgery in session.forgeries:

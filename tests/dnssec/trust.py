@@ -10,9 +10,9 @@ from attrs import frozen
 from dns.name import Name
 from hypothesis import strategies as st
 
-from graydns.dnssec.anchors import Anchors, Negatives
+from graydns.dnssec.key_trust import NegativeTrustAnchors, TrustAnchors
+from graydns.model.dnssec_values import Security
 from graydns.model.name import from_text
-from graydns.model.proof import Security
 from tests.dnssec import answering, islands
 from tests.dnssec.drawing import pick, some, upto
 from tests.dnssec.islands import APEXES, NAMES, NXDOMAIN, Part, domain, side
@@ -85,10 +85,10 @@ class Trust:
         return frozenset({status, BOGUS})
 
     @property
-    def given(self) -> tuple[Anchors, Negatives]:
+    def given(self) -> tuple[TrustAnchors, NegativeTrustAnchors]:
         """The same for the validator."""
         names = frozenset(from_text(str(name)) for name in self.negatives)
-        return answering.anchors(*(domain(apex).zone for apex in sorted(self.anchors))), Negatives(names)
+        return answering.anchors(*(domain(apex).zone for apex in sorted(self.anchors))), NegativeTrustAnchors(names)
 
 
 def worst(statuses: Iterable[Security]) -> Security:

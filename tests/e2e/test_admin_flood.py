@@ -17,7 +17,7 @@ import dns.query
 import pytest
 
 from graydns.admin.broker import AdminLimits
-from graydns.listen.limits import raise_open_files
+from graydns.listen.connections import raise_open_file_limit
 from tests.e2e.serving import serving, write
 from tools.ports import free_ports
 from tools.process import Process
@@ -36,7 +36,7 @@ GROWTH = 16 << 20
 def open_files() -> Iterator[int]:
     """The limit of open files, raised for a test as far as it can be."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    yield raise_open_files()
+    yield raise_open_file_limit()
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 

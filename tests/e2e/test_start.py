@@ -8,7 +8,7 @@ import ssl
 import subprocess
 from pathlib import Path
 
-from graydns.listen.demo import demo_certificate
+from graydns.listen.tls_context import write_demo_certificate
 from tests.e2e.serving import serving, write
 from tools.ports import free_ports
 from tools.programs import TWISTD
@@ -107,7 +107,7 @@ def test_sighup_reads_the_certificate_again(tmp_path: Path) -> None:
         assert ssl.get_server_certificate(("127.0.0.1", tls)) == first
         certificate.unlink()
         key.unlink()
-        demo_certificate(certificate, key)
+        write_demo_certificate(certificate, key)
         process.popen.send_signal(signal.SIGHUP)
         process.wait_until(lambda: "certificate read again" in process.log.read_text())
         assert ssl.get_server_certificate(("127.0.0.1", tls)) != first

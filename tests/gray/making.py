@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address, ip_network
 
-from graydns.gray.compile import ZonePolicy, compile_router
-from graydns.gray.geo import Geo
-from graydns.gray.records import read_type
+from graydns.gray.geo import GeoLocator
+from graydns.gray.policy_compiler import ZonePolicy, compile_router
+from graydns.gray.policy_records import parse_rdtype
 from graydns.gray.router import Router
-from graydns.model.errors import ConfigError, Fault
+from graydns.model.errors import ConfigError, ConfigIssue
 from graydns.model.name import from_text
-from graydns.model.policy import Endpoint, Rule, Service, Version
+from graydns.model.policy import Rule, ServiceEndpoint, ServicePolicy, ServiceVersion
 from graydns.model.query import UDP, Client, Query, Subnet
 
 TENANT = "t-demo"
@@ -19,9 +19,9 @@ ZONE = "shop.test"
 API = "api.shop.test"
 
 
-def version(*addresses: str) -> Version:
+def version(*addresses: str) -> ServiceVersion:
     """A version with one endpoint for each IPv4 address."""
-    return Version(tuple(Endpoint({"A": (address,)}) for address in addresses))
+    return ServiceVersion(tuple(ServiceEndpoint({"A": (address,)}) for address in addresses))
 
 
 STABLE, CANARY, NEXT = version("192.0.2.10"), version("192.0.2.20"), version("192.0.2.30")
@@ -30,7 +30,7 @@ VERSIONS = {"stable": STABLE, "canary": CANARY}
 
 def service(
     *,
-    versions: Mapping[str, Version] = VERSIONS,
+    versions: Mapping[str, ServiceVersion] = VERSIONS,
     default: str = "stable",
     percent: Mapping[str, int] | None = None,
     weights: Mapping[str, int] | None = None,
@@ -39,9 +39,9 @@ def service(
     client_key: tuple[str, ...] = ("identity", "subnet", "source"),
     client_prefix: Mapping[str, int] | None = None,
     ttl: int = 5,
-) -> Service:
+) -> ServicePolicy:
     """A service, stable and canary unless said otherwise."""
-    return Service(
+    return ServicePolicy(
         versions=versions,
         default=default,
         percent=percent or {},
@@ -54,24 +54,27 @@ def service(
     )
 
 
-def zone(services: Mapping[str, Service], rules: Sequence[Rule] = (), name: str = ZONE) -> ZonePolicy:
+def zone(services: Mapping[str, ServicePolicy], rules: Sequence[Rule] = (), name: str = ZONE) -> ZonePolicy:
     """The policy of a zone, names as text."""
     return ZonePolicy(from_text(name), {from_text(text): one for text, one in services.items()}, rules, f"{name}.yaml")
 
 
 def route(
-    services: Mapping[str, Service], *rules: Rule, tenant_rules: Sequence[Rule] = (), geo: Geo | None = None
+    services: Mapping[str, ServicePolicy],
+    *rules: Rule,
+    tenant_rules: Sequence[Rule] = (),
+    geo: GeoLocator | None = None,
 ) -> Router:
     """A router with one zone."""
     return compile_router(TENANT, [zone(services, rules)], tenant_rules, geo)
 
 
-def faults(*zones: ZonePolicy, rules: Sequence[Rule] = (), geo: Geo | None = None) -> tuple[Fault, ...]:
+def faults(*zones: ZonePolicy, rules: Sequence[Rule] = (), geo: GeoLocator | None = None) -> tuple[ConfigIssue, ...]:
     """What compiling finds wrong."""
     try:
         compile_router(TENANT, zones, rules, geo)
     except ConfigError as error:
-        return error.faults
+        return error.issues
     return ()
 
 
@@ -97,7 +100,7 @@ def client(
 
 def query(name: str, asker: Client, qtype: str = "A") -> Query:
     """A query as far as routing reads it."""
-    return Query(1, b"", b"", from_text(name), read_type(qtype), 1, asker)
+    return Query(1, b"", b"", from_text(name), parse_rdtype(qtype), 1, asker)
 
 
 def outcome(router: Router, name: str, asker: Client, qtype: str = "A") -> str:

@@ -8,8 +8,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from attrs import asdict, frozen
 
-from graydns.gray.geo import NOWHERE, Geo, Place
-from graydns.model.policy import Rule, Service, When
+from graydns.gray.geo import UNKNOWN_LOCATION, GeoLocation, GeoLocator
+from graydns.model.policy import Rule, RuleConditions, ServicePolicy
 from graydns.model.query import Client
 
 Network = IPv4Network | IPv6Network
@@ -21,9 +21,9 @@ _IDENTITIES = {"tag": 1, "client": 2, "tsig": 3, "tls": 4}
 class Reference:
     """One tenant's policy as written: *services* and *rules* by zone, rules of the tenant under ""."""
 
-    services: Mapping[str, Mapping[str, Service]]
+    services: Mapping[str, Mapping[str, ServicePolicy]]
     rules: Mapping[str, Sequence[Rule]]
-    geo: Geo | None = None
+    geo: GeoLocator | None = None
 
     def decide(self, name: str, qtype: str, client: Client) -> str:
         """``rule:NAME``, a version, ``split`` or ``""``."""
@@ -48,8 +48,8 @@ class Reference:
                 return str(rule.then.version)
         return "split"
 
-    def _matches(self, when: When, name: str, qtype: str, client: Client) -> bool:
-        place = NOWHERE if self.geo is None else self.geo.place(_address(client).network_address.packed)
+    def _matches(self, when: RuleConditions, name: str, qtype: str, client: Client) -> bool:
+        place = UNKNOWN_LOCATION if self.geo is None else self.geo.locate(_address(client).network_address.packed)
         tags = dict(client.tags)
         return (
             (when.source is None or _inside(_address(client), when.source))
@@ -63,7 +63,7 @@ class Reference:
             and when.transport in (None, client.transport)
         )
 
-    def _matches_place(self, when: When, place: Place) -> bool:
+    def _matches_place(self, when: RuleConditions, place: GeoLocation) -> bool:
         return (
             when.country in (None, place.country)
             and (when.subdivision is None or when.subdivision in place.subdivisions)
@@ -80,7 +80,7 @@ def matches_name(pattern: str, name: str) -> bool:
     return re.fullmatch((r"([^.]+\.)+" if several else "") + expression, name) is not None
 
 
-def _rank(when: When) -> tuple[object, ...]:
+def _rank(when: RuleConditions) -> tuple[object, ...]:
     """Sorts the most specific first."""
     identity = when.client is not None or bool(when.tag)
     networks = [ip_network(text).prefixlen for text in (when.source, when.subnet) if text is not None]
@@ -100,7 +100,7 @@ def _rank(when: When) -> tuple[object, ...]:
     )
 
 
-def _rank_name(when: When) -> tuple[int, int, int]:
+def _rank_name(when: RuleConditions) -> tuple[int, int, int]:
     if when.name is None:
         return (0, 0, -int(when.regex is not None))
     if "*" not in when.name and "." in when.name:
@@ -129,7 +129,7 @@ def _inside(address: Network, cidr: str) -> bool:
     return isinstance(address, IPv6Network) and isinstance(network, IPv6Network) and address.subnet_of(network)
 
 
-def _listed(service: Service, client: Client) -> str | None:
+def _listed(service: ServicePolicy, client: Client) -> str | None:
     entries = [(entry, version) for version, listed in service.whitelist.items() for entry in listed]
     for entry, version in entries:
         if entry == client.identity:

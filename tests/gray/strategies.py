@@ -12,8 +12,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from graydns.gray.geo import NOWHERE, Place
-from graydns.model.policy import Rule, Service, Then, When
+from graydns.gray.geo import UNKNOWN_LOCATION, GeoLocation
+from graydns.model.policy import Rule, RuleConditions, RuleOutcome, ServicePolicy
 from graydns.model.query import Client, Subnet
 from tests.gray.making import CANARY, NEXT, STABLE, service
 
@@ -43,26 +43,30 @@ TAGS: tuple[dict[str, str], ...] = ({}, {"env": "x"}, {"team": "y"}, {"env": "x"
 QTYPES = ("A", "AAAA", "TXT")
 TRANSPORTS = ("udp", "tcp", "tls")
 OUTCOMES = (
-    Then(version="canary"),
-    Then(version="next"),
-    Then(version="stable", ttl=2),
-    Then(block="nodata"),
-    Then(upstream="u"),
+    RuleOutcome(version="canary"),
+    RuleOutcome(version="next"),
+    RuleOutcome(version="stable", ttl=2),
+    RuleOutcome(block="nodata"),
+    RuleOutcome(upstream="u"),
 )
 
 
 class Atlas:
     """Places of addresses in 10.0.0.0/8."""
 
-    def place(self, address: bytes) -> Place:
+    def locate(self, address: bytes) -> GeoLocation:
         """By bytes two and four, so that places cut across the networks above."""
         if len(address) != 4 or address[0] != 10:
-            return NOWHERE
-        places = (Place("CN", ("CN-BJ",), "beijing"), Place("GB", ("GB-ENG", "GB-LND"), "london"), Place("CN"))
+            return UNKNOWN_LOCATION
+        places = (
+            GeoLocation("CN", ("CN-BJ",), "beijing"),
+            GeoLocation("GB", ("GB-ENG", "GB-LND"), "london"),
+            GeoLocation("CN"),
+        )
         return places[(address[1] + address[3]) % 3]
 
 
-def _when(random: Random, personal: bool) -> When:
+def _when(random: Random, personal: bool) -> RuleConditions:
     """One to four dimensions; source and subnet, if both, one in the other."""
     values: dict[str, tuple[Any, ...]] = {
         "source": NETWORKS,
@@ -79,7 +83,7 @@ def _when(random: Random, personal: bool) -> When:
         values |= {"client": (*IDENTITIES, "two"), "tag": TAGS[1:]}
     often = ["source", "source", "name", "name", *(["client", "tag"] if personal else [])]
     tested = {random.choice([*values, *often]) for _ in range(random.randint(1, 4))}
-    when = When(**{key: random.choice(values[key]) for key in sorted(tested)})
+    when = RuleConditions(**{key: random.choice(values[key]) for key in sorted(tested)})
     apart = when.source and when.subnet and not _nested(when.source, when.subnet)
     return _when(random, personal) if apart else when
 
@@ -89,17 +93,17 @@ def _nested(one: str, other: str) -> bool:
     return first.version == second.version and first.overlaps(second)
 
 
-def _whens(seed: int, personal: bool) -> tuple[When, ...]:
+def _whens(seed: int, personal: bool) -> tuple[RuleConditions, ...]:
     """Conditions no two of which are equal."""
     random = Random(seed)
     return tuple({repr(when).replace("'two'", "'client:two'"): when for when in _made(random, personal)}.values())
 
 
-def _made(random: Random, personal: bool) -> list[When]:
-    return [When(), *(_when(random, personal) for _ in range(400))]
+def _made(random: Random, personal: bool) -> list[RuleConditions]:
+    return [RuleConditions(), *(_when(random, personal) for _ in range(400))]
 
 
-def _services(personal: bool) -> tuple[Service, ...]:
+def _services(personal: bool) -> tuple[ServicePolicy, ...]:
     random = Random(3)
     versions = ({"stable": STABLE, "canary": CANARY}, {"stable": STABLE, "canary": CANARY, "next": NEXT})
     keys = [("subnet", "source"), ("source",), ("subnet",)]
@@ -124,7 +128,7 @@ WHENS = {personal: _whens(1, personal) for personal in (False, True)}
 OFFERED = {personal: _services(personal) for personal in (False, True)}
 
 
-def rule_lists(whens: st.SearchStrategy[list[When]], mark: str) -> st.SearchStrategy[list[Rule]]:
+def rule_lists(whens: st.SearchStrategy[list[RuleConditions]], mark: str) -> st.SearchStrategy[list[Rule]]:
     """Rules of these conditions, with names of their own."""
     return whens.flatmap(
         lambda chosen: st.lists(

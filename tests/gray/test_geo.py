@@ -1,4 +1,4 @@
-"""Places read from a MaxMind database that the test makes itself."""
+"""Places read from a MaxMindLocator database that the test makes itself."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ipaddress import ip_address
 import maxminddb
 import pytest
 
-from graydns.gray.geo import NOWHERE, MaxMind, Place
-from graydns.model.policy import Rule, Then, When
+from graydns.gray.geo import UNKNOWN_LOCATION, GeoLocation, MaxMindLocator
+from graydns.model.policy import Rule, RuleConditions, RuleOutcome
 from tests.gray.making import client, outcome, route
 from tests.gray.mmdb import Value, write
 
@@ -34,42 +34,42 @@ PLACES: dict[str, Value] = {
 }
 
 
-def _geo(ip_version: int = 6) -> MaxMind:
+def _geo(ip_version: int = 6) -> MaxMindLocator:
     places = {cidr: place for cidr, place in PLACES.items() if ip_version == 6 or ":" not in cidr}
-    return MaxMind(maxminddb.open_database(io.BytesIO(write(places, ip_version)), maxminddb.MODE_FD))
+    return MaxMindLocator(maxminddb.open_database(io.BytesIO(write(places, ip_version)), maxminddb.MODE_FD))
 
 
 @pytest.mark.parametrize(
     ("address", "place"),
     [
-        ("192.0.2.7", Place("CN", ("CN-BJ",), "beijing")),
-        ("198.51.100.7", Place("GB")),
-        ("198.51.100.200", Place("GB", ("GB-ENG", "GB-LND"), "london")),
-        ("2001:db8::7", Place("CN", ("CN-BJ",), "beijing")),
-        ("203.0.113.1", NOWHERE),
-        ("8.8.8.8", NOWHERE),
-        ("2001:db9::", NOWHERE),
+        ("192.0.2.7", GeoLocation("CN", ("CN-BJ",), "beijing")),
+        ("198.51.100.7", GeoLocation("GB")),
+        ("198.51.100.200", GeoLocation("GB", ("GB-ENG", "GB-LND"), "london")),
+        ("2001:db8::7", GeoLocation("CN", ("CN-BJ",), "beijing")),
+        ("203.0.113.1", UNKNOWN_LOCATION),
+        ("8.8.8.8", UNKNOWN_LOCATION),
+        ("2001:db9::", UNKNOWN_LOCATION),
     ],
 )
-def test_places(address: str, place: Place) -> None:
+def test_places(address: str, place: GeoLocation) -> None:
     """Country, subdivisions with their country, and the folded English city; what is missing is not known."""
-    assert _geo().place(ip_address(address).packed) == place
+    assert _geo().locate(ip_address(address).packed) == place
 
 
 def test_database_of_ipv4_only() -> None:
     """A database without IPv6 knows no place of an IPv6 address."""
     geo = _geo(4)
-    assert geo.place(ip_address("192.0.2.7").packed).country == "CN"
-    assert geo.place(ip_address("2001:db8::7").packed) is NOWHERE
+    assert geo.locate(ip_address("192.0.2.7").packed).country == "CN"
+    assert geo.locate(ip_address("2001:db8::7").packed) is UNKNOWN_LOCATION
 
 
 def test_rules_on_places() -> None:
     """City outranks subdivision outranks country; every subdivision of a place counts; the subnet before the sender."""
     rules = (
-        Rule("country", When(country="gb"), Then(block="nodata")),
-        Rule("england", When(subdivision="GB-ENG"), Then(block="nodata")),
-        Rule("city", When(city="LONDON"), Then(block="nodata"), priority=-9),
-        Rule("both", When(subdivision="GB-LND", transport="tcp"), Then(block="nodata")),
+        Rule("country", RuleConditions(country="gb"), RuleOutcome(block="nodata")),
+        Rule("england", RuleConditions(subdivision="GB-ENG"), RuleOutcome(block="nodata")),
+        Rule("city", RuleConditions(city="LONDON"), RuleOutcome(block="nodata"), priority=-9),
+        Rule("both", RuleConditions(subdivision="GB-LND", transport="tcp"), RuleOutcome(block="nodata")),
     )
     router = route({}, *rules, geo=_geo())
     other = route({}, *rules[:2], geo=_geo())
@@ -84,7 +84,7 @@ def test_rules_on_places() -> None:
 def test_reader_is_let_go() -> None:
     """Nothing keeps the database once its Geo is gone."""
     geo = _geo()
-    geo.place(bytes(4))
+    geo.locate(bytes(4))
     gone = weakref.ref(geo)
     gc.disable()
     try:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from graydns.gray.compile import compile_router
-from graydns.gray.records import read_type
+from graydns.gray.policy_compiler import compile_router
+from graydns.gray.policy_records import parse_rdtype
 from graydns.gray.router import Router
-from graydns.model.decision import Kind
+from graydns.model.decision import DecisionKind
 from graydns.model.name import from_text
-from graydns.model.policy import Rule, Service, Then, When
+from graydns.model.policy import Rule, RuleConditions, RuleOutcome, ServicePolicy
 from graydns.model.query import Client, Subnet
 from tests.conftest import examples
 from tests.gray.making import TENANT, client, query, route, zone
@@ -34,7 +34,7 @@ from tests.gray.strategies import (
 def policies(draw: st.DrawFn, personal: bool = True) -> tuple[Router, Reference]:
     """A router over three zones, one inside another, and the reference for the same policy."""
     offered = {name: draw(st.sampled_from(OFFERED[personal])) for name in SERVICES}
-    by_zone: dict[str, dict[str, Service]] = {text: {} for text in ZONES}
+    by_zone: dict[str, dict[str, ServicePolicy]] = {text: {} for text in ZONES}
     for name, one in offered.items():
         by_zone[max((text for text in ZONES if name.endswith("." + text)), key=len)][name] = one
     whens = draw(st.lists(st.sampled_from(WHENS[personal]), unique_by=repr, max_size=16))
@@ -45,7 +45,7 @@ def policies(draw: st.DrawFn, personal: bool = True) -> tuple[Router, Reference]
     return compile_router(TENANT, zones, rules[""], Atlas()), Reference(by_zone, rules, Atlas())
 
 
-def _misnames(rule: Rule, offered: dict[str, Service]) -> bool:
+def _misnames(rule: Rule, offered: dict[str, ServicePolicy]) -> bool:
     """Whether a rule names a service and a version it lacks, which is an error."""
     named = offered.get(rule.when.name or "")
     return named is not None and rule.then.version is not None and rule.then.version not in named.versions
@@ -56,12 +56,12 @@ def _misnames(rule: Rule, offered: dict[str, Service]) -> bool:
 def test_agrees_with_reference(made: tuple[Router, Reference], name: str, qtype: str, askers: list[Client]) -> None:
     """The router decides as a scan over all rules does, and explains the same decision."""
     router, reference = made
-    plan = router.plan(from_text(name), read_type(qtype))
+    plan = router.plan(from_text(name), parse_rdtype(qtype))
     for asker in askers:
         expected = reference.decide(name, qtype, asker)
         decision = plan.decide(asker)
         if expected == "split":
-            assert decision.kind is Kind.VERSION
+            assert decision.kind is DecisionKind.VERSION
         else:
             assert decision.cohort.outcome == expected
         assert router.explain(query(name, asker, qtype)).decision is decision
@@ -72,11 +72,11 @@ def test_agrees_with_reference(made: tuple[Router, Reference], name: str, qtype:
 def test_scope_is_true(made: tuple[Router, Reference], name: str, asker: Client, data: st.DataObject) -> None:
     """Whoever is in the network that an answer's scope announces gets the same Decision."""
     router, _ = made
-    plan = router.plan(from_text(name), read_type("A"))
+    plan = router.plan(from_text(name), parse_rdtype("A"))
     asker = asker._replace(subnet=data.draw(subnets()))
     assert asker.subnet is not None
     decision = plan.decide(asker)
-    scope = decision.scope(asker)
+    scope = decision.ecs_scope(asker)
     address = _another(asker.subnet.address, scope, data.draw(st.binary(min_size=16, max_size=16)))
     # A cache that holds an answer for the whole SOURCE may give it to askers with the same SOURCE only.
     longest = 8 * len(address)
@@ -88,19 +88,19 @@ def test_scope_is_true(made: tuple[Router, Reference], name: str, asker: Client,
 @given(policies(), st.sampled_from(NAMES), subnets(), st.lists(clients(), min_size=4, max_size=4))
 def test_by_subnet_is_true(made: tuple[Router, Reference], name: str, subnet: Subnet, askers: list[Client]) -> None:
     """Where a plan says so, clients without identity and tags that share a subnet share the Decision."""
-    plan = made[0].plan(from_text(name), read_type("A"))
-    if plan.by_subnet and subnet.prefix:
+    plan = made[0].plan(from_text(name), parse_rdtype("A"))
+    if plan.reads_subnet_only and subnet.prefix:
         strangers = [asker._replace(subnet=subnet, identity=None, tags=()) for asker in askers]
         assert len({plan.decide(stranger) for stranger in strangers}) == 1
 
 
 def test_scope_0_is_for_everyone() -> None:
     """An answer of scope 0 is that of clients of the other family, and of those that withhold their subnet, too."""
-    router = route({}, Rule("six", When(source="2001:db8::/32"), Then(block="nodata")))
+    router = route({}, Rule("six", RuleConditions(source="2001:db8::/32"), RuleOutcome(block="nodata")))
     plain, withheld = client("2001:db8::1", subnet="192.0.2.0/24"), client("2001:db8::1", subnet="0.0.0.0/0")
     decisions = [router.decide(query("www.shop.test", asker)) for asker in (plain, withheld)]
     assert decisions[0] is not decisions[1]
-    assert decisions[0].scope(plain) == 1
+    assert decisions[0].ecs_scope(plain) == 1
 
 
 def _another(address: bytes, shared: int, noise: bytes) -> bytes:

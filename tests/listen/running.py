@@ -14,11 +14,11 @@ from twisted.internet.protocol import DatagramProtocol, Protocol, connectionDone
 from twisted.internet.task import Clock, deferLater
 from twisted.python.failure import Failure
 
-from graydns.listen.connections import LINGER
-from graydns.listen.context import TlsContext
-from graydns.listen.door import Door, DoorLimits
-from graydns.listen.frames import Frames
-from graydns.listen.service import Doors
+from graydns.listen.connections import CLOSE_TIMEOUT_SECONDS
+from graydns.listen.framing import MessageDeframer
+from graydns.listen.listener import Listener, ListenerLimits
+from graydns.listen.listeners import Listeners
+from graydns.listen.tls_context import TlsContext
 from graydns.model.query import UDP
 from tests.listen.certificates import ClientTls
 from tests.listen.tiny import TinyFront, framed
@@ -26,7 +26,7 @@ from tests.listen.tiny import TinyFront, framed
 reactor: Any = default_reactor
 
 
-LIMITS = DoorLimits()
+LIMITS = ListenerLimits()
 OFFER = ClientTls()
 
 
@@ -51,7 +51,7 @@ class Running:
     """Open doors. *clock*: moves their time."""
 
     front: TinyFront
-    doors: Doors
+    doors: Listeners
     clock: Clock
 
     async def tcp(self, index: int = 0) -> StreamClient:
@@ -80,13 +80,13 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    *doors: Door | str, limits: DoorLimits = LIMITS, tls: TlsContext | None = None
+    *doors: Listener | str, limits: ListenerLimits = LIMITS, tls: TlsContext | None = None
 ) -> AsyncIterator[Running]:
     """Open *doors* (a transport alone: on 127.0.0.1, any port), and close them afterwards."""
     timeless = TimelessReactor()
     front = TinyFront()
-    wanted = [Door(door, "127.0.0.1", 0) if isinstance(door, str) else door for door in doors]
-    service = Doors(wanted, front, limits, timeless, tls)
+    wanted = [Listener(door, "127.0.0.1", 0) if isinstance(door, str) else door for door in doors]
+    service = Listeners(wanted, front, limits, timeless, tls)
     service.startService()
     try:
         yield Running(front, service, timeless.clock)
@@ -94,7 +94,7 @@ async def running(
         stopped = service.stopService()
         while not stopped.called:
             await turn()
-            timeless.clock.advance(LINGER)
+            timeless.clock.advance(CLOSE_TIMEOUT_SECONDS)
         await stopped
 
 
@@ -129,7 +129,7 @@ class StreamClient(Protocol):
         self.reason: BaseException | None = None
         self._ended: Deferred[None] = Deferred()
         self.messages: list[bytes] = []
-        self._frames = Frames()
+        self._frames = MessageDeframer()
         self._wanted: list[tuple[int, Deferred[None]]] = []
 
     def connectionMade(self) -> None:
@@ -172,7 +172,7 @@ class StreamClient(Protocol):
 class DatagramClient(DatagramProtocol):
     """Sends to one door and keeps what comes back."""
 
-    door: Door
+    door: Listener
     port: Any = None
     messages: list[bytes] = field(factory=list)
 

@@ -5,8 +5,8 @@ from attrs import define, evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from graydns.listen.connections import Connections, network_of
-from graydns.listen.door import DoorLimits
+from graydns.listen.connections import ConnectionTracker, mask_source
+from graydns.listen.listener import ListenerLimits
 
 
 @define(eq=False)
@@ -25,17 +25,17 @@ class Connected:
     def abort(self) -> None:
         self.state = "aborted"
 
-    def hold(self) -> None:
+    def pause_reading(self) -> None:
         self.state = "held"
 
-    def begin(self) -> None:
+    def resume_reading(self) -> None:
         self.state = "open"
 
 
-LIMITS = DoorLimits(max_connections=3, max_per_source=2)
+LIMITS = ListenerLimits(max_connections=3, max_per_source=2)
 
 
-def join(connections: Connections, *hosts: int) -> list[Connected]:
+def join(connections: ConnectionTracker, *hosts: int) -> list[Connected]:
     """Connect from 192.0.HOST.1 each."""
     joined = []
     for host in hosts:
@@ -57,12 +57,12 @@ def join(connections: Connections, *hosts: int) -> list[Connected]:
 )
 def test_a_source_is_a_24_or_a_56(source: bytes, network: bytes) -> None:
     """Clients are counted by /24, mapped or not, and by /56."""
-    assert network_of(source) == network
+    assert mask_source(source) == network
 
 
 def test_one_source_gets_no_more_than_its_share() -> None:
     """A third connection of a /24 is refused where two are allowed, another /24 is not."""
-    connections = Connections(Clock(), LIMITS)
+    connections = ConnectionTracker(Clock(), LIMITS)
     join(connections, 2, 2)
     assert not connections.admit(bytes((192, 0, 2, 200)))
     assert connections.admit(bytes((192, 0, 3, 200)))
@@ -71,7 +71,7 @@ def test_one_source_gets_no_more_than_its_share() -> None:
 
 def test_a_place_of_a_source_is_free_again_after_its_connection() -> None:
     """What has ended does not count, and is not counted off twice."""
-    connections = Connections(Clock(), LIMITS)
+    connections = ConnectionTracker(Clock(), LIMITS)
     first, _ = join(connections, 2, 2)
     connections.remove(first)
     connections.remove(first)
@@ -81,7 +81,7 @@ def test_a_place_of_a_source_is_free_again_after_its_connection() -> None:
 
 def test_when_full_the_longest_idle_goes() -> None:
     """The connection whose last query is longest ago makes room, busy ones do not."""
-    connections = Connections(Clock(), LIMITS)
+    connections = ConnectionTracker(Clock(), LIMITS)
     busy, older, newer = join(connections, 1, 2, 3)
     connections.idle.stop(busy)
     connections.idle.start(newer)
@@ -93,7 +93,7 @@ def test_when_full_the_longest_idle_goes() -> None:
 
 def test_when_full_and_none_idle_the_new_one_is_refused() -> None:
     """Nobody who waits for an answer is thrown out for somebody else."""
-    connections = Connections(Clock(), LIMITS)
+    connections = ConnectionTracker(Clock(), LIMITS)
     for each in join(connections, 1, 2, 3):
         connections.idle.stop(each)
     assert not connections.admit(bytes((192, 0, 4, 1)))
@@ -102,7 +102,7 @@ def test_when_full_and_none_idle_the_new_one_is_refused() -> None:
 
 def test_a_source_at_its_share_evicts_nobody() -> None:
     """A refused source costs the others nothing."""
-    connections = Connections(Clock(), LIMITS)
+    connections = ConnectionTracker(Clock(), LIMITS)
     joined = join(connections, 1, 1, 2)
     assert not connections.admit(joined[0].source)
     assert {each.state for each in joined} == {"open"}
@@ -111,7 +111,7 @@ def test_a_source_at_its_share_evicts_nobody() -> None:
 def test_each_state_lasts_its_time() -> None:
     """Idle ones are closed; stalled, closing and late handshakes are dropped."""
     clock = Clock()
-    connections = Connections(clock, evolve(LIMITS, max_per_source=9, max_connections=9))
+    connections = ConnectionTracker(clock, evolve(LIMITS, max_per_source=9, max_connections=9))
     idle, stalled, closing, shaking = join(connections, 1, 2, 3, 4)
     for each in (stalled, closing, shaking):
         connections.idle.stop(each)
@@ -128,7 +128,7 @@ def test_each_state_lasts_its_time() -> None:
 def test_closing_waits_for_the_last() -> None:
     """Closing is done when every connection has gone."""
     clock = Clock()
-    connections = Connections(clock, LIMITS)
+    connections = ConnectionTracker(clock, LIMITS)
     joined = join(connections, 1, 2)
     done = Deferred.fromCoroutine(connections.close())
     assert {each.state for each in joined} == {"closed"}

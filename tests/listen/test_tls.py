@@ -10,15 +10,15 @@ from cryptography import x509
 from twisted.internet.error import ConnectionDone
 from twisted.internet.utils import getProcessOutputAndValue
 
-from graydns.listen.context import TlsContext
-from graydns.listen.door import DoorLimits
-from graydns.listen.handshakes import MOST, PATIENCE
+from graydns.listen.connections import HANDSHAKE_SLOT_TIMEOUT_SECONDS, MAX_CONCURRENT_HANDSHAKES
+from graydns.listen.listener import ListenerLimits
+from graydns.listen.tls_context import TlsContext
 from tests.coroutines import on_reactor
 from tests.listen.certificates import ClientTls, Issued, issue
 from tests.listen.running import Running, StreamClient, running, turn, until
 from tests.listen.tiny import framed, question, reply_to
 
-LIMITS = DoorLimits(max_per_source=1000)
+LIMITS = ListenerLimits(max_per_source=1000)
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ async def test_a_client_that_does_not_read_is_waited_for(tls: TlsContext) -> Non
 @on_reactor
 async def test_at_the_limit_the_door_stops_reading_and_drops_nothing(tls: TlsContext) -> None:
     """``max_pipelined`` holds over TLS too."""
-    async with running("tls", limits=DoorLimits(max_pipelined=5), tls=tls) as open_doors:
+    async with running("tls", limits=ListenerLimits(max_pipelined=5), tls=tls) as open_doors:
         client, front = await open_doors.tls(), open_doors.front
         client.send(*(question(f"miss-{number}", number) for number in range(200)))
         most = 0
@@ -157,16 +157,16 @@ async def test_what_is_not_tls_is_dropped(tls: TlsContext) -> None:
 async def test_a_flood_of_silent_clients_shuts_nobody_out(tls: TlsContext) -> None:
     """With every handshake place held by a silent client, an honest one waits for a moment and is served."""
     async with running("tls", limits=LIMITS, tls=tls) as open_doors:
-        silent = [await open_doors.tcp() for _ in range(MOST + 10)]
+        silent = [await open_doors.tcp() for _ in range(MAX_CONCURRENT_HANDSHAKES + 10)]
         await until(lambda: len(open_doors.doors.connections) == len(silent))
-        assert len(open_doors.doors.connections.handshakes) == MOST
+        assert len(open_doors.doors.connections.handshakes) == MAX_CONCURRENT_HANDSHAKES
         honest = await open_doors.tls()
         honest.send(question("hot"))
         await until(lambda: len(open_doors.doors.connections) == len(silent) + 1)
         assert honest.messages == []
-        open_doors.clock.advance(PATIENCE)
+        open_doors.clock.advance(HANDSHAKE_SLOT_TIMEOUT_SECONDS)
         assert await honest.received(1) == [reply_to(question("hot"))]
-        assert len(open_doors.doors.connections.handshakes) <= MOST
+        assert len(open_doors.doors.connections.handshakes) <= MAX_CONCURRENT_HANDSHAKES
         for client in (honest, *silent):
             client.transport.abortConnection()
             await client.closed()
@@ -176,7 +176,7 @@ async def test_a_flood_of_silent_clients_shuts_nobody_out(tls: TlsContext) -> No
 async def test_a_crowd_that_comes_at_once_is_served_in_turn(tls: TlsContext) -> None:
     """More honest clients than places: all do their handshake, none is dropped."""
     async with running("tls", limits=LIMITS, tls=tls) as open_doors:
-        crowd = [await open_doors.tls() for _ in range(MOST * 2)]
+        crowd = [await open_doors.tls() for _ in range(MAX_CONCURRENT_HANDSHAKES * 2)]
         for client in crowd:
             client.send(question("hot"))
         for client in crowd:

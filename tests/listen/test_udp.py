@@ -8,9 +8,15 @@ from typing import Any
 import pytest
 from attrs import define, field
 
-from graydns.listen.door import Door
-from graydns.listen.reactor import SocketAddress
-from graydns.listen.udp import BATCH, LARGEST_QUERY, BatchPort, DatagramProtocol, tune
+from graydns.listen.listener import Listener
+from graydns.listen.twisted_types import SocketAddress
+from graydns.listen.udp import (
+    MAX_DATAGRAMS_PER_READ,
+    MAX_UDP_QUERY_BYTES,
+    BatchReadPort,
+    UdpListenerProtocol,
+    tune_socket,
+)
 from tests.coroutines import on_reactor
 from tests.listen.running import reactor, running, turn, until
 from tests.listen.tiny import TinyFront, question, reply_to
@@ -20,7 +26,7 @@ from tests.listen.tiny import TinyFront, question, reply_to
 @on_reactor
 async def test_answers_leave_for_where_the_question_came_from(host: str) -> None:
     """A hot question is answered from the address and port that were asked, over both families."""
-    async with running(Door("udp", host, 0)) as open_doors:
+    async with running(Listener("udp", host, 0)) as open_doors:
         client = await open_doors.udp()
         client.send(question("hot", 1))
         assert await client.received(1) == [reply_to(question("hot", 1))]
@@ -31,7 +37,7 @@ async def test_answers_leave_for_where_the_question_came_from(host: str) -> None
 @on_reactor
 async def test_a_door_tells_its_tenant() -> None:
     """The front hears whose listener was asked."""
-    async with running(Door("udp", "127.0.0.1", 0, "t-demo")) as open_doors:
+    async with running(Listener("udp", "127.0.0.1", 0, "t-demo")) as open_doors:
         client = await open_doors.udp()
         client.send(question("hot"))
         await client.received(1)
@@ -44,7 +50,7 @@ async def test_a_burst_longer_than_one_wake_up_is_answered_whole() -> None:
     """What is left after a full batch is read at the next wake-up."""
     async with running("udp") as open_doors:
         client = await open_doors.udp()
-        count = BATCH + BATCH // 2
+        count = MAX_DATAGRAMS_PER_READ + MAX_DATAGRAMS_PER_READ // 2
         client.port.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         client.send(*(question("hot", number) for number in range(count)))
         numbers = {int.from_bytes(message[:2], "big") for message in await client.received(count)}
@@ -83,7 +89,7 @@ async def test_what_deserves_no_answer_gets_none() -> None:
         client = await open_doors.udp()
         response = reply_to(question("hot", 1))
         client.send(response, question("hot", 2)[:11], question("none", 3))
-        client.send(question("hot", 4).ljust(LARGEST_QUERY + 1, b"\0"), question("hot", 5))
+        client.send(question("hot", 4).ljust(MAX_UDP_QUERY_BYTES + 1, b"\0"), question("hot", 5))
         assert await client.received(1) == [reply_to(question("hot", 5))]
         assert open_doors.front.asked == [b"none", b"hot"]
         await client.close()
@@ -94,7 +100,7 @@ async def test_the_largest_query_is_read_whole() -> None:
     """A query of 4,096 octets is answered."""
     async with running("udp") as open_doors:
         client = await open_doors.udp()
-        query = question("hot", 1).ljust(LARGEST_QUERY, b"\0")
+        query = question("hot", 1).ljust(MAX_UDP_QUERY_BYTES, b"\0")
         client.send(query)
         assert await client.received(1) == [reply_to(query)]
         await client.close()
@@ -103,7 +109,7 @@ async def test_the_largest_query_is_read_whole() -> None:
 def test_port_0_is_never_answered() -> None:
     """A datagram that claims to come from port 0 is dropped before anybody looks at it."""
     front = TinyFront()
-    DatagramProtocol(front, reactor).datagramReceived(question("hot"), ("127.0.0.1", 0))
+    UdpListenerProtocol(front, reactor).datagramReceived(question("hot"), ("127.0.0.1", 0))
     assert front.asked == []
 
 
@@ -158,9 +164,9 @@ class ScriptedSocket:
         return len(data)
 
 
-def scripted(front: TinyFront, scripted_socket: ScriptedSocket) -> tuple[DatagramProtocol, BatchPort]:
-    protocol: Any = DatagramProtocol(front, reactor)
-    port: Any = BatchPort(0, protocol, "127.0.0.1", LARGEST_QUERY, reactor)  # type: ignore[no-untyped-call]
+def scripted(front: TinyFront, scripted_socket: ScriptedSocket) -> tuple[UdpListenerProtocol, BatchReadPort]:
+    protocol: Any = UdpListenerProtocol(front, reactor)
+    port: Any = BatchReadPort(0, protocol, "127.0.0.1", MAX_UDP_QUERY_BYTES, reactor)  # type: ignore[no-untyped-call]
     protocol.transport = port.socket = scripted_socket
     return protocol, port
 
@@ -196,6 +202,6 @@ def test_sockets_do_not_fragment_on_the_word_of_strangers(family: int, level: in
     """A tuned socket ignores path MTU messages (IP_PMTUDISC_OMIT, 5), and its receive buffer is no smaller."""
     with socket.socket(family, socket.SOCK_DGRAM) as tuned:
         before = tuned.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
-        tune(tuned)
+        tune_socket(tuned)
         assert tuned.getsockopt(level, option) == 5
         assert tuned.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= before

@@ -13,9 +13,9 @@ import pytest
 from attrs import define, field
 from twisted.internet import reactor as default_reactor
 
-from graydns.listen.door import Door, DoorLimits
-from graydns.listen.service import Doors
-from graydns.observe.systemd import Notifier, Watchdog, notifier_of
+from graydns.listen.listener import Listener, ListenerLimits
+from graydns.listen.listeners import Listeners
+from graydns.observe.systemd import SystemdNotifier, SystemdWatchdog, read_notifier
 from tests.coroutines import on_reactor
 from tests.listen.running import until
 from tests.listen.tiny import TinyFront, TinyPeer, reply_to
@@ -46,31 +46,31 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[st
 def test_states_are_sent(manager: tuple[str, Callable[[], list[str]]]) -> None:
     """States go in one datagram, a line each, to a path or an abstract address."""
     address, heard = manager
-    Notifier(address).send("READY=1", "STATUS=fine")
+    SystemdNotifier(address).send("READY=1", "STATUS=fine")
     assert heard() == ["READY=1\nSTATUS=fine"]
 
 
 @pytest.mark.integration
 def test_nobody_needs_to_listen(tmp_path: Path) -> None:
     """Without a service manager, or with one that is gone, nothing happens."""
-    Notifier().send("READY=1")
-    Notifier(str(tmp_path / "gone")).send("READY=1")
+    SystemdNotifier().send("READY=1")
+    SystemdNotifier(str(tmp_path / "gone")).send("READY=1")
 
 
 @pytest.mark.parametrize(
     ("environment", "notifier"),
     [
-        ({}, Notifier("", 0.0)),
-        ({"NOTIFY_SOCKET": "/run/x"}, Notifier("/run/x", 0.0)),
-        ({"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": "20000000"}, Notifier("@x", 20.0)),
-        ({"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": "5000000", "WATCHDOG_PID": "7"}, Notifier("@x", 5.0)),
-        ({"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": "5000000", "WATCHDOG_PID": "8"}, Notifier("@x", 0.0)),
-        ({"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": "soon"}, Notifier("@x", 0.0)),
+        ({}, SystemdNotifier("", 0.0)),
+        ({"NOTIFY_SOCKET": "/run/x"}, SystemdNotifier("/run/x", 0.0)),
+        ({"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": "20000000"}, SystemdNotifier("@x", 20.0)),
+        ({"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": "5000000", "WATCHDOG_PID": "7"}, SystemdNotifier("@x", 5.0)),
+        ({"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": "5000000", "WATCHDOG_PID": "8"}, SystemdNotifier("@x", 0.0)),
+        ({"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": "soon"}, SystemdNotifier("@x", 0.0)),
     ],
 )
-def test_the_environment_is_read(environment: dict[str, str], notifier: Notifier) -> None:
+def test_the_environment_is_read(environment: dict[str, str], notifier: SystemdNotifier) -> None:
     """A watchdog that is another process's is none of ours."""
-    assert notifier_of(environment, 7) == notifier
+    assert read_notifier(environment, 7) == notifier
 
 
 @define(eq=False)
@@ -89,9 +89,11 @@ class Front(TinyFront):
 async def watched(address: str, reply: Callable[[bytes], bytes | None]) -> AsyncIterator[Front]:
     """A door that says *reply*, with a watchdog that wants a sign of life every 20 ms."""
     front = Front(reply=reply)
-    doors = Doors([Door("tcp", "127.0.0.1", 0), Door("udp", "127.0.0.1", 0)], front, DoorLimits(), reactor)
+    doors = Listeners(
+        [Listener("tcp", "127.0.0.1", 0), Listener("udp", "127.0.0.1", 0)], front, ListenerLimits(), reactor
+    )
     doors.startService()
-    watchdog = Watchdog(Notifier(address, 0.02), lambda: doors.listening, reactor)
+    watchdog = SystemdWatchdog(SystemdNotifier(address, 0.02), lambda: doors.listening, reactor)
     watchdog.startService()
     try:
         yield front
@@ -131,7 +133,7 @@ async def test_answers_of_others_do_not(manager: tuple[str, Callable[[], list[st
 async def test_without_a_udp_door_there_is_nothing_to_ask(manager: tuple[str, Callable[[], list[str]]]) -> None:
     """Then the turning of the reactor has to do."""
     address, heard = manager
-    watchdog = Watchdog(Notifier(address, 0.02), lambda: (Door("tcp", "127.0.0.1", 1),), reactor)
+    watchdog = SystemdWatchdog(SystemdNotifier(address, 0.02), lambda: (Listener("tcp", "127.0.0.1", 1),), reactor)
     watchdog.startService()
     await until(lambda: len(heard()) >= 2)
     assert watchdog.stopService() is None
@@ -139,6 +141,6 @@ async def test_without_a_udp_door_there_is_nothing_to_ask(manager: tuple[str, Ca
 
 def test_unwanted_it_does_nothing() -> None:
     """Nobody asked: nothing is started."""
-    watchdog = Watchdog(Notifier("", 5.0), tuple, reactor)
+    watchdog = SystemdWatchdog(SystemdNotifier("", 5.0), tuple, reactor)
     watchdog.startService()
     assert watchdog.stopService() is None

@@ -10,7 +10,7 @@ import dns.message
 from twisted.internet.task import Clock
 
 from graydns.model.query import Query
-from graydns.server import Server
+from graydns.server import DnsServer
 from graydns.sources.files import load_snapshot
 from tests.coroutines import finished
 
@@ -26,10 +26,10 @@ forward: {{fwd.test: none}}
 """
 
 
-def demo(folder: Path, reactor: Any = None) -> Server:
+def demo(folder: Path, reactor: Any = None) -> DnsServer:
     """A server of the demo's zones. *reactor*: None = one that does nothing."""
     (folder / "graydns.yaml").write_text(CONFIG.format(zones=ROOT / "zones", folder=folder))
-    return Server(load_snapshot(folder / "graydns.yaml")[0], reactor or Clock(), cookie_secrets=(bytes(16),))
+    return DnsServer(load_snapshot(folder / "graydns.yaml")[0], reactor or Clock(), cookie_secrets=(bytes(16),))
 
 
 def wire(name: str, qtype: str = "A", subnet: str | None = None, client: str | None = None) -> bytes:
@@ -43,7 +43,7 @@ def wire(name: str, qtype: str = "A", subnet: str | None = None, client: str | N
     return dns.message.make_query(name, qtype, use_edns=0, options=options).to_wire()
 
 
-def ask(server: Server, message: bytes, address: str = "127.0.0.1", transport: str = "udp") -> bytes:
+def ask(server: DnsServer, message: bytes, address: str = "127.0.0.1", transport: str = "udp") -> bytes:
     """The reply, by whatever way."""
     front = server.front
     peer = front.peer(address, transport)

@@ -13,24 +13,22 @@ from twisted.python.failure import Failure
 from graydns.model.answer import ANSWER, Answer
 from graydns.model.decision import Cohort, Decision
 from graydns.model.query import Query
-from graydns.resolve.cache import Cache, Stale
-from graydns.resolve.coalesce import Coalesce
-from graydns.resolve.failures import Failures
-from graydns.resolve.key import Keys
-from graydns.resolve.link import Link, stack
-from graydns.resolve.rawcache import RawCache
-from graydns.resolve.store import Store
-from graydns.upstream.group import UpstreamGroup
-from graydns.upstream.table import ForwardTable
-from graydns.wire.body import RRset, build
-from tests.upstream.asked import GROUP
+from graydns.resolve.cache.answer_cache import AnswerCache, StalePolicy
+from graydns.resolve.cache.cache_keys import CacheKeyFactory
+from graydns.resolve.cache.raw_cache import FailureCache, RawCache
+from graydns.resolve.cache.store import AnswerStore
+from graydns.resolve.link import Link, stack_links
+from graydns.resolve.links.coalesce import QueryCoalescer
+from graydns.upstream.server_groups import ForwardTable, UpstreamGroup
+from graydns.wire.answer_body import RRset, build_body
+from tests.upstream.queries import GROUP
 
 ECS_GROUP = evolve(GROUP, name="ecs", ecs=True)
 
 
 def make_answer(query: Query, ttl: int = 60, last: int = 1, **fields: Any) -> Answer:
     """An answer of one address, 192.0.2.*last*."""
-    body, spans = build(query.qname, [RRset(ANSWER, query.qname, 1, 1, ttl, (bytes((192, 0, 2, last)),))])
+    body, spans = build_body(query.qname, [RRset(ANSWER, query.qname, 1, 1, ttl, (bytes((192, 0, 2, last)),))])
     whole = Answer(body=body, spans=spans, ttl=ttl, origin=GROUP, forwarded=True)
     return evolve(whole, **fields)
 
@@ -73,9 +71,10 @@ class Driven:
 
 @define(eq=False)
 class Chain:
-    """Cache → RawCache (→ Coalesce) → Driven, over one Store. *got*: outcomes, in the order in which they came."""
+    """Cache → RawCache (→ Coalesce) → Driven, over one AnswerStore. *got*: outcomes, in the order in which they
+    came."""
 
-    stale: Stale = field(factory=Stale)
+    stale: StalePolicy = field(factory=StalePolicy)
     group: UpstreamGroup = GROUP
     raw: bool = False
     size: int = 1 << 20
@@ -84,29 +83,31 @@ class Chain:
     got: list[Answer | Failure] = field(factory=list)
     gone: set[object] = field(factory=set)
     wall: float = 1_800_000_000.0
-    store: Store = field(init=False)
-    keys: Keys = field(init=False)
-    cache: Cache = field(init=False)
+    store: AnswerStore = field(init=False)
+    keys: CacheKeyFactory = field(init=False)
+    cache: AnswerCache = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.store = Store(lambda partition: self.size, lambda origin: origin not in self.gone)
-        self.keys = Keys(ForwardTable({b"\0": self.group}).choose, lambda query: query.client.tenant)
+        self.store = AnswerStore(lambda partition: self.size, lambda origin: origin not in self.gone)
+        self.keys = CacheKeyFactory(ForwardTable({b"\0": self.group}).choose_group, lambda query: query.client.tenant)
         seconds = self.clock.seconds
         cache = partial(
-            Cache,
-            key=self.keys.of_cohort,
+            AnswerCache,
+            key=self.keys.make_cohort_key,
             store=self.store,
             stale=self.stale,
             clock=seconds,
             wall=lambda: self.wall + seconds(),
-            later=self.clock.callLater,
+            call_later=self.clock.callLater,
         )
         raw: list[Link] = [
-            partial(RawCache, key=self.keys.raw, store=self.store, failures=Failures(), clock=seconds),
-            partial(Coalesce, key=self.keys.raw),
+            partial(
+                RawCache, key=self.keys.make_raw_key, store=self.store, failure_cache=FailureCache(), clock=seconds
+            ),
+            partial(QueryCoalescer, key=self.keys.make_raw_key),
         ]
-        top = stack(cache, *raw, last=self.below) if self.raw else stack(cache, last=self.below)
-        assert isinstance(top, Cache)
+        top = stack_links(cache, *raw, last=self.below) if self.raw else stack_links(cache, last=self.below)
+        assert isinstance(top, AnswerCache)
         self.cache = top
 
     def ask(self, query: Query) -> Deferred[None]:

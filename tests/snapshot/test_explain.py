@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from graydns.authority.consul.zone import ConsulDomain
-from graydns.gray.explain import Explanation
+from graydns.gray.explanation import Explanation
 from graydns.model.catalog import CRITICAL, PASSING, Instance, ServiceView
 from graydns.model.name import from_text
 from graydns.model.query import Client
-from graydns.snapshot.domain import Domain, with_domain
+from graydns.snapshot.consul_domain import ConsulZoneTemplate, add_consul_domain
 from graydns.snapshot.snapshot import Snapshot
 from graydns.sources.files import load_snapshot
 from tests.authority.consul_asking import Known, Unknown
@@ -42,7 +42,7 @@ def make_snapshot(folder: Path, catalog: Known | Unknown) -> Snapshot:
     name = "consul.app.test"
     main = f"zones: zones/\nconsul: {{domain: {name}}}\n"
     snapshot = load_snapshot(write(folder, main, {"app.test": (RULES, "")}))[0]
-    return with_domain(snapshot, Domain(ConsulDomain(from_text(name), "dc1", catalog)))
+    return add_consul_domain(snapshot, ConsulZoneTemplate(ConsulDomain(from_text(name), "dc1", catalog)))
 
 
 def web(count: int, *more: Instance) -> Known:
@@ -72,7 +72,7 @@ def test_what_is_explained_is_what_is_decided(tmp_path: Path, count: int) -> Non
         assert told.decision is decision
         assert told.tenant == "t-app"
         assert told.cohort == decision.cohort
-        assert (told.scope, told.reach) == (decision.scope(asker), (decision.reach4, decision.reach6))
+        assert (told.scope, told.reach) == (decision.ecs_scope(asker), (decision.ecs_scope_v4, decision.ecs_scope_v6))
         assert (told.varies, told.private) == (decision.varies, decision.private)
 
 

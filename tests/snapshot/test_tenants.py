@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from graydns.model import name
-from graydns.model.decision import Decision, Kind
+from graydns.model.decision import Decision, DecisionKind
 from graydns.model.errors import ConfigError
 from graydns.model.query import Client
 from graydns.snapshot.snapshot import Snapshot
@@ -109,10 +109,10 @@ def test_a_zones_rules_do_not_see_forwarded_names(load: Load) -> None:
         "tenants: {one: {rules: [{name: out, when: {name: '*.ext.test'}, then: {upstream: other}}]}}",
         a_test="tenant_id: one\nrules: [{name: all, when: {name: '*.test'}, then: {block: nxdomain}}]\n",
     )
-    assert decide(snapshot, "www.a.test", asker="one").kind is Kind.BLOCK
+    assert decide(snapshot, "www.a.test", asker="one").kind is DecisionKind.BLOCK
     assert decide(snapshot, "www.ext.test", asker="one").upstream == "other"
-    assert decide(snapshot, "www.ext.test", asker="default").kind is Kind.PLAIN
-    assert decide(snapshot, "www.else.test", asker="one").kind is Kind.PLAIN
+    assert decide(snapshot, "www.ext.test", asker="default").kind is DecisionKind.PLAIN
+    assert decide(snapshot, "www.else.test", asker="one").kind is DecisionKind.PLAIN
 
 
 def test_an_unknown_tenant_of_a_client_is_the_default(load: Load) -> None:
@@ -124,7 +124,7 @@ def faults(load: Load, main: str = "", **zones: str) -> list[str]:
     """The faults of a load, as text without folders."""
     with pytest.raises(ConfigError) as caught:
         load(main, **zones)
-    return [str(fault).rpartition("zones/")[2].rpartition("graydns.yaml:")[2] for fault in caught.value.faults]
+    return [str(fault).rpartition("zones/")[2].rpartition("graydns.yaml:")[2] for fault in caught.value.issues]
 
 
 def test_rules_of_equal_rank_are_named_with_their_place(load: Load) -> None:

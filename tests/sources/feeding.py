@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet import reactor as default_reactor
 
 from graydns.model.catalog import View
-from graydns.model.errors import NotYetKnown
+from graydns.model.errors import CatalogPendingError
 from graydns.sources.consul.feed import Feed
 from tests.txconsul.running import consul_at, in_thread
 from tools.consul import ConsulServer
@@ -45,7 +45,7 @@ async def register_checked(agent: ConsulServer, name: str) -> None:
 
 async def learnt(feed: Feed, name: str) -> list[str]:
     """The addresses of a service that is asked for."""
-    await feed.learn(NotYetKnown("service", name))
+    await feed.wait_for(CatalogPendingError("service", name))
     return addresses(feed, name)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from graydns.model.errors import ConfigError, Fault
+from graydns.model.errors import ConfigError, ConfigIssue
 from graydns.model.name import from_text
 from graydns.sources.zonefile import Loaded, load
 
@@ -22,10 +22,10 @@ def load_text(folder: Path, text: str, *, apex: str = APEX) -> Loaded:
     return load(path, ORIGIN, folder)
 
 
-def faults_of(folder: Path, text: str, *, apex: str = APEX) -> tuple[Fault, ...]:
+def faults_of(folder: Path, text: str, *, apex: str = APEX) -> tuple[ConfigIssue, ...]:
     with pytest.raises(ConfigError) as caught:
         load_text(folder, text, apex=apex)
-    return caught.value.faults
+    return caught.value.issues
 
 
 def texts_of(loaded: Loaded, name: str) -> dict[int, tuple[int, tuple[bytes, ...]]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from graydns.model.errors import NotYetKnown, Unreadable
+from graydns.model.errors import CatalogPendingError, ConsulReplyError
 from graydns.sources.consul import shared
 from graydns.sources.consul.census import Census
 from graydns.sources.consul.feed import Feed
@@ -72,7 +72,7 @@ async def test_odd_answers_tell_nothing(body: bytes) -> None:
         census = Census(asked, reactor)
         await census.changed(["n1"])
         good, said[0] = said[0], body
-        with pytest.raises((Unreadable, ConsulError)):
+        with pytest.raises((ConsulReplyError, ConsulError)):
             await census.changed(["n1", "n2"])
         said[0] = good.replace(b"1}", b"2}")
         assert await census.changed(["n1"]) == {("service", "a")}
@@ -123,14 +123,14 @@ async def test_without_a_census_all_are_asked_for(agent: ConsulServer, monkeypat
     monkeypatch.setattr(shared, "WORTH", 3)
 
     async def fail(*_: object) -> set[Any]:
-        raise Unreadable("another form")
+        raise ConsulReplyError("another form")
 
     monkeypatch.setattr(Census, "changed", fail)
     async with feeding(agent.address, most=0) as feed:
         for number in range(12):
             await have(agent, "n1", f"s{number}", 1)
             await learnt(feed, f"s{number}")
-        await feed.learn(NotYetKnown("node", "n1"))
+        await feed.wait_for(CatalogPendingError("node", "n1"))
         await until(lambda: not members(feed))
         await have(agent, "n1", "s5", 2)
         await until(lambda: addresses(feed, "s5") == ["192.0.2.1", "192.0.2.2"])

@@ -9,7 +9,7 @@ import pytest
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from graydns.model.catalog import ServiceView, View
-from graydns.model.errors import NotYetKnown, ResolveError
+from graydns.model.errors import CatalogPendingError, ResolveError
 from graydns.sources.consul import feed as feed_module
 from graydns.sources.consul.kept import Kept, Told
 from graydns.sources.consul.parsing import LARGE
@@ -86,7 +86,7 @@ async def test_silence_is_an_error_in_time(agent: ConsulServer) -> None:
     async with feeding(agent.address) as feed:
         agent.freeze()
         with pytest.raises(ResolveError, match="has not said"):
-            await feed.learn(NotYetKnown("service", "web"))
+            await feed.wait_for(CatalogPendingError("service", "web"))
         agent.thaw()
 
 
@@ -134,7 +134,7 @@ async def test_age_is_that_of_the_last_word(agent: ConsulServer) -> None:
 async def test_data_of_a_server_without_a_leader_grow_old(leaderless: ConsulServer) -> None:
     """It answers with status 200 whatever it knew: what it says is as old as its leader's last word."""
     async with feeding(leaderless.address, stale_after=1.0) as feed:
-        await feed.learn(NotYetKnown("service", "consul"))
+        await feed.wait_for(CatalogPendingError("service", "consul"))
         view = feed.service("consul")
         assert view is not None
         await until(lambda: feed.is_stale(view))
@@ -211,7 +211,7 @@ async def test_what_is_not_understood_is_said_once() -> None:
         with capturedLogs() as events:
             feed.pin([name])
             with pytest.raises(ResolveError, match="not understood"):
-                await feed.learn(NotYetKnown("service", name))
+                await feed.wait_for(CatalogPendingError("service", name))
             entries.append({"Node": {"Node": "n1"}, "Service": {"Service": "web", "ID": "w"}})
             for number in range(3):
                 entries[1]["Service"]["Port"] = number  # type: ignore[index]

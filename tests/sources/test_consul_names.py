@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.defer import Deferred, gatherResults
 
 from graydns.model.catalog import ServiceView
-from graydns.model.errors import NotYetKnown
+from graydns.model.errors import CatalogPendingError
 from graydns.sources.consul import seeking
 from graydns.sources.consul.feed import Feed
 from tests.coroutines import on_reactor
@@ -35,7 +35,7 @@ async def test_names_are_asked_for_as_they_are(agent: ConsulServer, name: str, m
             await in_thread(agent.must, "PUT", "/v1/catalog/register", body)
             if feed.service(name) is None:
                 await learnt(feed, name)
-            await feed.learn(NotYetKnown("node", name))
+            await feed.wait_for(CatalogPendingError("node", name))
             await until(lambda address=address: addresses(feed, name) == [address])  # type: ignore[misc]
             await until(lambda address=address: getattr(feed.node(name), "address", "") == address)  # type: ignore[misc]
 
@@ -63,7 +63,9 @@ async def test_made_up_names_cost_nothing(agent: ConsulServer, monkeypatch: pyte
         await register(agent, "other", "192.0.2.2")
         await until(lambda: listed(feed, "other") is True)
         flood = [
-            Deferred.fromCoroutine(feed.learn(NotYetKnown("service" if number % 2 else "node", f"junk{number}")))
+            Deferred.fromCoroutine(
+                feed.wait_for(CatalogPendingError("service" if number % 2 else "node", f"junk{number}"))
+            )
             for number in range(5000)
         ]
         assert feed.service("other") is None

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graydns.model.errors import Unreadable
+from graydns.model.errors import ConsulReplyError
 from graydns.sources.consul import parsing
 
 _documents = st.recursive(
@@ -36,19 +36,19 @@ def test_a_list_within_an_object(others: dict[str, Any], documents: list[Any], i
     """Wherever it stands."""
     whole = {**others, "here": documents, "behind": 1}
     assert list(parsing._one_by_one(json.dumps(whole, indent=indent).encode(), "it", "here")) == documents
-    with pytest.raises(Unreadable):
+    with pytest.raises(ConsulReplyError):
         list(parsing._one_by_one(json.dumps(whole).encode(), "it", "here?"))
 
 
 @given(st.lists(_documents, max_size=3), st.data())
 def test_damage_is_unreadable(documents: list[Any], data: st.DataObject) -> None:
-    """A body with one octet less, or another one, is still JSON or Unreadable, and nothing else is raised."""
+    """A body with one octet less, or another one, is still JSON or ConsulReplyError, and nothing else is raised."""
     body = bytearray(json.dumps(documents).encode())
     wanted: Any = None
     at = data.draw(st.integers(0, len(body) - 1))
     body[at : at + 1] = data.draw(st.binary(max_size=1))
     found: list[Any] | None = None
-    with suppress(Unreadable):
+    with suppress(ConsulReplyError):
         found = one_by_one(bytes(body))
     with suppress(ValueError):
         wanted = json.loads(body.decode())
@@ -60,5 +60,5 @@ def test_damage_is_unreadable(documents: list[Any], data: st.DataObject) -> None
 def test_what_is_no_list(body: bytes, large: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """At either size."""
     monkeypatch.setattr(parsing, "LARGE", large)
-    with pytest.raises(Unreadable):
+    with pytest.raises(ConsulReplyError):
         list(parsing.entries(body, "it"))

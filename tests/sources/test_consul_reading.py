@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.model.catalog import CRITICAL, PASSING, WARNING, ServiceView, Weights
-from graydns.model.errors import Unreadable
+from graydns.model.errors import ConsulReplyError
 from graydns.sources.consul.reading import read_node, read_service
 from tests.authority.consul_asking import recording
 
@@ -125,7 +125,7 @@ def test_one_mistake_costs_one_instance(path: list[Any], value: Any) -> None:
     _replace(document, path, value)
     assert read_service("api", document, None, reasons.append).instances == wanted
     assert len(reasons) == 1
-    with pytest.raises(Unreadable):
+    with pytest.raises(ConsulReplyError):
         read_service("api", document[:1])
 
 
@@ -159,15 +159,15 @@ def test_a_state_nobody_knows_warns() -> None:
 
 @given(_documents)
 def test_odd_documents_raise_nothing_else(document: Any) -> None:
-    """Whatever JSON comes: it is read or it is Unreadable."""
+    """Whatever JSON comes: it is read or it is ConsulReplyError."""
     for reader in READERS:
-        with suppress(Unreadable):
+        with suppress(ConsulReplyError):
             reader(document)
 
 
 @given(st.data())
 def test_odd_values_raise_nothing_else(data: st.DataObject) -> None:
-    """A real answer with one value replaced by something else is read or it is Unreadable."""
+    """A real answer with one value replaced by something else is read or it is ConsulReplyError."""
     document = json.loads(json.dumps(recording()["health"]["web"][:2]))
     place, path = document, []
     while isinstance(place, dict | list) and place:
@@ -177,5 +177,5 @@ def test_odd_values_raise_nothing_else(data: st.DataObject) -> None:
         if data.draw(st.booleans()):
             break
     _replace(document, path, data.draw(_documents))
-    with suppress(Unreadable):
+    with suppress(ConsulReplyError):
         assert len(read_service("web", document).instances) <= 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from graydns.model.errors import NotYetKnown, ResolveError
+from graydns.model.errors import CatalogPendingError, ResolveError
 from tests.coroutines import on_reactor
 from tests.sources.feeding import addresses, feeding, is_settled, learnt, reactor, register, register_checked
 from tests.txconsul.running import in_thread, until
@@ -59,7 +59,7 @@ async def test_a_failed_first_question_is_asked_again(agent: ConsulServer) -> No
         await register(agent, "web", "192.0.2.1")
         agent.kill()
         with pytest.raises(ResolveError):
-            await feed.learn(NotYetKnown("service", "web"))
+            await feed.wait_for(CatalogPendingError("service", "web"))
         assert feed._allotting.errors > 0
         assert feed.figures().last_error
         agent.start()
@@ -94,7 +94,7 @@ async def test_a_node_that_moves_is_followed(agent: ConsulServer) -> None:
             body = {"Node": "n1", "Address": f"192.0.2.{number}", "Service": {"Service": "web"}}
             await in_thread(agent.must, "PUT", "/v1/catalog/register", {**body, "NodeMeta": {"n": str(number)}})
             if number == 1:
-                await feed.learn(NotYetKnown("node", "n1"))
+                await feed.wait_for(CatalogPendingError("node", "n1"))
                 await learnt(feed, "web")
                 await until(lambda: is_settled(feed))
             else:  # and nothing but the node changes

@@ -19,7 +19,7 @@ def faults(folder: Path, tls: str) -> list[str]:
     main.write_text(f"{HEAD}{tls}\n")
     with pytest.raises(ConfigError) as raised:
         check(main)
-    return [str(fault).removeprefix(f"{main}:") for fault in raised.value.faults]
+    return [str(fault).removeprefix(f"{main}:") for fault in raised.value.issues]
 
 
 def test_what_is_missing(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from dns.rdatatype import A
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
-from graydns.gray.health import PANIC
+from graydns.gray.version_health import PANIC
 from graydns.model.catalog import CRITICAL, ONE_EACH, PASSING, WARNING, Instance, ServiceView, Weights
-from graydns.model.decision import Decision, Kind
+from graydns.model.decision import Decision, DecisionKind
 from graydns.model.errors import ConfigError
 from graydns.model.name import from_text
 from graydns.snapshot.snapshot import Snapshot
@@ -179,14 +179,14 @@ def test_what_was_told_too_long_ago_is_stale(scene: Scene, tmp_path: Path) -> No
 def test_a_default_answers_with_all_it_has(scene: Scene, tmp_path: Path) -> None:
     """Too few healthy: all; none registered: no records; not known yet: neither."""
     scene.begin(load(tmp_path, "{consul: {service: api}, answers: 9}", "canary"))
-    assert (scene.decision().kind, scene.version) == (Kind.UNKNOWN, "canary")
+    assert (scene.decision().kind, scene.version) == (DecisionKind.UNKNOWN, "canary")
     scene.tell(instance(20, CRITICAL), instance(21, CRITICAL), instance(22))
     assert scene.addresses == ["20", "21", "22"]
     assert scene.snapshot.routers["t-demo"].services[API].health["canary"].state == PANIC
     scene.tell(instance(20, CRITICAL), instance(21), instance(22))
     assert scene.addresses == ["21", "22"]
     scene.tell()
-    assert (scene.decision().kind, scene.addresses) == (Kind.VERSION, [])
+    assert (scene.decision().kind, scene.addresses) == (DecisionKind.VERSION, [])
 
 
 def test_only_what_changes_is_compiled(scene: Scene, tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_without_a_section_it_is_an_error(tmp_path: Path) -> None:
     """Located in the zone's file."""
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, "{consul: {service: api, tag: v2}}", main="consul: null")
-    (fault,) = caught.value.faults
+    (fault,) = caught.value.issues
     assert fault.found == "instances of api (tag v2)"
     assert fault.expected == "a section 'consul' in graydns.yaml"
     assert (fault.line, fault.file.endswith("zone-config.yaml")) == (7, True)

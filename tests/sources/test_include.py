@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from graydns.model.rrtype import AAAA, A
+from graydns.model.dns_parameters import AAAA, A
 from graydns.sources.folder import Outside, open_inside
 from tests.sources.reading import faults_of, load_text, texts_of
 

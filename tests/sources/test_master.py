@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.authority.rows import unpack
+from graydns.model.dns_parameters import AAAA, CNAME, MX, SRV, A
 from graydns.model.name import from_text
-from graydns.model.rrtype import AAAA, CNAME, MX, SRV, A
 from graydns.sources import collector
 from graydns.sources.lines import Place
 from graydns.sources.master import ZoneReader

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from graydns.model.name import from_text
-from graydns.model.policy import Endpoint, Service, Version
+from graydns.model.policy import ServiceEndpoint, ServicePolicy, ServiceVersion
 from graydns.sources.zonechecks import check_services
 from tests.sources.reading import APEX, faults_of, load_text
 
@@ -104,7 +104,7 @@ def test_what_stands_against_a_service(
 ) -> None:
     """Each is an error at the service's place in zone-config.yaml."""
     zone = load_text(tmp_path, text).zone
-    service = Service({"stable": Version((Endpoint(records),))}, "stable")
+    service = ServicePolicy({"stable": ServiceVersion((ServiceEndpoint(records),))}, "stable")
     (fault,) = check_services(zone, {from_text("api.zone.test"): service})
     assert fault.found == found
     assert fault.path in (("services", "api.zone.test"), ("services",))
@@ -119,14 +119,14 @@ def test_what_stands_against_a_service(
 )
 def test_a_service_that_is_not_ours_to_answer(tmp_path: Path, text: str, found: str) -> None:
     """Below a cut or a DNAME nobody would ask us."""
-    service = Service({"stable": Version((Endpoint(ADDRESSES),))}, "stable")
+    service = ServicePolicy({"stable": ServiceVersion((ServiceEndpoint(ADDRESSES),))}, "stable")
     (fault,) = check_services(load_text(tmp_path, text).zone, {from_text("api.sub.zone.test"): service})
     assert fault.found == found
 
 
 def test_a_service_has_one_name(tmp_path: Path) -> None:
     """A wildcard would be a service for names that the zone answers for."""
-    service = Service({"stable": Version((Endpoint(ADDRESSES),))}, "stable")
+    service = ServicePolicy({"stable": ServiceVersion((ServiceEndpoint(ADDRESSES),))}, "stable")
     (fault,) = check_services(load_text(tmp_path, "").zone, {from_text("*.zone.test"): service})
     assert fault.found == "a service at a wildcard"
 
@@ -134,5 +134,5 @@ def test_a_service_has_one_name(tmp_path: Path) -> None:
 def test_what_a_service_may_have_beside_it(tmp_path: Path) -> None:
     """Other types, and bindings without hints."""
     zone = load_text(tmp_path, "api 60 HTTPS 1 . alpn=h2\napi 60 TXT x\napi 60 MX 10 mail.invalid.\n").zone
-    service = Service({"stable": Version((Endpoint(ADDRESSES),))}, "stable")
+    service = ServicePolicy({"stable": ServiceVersion((ServiceEndpoint(ADDRESSES),))}, "stable")
     assert list(check_services(zone, {from_text("api.zone.test"): service})) == []

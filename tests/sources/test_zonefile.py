@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from graydns.model.dns_parameters import A
 from graydns.model.errors import ConfigError
 from graydns.model.name import from_text
-from graydns.model.rrtype import A
 from graydns.sources import zonefile
 from graydns.sources.zonefile import LARGE, Loaded, load, serial_warning
 from tests.sources.reading import APEX, ORIGIN, load_text, texts_of
@@ -48,7 +48,7 @@ def test_faults_come_back_from_a_child(large: Path, tmp_path: Path) -> None:
     path.write_text(large.read_text() + "x NOSUCH y\n")
     with pytest.raises(ConfigError) as caught:
         load(path, ORIGIN, tmp_path)
-    assert [fault.line for fault in caught.value.faults] == [LAST + 5]
+    assert [fault.line for fault in caught.value.issues] == [LAST + 5]
 
 
 @pytest.mark.integration

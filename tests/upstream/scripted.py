@@ -13,12 +13,11 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
 from twisted.internet.task import deferLater
 
-from graydns.timing import Deadlines
-from graydns.upstream.client import UpstreamClient
-from graydns.upstream.group import UpstreamGroup
-from graydns.upstream.poll import Poll
-from graydns.upstream.server import Server
-from tests.upstream.asked import Notes
+from graydns.runtime.timing import Deadlines
+from graydns.upstream.epoll import EpollFDSet
+from graydns.upstream.server_groups import UpstreamGroup, UpstreamServer
+from graydns.upstream.upstream_client import UpstreamClient
+from tests.upstream.queries import Notes
 
 reactor: Any = default_reactor
 
@@ -57,9 +56,9 @@ class ScriptedServer(DatagramProtocol):
         cast(Any, self.transport).write(datagram, to)
 
     @property
-    def server(self) -> Server:
+    def server(self) -> UpstreamServer:
         """How it is asked."""
-        return Server("127.0.0.1", self.port)
+        return UpstreamServer("127.0.0.1", self.port)
 
 
 class StreamOf(Protocol):
@@ -83,7 +82,7 @@ def everything_open() -> list[object]:
     """All that the reactor, or what it watches for others, waits for."""
     found: list[object] = [*reactor.getWriters()]
     for reader in reactor.getReaders():
-        found += reader.readers if isinstance(reader, Poll) else [reader]
+        found += reader.readers if isinstance(reader, EpollFDSet) else [reader]
     for call in reactor.getDelayedCalls():
         owner = getattr(call.func, "__self__", None)
         found += [owner] * len(owner) if isinstance(owner, Deadlines) else [call]
@@ -131,6 +130,6 @@ def make_client(notes: Notes | None = None, trust: Any = None) -> UpstreamClient
     return UpstreamClient(reactor, reactor.seconds, Notes() if notes is None else notes, trust)
 
 
-def group_of(*servers: Server, deadline: float = 2.0, ecs: bool = False, tags: bool = False) -> UpstreamGroup:
+def group_of(*servers: UpstreamServer, deadline: float = 2.0, ecs: bool = False, tags: bool = False) -> UpstreamGroup:
     """A group with a deadline that only a silent server meets."""
     return UpstreamGroup("test", servers, deadline, ecs, tags)

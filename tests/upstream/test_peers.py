@@ -11,10 +11,10 @@ import dns.rrset
 import pytest
 from dns.rdatatype import RdataType
 
-from graydns.upstream.server import Server
+from graydns.upstream.server_groups import UpstreamServer
 from tests.conftest import answers
 from tests.coroutines import on_reactor
-from tests.upstream.asked import AAAA, CNAME, MX, NS, SOA, TXT, A, make_query, show
+from tests.upstream.queries import AAAA, CNAME, MX, NS, SOA, TXT, A, make_query, show
 from tests.upstream.scripted import everything_open, group_of, make_client, nothing_else_open
 from tools.knot import knot_configuration
 from tools.process import Process
@@ -91,22 +91,22 @@ def start_peer(
     require_peer: Callable[[str], str],
     start_process: Callable[[Sequence[str]], Process],
     free_port: Callable[[], int],
-) -> Callable[[str], Server]:
+) -> Callable[[str], UpstreamServer]:
     """A function: program name -> that program, serving ext.test."""
 
-    def start(program: str) -> Server:
+    def start(program: str) -> UpstreamServer:
         path, port = require_peer(program), free_port()
         configuration, arguments = PEERS[program]
         (tmp_path / "ext.zone").write_text(ZONE)
         (tmp_path / "peer.conf").write_text(configuration.format(port=port, folder=tmp_path))
         process = start_process([path, *arguments, str(tmp_path / "peer.conf")])
         process.wait_until(lambda: answers(port))
-        return Server("127.0.0.1", port)
+        return UpstreamServer("127.0.0.1", port)
 
     return start
 
 
-def said(server: Server, name: str, rdtype: int, dnssec_ok: bool) -> list[str]:
+def said(server: UpstreamServer, name: str, rdtype: int, dnssec_ok: bool) -> list[str]:
     """What the peer itself says, without TTLs and without what only helps resolvers: NS and additional records."""
     query = dns.message.make_query(name, RdataType(rdtype), want_dnssec=dnssec_ok)
     reply = dns.query.tcp(query, server.address, timeout=5, port=server.port)
@@ -127,7 +127,7 @@ def untimed(records: Iterable[str]) -> list[str]:
 
 @pytest.mark.parametrize("program", PEERS)
 @on_reactor
-async def test_answers_are_those_of_the_peer(program: str, start_peer: Callable[[str], Server]) -> None:
+async def test_answers_are_those_of_the_peer(program: str, start_peer: Callable[[str], UpstreamServer]) -> None:
     """Addresses, aliases, wildcards, answers that need TCP, negatives: all come out as the peer has them."""
     before = everything_open()
     server, client = start_peer(program), make_client()
@@ -141,7 +141,7 @@ async def test_answers_are_those_of_the_peer(program: str, start_peer: Callable[
 
 
 @on_reactor
-async def test_signed_answers_keep_signatures_and_proofs(start_peer: Callable[[str], Server]) -> None:
+async def test_signed_answers_keep_signatures_and_proofs(start_peer: Callable[[str], UpstreamServer]) -> None:
     """With DO, the answers of a signed zone have all that a validator behind us needs."""
     server, client = start_peer("knotd"), make_client()
     for name, rdtype in QUESTIONS:

@@ -13,15 +13,14 @@ from hypothesis import strategies as st
 from graydns.model import name as names
 from graydns.model.answer import Answer
 from graydns.model.query import Query
-from graydns.upstream.reply import Unbelievable, read
-from graydns.upstream.request import Form, make_request
-from graydns.upstream.scrub import scrub
-from graydns.wire.header import START
-from graydns.wire.layout import NAMES as LAYOUTS
-from graydns.wire.layout import plain
-from graydns.wire.render import render
-from graydns.wire.walk import Names, records
-from tests.upstream.asked import (
+from graydns.upstream.reply_parser import InvalidReply, parse_reply
+from graydns.upstream.scrub import scrub_reply
+from graydns.upstream.upstream_request import RequestForm, make_request
+from graydns.wire.message import QUESTION_OFFSET, NameReader, records
+from graydns.wire.rdata_layout import NAME_LAYOUT_BY_TYPE as LAYOUTS
+from graydns.wire.rdata_layout import canonicalize_rdata
+from graydns.wire.render import render_reply
+from tests.upstream.queries import (
     AAAA,
     ANY,
     CNAME,
@@ -30,8 +29,8 @@ from tests.upstream.asked import (
     MX,
     TXT,
     A,
+    accept_reply,
     make_query,
-    scrub_reply,
     show,
     write_reply,
 )
@@ -44,16 +43,16 @@ def ask(
     query: Query, *answer: str, authority: tuple[str, ...] = (), additional: tuple[str, ...] = (), rcode: int = 0
 ) -> Answer:
     """What is believed of a reply with these records."""
-    message = make_request(query, GROUP).message(Form.FULL)
-    return scrub_reply(write_reply(message, answer, authority, additional, rcode), query)
+    message = make_request(query, GROUP).make_message(RequestForm.FULL)
+    return accept_reply(write_reply(message, answer, authority, additional, rcode), query)
 
 
 def test_answer_is_a_part_of_the_reply() -> None:
     """Where all of the answer section is believed, its bytes are taken over as they are."""
     query = make_query()
-    message = make_request(query, GROUP).message(Form.FULL)
+    message = make_request(query, GROUP).make_message(RequestForm.FULL)
     data = write_reply(message, ["www.shop.test. 60 IN A 192.0.2.1 / 192.0.2.2"])
-    answer = scrub_reply(data, query)
+    answer = accept_reply(data, query)
     assert answer.body == data[12 + len(query.question) :][: len(answer.body)]
     assert sorted(line.split()[-1] for line in show(query, answer)) == ["192.0.2.1", "192.0.2.2"]
     assert (answer.ttl, answer.forwarded, answer.authoritative, answer.origin) == (60, True, False, GROUP)
@@ -111,8 +110,9 @@ def test_letter_case_of_owner_follows_the_asker() -> None:
     """Owner names that point at the question are spelt as the client spelt it."""
     query = make_query()
     mixed = query._replace(question=b"\3WwW\4ShOp\4test\0\0\1\0\1")
-    answer = scrub_reply(
-        write_reply(make_request(mixed, GROUP).message(Form.FULL), ["WwW.ShOp.test. 60 IN A 192.0.2.1"]), mixed
+    answer = accept_reply(
+        write_reply(make_request(mixed, GROUP).make_message(RequestForm.FULL), ["WwW.ShOp.test. 60 IN A 192.0.2.1"]),
+        mixed,
     )
     assert show(query, answer) == ["answer www.shop.test. 60 IN A 192.0.2.1"]
 
@@ -128,9 +128,9 @@ def test_negative_answer_lives_as_long_as_its_soa_says() -> None:
 def test_negative_ttl_is_capped() -> None:
     """The group's negative_ttl bounds it further."""
     query = make_query()
-    message = make_request(query, GROUP).message(Form.FULL)
+    message = make_request(query, GROUP).make_message(RequestForm.FULL)
     data = write_reply(message, authority=[SOA_TEXT])
-    assert scrub_reply(data, query, evolve(GROUP, negative_ttl=20)).ttl == 20
+    assert accept_reply(data, query, evolve(GROUP, negative_ttl=20)).ttl == 20
 
 
 def test_soa_of_elsewhere_is_not_believed() -> None:
@@ -167,7 +167,7 @@ def test_chain_may_end_early() -> None:
 )
 def test_impossible_chains_are_refused(records: tuple[str, ...]) -> None:
     """Loops, endless chains, two aliases of one name and an alias that contradicts its DNAME make the reply useless."""
-    with pytest.raises(Unbelievable):
+    with pytest.raises(InvalidReply):
         ask(make_query(), *records)
 
 
@@ -212,7 +212,7 @@ def test_proofs_need_a_signature_of_a_zone_above_the_name() -> None:
 def test_proofs_without_end_are_not_looked_at() -> None:
     """Hundreds of them would keep all other clients waiting."""
     proofs = tuple(f"n{number}.shop.test. 60 IN NSEC o{number}.shop.test. A RRSIG NSEC" for number in range(101))
-    with pytest.raises(Unbelievable, match="authority section"):
+    with pytest.raises(InvalidReply, match="authority section"):
         ask(make_query(dnssec_ok=True), authority=proofs, rcode=3)
 
 
@@ -226,32 +226,32 @@ def test_any_gives_all_types_of_the_name() -> None:
 def test_ttls_are_bounded_and_equal_within_an_rrset() -> None:
     """TTLs over max_ttl are cut, one with the highest bit set counts as 0, and an RRset takes its lowest."""
     query = make_query()
-    message = make_request(query, GROUP).message(Form.FULL)
+    message = make_request(query, GROUP).make_message(RequestForm.FULL)
     data = write_reply(message, ["www.shop.test. 604800 IN A 192.0.2.1", "www.shop.test. 90000 IN A 192.0.2.2"])
-    answer = scrub_reply(data, query)
+    answer = accept_reply(data, query)
     assert answer.ttl == GROUP.max_ttl
     assert [line.split()[2] for line in show(query, answer)] == [str(GROUP.max_ttl)] * 2
     high = data.replace((604800).to_bytes(4, "big"), b"\x80\0\0\1")
-    assert [line.split()[2] for line in show(query, scrub_reply(high, query))] == ["0", "0"]
+    assert [line.split()[2] for line in show(query, accept_reply(high, query))] == ["0", "0"]
 
 
 def test_signers_are_whole_names() -> None:
     """A compressed signer (RFC 4034 section 3.1.7), or none, makes a reply useless."""
     query = make_query(dnssec_ok=True)
-    message = make_request(query, GROUP).message(Form.FULL)
+    message = make_request(query, GROUP).make_message(RequestForm.FULL)
     data = write_reply(message, ["www.shop.test. 60 IN A 192.0.2.1", f"www.shop.test. 60 IN RRSIG {SIGNED}"])
     head, signer, tail = data.rpartition(b"\4shop\4test\0")
     assert tail.startswith(b"signature")
     for damaged in (b"\xc0\x10" + signer[2:], b"\x3f" + signer[1:]):
-        with pytest.raises(Unbelievable, match="RRSIG"):
-            scrub_reply(head + damaged + tail, query)
+        with pytest.raises(InvalidReply, match="RRSIG"):
+            accept_reply(head + damaged + tail, query)
 
 
 @pytest.mark.parametrize("damage", ["cut", "trailing", "long address", "header pointer", "second OPT", "bad rdata"])
 def test_only_whole_messages_are_believed(damage: str) -> None:
     """A reply that is cut, padded or malformed anywhere is useless as a whole."""
     query = make_query(rdtype=TXT if damage == "bad rdata" else CNAME if damage == "header pointer" else A)
-    message = make_request(query, GROUP).message(Form.FULL)
+    message = make_request(query, GROUP).make_message(RequestForm.FULL)
     honest = {A: "A 192.0.2.1", TXT: "TXT xyz", CNAME: "CNAME www.other.test."}[query.qtype]
     data = write_reply(message, [f"www.shop.test. 60 IN {honest}"])
     opt = data[-11:]
@@ -264,17 +264,17 @@ def test_only_whole_messages_are_believed(damage: str) -> None:
         "bad rdata": data.replace(b"\0\4\3xyz", b"\0\4\x09xyz"),
     }[damage]
     assert damaged != data
-    with pytest.raises(Unbelievable):
-        scrub_reply(damaged, query)
+    with pytest.raises(InvalidReply):
+        accept_reply(damaged, query)
 
 
 def read_rrsets(query: Query, answer: Answer, age: int) -> tuple[bytes, ...]:
     """The rdata of the last record when it is so old, with all names in full: what a client makes of them."""
-    message = render(query, answer, now=(answer.stored or 0.0) + age, limit=65535, recursion_available=True)
+    message = render_reply(query, answer, now=(answer.stored_at or 0.0) + age, limit=65535, recursion_available=True)
     counts = (int.from_bytes(message[6:8]), int.from_bytes(message[8:10]), 0)
-    start = START + len(query.question)
+    start = QUESTION_OFFSET + len(query.question)
     last = list(records(message, start, counts))[-1]
-    return (plain(message, Names(message), last.rdtype, last.rdata_at, last.rdata_end),)
+    return (canonicalize_rdata(message, NameReader(message), last.rdtype, last.rdata_at, last.rdata_end),)
 
 
 @pytest.mark.parametrize("rdtype", [each for each in LAYOUTS if each not in (CNAME, DNAME)])
@@ -290,8 +290,13 @@ def test_no_name_changes_as_time_goes_by(rdtype: int) -> None:
     seen = set()
     for target in range(len(head)):
         try:
-            answer = scrub(read(head + struct.pack("!H", 0xC000 | target) + after, request), request, Form.FULL, 100.0)
-        except Unbelievable:
+            answer = scrub_reply(
+                parse_reply(head + struct.pack("!H", 0xC000 | target) + after, request),
+                request,
+                RequestForm.FULL,
+                100.0,
+            )
+        except InvalidReply:
             continue
         now = {read_rrsets(query, answer, age) for age in (0, 1, 100, 255)}
         assert len(now) == 1, target
@@ -302,13 +307,13 @@ def test_no_name_changes_as_time_goes_by(rdtype: int) -> None:
 def test_number_of_records_is_bounded() -> None:
     """A reply of thousands of records is refused by its header alone."""
     query = make_query()
-    with pytest.raises(Unbelievable, match="more records"):
-        scrub_reply(b"\0\0\x81\x80\0\1\7\xd0" + bytes(4) + query.question, query)
+    with pytest.raises(InvalidReply, match="more records"):
+        accept_reply(b"\0\0\x81\x80\0\1\7\xd0" + bytes(4) + query.question, query)
 
 
 def test_name_that_does_not_exist_has_no_records() -> None:
     """NXDOMAIN with records for the name contradicts itself."""
-    with pytest.raises(Unbelievable):
+    with pytest.raises(InvalidReply):
         ask(make_query(), "www.shop.test. 60 IN A 192.0.2.1", rcode=3)
 
 
@@ -326,7 +331,7 @@ def test_no_damage_raises_anything_else(data: st.DataObject) -> None:
     query = make_query(dnssec_ok=True)
     reply = bytearray(
         write_reply(
-            make_request(query, GROUP).message(Form.FULL),
+            make_request(query, GROUP).make_message(RequestForm.FULL),
             [
                 "www.shop.test. 60 IN CNAME web.shop.test.",
                 f"www.shop.test. 60 IN RRSIG {SIGNED.replace('A 13', 'CNAME 13')}",
@@ -347,8 +352,8 @@ def test_no_damage_raises_anything_else(data: st.DataObject) -> None:
 def _scrub_or_refuse(data: bytes, query: Query) -> None:
     request = make_request(query, GROUP)
     try:
-        answer = scrub(read(data, request), request, Form.FULL, 1.0)
-    except Unbelievable:
+        answer = scrub_reply(parse_reply(data, request), request, RequestForm.FULL, 1.0)
+    except InvalidReply:
         return
     message = b"\0\0\x81\x80\0\1" + b"".join(count.to_bytes(2, "big") for count in answer.counts())
     dns.message.from_wire(message + query.question + answer.body)

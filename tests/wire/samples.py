@@ -11,10 +11,10 @@ import dns.message
 import pytest
 from hypothesis import strategies as st
 
-from graydns.model.errors import Unanswerable
+from graydns.model.errors import UnanswerableError
 from graydns.model.query import TCP, Client, Edns, Query
-from graydns.wire.body import RRset
-from graydns.wire.parse import parse
+from graydns.wire.answer_body import RRset
+from graydns.wire.parse import parse_query
 
 ASKER = Client(bytes((192, 0, 2, 1)))
 TCP_ASKER = Client(bytes((192, 0, 2, 1)), TCP)
@@ -70,13 +70,13 @@ def ask(
     message = dns.message.make_query(name, rdtype, want_dnssec=dnssec_ok, flags=flags)
     if edns:
         message.use_edns(0, message.ednsflags, 1232, options=list(options))
-    return parse(message.to_wire(), anyone)
+    return parse_query(message.to_wire(), anyone)
 
 
 def refused(data: bytes) -> dns.message.Message:
     """The reply that *data* gets in place of becoming a Query, as dnspython reads it."""
-    with pytest.raises(Unanswerable) as caught:
-        parse(data, anyone)
+    with pytest.raises(UnanswerableError) as caught:
+        parse_query(data, anyone)
     assert caught.value.reply is not None
     assert len(caught.value.reply) <= len(data)  # nobody can use us to amplify
     return dns.message.from_wire(caught.value.reply)

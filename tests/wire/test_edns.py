@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graydns.model.errors import Unanswerable
+from graydns.model.errors import UnanswerableError
 from graydns.model.query import Edns, Subnet
 from graydns.wire import edns
-from graydns.wire.parse import parse
-from graydns.wire.walk import Malformed
+from graydns.wire.message import MalformedMessageError
+from graydns.wire.parse import parse_query
 from tests.conftest import examples
 from tests.wire.samples import DIG_QUERIES, HEAD, anyone, opt, raw, refused, someone_on_tcp
 
 
 def asked(options: bytes = b"", payload: int = 1232, ttl: int = 0) -> Edns:
     """The options of a query with this OPT record."""
-    found = parse(HEAD + opt(options, payload=payload, ttl=ttl), anyone).edns
+    found = parse_query(HEAD + opt(options, payload=payload, ttl=ttl), anyone).edns
     assert found is not None
     return found
 
@@ -60,10 +60,10 @@ def test_cut_short(options: bytes) -> None:
 def test_framing(rdata: bytes) -> None:
     """Whatever is taken for options is exactly their encodings joined."""
     try:
-        found = edns.read(1232, 0, rdata)
-    except Malformed:
+        found = edns.parse_opt(1232, 0, rdata)
+    except MalformedMessageError:
         return
-    assert b"".join(edns.option(code, data) for code, data in found.options) == rdata
+    assert b"".join(edns.encode_option(code, data) for code, data in found.options) == rdata
 
 
 def test_presence() -> None:
@@ -77,12 +77,12 @@ def test_presence() -> None:
 def test_keepalive_timeout() -> None:
     """A timeout in a query is FORMERR over TCP; over UDP the option has no meaning at all."""
     data = HEAD + opt(raw(edns.KEEPALIVE, b"\0\x64"))
-    with pytest.raises(Unanswerable) as caught:
-        parse(data, someone_on_tcp)
+    with pytest.raises(UnanswerableError) as caught:
+        parse_query(data, someone_on_tcp)
     assert caught.value.reply is not None
     assert caught.value.reply[3] & 15 == 1
-    assert parse(data, anyone).edns is not None
-    assert parse(HEAD + opt(raw(edns.KEEPALIVE, b"")), someone_on_tcp).edns is not None
+    assert parse_query(data, anyone).edns is not None
+    assert parse_query(HEAD + opt(raw(edns.KEEPALIVE, b"")), someone_on_tcp).edns is not None
 
 
 @pytest.mark.parametrize("length", range(45))
@@ -90,7 +90,7 @@ def test_cookie_length(length: int) -> None:
     """A cookie has 8, or 16 to 40 octets (RFC 7873 section 5.2.2)."""
     data = HEAD + opt(raw(edns.COOKIE, bytes(length)))
     if length == 8 or 16 <= length <= 40:
-        found = parse(data, anyone).edns
+        found = parse_query(data, anyone).edns
         assert found is not None
         assert found.cookie == bytes(length)
     else:
@@ -154,7 +154,7 @@ def test_bad_subnet(option: bytes) -> None:
 @pytest.mark.parametrize("query", DIG_QUERIES)
 def test_as_sent(query: bytes) -> None:
     """What dig and kdig send to keep their subnet private is a subnet of no bits."""
-    found = parse(query, anyone).edns
+    found = parse_query(query, anyone).edns
     assert found is not None
     assert found.subnet == Subnet(bytes(4), 0)
 
@@ -162,7 +162,7 @@ def test_as_sent(query: bytes) -> None:
 def test_echo() -> None:
     """The echo of a client subnet changes its scope and nothing else."""
     wire = subnet(1, 24, bytes((192, 0, 2)))
-    assert edns.echo_subnet(wire[4:], 20) == subnet(1, 24, bytes((192, 0, 2)), scope=20)
+    assert edns.encode_subnet_reply(wire[4:], 20) == subnet(1, 24, bytes((192, 0, 2)), scope=20)
 
 
 def test_tags_joined() -> None:
@@ -217,6 +217,6 @@ def test_tags_arbitrary(data: bytes) -> None:
 
 def test_extended_rcode() -> None:
     """An OPT record carries the upper bits of an rcode and DO, and says version 0."""
-    assert edns.record(1232, True, rcode=23) == opt(payload=1232, ttl=0x01008000)
-    assert edns.record(512, False, raw(3, b"ns"), 5) == opt(raw(3, b"ns"), payload=512)
-    assert edns.option(3, b"ns") == raw(3, b"ns")
+    assert edns.encode_opt_record(1232, True, rcode=23) == opt(payload=1232, ttl=0x01008000)
+    assert edns.encode_opt_record(512, False, raw(3, b"ns"), 5) == opt(raw(3, b"ns"), payload=512)
+    assert edns.encode_option(3, b"ns") == raw(3, b"ns")

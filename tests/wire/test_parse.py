@@ -10,9 +10,9 @@ import dns.tsig
 import dns.tsigkeyring
 import pytest
 
-from graydns.model.errors import Unanswerable
+from graydns.model.errors import UnanswerableError
 from graydns.model.query import Client, Edns
-from graydns.wire.parse import parse
+from graydns.wire.parse import parse_query
 from tests.wire.samples import ASKER, HEAD, QNAME, anyone, opt, raw, refused
 
 #: What dig 9.18 sends for "www.shop.test A": RD, AD, a payload of 1232, a client cookie.
@@ -31,7 +31,7 @@ A_RECORD = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 60, 4) + bytes(4)
 
 def test_dig() -> None:
     """A query as dig sends it comes apart into all that it says."""
-    query = parse(DIG, anyone)
+    query = parse_query(DIG, anyone)
     assert (query.id, query.wire, query.question) == (0xC5D5, DIG, A_QUESTION)
     assert (query.qname, query.qtype, query.qclass) == (QNAME, 1, 1)
     assert (query.recursion_desired, query.authentic_data, query.checking_disabled) == (True, True, False)
@@ -50,33 +50,33 @@ def test_client() -> None:
         seen.append(edns)
         return ASKER
 
-    query = parse(DIG, identify)
+    query = parse_query(DIG, identify)
     assert query.client is ASKER
     assert seen == [query.edns]
-    assert parse(sized(1) + A_QUESTION, identify).edns is None
+    assert parse_query(sized(1) + A_QUESTION, identify).edns is None
     assert seen[1] is None
 
 
 def test_letter_case() -> None:
     """The question keeps its letter case, the name to look up is lowered, type and class are left alone."""
     question = b"\3wWw\4SHOP\4TeSt\0\0A\0\1"
-    query = parse(sized(1) + question, anyone)
+    query = parse_query(sized(1) + question, anyone)
     assert (query.question, query.qname, query.qtype) == (question, QNAME, 65)
 
 
 @pytest.mark.parametrize("size", range(12))
 def test_too_short(size: int) -> None:
     """What is shorter than a header gets no reply."""
-    with pytest.raises(Unanswerable) as caught:
-        parse(DIG[:size], anyone)
+    with pytest.raises(UnanswerableError) as caught:
+        parse_query(DIG[:size], anyone)
     assert caught.value.reply is None
 
 
 def test_reply() -> None:
     """A reply gets no reply, whatever else it is."""
     for flags in (0x8000, 0x8180, 0xA800):
-        with pytest.raises(Unanswerable) as caught:
-            parse(sized(1, flags=flags) + A_QUESTION, anyone)
+        with pytest.raises(UnanswerableError) as caught:
+            parse_query(sized(1, flags=flags) + A_QUESTION, anyone)
         assert caught.value.reply is None
 
 
@@ -84,14 +84,14 @@ def test_reply() -> None:
 def test_opcodes(opcode: int) -> None:
     """Every opcode but QUERY gets NOTIMP with the same opcode, the question if there is one, and OPT for OPT."""
     flags = opcode << 11 | 0x0510  # AA, RD, CD
-    with pytest.raises(Unanswerable) as caught:
-        parse(sized(1, additionals=1, flags=flags) + QNAME + b"\0\6\0\1" + opt(), anyone)
+    with pytest.raises(UnanswerableError) as caught:
+        parse_query(sized(1, additionals=1, flags=flags) + QNAME + b"\0\6\0\1" + opt(), anyone)
     reply = caught.value.reply
     assert reply is not None
     assert struct.unpack_from("!6H", reply) == (0x1234, 0x8000 | opcode << 11 | 0x0110 | 4, 1, 0, 0, 1)
     assert reply[12:] == QNAME + b"\0\6\0\1" + opt()
-    with pytest.raises(Unanswerable) as caught:
-        parse(sized(0, flags=opcode << 11), anyone)
+    with pytest.raises(UnanswerableError) as caught:
+        parse_query(sized(0, flags=opcode << 11), anyone)
     assert caught.value.reply == sized(0, flags=0x8000 | opcode << 11 | 4)
 
 
@@ -106,8 +106,8 @@ def test_opcode_unreadable() -> None:
 def test_question_count() -> None:
     """A query has exactly one question; else the reply is FORMERR with a bare header, and OPT for OPT (RFC 9619)."""
     for questions, rest in ((0, b""), (2, A_QUESTION * 2), (65535, A_QUESTION)):
-        with pytest.raises(Unanswerable) as caught:
-            parse(sized(questions) + rest, anyone)
+        with pytest.raises(UnanswerableError) as caught:
+            parse_query(sized(questions) + rest, anyone)
         assert caught.value.reply == sized(0, flags=0x8101)
     for questions in (0, 2):
         reply = refused(sized(questions, additionals=1) + A_QUESTION * questions + opt())
@@ -138,7 +138,7 @@ def test_bad_question(question: bytes) -> None:
 def test_longest_name() -> None:
     """A name of 255 octets is a name, one more is not."""
     name = b"\1a" * 127 + b"\0"
-    assert parse(sized(1) + name + b"\0\1\0\1", anyone).qname == name
+    assert parse_query(sized(1) + name + b"\0\1\0\1", anyone).qname == name
     assert refused(sized(1) + b"\2aa" + name[2:] + b"\0\1\0\1").rcode() == dns.rcode.FORMERR
 
 
@@ -147,7 +147,7 @@ def test_longest_name() -> None:
 )
 def test_odd_questions(qtype: int, qclass: int) -> None:
     """Types and classes that the pipeline refuses parse like any other."""
-    query = parse(sized(1) + QNAME + struct.pack("!HH", qtype, qclass), anyone)
+    query = parse_query(sized(1) + QNAME + struct.pack("!HH", qtype, qclass), anyone)
     assert (query.qtype, query.qclass) == (qtype, qclass)
 
 
@@ -158,14 +158,14 @@ def test_opt_question() -> None:
 
 def test_reserved_flag() -> None:
     """The reserved flag of a query is neither an error nor echoed."""
-    assert parse(sized(1, flags=0x0140) + A_QUESTION, anyone).recursion_desired
+    assert parse_query(sized(1, flags=0x0140) + A_QUESTION, anyone).recursion_desired
     assert refused(sized(1, flags=0x0140) + A_QUESTION + b"x").flags & 0x0040 == 0
 
 
 def test_other_sections() -> None:
     """Records in other sections are tolerated where they parse; options and all are still read."""
     data = sized(1, 1, 1, 2) + A_QUESTION + A_RECORD * 3 + opt(raw(3, b""))
-    query = parse(data, anyone)
+    query = parse_query(data, anyone)
     assert query.edns is not None
     assert query.edns.nsid
     for broken in (A_RECORD[:-1], b"\xc0\xff" + A_RECORD[2:], b"\xc0\x21" + A_RECORD[2:], b""):
@@ -210,7 +210,7 @@ def test_opt_placement() -> None:
 def test_opt_owner_compressed() -> None:
     """An OPT record may name the root by a pointer to one."""
     pointer = b"\xc0" + bytes((12 + len(QNAME) - 1,))
-    assert parse(HEAD + opt(owner=pointer), anyone).edns is not None
+    assert parse_query(HEAD + opt(owner=pointer), anyone).edns is not None
 
 
 def signed(data: bytes = DIG) -> bytes:
@@ -221,11 +221,11 @@ def signed(data: bytes = DIG) -> bytes:
 
 def test_tsig() -> None:
     """The offset of a TSIG record at the end is kept, with or without OPT before it."""
-    with_opt = parse(signed(), anyone)
+    with_opt = parse_query(signed(), anyone)
     assert with_opt.tsig == len(DIG)
     assert with_opt.edns is not None
     plain = sized(1) + A_QUESTION
-    assert parse(signed(plain), anyone).tsig == len(plain)
+    assert parse_query(signed(plain), anyone).tsig == len(plain)
 
 
 def test_tsig_placement() -> None:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from graydns.model.errors import Unanswerable
+from graydns.model.errors import UnanswerableError
 from graydns.model.query import Client, Edns, Query, Subnet
-from graydns.wire.parse import parse
+from graydns.wire.parse import parse_query
 from tests.wire.samples import DIG_QUERIES, anyone, names, someone_on_tcp
 
 subnets = st.one_of(
@@ -50,8 +50,8 @@ def messages(draw: st.DrawFn) -> dns.message.Message:
 
 def outcome(data: bytes, identify: Callable[[Edns | None], Client]) -> Query | bytes | None:
     try:
-        return parse(data, identify)
-    except Unanswerable as error:
+        return parse_query(data, identify)
+    except UnanswerableError as error:
         return error.reply
 
 
@@ -75,7 +75,7 @@ def silent_or_sound(data: bytes) -> None:
 @given(messages())
 def test_agrees(message: dns.message.Message) -> None:
     """A valid query says to us what it says to dnspython."""
-    query = parse(message.to_wire(), anyone)
+    query = parse_query(message.to_wire(), anyone)
     question = message.question[0]
     assert query.id == message.id
     assert query.question[:-4] == question.name.to_wire()
@@ -107,7 +107,7 @@ def agrees_on_edns(edns: Edns, message: dns.message.Message) -> None:
 @example(b"\0" * 12)
 @example(b"\0\0\0\0\0\1\0\0\0\0\0\0\xc0\x0c\0\1\0\1")
 def test_arbitrary_bytes(data: bytes) -> None:
-    """Bytes of any kind become a Query or Unanswerable, nothing else."""
+    """Bytes of any kind become a Query or UnanswerableError, nothing else."""
     silent_or_sound(data)
 
 

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from graydns.model import name as names
 from graydns.model.answer import ADDITIONAL, ANSWER, AUTHORITY, Answer, Ede
-from graydns.model.proof import Security
+from graydns.model.dnssec_values import Security
 from graydns.model.query import Query
-from graydns.wire import body, edns
-from graydns.wire.body import RRset
-from graydns.wire.parse import parse
-from graydns.wire.render import render
-from graydns.wire.walk import records
+from graydns.wire import answer_body, edns
+from graydns.wire.answer_body import RRset
+from graydns.wire.message import records
+from graydns.wire.parse import parse_query
+from graydns.wire.render import render_reply
 from tests.wire.samples import HEAD, QNAME, ZONE, anyone, ask, opt, raw, rrset_lists
 
 NS1 = names.from_text("ns1.shop.test")
@@ -38,7 +38,7 @@ class Settings(TypedDict, total=False):
 
 def rendered(query: Query, answer: Answer, **changes: Unpack[Settings]) -> bytes:
     defaults: Settings = {"now": 0.0, "limit": 1232, "recursion_available": False}
-    return render(query, answer, **(defaults | changes))
+    return render_reply(query, answer, **(defaults | changes))
 
 
 def replied(query: Query, answer: Answer, **changes: Unpack[Settings]) -> dns.message.Message:
@@ -46,7 +46,7 @@ def replied(query: Query, answer: Answer, **changes: Unpack[Settings]) -> dns.me
 
 
 def answer_of(*rrsets: RRset) -> Answer:
-    content, spans = body.build(QNAME, rrsets)
+    content, spans = answer_body.build_body(QNAME, rrsets)
     return Answer(body=content, spans=spans, authoritative=True)
 
 
@@ -105,7 +105,7 @@ def test_opt() -> None:
         reply = replied(ask(dnssec_ok=dnssec_ok), SMALL, payload=1400)
         assert (reply.edns, reply.payload, reply.ednsflags) == (0, 1400, dns.flags.DO if dnssec_ok else 0)
         assert reply.options == ()
-    odd = parse(HEAD + opt(ttl=0x7FFF), anyone)
+    odd = parse_query(HEAD + opt(ttl=0x7FFF), anyone)
     assert replied(odd, SMALL).ednsflags == 0
 
 
@@ -143,7 +143,7 @@ def test_subnet(address: str, source: int, scope: int) -> None:
 def test_subnet_of_no_family() -> None:
     """A client subnet of family 0 comes back as it is."""
     data = HEAD + opt(raw(edns.ECS, bytes(4)))
-    assert rendered(parse(data, anyone), SMALL, limit=512).endswith(raw(edns.ECS, bytes(4)))
+    assert rendered(parse_query(data, anyone), SMALL, limit=512).endswith(raw(edns.ECS, bytes(4)))
 
 
 def test_extended_errors() -> None:
@@ -158,7 +158,7 @@ def test_extended_errors() -> None:
 
 def test_age() -> None:
     """The TTLs of a cached answer age by whole seconds; those of others stay."""
-    cached = evolve(SMALL, stored=100.5)
+    cached = evolve(SMALL, stored_at=100.5)
     for now, expected in ((100.5, 300), (101.4, 300), (101.5, 299), (9000.0, 0), (99.0, 300)):
         assert replied(ask(), cached, now=now).answer[0].ttl == expected
     assert replied(ask(), SMALL, now=9000.0).answer[0].ttl == 300
@@ -203,7 +203,7 @@ def test_optional() -> None:
 def test_cut_keeps_options() -> None:
     """The OPT record and all its options outlive any cut, for the longest question in the smallest reply."""
     query = ask(".".join(["a" * 63] * 3 + ["b" * 61]) + ".", options=[dns.edns.ECSOption("2001:db8::", 128)])
-    content, spans = body.build(query.qname, [RRset(ANSWER, query.qname, 65280, 1, 60, (bytes(300),))])
+    content, spans = answer_body.build_body(query.qname, [RRset(ANSWER, query.qname, 65280, 1, 60, (bytes(300),))])
     answer = Answer(body=content, spans=spans, edes=(Ede(3, "x" * 300),))
     wire = rendered(query, answer, limit=512, options=raw(3, bytes(128)))
     reply = dns.message.from_wire(wire)
@@ -274,8 +274,8 @@ def test_round_trip(
     rrsets: list[RRset], errors: tuple[Ede, ...], limit: int, pad: int, with_edns: bool, age: int
 ) -> None:
     """Within any limit, what dnspython reads is the longest run of whole RRsets, TC where it must be, OPT always."""
-    content, spans = body.build(QNAME, rrsets)
-    answer = Answer(body=content, spans=spans, edes=errors, stored=0.0)
+    content, spans = answer_body.build_body(QNAME, rrsets)
+    answer = Answer(body=content, spans=spans, edes=errors, stored_at=0.0)
     query = ask(edns=with_edns, options=[dns.edns.ECSOption("192.0.2.0", 24)] if with_edns else ())
     wire = rendered(query, answer, limit=limit, pad=pad, now=float(age))
     assert len(wire) <= limit

@@ -10,65 +10,73 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from attrs import frozen
 from twisted.spread import pb
 
-from graydns.admin.control import Plain
-from graydns.admin.security import Refused
+from graydns.admin.control_interface import PlainValue
+from graydns.admin.pb_security import AdminRefusedError
 
 #: Characters of a text argument, and items of a list or dict argument.
-LONGEST = 4096
-MOST = 10_000
+MAX_TEXT_CHARACTERS = 4096
+MAX_CONTAINER_ITEMS = 10_000
 
 
 @frozen
-class Shape:
+class ArgumentSignature:
     """The parameters of a method, *self* left out."""
 
     signature: inspect.Signature
     hints: dict[str, Any]
 
     @classmethod
-    def of(cls, function: Callable[..., object]) -> Shape:
+    def from_function(cls, function: Callable[..., object]) -> ArgumentSignature:
         """What *function* takes."""
         signature = inspect.signature(function)
         parameters = [each for name, each in signature.parameters.items() if name != "self"]
         return cls(signature.replace(parameters=parameters), get_type_hints(function))
 
-    def received(self, broker: pb.Broker, args: object, kw: object) -> dict[str, Plain]:
-        """The arguments in *args* and *kw* as they came over *broker*. Raises Refused."""
+    def read(self, broker: pb.Broker, args: object, kw: object) -> dict[str, PlainValue]:
+        """The arguments in *args* and *kw* as they came over *broker*. Raises AdminRefusedError."""
         try:
             positional = broker.unserialize(args)  # type: ignore[no-untyped-call]
             named = broker.unserialize(kw)  # type: ignore[no-untyped-call]
         except Exception:
-            raise Refused("only plain values may be sent") from None
+            raise AdminRefusedError("only plain values may be sent") from None
         return self.bind(positional, named)
 
-    def bind(self, positional: Plain, named: Plain) -> dict[str, Plain]:
-        """All arguments by name, those left out included. Raises Refused."""
+    def bind(self, positional: PlainValue, named: PlainValue) -> dict[str, PlainValue]:
+        """All arguments by name, those left out included. Raises AdminRefusedError."""
         try:
             bound = self.signature.bind(*positional, **named)
         except TypeError as error:
-            raise Refused(f"wrong arguments: {error}") from None
+            raise AdminRefusedError(f"wrong arguments: {error}") from None
         bound.apply_defaults()
         for name, value in bound.arguments.items():
-            if not fits(value, self.hints[name]):
-                raise Refused(f"wrong argument {name}")
+            if not matches_type(value, self.hints[name]):
+                raise AdminRefusedError(f"wrong argument {name}")
         return dict(bound.arguments)
 
 
-def fits(value: Plain, hint: Any) -> bool:
+def matches_type(value: PlainValue, hint: Any) -> bool:
     """Whether *value* is a *hint*: a plain type, a list or dict of such, or a union. A whole number is a float too."""
     origin, parts = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
-        return any(fits(value, part) for part in parts)
+        return any(matches_type(value, part) for part in parts)
     if origin is list:
-        return type(value) is list and len(value) <= MOST and all(fits(each, parts[0]) for each in value)
+        return (
+            type(value) is list
+            and len(value) <= MAX_CONTAINER_ITEMS
+            and all(matches_type(each, parts[0]) for each in value)
+        )
     if origin is dict:
-        return type(value) is dict and len(value) <= MOST and all(_pair_fits(pair, parts) for pair in value.items())
+        return (
+            type(value) is dict
+            and len(value) <= MAX_CONTAINER_ITEMS
+            and all(_pair_matches(pair, parts) for pair in value.items())
+        )
     if hint is str:
-        return type(value) is str and len(value) <= LONGEST
+        return type(value) is str and len(value) <= MAX_TEXT_CHARACTERS
     if hint is float:
         return type(value) in (int, float) and abs(value) < 1e15
     return type(value) is hint and hint in (int, bool, NoneType)
 
 
-def _pair_fits(pair: tuple[Plain, Plain], parts: tuple[Any, ...]) -> bool:
-    return fits(pair[0], parts[0]) and fits(pair[1], parts[1])
+def _pair_matches(pair: tuple[PlainValue, PlainValue], parts: tuple[Any, ...]) -> bool:
+    return matches_type(pair[0], parts[0]) and matches_type(pair[1], parts[1])

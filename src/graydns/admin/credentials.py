@@ -1,4 +1,7 @@
-"""Credentials: what a client shows to the portal."""
+"""Identity: who talks to the admin interface, from where, and as what.
+
+Credentials: what a client shows to the portal.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +11,47 @@ from attrs import field, frozen
 from twisted.cred.credentials import ICredentials
 from zope.interface import implementer
 
+from graydns.admin.pb_security import AdminRefusedError
+from graydns.model.users import ROLES
 
-class IPeer(ICredentials):
+VIEWER, OPERATOR, ADMIN = ROLES
+
+
+@frozen
+class AdminIdentity:
+    """*actor*: ``uid:0`` or ``user:alice``. *tenant*: None = all. *origin*: ``unix`` or ``tls:ADDRESS``."""
+
+    actor: str
+    role: str
+    tenant: str | None = None
+    origin: str = ""
+
+    def require_role(self, role: str) -> None:
+        """Raise AdminRefusedError unless this is at least a *role*."""
+        if ROLES.index(self.role) < ROLES.index(role):
+            raise AdminRefusedError(f"that needs the role {role}; {self.actor} is {self.role}")
+
+
+class IPeerCredentials(ICredentials):
     """Somebody the kernel vouches for."""
 
 
-class IPassword(ICredentials):
+class IPasswordCredentials(ICredentials):
     """Somebody who says a name and a password."""
 
 
-@implementer(IPeer)
+@implementer(IPeerCredentials)
 @frozen
-class Peer:
+class PeerCredentials:
     """The process at the other end of a unix socket. *source*: for the audit log."""
 
     uid: int
     source: str
 
 
-@implementer(IPassword)
+@implementer(IPasswordCredentials)
 @frozen
-class Password:
+class PasswordCredentials:
     """A claim. *source*: the address it comes from. *origin*: that, and the certificate shown, for the audit log."""
 
     name: str
@@ -37,4 +60,4 @@ class Password:
     origin: str
 
 
-Shown: TypeAlias = Peer | Password
+AdminCredentials: TypeAlias = PeerCredentials | PasswordCredentials

@@ -1,18 +1,42 @@
-"""AdminFactory: the connections of the admin interface, and how many there may be."""
+"""Turns: calls of all clients, one for each turn of the reactor, so that queries are answered between any two.
+
+AdminFactory: the connections of the admin interface, and how many there may be.
+"""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
+from attrs import define, field
 from twisted.cred.portal import Portal
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.spread import pb
 
-from graydns.admin.broker import AdminBroker, AdminLimits
-from graydns.admin.entrance import Entrance
-from graydns.admin.root import AdminRoot
-from graydns.admin.security import PlainValues
-from graydns.admin.turns import Turns
+from graydns.admin.authenticators import Authenticator
+from graydns.admin.broker import AdminBroker, AdminLimits, AdminRoot
+from graydns.admin.pb_security import AdminSecurityOptions
+
+
+@define(eq=False)
+class CallQueue:
+    """A queue; who puts something in bounds it."""
+
+    reactor: Any = field(repr=False)
+    _pending: deque[Callable[[], object]] = field(init=False, factory=deque)
+
+    def put(self, call: Callable[[], object]) -> None:
+        """Let *call*, which raises nothing, have a turn."""
+        self._pending.append(call)
+        if len(self._pending) == 1:
+            self.reactor.callLater(0, self._run_next)
+
+    def _run_next(self) -> None:
+        self._pending[0]()
+        self._pending.popleft()
+        if self._pending:
+            self.reactor.callLater(0, self._run_next)
 
 
 class AdminFactory(pb.PBServerFactory):
@@ -22,14 +46,14 @@ class AdminFactory(pb.PBServerFactory):
 
     noisy = False
 
-    def __init__(self, portal: Portal, entrance: Entrance, limits: AdminLimits, reactor: Any) -> None:
-        super().__init__(portal, security=PlainValues())  # type: ignore[no-untyped-call]
+    def __init__(self, portal: Portal, entrance: Authenticator, limits: AdminLimits, reactor: Any) -> None:
+        super().__init__(portal, security=AdminSecurityOptions())  # type: ignore[no-untyped-call]
         self.portal = portal
-        self.entrance = entrance
+        self.authenticator = entrance
         self.limits = limits
         self.reactor = reactor
-        self.turns = Turns(reactor)
-        self.refused = 0
+        self.call_queue = CallQueue(reactor)
+        self.refused_connections = 0
         #: Longest silent first.
         self._brokers: dict[AdminBroker, None] = {}
 
@@ -38,47 +62,47 @@ class AdminFactory(pb.PBServerFactory):
 
     def buildProtocol(self, addr: Any) -> AdminBroker | None:
         """A broker for a client at *addr*; None closes the connection."""
-        source = self.entrance.source(addr)
-        if self._crowded(source) or not self._make_room():
-            self.refused += 1
+        source = self.authenticator.format_source(addr)
+        if self._exceeds_source_limit(source) or not self._evict_connection():
+            self.refused_connections += 1
             return None
         broker = AdminBroker(self, source)
         broker.setNameForLocal("root", AdminRoot(broker))  # type: ignore[no-untyped-call]
         return broker
 
-    def opened(self, broker: AdminBroker) -> None:
+    def add_connection(self, broker: AdminBroker) -> None:
         """It takes a place."""
         self._brokers[broker] = None
 
-    def used(self, broker: AdminBroker) -> None:
+    def mark_active(self, broker: AdminBroker) -> None:
         """It was not silent."""
         if broker in self._brokers:
             del self._brokers[broker]
             self._brokers[broker] = None
 
-    def closed(self, broker: AdminBroker) -> None:
+    def remove_connection(self, broker: AdminBroker) -> None:
         """It left its place."""
         self._brokers.pop(broker, None)
 
-    def close(self) -> None:
+    def abort_connections(self) -> None:
         """End every connection."""
         for broker in tuple(self._brokers):
             broker.abort()
 
-    def _crowded(self, source: str) -> bool:
-        if not self.entrance.remote:
+    def _exceeds_source_limit(self, source: str) -> bool:
+        if not self.authenticator.is_remote:
             return False  # all have one source, and whoever may reach it may do worse
         strangers = sum(broker.source == source and not broker.logged_in for broker in self._brokers)
-        return strangers >= self.limits.strangers
+        return strangers >= self.limits.unauthenticated
 
-    def _make_room(self) -> bool:
+    def _evict_connection(self) -> bool:
         if len(self._brokers) < self.limits.connections:
             return True
         strangers = (broker for broker in self._brokers if not broker.logged_in)
-        silent = (broker for broker in self._brokers if not broker.calls)
+        silent = (broker for broker in self._brokers if not broker.pending_calls)
         if (last := next(strangers, None) or next(silent, None)) is None:
             return False
-        self.closed(last)
+        self.remove_connection(last)
         last.abort()
         return True
 

@@ -9,12 +9,11 @@ from twisted.cred.portal import IRealm
 from twisted.spread.pb import IPerspective
 from zope.interface import implementer
 
-from graydns.admin.administrator import Administrator
-from graydns.admin.control import Control
-from graydns.admin.identity import ADMIN, OPERATOR, VIEWER, Identity
-from graydns.admin.operator import Operator
+from graydns.admin.audit_trail import AuditTrail
+from graydns.admin.control_interface import ControlInterface
+from graydns.admin.credentials import ADMIN, OPERATOR, VIEWER, AdminIdentity
+from graydns.admin.operator import Administrator, Operator
 from graydns.admin.perspective import Perspective
-from graydns.admin.trail import Trail
 from graydns.admin.viewer import Viewer
 
 PERSPECTIVES: dict[str, type[Perspective]] = {VIEWER: Viewer, OPERATOR: Operator, ADMIN: Administrator}
@@ -25,17 +24,17 @@ PERSPECTIVES: dict[str, type[Perspective]] = {VIEWER: Viewer, OPERATOR: Operator
 class Realm:
     """Gives every login a perspective of its own."""
 
-    control: Control
-    trail: Trail
+    control: ControlInterface
+    audit_trail: AuditTrail
 
     def requestAvatar(
-        self, identity: Identity, mind: object, *interfaces: object
+        self, identity: AdminIdentity, mind: object, *interfaces: object
     ) -> tuple[object, Perspective, Callable[[], None]]:
         """The perspective of *identity*."""
         if IPerspective not in interfaces:
             raise NotImplementedError("only perspectives are given out")
-        return IPerspective, PERSPECTIVES[identity.role](identity, self.control, self.trail), _leave
+        return IPerspective, PERSPECTIVES[identity.role](identity, self.control, self.audit_trail), _log_out
 
 
-def _leave() -> None:
+def _log_out() -> None:
     """Nothing is kept of who was here."""

@@ -12,10 +12,10 @@ from graydns.authority.rows import Node
 from graydns.authority.search import Cut, Exact, search
 from graydns.authority.zone import Zone
 from graydns.model.answer import ADDITIONAL
-from graydns.model.decision import Decision, Kind
+from graydns.model.decision import Decision, DecisionKind
+from graydns.model.dns_parameters import AAAA, HTTPS, IN, MX, NS, SRV, SVCB, A
 from graydns.model.name import ROOT, is_within
-from graydns.model.rrtype import AAAA, HTTPS, IN, MX, NS, SRV, SVCB, A
-from graydns.wire.body import RRset
+from graydns.wire.answer_body import RRset
 
 Decide = Callable[[bytes, int], Decision]
 
@@ -71,7 +71,7 @@ def _addresses(name: bytes, node: Node, *, required: bool) -> Iterator[RRset]:
 
 
 def _same_for_all(decision: Decision) -> bool:
-    return decision.kind is Kind.PLAIN and not decision.varies and decision.ttl_cap is None
+    return decision.kind is DecisionKind.PLAIN and not decision.varies and decision.ttl_cap is None
 
 
 def _name(rdata: bytes, at: int) -> bytes:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from attrs import evolve, field, frozen
 
 from graydns.model.answer import ANSWER, Answer, Ede
-from graydns.model.proof import Proof
-from graydns.wire.body import RRset, build
+from graydns.model.dnssec_values import ValidationStatus
+from graydns.wire.answer_body import RRset, build_body
 
 
 @frozen(eq=False)
@@ -31,7 +31,7 @@ class Found:
     origin: object = field(default=None, repr=False)
     forwarded: bool = False
     shareable: bool = True
-    proof: Proof | None = None
+    proof: ValidationStatus | None = None
     why: str = ""
 
     def completed(
@@ -41,7 +41,7 @@ class Found:
         *,
         scope: int | None = None,
         edes: Sequence[Ede] = (),
-        proof: Proof | None = None,
+        proof: ValidationStatus | None = None,
     ) -> Found:
         """The chain so far, then *rrsets*: what others said about *chase*, with their *rcode* (RFC 6604) and *edes*.
 
@@ -57,7 +57,7 @@ class Found:
             scope=self.scope if scope is None else scope,
             forwarded=True,
             shareable=False,
-            proof=proof and proof.beside_ours(),
+            proof=proof and proof.with_unsigned_part(),
         )
 
     def answer(self) -> Answer:
@@ -65,7 +65,7 @@ class Found:
         rrsets = self.rrsets
         if self.ttl_cap is not None:
             rrsets = tuple(rrset._replace(ttl=min(rrset.ttl, self.ttl_cap)) for rrset in rrsets)
-        body, spans = build(self.qname, rrsets)
+        body, spans = build_body(self.qname, rrsets)
         return Answer(
             rcode=self.rcode,
             authoritative=self.authoritative,
@@ -73,7 +73,7 @@ class Found:
             spans=spans,
             ttl=min((rrset.ttl for rrset in rrsets), default=0),
             edes=self.edes,
-            scope=self.scope,
+            ecs_scope=self.scope,
             origin=self.origin,
             forwarded=self.forwarded,
             proof=self.proof,

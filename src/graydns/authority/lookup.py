@@ -21,11 +21,10 @@ from graydns.authority.step import Asked, Step
 from graydns.authority.verdict import decided
 from graydns.authority.zone import Zone, Zones
 from graydns.model.answer import ANSWER, Ede
-from graydns.model.decision import Decision, Kind
+from graydns.model.decision import Decision, DecisionKind
+from graydns.model.dns_parameters import AXFR, DS, IXFR, REFUSED, SOA
 from graydns.model.query import Query
-from graydns.model.rcode import REFUSED
-from graydns.model.rrtype import AXFR, DS, IXFR, SOA
-from graydns.wire.body import RRset
+from graydns.wire.answer_body import RRset
 
 #: Names in a chain of CNAMEs before it is cut off; longer ones are mistakes, and every name costs a lookup.
 LONGEST_CHAIN = 16
@@ -52,7 +51,7 @@ def lookup(zones: Zones, query: Query, decide: Decide) -> Found:
             return chain.found(query)
         name = step.target
         decision = decide(name, query.qtype)
-        if decision.kind is Kind.UPSTREAM or (decision.kind is Kind.PLAIN and zones.find(name) is None):
+        if decision.kind is DecisionKind.UPSTREAM or (decision.kind is DecisionKind.PLAIN and zones.find(name) is None):
             return chain.found(query, left=(name, decision))
 
 
@@ -97,7 +96,7 @@ class _Chain:
             authoritative=first.authoritative and last.rcode != REFUSED,
             ttl_cap=_ttl_cap(decisions),
             edes=last.edes,
-            scope=_scope(rrsets, None if same else max(decision.scope(query.client) for decision in decisions)),
+            scope=_scope(rrsets, None if same else max(decision.ecs_scope(query.client) for decision in decisions)),
             origin=first.origin,
             shareable=same and last.whole and all(step.origin is first.origin for step in self.steps),
             why=" → ".join(step.why for step in self.steps),
@@ -117,7 +116,7 @@ class _Chain:
 
 
 def _same_for_all(decision: Decision) -> bool:
-    return decision.kind is Kind.PLAIN and not decision.varies
+    return decision.kind is DecisionKind.PLAIN and not decision.varies
 
 
 def _ttl_cap(decisions: Sequence[Decision]) -> int | None:

@@ -10,7 +10,7 @@ from attrs import frozen
 
 from graydns.authority.rows import Node, Stored
 from graydns.authority.zone import Zone
-from graydns.model.rrtype import DNAME, NS
+from graydns.model.dns_parameters import DNAME, NS
 
 
 @frozen(eq=False)

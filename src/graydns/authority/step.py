@@ -9,10 +9,9 @@ from graydns.authority.rows import Node, Stored
 from graydns.authority.search import Cut, Exact, Missing, Place, Renamed, Wildcard
 from graydns.authority.zone import Zone
 from graydns.model.answer import ANSWER, AUTHORITY, Ede
+from graydns.model.dns_parameters import ANY, CNAME, DNAME, DS, IN, NOERROR, NS, NSEC, NXDOMAIN, RRSIG, SOA, YXDOMAIN
 from graydns.model.query import UDP, Query
-from graydns.model.rcode import NOERROR, NXDOMAIN, YXDOMAIN
-from graydns.model.rrtype import ANY, CNAME, DNAME, DS, IN, NS, NSEC, RRSIG, SOA
-from graydns.wire.body import RRset
+from graydns.wire.answer_body import RRset
 
 #: Octets of the longest name (RFC 1035 section 2.3.4).
 LONGEST = 255

@@ -9,10 +9,9 @@ from graydns.authority.search import Cut, Exact, Place, Renamed, Wildcard, searc
 from graydns.authority.step import Asked, Step, negative, placed, records
 from graydns.authority.zone import Zone
 from graydns.model.answer import Ede
-from graydns.model.decision import Block, Decision, Kind
+from graydns.model.decision import BlockAction, Decision, DecisionKind
+from graydns.model.dns_parameters import ANY, CNAME, NOERROR, NXDOMAIN, REFUSED, SERVICE_RDTYPES
 from graydns.model.errors import ResolveError
-from graydns.model.rcode import NOERROR, NXDOMAIN, REFUSED
-from graydns.model.rrtype import ANY, CNAME, OWNED
 
 #: RFC 8914. A rule that denies a name is the operator's own policy (4.16 "Blocked"), neither imposed from outside
 #: (4.17 "Censored") nor asked for by the client (4.18 "Filtered"); one that refuses says that this client may not
@@ -29,13 +28,13 @@ def decided(zone: Zone | None, name: bytes, decision: Decision, asked: Asked) ->
     Raises ResolveError for a version that Consul has not told yet: SERVFAIL and EDE 22, No Reachable Authority.
     """
     match decision.kind:
-        case Kind.BLOCK:
+        case DecisionKind.BLOCK:
             return evolve(_blocked(zone, decision.block), origin=decision.origin or zone, why=decision.why)
-        case Kind.UNKNOWN if asked.qtype in OWNED or asked.qtype == ANY:
+        case DecisionKind.UNKNOWN if asked.qtype in SERVICE_RDTYPES or asked.qtype == ANY:
             raise ResolveError(f"{decision.why} is not known yet", ede=22)
-        case Kind.VERSION | Kind.RECORDS | Kind.UNKNOWN:
+        case DecisionKind.VERSION | DecisionKind.RECORDS | DecisionKind.UNKNOWN:
             return _given(zone, name, decision, asked)
-        case Kind.PLAIN | Kind.UPSTREAM:
+        case DecisionKind.PLAIN | DecisionKind.UPSTREAM:
             if zone is None:
                 return Step(rcode=REFUSED, authoritative=False, edes=(NOT_AUTHORITATIVE,), why="not ours")
             if zone.living is not None:
@@ -43,11 +42,11 @@ def decided(zone: Zone | None, name: bytes, decision: Decision, asked: Asked) ->
             return placed(zone, name, search(zone, name), asked)
 
 
-def _blocked(zone: Zone | None, block: Block | None) -> Step:
+def _blocked(zone: Zone | None, block: BlockAction | None) -> Step:
     match block:
-        case Block.NXDOMAIN:
+        case BlockAction.NXDOMAIN:
             return evolve(negative(zone, NXDOMAIN, why=""), edes=(BLOCKED,))
-        case Block.REFUSED:
+        case BlockAction.REFUSED:
             return Step(rcode=REFUSED, authoritative=False, edes=(PROHIBITED,))
         case _:
             return evolve(negative(zone, NOERROR, why=""), edes=(BLOCKED,))
@@ -57,7 +56,7 @@ def _given(zone: Zone | None, name: bytes, decision: Decision, asked: Asked) -> 
     """Records of a version or a rule over those of the zone: A, AAAA and CNAME are the decision's alone, so that a type
     it lacks is NODATA; a name with records exists even where the zone has none at it."""
     given = {rdtype: Stored(decision.ttl, rdatas) for rdtype, rdatas in decision.records.items()}
-    ours = asked.qtype in OWNED or asked.qtype in given or CNAME in given
+    ours = asked.qtype in SERVICE_RDTYPES or asked.qtype in given or CNAME in given
     if zone is None:
         return evolve(records(None, name, given, asked, why=decision.why), authoritative=False, origin=decision.origin)
     place = search(zone, name)
@@ -72,4 +71,4 @@ def _given(zone: Zone | None, name: bytes, decision: Decision, asked: Asked) -> 
 def _kept(place: Place) -> Node:
     """What the zone has that no version or rule owns."""
     node = place.node if isinstance(place, Exact | Wildcard) else {}
-    return {rdtype: stored for rdtype, stored in node.items() if rdtype not in OWNED}
+    return {rdtype: stored for rdtype, stored in node.items() if rdtype not in SERVICE_RDTYPES}

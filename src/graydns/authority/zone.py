@@ -13,8 +13,8 @@ from attrs import evolve, field, frozen
 
 from graydns.authority.rows import Node, Stored, unpack
 from graydns.model.decision import Decision
+from graydns.model.dns_parameters import NS, SOA
 from graydns.model.name import ROOT, is_within, parent
-from graydns.model.rrtype import NS, SOA
 
 if TYPE_CHECKING:
     from graydns.authority.step import Asked, Step

@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 from graydns.config.address import read_name, read_path
 from graydns.config.misfit import Misfit, misfits
 from graydns.config.scalar import Duration, Integer, read_boolean
-from graydns.model.anchor import TrustAnchor, read_anchor
+from graydns.model.dnssec_values import TrustAnchor, parse_trust_anchor
 from graydns.model.name import to_text
 
 #: Numbers of algorithms that can be verified, and those that count unless configured otherwise (RFC 8624, RFC 9905).
@@ -28,7 +28,7 @@ _ZULU = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 def read_trust_anchor(value: object, /) -> TrustAnchor:
     """A DS or DNSKEY record."""
     try:
-        return read_anchor(value if isinstance(value, str) else "")
+        return parse_trust_anchor(value if isinstance(value, str) else "")
     except ValueError as error:
         expected = f"a record such as 'test. IN DS 12345 13 2 <digest>' or 'test. IN DNSKEY 257 3 13 <key>' ({error})"
         raise misfits(value, expected) from None

@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 from graydns.config.misfit import Misfit, shown
 from graydns.config.tree import Mark, Node, Refused, Tree, folded
-from graydns.model.errors import Fault, Path
+from graydns.model.errors import ConfigIssue, IssuePath
 
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
@@ -23,8 +23,8 @@ class Reading:
     """What a file says: *root* is None if it cannot be read to its end. *skipped*: see ``Tree``."""
 
     root: dict[str, Node] | None = field(repr=False)
-    faults: tuple[Fault, ...] = ()
-    skipped: frozenset[Path] = frozenset()
+    faults: tuple[ConfigIssue, ...] = ()
+    skipped: frozenset[IssuePath] = frozenset()
 
 
 @frozen
@@ -46,11 +46,11 @@ class Document:
             return Reading(None, (*faults, fault))
         return Reading(tree.root, tuple(faults), frozenset(tree.skipped))
 
-    def locate(self, fault: Fault) -> Fault:
+    def locate(self, fault: ConfigIssue) -> ConfigIssue:
         """*fault* with this file, and the line and column of its path or of the nearest place above it."""
         return self.locate_all((Misfit(fault.path, fault.found, fault.expected),))[0]
 
-    def locate_all(self, misfits: Iterable[Misfit]) -> list[Fault]:
+    def locate_all(self, misfits: Iterable[Misfit]) -> list[ConfigIssue]:
         """Faults for all *misfits*, in the order of the file; one more parse, however many there are."""
         misfits = tuple(misfits)
         wanted = (folded(misfit.path[:size]) for misfit in misfits for size in range(len(misfit.path) + 1))
@@ -58,7 +58,7 @@ class Document:
         faults = [misfit.fault(self.file, *place(tree, misfit)) for misfit in misfits]
         return sorted(faults, key=lambda fault: (fault.line, fault.column))
 
-    def _build(self, tree: Tree) -> tuple[Tree, Fault | None]:
+    def _build(self, tree: Tree) -> tuple[Tree, ConfigIssue | None]:
         try:
             if self.data.startswith(UTF16_MARKS):
                 raise Refused(Misfit((), "UTF-16", "UTF-8"), Mark(1, 1))

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 from graydns.config.document import Document
-from graydns.model.errors import ConfigError, Fault
+from graydns.model.errors import ConfigError, ConfigIssue
 
 #: Octets of a configuration file.
 MOST_OCTETS = 64 << 20
@@ -18,9 +18,9 @@ def read_document(path: Path) -> Document:
     try:
         data = read_regular(path)
     except (OSError, ValueError) as error:
-        raise ConfigError([Fault((), reason(error), "a readable file", str(path))]) from None
+        raise ConfigError([ConfigIssue((), reason(error), "a readable file", str(path))]) from None
     if len(data) > MOST_OCTETS:
-        raise ConfigError([Fault((), "a larger file", f"at most {MOST_OCTETS >> 20} MiB", str(path))])
+        raise ConfigError([ConfigIssue((), "a larger file", f"at most {MOST_OCTETS >> 20} MiB", str(path))])
     return Document(str(path), data)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from graydns.config.misfit import Gathering, Misfit, misfits, shown
 from graydns.config.scalar import Duration, Text, read_percent
-from graydns.model.policy import FromConsul
+from graydns.model.policy import ConsulVersionSource
 
 read_name = Text("the name of a service in Consul", most=255, pattern=r"[^\x00-\x20\x7f]+")
 read_tag = Text("a tag of instances in Consul", most=255)
@@ -20,7 +20,7 @@ _OPTIONS: dict[str, Callable[[object], object]] = {
 }
 
 
-def read_from_consul(value: dict[str, object]) -> FromConsul:
+def read_from_consul(value: dict[str, object]) -> ConsulVersionSource:
     """``{consul: {service: api, tag: v2}}`` with ``panic_threshold``, ``rise`` and ``fall``; of records nothing."""
     wrong = Gathering(
         Misfit((key,), f"{shown(key)} beside 'consul'", "either records, or instances of Consul", True)
@@ -35,7 +35,7 @@ def read_from_consul(value: dict[str, object]) -> FromConsul:
             with wrong.at(key):
                 given[key] = read(value[key])
     wrong.close()
-    return FromConsul(**given)  # type: ignore[arg-type]
+    return ConsulVersionSource(**given)  # type: ignore[arg-type]
 
 
 def _read_selection(value: object) -> dict[str, object]:

@@ -18,8 +18,8 @@ from graydns.config.misfit import Misfit, shown
 from graydns.config.schema import typed
 from graydns.config.tenancy import tenancy_faults
 from graydns.config.zone import ZoneFile, ZoneSettings
-from graydns.model.anchor import read_anchor
-from graydns.model.errors import ConfigError, Fault
+from graydns.model.dnssec_values import parse_trust_anchor
+from graydns.model.errors import ConfigError, ConfigIssue
 
 __all__ = ["Config", "ZoneFile", "load", "load_zone", "load_zones"]
 
@@ -70,11 +70,11 @@ def with_anchors(dnssec: Dnssec, document: Document) -> Dnssec:
     for number, line in enumerate(lines, 1):
         if text := line.split(";", 1)[0].strip():
             try:
-                anchors.append(read_anchor(text))
+                anchors.append(parse_trust_anchor(text))
             except ValueError as error:
-                faults.append(Fault((), shown(text), f"a DS or DNSKEY record: {error}", str(path), number))
+                faults.append(ConfigIssue((), shown(text), f"a DS or DNSKEY record: {error}", str(path), number))
     if not anchors and not faults:
-        faults.append(Fault((), "no record", "at least one DS or DNSKEY record", str(path)))
+        faults.append(ConfigIssue((), "no record", "at least one DS or DNSKEY record", str(path)))
     if faults:
         raise ConfigError(faults)
     return evolve(dnssec, trust_anchors=(*dnssec.trust_anchors, *anchors))
@@ -110,7 +110,7 @@ def zone_folder(path: Path) -> Path:
         resolve_inside(path, folder)
     except (OSError, RuntimeError, ValueError) as error:
         expected = "a readable regular file inside its own folder"
-        raise ConfigError([Fault((), reason(error), expected, str(path))]) from None
+        raise ConfigError([ConfigIssue((), reason(error), expected, str(path))]) from None
     return folder
 
 
@@ -126,12 +126,12 @@ def zone_source(zone: ZoneSettings, folder: Path, document: Document) -> Path:
 def load_zones(config: Config) -> tuple[ZoneFile, ...]:
     """Every zone below the ``zones`` folder of *config*; raises ConfigError with the faults of all files."""
     zones: list[ZoneFile] = []
-    faults: list[Fault] = []
+    faults: list[ConfigIssue] = []
     for path in zone_paths(config):
         try:
             zones.append(load_zone(path))
         except ConfigError as error:
-            faults.extend(error.faults)
+            faults.extend(error.issues)
     faults.extend(tenancy_faults(config, zones, complete=not faults))
     if faults:
         raise ConfigError(sorted(faults, key=lambda fault: (fault.file, fault.line, fault.column)))

@@ -8,7 +8,7 @@ from graydns.config.address import Door, Network
 from graydns.config.main import Settings
 from graydns.config.misfit import Misfit
 from graydns.config.policy import repeated_names
-from graydns.model.errors import Path
+from graydns.model.errors import IssuePath
 from graydns.model.name import to_text
 from graydns.model.policy import Rule
 
@@ -25,7 +25,7 @@ def check_settings(settings: Settings, broken: Collection[str]) -> Iterator[Misf
         yield from unknown_upstreams(settings)
 
 
-def doors(settings: Settings) -> Iterator[tuple[Path, Door]]:
+def doors(settings: Settings) -> Iterator[tuple[IssuePath, Door]]:
     """Every endpoint that graydns is told to listen on, and where that is written."""
     for index, door in enumerate(settings.listen):
         yield ("listen", index), door
@@ -87,7 +87,7 @@ def unknown_rule_upstreams(rules: Iterable[Rule], settings: Settings) -> Iterato
             yield unknown_upstream((index, "then", "upstream"), rule.then.upstream, settings)
 
 
-def unknown_upstream(path: Path, upstream: str, settings: Settings) -> Misfit:
+def unknown_upstream(path: IssuePath, upstream: str, settings: Settings) -> Misfit:
     """The misfit for one such name."""
     known = ", ".join(settings.upstreams) or "there are none"
     return Misfit(path, f"the unknown upstream {upstream!r}", f"a name from 'upstreams' ({known})")

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from attrs import evolve, frozen
 
-from graydns.model.errors import Fault, Path
+from graydns.model.errors import ConfigIssue, IssuePath
 
 #: Characters of a user's text that an error repeats.
 SHOWN = 60
@@ -21,7 +21,7 @@ SHOWN = 60
 class Misfit:
     """One misfit; *of_key*: it is the key at the end of *path* that is wrong, not the value behind it."""
 
-    path: Path
+    path: IssuePath
     found: str
     expected: str
     of_key: bool = False
@@ -30,9 +30,9 @@ class Misfit:
         """The same misfit seen from further out."""
         return evolve(self, path=head + self.path)
 
-    def fault(self, file: str, line: int, column: int) -> Fault:
+    def fault(self, file: str, line: int, column: int) -> ConfigIssue:
         """The same with its place in a file."""
-        return Fault(self.path, self.found, self.expected, file, line, column)
+        return ConfigIssue(self.path, self.found, self.expected, file, line, column)
 
 
 class Misfits(Exception):

@@ -25,7 +25,7 @@ from graydns.config.scalar import (
     read_percent,
     read_range,
 )
-from graydns.model.policy import Rule, Service, Then, Version, When
+from graydns.model.policy import Rule, RuleConditions, RuleOutcome, ServicePolicy, ServiceVersion
 
 #: Option 65001 carries at most 16 pairs in 512 octets: a rule that asks for more can never match.
 MOST_TAGS = 16
@@ -60,7 +60,7 @@ def register_policy(converter: Converter) -> None:
     value = Annotated[str, Text("a tag's key or value, without ','", least=0, pattern=r"[^\x00-\x1f\x7f,]*")]
     register(
         converter,
-        When,
+        RuleConditions,
         check_when,
         source=Annotated[str, read_network_text] | None,
         subnet=Annotated[str, read_network_text] | None,
@@ -76,7 +76,7 @@ def register_policy(converter: Converter) -> None:
     )
     register(
         converter,
-        Then,
+        RuleOutcome,
         check_then,
         version=Word | None,
         records=Annotated[Any, Records()] | None,
@@ -90,12 +90,12 @@ def register_policy(converter: Converter) -> None:
 
 def register_service(converter: Converter) -> None:
     """Teach *converter* services."""
-    converter.register_structure_hook(Version, read_version)
+    converter.register_structure_hook(ServiceVersion, read_version)
     register(
         converter,
-        Service,
+        ServicePolicy,
         check_service,
-        versions=Mapping[Word, Version],
+        versions=Mapping[Word, ServiceVersion],
         default=Word,
         ttl=Seconds,
         salt=Annotated[str, Text("a salt")] | None,
@@ -122,18 +122,18 @@ def read_client_prefix(value: object, /) -> dict[str, int]:
     return bits
 
 
-def check_when(when: When, _broken: Collection[str]) -> Iterator[Misfit]:
+def check_when(when: RuleConditions, _broken: Collection[str]) -> Iterator[Misfit]:
     """Yield conditions that no client can meet."""
     if len(when.tag) > MOST_TAGS:
         yield Misfit(("tag",), f"{len(when.tag)} tags", f"at most {MOST_TAGS} tags")
 
 
-def outcomes(then: Then) -> list[str]:
+def outcomes(then: RuleOutcome) -> list[str]:
     """The keys of *then* that say what happens."""
     return [key for key in ("version", "records", "block", "upstream") if getattr(then, key) is not None]
 
 
-def check_then(then: Then, broken: Collection[str]) -> Iterator[Misfit]:
+def check_then(then: RuleOutcome, broken: Collection[str]) -> Iterator[Misfit]:
     """A rule has exactly one outcome."""
     given = outcomes(then)
     if len(given) != 1 and not broken:
@@ -147,7 +147,7 @@ def check_rule(rule: Rule, broken: Collection[str]) -> Iterator[Misfit]:
         yield Misfit((), "no key 'then'", "'then', which is required")
 
 
-def check_service(service: Service, broken: Collection[str]) -> Iterator[Misfit]:
+def check_service(service: ServicePolicy, broken: Collection[str]) -> Iterator[Misfit]:
     """What the keys of one service say about each other."""
     yield from unknown_versions(service)
     yield from split_misfits(service)
@@ -163,7 +163,7 @@ def check_service(service: Service, broken: Collection[str]) -> Iterator[Misfit]
         yield Misfit(("versions",), f"different types ({found})", "the same types in all, or 'allow_uneven: true'")
 
 
-def unknown_versions(service: Service) -> Iterator[Misfit]:
+def unknown_versions(service: ServicePolicy) -> Iterator[Misfit]:
     """Versions that are named and do not exist."""
     if not service.versions:
         yield Misfit(("versions",), "no version", "at least one version")
@@ -177,7 +177,7 @@ def unknown_versions(service: Service) -> Iterator[Misfit]:
                 yield Misfit((key, name), f"the unknown version {name!r}", known, True)
 
 
-def split_misfits(service: Service) -> Iterator[Misfit]:
+def split_misfits(service: ServicePolicy) -> Iterator[Misfit]:
     """At most one way to split, and one that adds up."""
     given = [key for key in ("weights", "percent", "ranges") if getattr(service, key)]
     for key in given[1:]:

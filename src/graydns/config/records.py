@@ -13,7 +13,7 @@ from dns.rdatatype import RdataType
 from graydns.config.fromconsul import read_from_consul
 from graydns.config.misfit import Gathering, Misfit, misfits, shown
 from graydns.config.scalar import Integer
-from graydns.model.policy import Endpoint, FromConsul, Version
+from graydns.model.policy import ConsulVersionSource, ServiceEndpoint, ServiceVersion
 
 #: Types that hold a zone together (RFC 1034, 4034, 5155, 6672, 7344): no client may get a choice of these.
 STRUCTURE = frozenset(
@@ -134,15 +134,15 @@ def parse_rdata(value: object, rdtype: RdataType) -> dns.rdata.Rdata:
 VERSION_RECORDS = Records(STRUCTURE | BINDINGS)
 
 
-def read_version(value: object, _: object = None) -> Version:
+def read_version(value: object, _: object = None) -> ServiceVersion:
     """A version: records by type (the short form), ``endpoints``, or ``consul``; all with ``answers``."""
     if not isinstance(value, dict):
         raise misfits(value, "records by type, such as {A: [192.0.2.1]}, {endpoints: […]} or {consul: {service: …}}")
     rest = {key: item for key, item in value.items() if key != "answers"}
     wrong = Gathering()
     answers: int | None = None
-    endpoints: tuple[Endpoint, ...] = ()
-    consul: FromConsul | None = None
+    endpoints: tuple[ServiceEndpoint, ...] = ()
+    consul: ConsulVersionSource | None = None
     with wrong.at():
         if "consul" in rest:
             consul = read_from_consul(rest)
@@ -151,22 +151,22 @@ def read_version(value: object, _: object = None) -> Version:
     if value.get("answers") is not None:
         with wrong.at("answers"):
             answers = read_answers(value["answers"])
-    version = Version(endpoints, answers, consul)
+    version = ServiceVersion(endpoints, answers, consul)
     wrong.extend(alias_misfits(version))
     wrong.close()
     return version
 
 
-def zipped(records: dict[str, tuple[str, ...]]) -> tuple[Endpoint, ...]:
+def zipped(records: dict[str, tuple[str, ...]]) -> tuple[ServiceEndpoint, ...]:
     """Endpoint *i* has the record at position *i* of each type that is long enough."""
     size = max(map(len, records.values()))
     return tuple(
-        Endpoint({mnemonic: (rdatas[at],) for mnemonic, rdatas in records.items() if at < len(rdatas)})
+        ServiceEndpoint({mnemonic: (rdatas[at],) for mnemonic, rdatas in records.items() if at < len(rdatas)})
         for at in range(size)
     )
 
 
-def _read_listed(value: dict[str, object]) -> tuple[Endpoint, ...]:
+def _read_listed(value: dict[str, object]) -> tuple[ServiceEndpoint, ...]:
     wrong = Gathering(
         Misfit((key,), f"{shown(key)} beside 'endpoints'", "records inside the endpoints", True)
         for key in value
@@ -184,7 +184,7 @@ def _read_listed(value: dict[str, object]) -> tuple[Endpoint, ...]:
     return tuple(endpoints)
 
 
-def _read_endpoint(value: object) -> Endpoint:
+def _read_endpoint(value: object) -> ServiceEndpoint:
     if not isinstance(value, dict):
         raise misfits(value, "records by type and a weight, such as {A: 192.0.2.1, weight: 3}")
     wrong = Gathering()
@@ -195,10 +195,10 @@ def _read_endpoint(value: object) -> Endpoint:
     with wrong.at():
         records = VERSION_RECORDS({key: item for key, item in value.items() if key != "weight"})
     wrong.close()
-    return Endpoint(records, weight)
+    return ServiceEndpoint(records, weight)
 
 
-def alias_misfits(version: Version) -> list[Misfit]:
+def alias_misfits(version: ServiceVersion) -> list[Misfit]:
     """An answer may hold one CNAME: several endpoints that have one need ``answers: 1``, and none may have others."""
     aliases = sum("CNAME" in endpoint.records for endpoint in version.endpoints)
     if aliases < 1 or len(version.endpoints) == 1:

@@ -28,7 +28,7 @@ from graydns.config.misfit import Misfit, Misfits
 from graydns.config.policy import register_policy
 from graydns.config.strategy import register_strategy
 from graydns.config.zone import Source, ZoneSettings, check_zone
-from graydns.model.errors import ConfigError, Path
+from graydns.model.errors import ConfigError, IssuePath
 
 T = TypeVar("T")
 
@@ -73,6 +73,6 @@ def structured(root: object, cls: type[T]) -> tuple[T | None, tuple[Misfit, ...]
         return None, error.misfits
 
 
-def _above(path: Path) -> Iterator[Path]:
+def _above(path: IssuePath) -> Iterator[IssuePath]:
     """*path* and every path above it."""
     return (path[:size] for size in range(len(path) + 1))

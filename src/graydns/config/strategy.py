@@ -22,7 +22,7 @@ from graydns.config.misfit import Misfit, misfits
 from graydns.config.policy import read_whitelisted, repeated_names, split_misfits
 from graydns.config.scalar import Choice, Identifier, Integer, TenantName, Text, read_percent
 from graydns.model.name import to_text
-from graydns.model.policy import Rule, Service, Then, When
+from graydns.model.policy import Rule, RuleConditions, RuleOutcome, ServicePolicy
 
 FORMAT = "graydns-policy-1"
 
@@ -83,8 +83,8 @@ class Route:
     """
 
     name: str
-    when: When = field(factory=When)
-    then: Then = field(factory=Then)
+    when: RuleConditions = field(factory=RuleConditions)
+    then: RuleOutcome = field(factory=RuleOutcome)
     priority: int = 0
     path: str | None = None
     method: str | None = None
@@ -142,9 +142,9 @@ def check_meta(meta: Meta, _broken: Collection[str]) -> Iterator[Misfit]:
 
 def check_route(route: Route, broken: Collection[str]) -> Iterator[Misfit]:
     """What a rule needs, and that nobody takes HTTP's words for conditions."""
-    if route.then == Then() and "then" not in broken:
+    if route.then == RuleOutcome() and "then" not in broken:
         yield Misfit((), "no key 'then'", "'then', which is required")
-    if (route.path or route.method) and route.when == When() and "when" not in broken:
+    if (route.path or route.method) and route.when == RuleConditions() and "when" not in broken:
         found = f"{' and '.join(repr(key) for key in http_keys(route))} without 'when'"
         yield Misfit((), found, "a condition in 'when': those are never matched, so the rule would hold for every name")
 
@@ -162,12 +162,12 @@ def check_strategy(strategy: Strategy, broken: Collection[str]) -> Iterator[Misf
         if name in strategy.percent:
             yield Misfit(("weight", to_text(name)), "'weight' beside 'percent'", "only one of them for a service", True)
     for name, percent in strategy.percent.items():
-        yield from _split("percent", name, Service({}, "", percent=percent))
+        yield from _split("percent", name, ServicePolicy({}, "", percent=percent))
     for name, weight in strategy.weight.items():
-        yield from _split("weight", name, Service({}, "", weights=weight))
+        yield from _split("weight", name, ServicePolicy({}, "", weights=weight))
 
 
-def _split(key: str, name: bytes, shares: Service) -> Iterator[Misfit]:
+def _split(key: str, name: bytes, shares: ServicePolicy) -> Iterator[Misfit]:
     for misfit in split_misfits(shares):
         yield attrs.evolve(misfit, path=(key, to_text(name), *misfit.path[1:]))
 

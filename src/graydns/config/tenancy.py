@@ -9,10 +9,10 @@ from graydns.config.main_check import unknown_rule_upstreams
 from graydns.config.misfit import Misfit
 from graydns.config.zone import ZoneFile
 from graydns.model import name
-from graydns.model.errors import Fault, Path
+from graydns.model.errors import ConfigIssue, IssuePath
 
 
-def tenancy_faults(config: Config, zones: Sequence[ZoneFile], *, complete: bool) -> Iterator[Fault]:
+def tenancy_faults(config: Config, zones: Sequence[ZoneFile], *, complete: bool) -> Iterator[ConfigIssue]:
     """Faults across *zones*; *complete*: all zone files were readable, so what is missing here is missing."""
     by_name: dict[bytes, ZoneFile] = {}
     owners: dict[bytes, ZoneFile] = {}
@@ -70,7 +70,7 @@ def refusing(owner: bytes, tenant_id: str, by_name: Mapping[bytes, ZoneFile]) ->
     return next((zone for zone in others if not any(name.is_within(owner, top) for top in zone.delegates)), None)
 
 
-def intrusion(path: Path, owner: bytes, other: ZoneFile) -> Misfit:
+def intrusion(path: IssuePath, owner: bytes, other: ZoneFile) -> Misfit:
     """The misfit for *owner*, a name that stands below *other*."""
     text, above = name.to_text(owner), name.to_text(other.zone)
     expected = f"it in the 'delegates' of {above!r}, a zone of the tenant {other.tenant_id!r}"

@@ -25,7 +25,7 @@ from yaml.events import (
 )
 
 from graydns.config.misfit import Misfit
-from graydns.model.errors import Path
+from graydns.model.errors import IssuePath
 
 #: Levels of lists and mappings inside each other.
 MOST_DEPTH = 32
@@ -91,11 +91,11 @@ class Tree:
     and merge keys, whose values are not what was meant.
     """
 
-    wanted: frozenset[Path] = frozenset()
-    marks: dict[Path, Mark] = field(factory=dict)
-    key_marks: dict[Path, Mark] = field(factory=dict)
+    wanted: frozenset[IssuePath] = frozenset()
+    marks: dict[IssuePath, Mark] = field(factory=dict)
+    key_marks: dict[IssuePath, Mark] = field(factory=dict)
     misfits: list[tuple[Misfit, Mark]] = field(factory=list)
-    skipped: set[Path] = field(factory=set)
+    skipped: set[IssuePath] = field(factory=set)
     documents: int = 0
     root: Node = None
     _branches: list[Branch] = field(factory=list)
@@ -116,7 +116,7 @@ class Tree:
             if handler := handlers.get(type(event)):
                 handler(event)
 
-    def path(self) -> Path:
+    def path(self) -> IssuePath:
         """Where the value being read stands, or the mapping whose next key is awaited."""
         return tuple(branch.at for branch in self._branches if branch.at is not None)
 
@@ -210,14 +210,14 @@ class Tree:
             raise Refused(Misfit(self.path(), found, f"{expected}; here reading ends"), mark_of(event))
         self.misfits.append((Misfit(self.path(), found, expected), mark_of(event)))
 
-    def _note(self, marks: dict[Path, Mark], event: NodeEvent) -> None:
+    def _note(self, marks: dict[IssuePath, Mark], event: NodeEvent) -> None:
         path = self.path()
         if (alike := folded(path)) in self.wanted:
             marks.setdefault(path, mark_of(event))
             marks.setdefault(alike, mark_of(event))
 
 
-def folded(path: Path) -> Path:
+def folded(path: IssuePath) -> IssuePath:
     """*path* as names compare: a fault may name a service in another spelling than the file."""
     return tuple(part.lower().removesuffix(".") if isinstance(part, str) else part for part in path)
 

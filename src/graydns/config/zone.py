@@ -14,7 +14,7 @@ from graydns.config.misfit import Misfit
 from graydns.config.policy import repeated_names
 from graydns.config.scalar import Joined, TenantName, read_version_number
 from graydns.model import name
-from graydns.model.policy import Rule, Service
+from graydns.model.policy import Rule, ServicePolicy
 
 
 @frozen
@@ -33,7 +33,7 @@ class ZoneSettings:
     config_version: Annotated[tuple[int, ...], read_version_number]
     source: Source
     isolation_level: Annotated[frozenset[str], Joined(("network", "storage", "compute"))] = frozenset()
-    services: Mapping[Annotated[bytes, read_name], Service] = field(factory=dict)
+    services: Mapping[Annotated[bytes, read_name], ServicePolicy] = field(factory=dict)
     rules: tuple[Rule, ...] = ()
     delegates: tuple[Annotated[bytes, read_name], ...] = ()
 
@@ -53,7 +53,7 @@ class ZoneFile:
     isolation: frozenset[str]
     config_version: tuple[int, ...]
     source_file: pathlib.Path
-    services: Mapping[bytes, Service]
+    services: Mapping[bytes, ServicePolicy]
     rules: Sequence[Rule]
     delegates: tuple[bytes, ...]
     document: Document = field(eq=False, repr=False)
@@ -77,7 +77,7 @@ def check_zone(zone: ZoneSettings, broken: Collection[str]) -> Iterator[Misfit]:
         yield from unknown_rule_versions(zone)
 
 
-def records_of(service: Service) -> Iterator[Mapping[str, tuple[str, ...]]]:
+def records_of(service: ServicePolicy) -> Iterator[Mapping[str, tuple[str, ...]]]:
     """The records of every endpoint."""
     for version in service.versions.values():
         for endpoint in version.endpoints:

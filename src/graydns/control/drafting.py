@@ -11,9 +11,9 @@ from typing import TypeVar
 from attrs import evolve, frozen
 
 from graydns.config.strategy import FORMAT, Meta, Strategy
-from graydns.control.live import Override
-from graydns.control.overrides import override_service
-from graydns.control.services import Found
+from graydns.control.live_changes import ServiceOverride
+from graydns.control.reports.services import ServiceReference
+from graydns.control.service_overrides import override_service
 from graydns.model.errors import ControlError
 from graydns.sources.policy.acceptance import Revision, Terms
 
@@ -28,7 +28,7 @@ class Draft:
     strategy: Strategy
 
 
-def draft(running: Revision | None, terms: Terms, number: int, found: Found, author: str) -> Draft:
+def draft(running: Revision | None, terms: Terms, number: int, found: ServiceReference, author: str) -> Draft:
     """Revision *number*, saying what *running* says, from now on and without an end. Raises ControlError.
 
     A revision is of one tenant: the one that runs decides of which, or the configuration, or the service.
@@ -49,9 +49,9 @@ def draft(running: Revision | None, terms: Terms, number: int, found: Found, aut
     return Draft(0 if running is None else running.number, evolve(strategy, meta=meta, signature=None))
 
 
-def changed(made: Draft, found: Found, override: Override) -> Draft:
+def changed(made: Draft, found: ServiceReference, override: ServiceOverride) -> Draft:
     """*made* with what *override* changes of a service, in the place of what it said of that."""
-    name, service, strategy = found.wire, override_service(found.file, override), made.strategy
+    name, service, strategy = found.wire, override_service(found.configured, override), made.strategy
     if override.percent is not None or override.weights is not None:
         strategy = evolve(strategy, percent=_without(strategy.percent, name), weight=_without(strategy.weight, name))
     if override.percent is not None:
@@ -64,7 +64,7 @@ def changed(made: Draft, found: Found, override: Override) -> Draft:
     return evolve(made, strategy=strategy)
 
 
-def cleared(made: Draft, found: Found) -> Draft:
+def cleared(made: Draft, found: ServiceReference) -> Draft:
     """*made* saying nothing of a service's shares and whitelist. Raises ControlError if it said nothing before."""
     name, strategy = found.wire, made.strategy
     if not says(strategy, name):

@@ -11,16 +11,16 @@ from typing import Any
 from attrs import define
 
 from graydns.control import publishing
-from graydns.control.control import Control
+from graydns.control.control_plane import ControlPlane
 from graydns.control.drafting import says
-from graydns.control.live import ALL
-from graydns.control.plain import moment
+from graydns.control.live_changes import ALL_TENANTS
 from graydns.control.policycentre import PolicyCentre
-from graydns.control.services import look_up, override_of
-from graydns.control.state import State
-from graydns.control.waiting import comes_true
+from graydns.control.reports.plain_data import format_time
+from graydns.control.reports.services import find_override, find_service
+from graydns.control.state import ControlState
 from graydns.model.errors import ControlError
 from graydns.model.name import from_text, to_text
+from graydns.runtime.polling import poll_until
 from graydns.sources.policy.reading import abort_folder, off_folder
 
 Table = dict[str, Any]
@@ -33,54 +33,54 @@ class Halting:
     centre: PolicyCentre
 
     @property
-    def _control(self) -> Control:
+    def _control(self) -> ControlPlane:
         return self.centre.control
 
     @property
-    def _state(self) -> State:
+    def _state(self) -> ControlState:
         return self.centre.control.state
 
     async def abort(self, name: str, actor: str) -> Table:
         """Send everybody to the default version of a service."""
-        state, changing = self._state, self._control.changing
-        found = look_up(state, name)
-        before = override_of(state.live, found)
-        done = await self._control.alone(lambda: changing.abort(name, actor))
-        undo = (lambda: changing.put_back(name, before)) if before.abort is None else None
+        state, changing = self._state, self._control.live_commands
+        found = find_service(state, name)
+        before = find_override(state.live, found)
+        done = await self._control.run_exclusively(lambda: changing.abort(name, actor))
+        undo = (lambda: changing.restore(name, before)) if before.abort is None else None
         return await self._spread(done, self._abort_key(found.wire), actor, lambda: found.wire in state.aborts, undo)
 
     async def revert(self, name: str, actor: str) -> Table:
         """End what was changed live here, and an abort on all nodes."""
-        state, changing = self._state, self._control.changing
+        state, changing = self._state, self._control.live_commands
         try:
             wire = from_text(name)
         except ValueError as error:
             raise ControlError(str(error)) from None
         if wire not in state.aborts:
             self._check_live(wire)
-            done = await self._control.alone(lambda: changing.revert(name, actor))
+            done = await self._control.run_exclusively(lambda: changing.revert(name, actor))
             return {**done, "nodes": "this one"}
         ended = await self._end({self._abort_key(wire), *self.centre.halts.aborting(wire)})
         done = {"service": to_text(wire), "before": {"aborted": True}, "after": {"aborted": not ended}}
         if to_text(wire) in state.live.services:
-            done["after"] = (await self._control.alone(lambda: changing.revert(name, actor)))["after"]
+            done["after"] = (await self._control.run_exclusively(lambda: changing.revert(name, actor)))["after"]
         return _over(done, ended)
 
     async def off(self, tenant: str | None, actor: str) -> Table:
         """Send everybody to the default versions of all services, or of those of *tenant*."""
-        state, changing, name = self._state, self._control.changing, tenant or ALL
+        state, changing, name = self._state, self._control.live_commands, tenant or ALL_TENANTS
         was_off = name in state.live.gray_off
-        done = await self._control.alone(lambda: changing.off(tenant, actor))
-        undo = None if was_off else (lambda: changing.forget_off(name))
-        return await self._spread(done, self._off_key(name), actor, lambda: name in state.off, undo)
+        done = await self._control.run_exclusively(lambda: changing.switch_off(tenant, actor))
+        undo = None if was_off else (lambda: changing.discard_switch_off(name))
+        return await self._spread(done, self._off_key(name), actor, lambda: name in state.switched_off, undo)
 
     async def on(self, tenant: str | None, actor: str) -> Table:
         """End that for *tenant*, or for all, however they were switched off."""
-        state, changing, before = self._state, self._control.changing, self._state.gray_off
-        ours = set(state.off) if tenant is None else {tenant} & set(state.off)
+        state, changing, before = self._state, self._control.live_commands, self._state.gray_off
+        ours = set(state.switched_off) if tenant is None else {tenant} & set(state.switched_off)
         ended = await self._end({self._off_key(name) for name in ours})
         if not ours or tenant in state.live.gray_off or (tenant is None and state.live.gray_off):
-            done = await self._control.alone(lambda: changing.on(tenant, actor))
+            done = await self._control.run_exclusively(lambda: changing.switch_on(tenant, actor))
             if not ours:
                 return {**done, "nodes": "this one"}
         return _over({"before": {"gray_off": before}, "after": {"gray_off": state.gray_off}}, ended)
@@ -109,17 +109,17 @@ class Halting:
         undo: Callable[[], Awaitable[object]] | None,
     ) -> Table:
         """What is *done* here written as *key* for all; once Consul has told of it, *undo* what was done here alone."""
-        text = f"{actor} {moment(self._state.wall())}"
+        text = f"{actor} {format_time(self._state.wall())}"
         try:
             await publishing.put(self.centre.consul, key, text)
         except ControlError as error:
             return {**done, "nodes": "this one", "warning": f"this node only: {error}"}
         if await self._comes_true(is_told) and undo is not None:
-            await self._control.alone(undo)
+            await self._control.run_exclusively(undo)
         return {**done, "nodes": "all"}
 
     async def _comes_true(self, true: Callable[[], bool]) -> bool:
-        return await comes_true(self._control.reactor, true)
+        return await poll_until(self._control.reactor, true)
 
     def _abort_key(self, name: bytes) -> str:
         return f"{abort_folder(self.centre.terms.prefix)}{to_text(name)}"

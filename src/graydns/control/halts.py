@@ -17,8 +17,8 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 from twisted.logger import Logger
 
-from graydns.control.live import Stay
-from graydns.control.state import State
+from graydns.control.live_changes import ChangeRecord
+from graydns.control.state import ControlState
 from graydns.model.name import to_text
 from graydns.model.text import printable
 from graydns.sources.policy.reading import KeyValues, abort_folder, off_folder, read_aborts, read_offs
@@ -65,7 +65,7 @@ class Halts:
     them that are not in KV.
     """
 
-    state: State
+    state: ControlState
     prefix: str
     keys: KeyValues = field(init=False, factory=dict, repr=False)
     lost: Set[str] = field(init=False, factory=frozenset)
@@ -111,17 +111,17 @@ class Halts:
         for key in sorted(unknown - self._told):
             self._log.warn("{key} names no service, or no tenant", key=printable(key))
         self._told = unknown
-        aborts = {name: state.aborts.get(name) or Stay(actor=text, at=now) for name, text in services.items()}
-        off = {name: state.off.get(name) or Stay(actor=text, at=now) for name, text in tenants.items()}
+        aborts = {name: state.aborts.get(name) or ChangeRecord(actor=text, at=now) for name, text in services.items()}
+        off = {name: state.switched_off.get(name) or ChangeRecord(actor=text, at=now) for name, text in tenants.items()}
         before = {to_text(name): stay for name, stay in state.aborts.items()}
         shifts = [
             *_shifts(True, before, {to_text(name): stay for name, stay in aborts.items()}),
-            *_shifts(False, state.off, off),
+            *_shifts(False, state.switched_off, off),
         ]
-        state.aborts, state.off, self.keys = aborts, off, keys
+        state.aborts, state.switched_off, self.keys = aborts, off, keys
         return shifts
 
 
-def _shifts(abort: bool, before: Mapping[str, Stay], after: Mapping[str, Stay]) -> list[Shift]:
+def _shifts(abort: bool, before: Mapping[str, ChangeRecord], after: Mapping[str, ChangeRecord]) -> list[Shift]:
     both = {**before, **after}
     return [Shift(abort, name, name in after, both[name].actor) for name in sorted(before.keys() ^ after.keys())]

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from graydns.control import publishing
-from graydns.control.control import Control
+from graydns.control.control_plane import ControlPlane
 from graydns.control.halts import Halts, Seen, Shift
 from graydns.control.publishing import Rows
 from graydns.model.errors import ControlError
@@ -29,7 +29,7 @@ class HaltWatch:
     """*prefix*: of all keys. *shifts*: what KV began or ended and is not in the audit log yet."""
 
     consul: Consul = field(repr=False)
-    control: Control = field(repr=False)
+    control: ControlPlane = field(repr=False)
     reactor: Any = field(repr=False)
     prefix: str
     shifts: list[Shift] = field(init=False, factory=list)
@@ -97,14 +97,14 @@ class HaltWatch:
     def _serve(self, shifts: Collection[Shift]) -> bool:
         if shifts:
             state = self.control.state
-            state.serve(state.base, state.live)
+            state.serve(state.base_snapshot, state.live)
         return bool(shifts)
 
     async def tell(self) -> None:
         """Have in the audit log what KV began and ended."""
         shifts, self.shifts = self.shifts, []
         for shift in shifts:
-            await self.control.note(shift.action, shift.name, *shift.plain(), "consul")
+            await self.control.record_event(shift.action, shift.name, *shift.plain(), "consul")
 
     def _unwritten(self, failure: Failure) -> None:
         if not isinstance(failure.value, CancelledError):

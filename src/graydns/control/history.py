@@ -14,29 +14,29 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from graydns.control.changes import Changes
-from graydns.control.disk import write_durably
+from graydns.control.reading_diff import ReadingDiff
 from graydns.model.name import from_text, to_text
+from graydns.runtime.disk import write_durably
 from graydns.sources.examine import Archived, Job, Place
 from graydns.sources.reading import Reading
 
 #: Snapshots that can be gone back to.
-MOST = 20
+MAX_SNAPSHOTS = 20
 
-_FORMAT = 1
+_FORMAT_VERSION = 1
 
 
 @frozen
-class Record:
+class SnapshotRecord:
     """One snapshot: its *number*, Unix seconds, who and what brought it about, and what it changed."""
 
     number: int
     at: float
     trigger: str
     actor: str
-    changes: Changes = field(factory=dict)
+    changes: ReadingDiff = field(factory=dict)
 
-    def plain(self) -> dict[str, Any]:
+    def to_plain(self) -> dict[str, Any]:
         """As operators see it."""
         return {
             "number": self.number,
@@ -48,13 +48,13 @@ class Record:
 
 
 @define
-class History:
+class SnapshotHistory:
     """Reads and writes *folder*; every method but ``records`` waits for the disk: call it in a thread."""
 
     folder: Path
-    records: tuple[Record, ...] = field(init=False, default=())
+    records: tuple[SnapshotRecord, ...] = field(init=False, default=())
     _blobs: dict[str, tuple[int, int, int]] = field(init=False, factory=dict, repr=False)
-    _needs: dict[int, frozenset[int]] = field(init=False, factory=dict, repr=False)
+    _packs_by_snapshot: dict[int, frozenset[int]] = field(init=False, factory=dict, repr=False)
     _last: dict[str, Any] = field(init=False, factory=dict, repr=False)
 
     def open(self) -> None:
@@ -64,26 +64,26 @@ class History:
         for path in sorted(self.folder.glob("*.json")):
             with suppress(ValueError, KeyError, TypeError):
                 data = json.loads(path.read_bytes())
-                found.append(self._learn(data))
+                found.append(self._register(data))
                 self._last = data
-        self.records = tuple(found[-MOST:])
+        self.records = tuple(found[-MAX_SNAPSHOTS:])
 
     def next_number(self) -> int:
         """The number for a new snapshot."""
         return self.records[-1].number + 1 if self.records else 1
 
-    def holds(self, reading: Reading) -> int | None:
+    def find_number(self, reading: Reading) -> int | None:
         """The number of the last snapshot, if it was made of just what *reading* says."""
-        same = self._last and self._last["inputs"] == _inputs(reading)
+        same = self._last and self._last["inputs"] == _list_inputs(reading)
         return int(self._last["number"]) if same else None
 
-    def add(self, record: Record, reading: Reading) -> None:
+    def add(self, record: SnapshotRecord, reading: Reading) -> None:
         """Keep *record* and what it was made of. Raises OSError, and then nothing has changed."""
-        inputs = _inputs(reading)
+        inputs = _list_inputs(reading)
         pack = self.folder / f"{record.number:08}.pack"
         places: dict[str, tuple[int, int, int]] = {}
         fresh, at = [], 0
-        for name in _names(inputs):
+        for name in _blob_names(inputs):
             if name in self._blobs or name in places:
                 continue
             blob = reading.blobs[name]
@@ -92,19 +92,19 @@ class History:
             at += len(blob)
         if fresh:
             write_durably(pack, fresh)
-        where = {name: (places.get(name) or self._blobs[name]) for name in _names(inputs)}
-        data = {"format": _FORMAT, **record.plain(), "inputs": inputs, "blobs": where}
+        where = {name: (places.get(name) or self._blobs[name]) for name in _blob_names(inputs)}
+        data = {"format": _FORMAT_VERSION, **record.to_plain(), "inputs": inputs, "blobs": where}
         try:
             write_durably(self.folder / f"{record.number:08}.json", [json.dumps(data).encode()])
         except OSError:
             pack.unlink(missing_ok=True)
             raise
-        self._learn(data)
+        self._register(data)
         self._last = data
-        self.records = (*self.records, record)[-MOST:]
-        self._tidy()
+        self.records = (*self.records, record)[-MAX_SNAPSHOTS:]
+        self._remove_unneeded()
 
-    def job(self, number: int, main: Path) -> Job:
+    def read_job(self, number: int, main: Path) -> Job:
         """What reads snapshot *number* again. Raises LookupError, OSError, ValueError."""
         path = self.folder / f"{number:08}.json"
         data = json.loads(path.read_bytes())
@@ -127,33 +127,33 @@ class History:
             raise ValueError(f"{name} is cut short")
         return blob
 
-    def _learn(self, data: Mapping[str, Any]) -> Record:
-        record = Record(data["number"], data["at"], data["trigger"], data["actor"], data["changes"])
+    def _register(self, data: Mapping[str, Any]) -> SnapshotRecord:
+        record = SnapshotRecord(data["number"], data["at"], data["trigger"], data["actor"], data["changes"])
         places = {name: (place[0], place[1], place[2]) for name, place in data["blobs"].items()}
         self._blobs.update(places)
-        self._needs[record.number] = frozenset(place[0] for place in places.values())
+        self._packs_by_snapshot[record.number] = frozenset(place[0] for place in places.values())
         return record
 
-    def _tidy(self) -> None:
+    def _remove_unneeded(self) -> None:
         """Remove what no snapshot of ``records`` needs."""
         kept = {record.number for record in self.records}
-        for number in [number for number in self._needs if number not in kept]:
+        for number in [number for number in self._packs_by_snapshot if number not in kept]:
             (self.folder / f"{number:08}.json").unlink(missing_ok=True)
-            del self._needs[number]
-        needed = frozenset().union(*self._needs.values())
+            del self._packs_by_snapshot[number]
+        select_needed_blobs = frozenset().union(*self._packs_by_snapshot.values())
         for pack in self.folder.glob("*.pack"):
-            if int(pack.stem) not in needed:
+            if int(pack.stem) not in select_needed_blobs:
                 pack.unlink(missing_ok=True)
-        self._blobs = {name: place for name, place in self._blobs.items() if place[0] in needed}
+        self._blobs = {name: place for name, place in self._blobs.items() if place[0] in select_needed_blobs}
 
 
-def needed(reading: Reading) -> dict[str, bytes]:
+def select_needed_blobs(reading: Reading) -> dict[str, bytes]:
     """Those of its blobs that *reading* is made of."""
-    names = set(_names(_inputs(reading)))
+    names = set(_blob_names(_list_inputs(reading)))
     return {name: blob for name, blob in reading.blobs.items() if name in names}
 
 
-def _inputs(reading: Reading) -> dict[str, Any]:
+def _list_inputs(reading: Reading) -> dict[str, Any]:
     return {
         "main": reading.main.blob,
         "zones": [
@@ -171,7 +171,7 @@ def _inputs(reading: Reading) -> dict[str, Any]:
     }
 
 
-def _names(inputs: Mapping[str, Any]) -> Iterator[str]:
+def _blob_names(inputs: Mapping[str, Any]) -> Iterator[str]:
     yield inputs["main"]
     for zone in inputs["zones"]:
         yield zone["file"]

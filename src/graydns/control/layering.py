@@ -19,12 +19,11 @@ from attrs import evolve, frozen
 
 from graydns.config.strategy import Strategy
 from graydns.config.zone import ZoneFile
-from graydns.gray.faults import Faults
-from graydns.gray.service import CompiledService, compile_service
-from graydns.model.errors import Fault
+from graydns.gray.compiled_service import CompiledService, compile_service
+from graydns.model.errors import ConfigIssue, PolicyIssues
 from graydns.model.name import to_text
-from graydns.model.policy import Service
-from graydns.snapshot.compile import Inputs, Routes
+from graydns.model.policy import ServicePolicy
+from graydns.snapshot.compiler import OverlayRules, SnapshotInputs
 from graydns.snapshot.snapshot import Snapshot
 from graydns.sources.policy.acceptance import Revision
 from graydns.sources.policy.reading import folder_of
@@ -42,30 +41,32 @@ class Shared:
     """
 
     snapshot: Snapshot
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[ConfigIssue, ...] = ()
 
 
-def with_routes(inputs: Inputs, revision: Revision) -> Inputs:
+def with_routes(inputs: SnapshotInputs, revision: Revision) -> SnapshotInputs:
     """*inputs* and the rules of *revision*; what is wrong with them is told by compiling."""
     meta = revision.strategy.meta
     rules = (evolve(route.rule, name=f"{PREFIX}{route.name}") for route in revision.strategy.route)
-    return evolve(inputs, routes=Routes(meta.tenant, tuple(rules), f"{folder_of(meta.prefix, meta.revision)}route"))
+    return evolve(
+        inputs, overlay=OverlayRules(meta.tenant, tuple(rules), f"{folder_of(meta.prefix, meta.revision)}route")
+    )
 
 
 def with_shares(base: Snapshot, revision: Revision) -> Shared:
     """*base*, which is what the files say and the rules of *revision*, with the rest of it on top."""
     strategy, tenant = revision.strategy, revision.strategy.meta.tenant
-    faults: list[Fault] = []
+    faults: list[ConfigIssue] = []
     changed: dict[bytes, CompiledService] = {}
-    services: dict[bytes, dict[bytes, Service]] = {}
+    services: dict[bytes, dict[bytes, ServicePolicy]] = {}
     homes = {name: file for file in base.zone_files if file.tenant_id == tenant for name in file.services}
     for name in dict.fromkeys(chain(strategy.weight, strategy.percent, strategy.whitelist)):
         if (home := homes.get(name)) is None:
             faults += _unknown(name, strategy)
             continue
         service = changed_service(home.services[name], name, strategy)
-        sink: list[Fault] = []
-        made = compile_service(tenant, to_text(name), service, Faults(sink))
+        sink: list[ConfigIssue] = []
+        made = compile_service(tenant, to_text(name), service, PolicyIssues(sink))
         faults += _located(sink, name, strategy)
         if not sink:
             # The same endpoints, and so the same origins of answers.
@@ -74,7 +75,7 @@ def with_shares(base: Snapshot, revision: Revision) -> Shared:
     return Shared(_put(base, tenant, changed, services) if changed else base, tuple(faults))
 
 
-def changed_service(service: Service, name: bytes, strategy: Strategy) -> Service:
+def changed_service(service: ServicePolicy, name: bytes, strategy: Strategy) -> ServicePolicy:
     """*service* as *strategy* has it: whatever it says of shares, or of the whitelist, takes the place of all of it."""
     if (weights := strategy.weight.get(name)) is not None:
         service = evolve(service, weights=weights, percent={}, ranges={})
@@ -89,7 +90,7 @@ def _put(
     base: Snapshot,
     tenant: str,
     changed: Mapping[bytes, CompiledService],
-    services: Mapping[bytes, Mapping[bytes, Service]],
+    services: Mapping[bytes, Mapping[bytes, ServicePolicy]],
 ) -> Snapshot:
     """*base* with services *changed*, and as they are written, by zone."""
 
@@ -101,26 +102,26 @@ def _put(
     return evolve(
         base,
         zone_files=files,
-        files={file.zone: file for file in files},
+        file_by_zone={file.zone: file for file in files},
         routers={**base.routers, tenant: base.routers[tenant].with_services(changed)},
-        marks={**base.marks, tenant: None},  # not what its files make of it
+        policy_fingerprints={**base.policy_fingerprints, tenant: None},  # not what its files make of it
     )
 
 
-def _unknown(name: bytes, strategy: Strategy) -> Iterator[Fault]:
+def _unknown(name: bytes, strategy: Strategy) -> Iterator[ConfigIssue]:
     meta = strategy.meta
     for key in _FIELDS:
         if name in getattr(strategy, key):
             found = f"the unknown service {to_text(name)!r}"
             place = f"{folder_of(meta.prefix, meta.revision)}{key}"
-            yield Fault((to_text(name),), found, f"a service of the tenant {meta.tenant!r}", place)
+            yield ConfigIssue((to_text(name),), found, f"a service of the tenant {meta.tenant!r}", place)
 
 
-def _located(faults: list[Fault], name: bytes, strategy: Strategy) -> Iterator[Fault]:
+def _located(faults: list[ConfigIssue], name: bytes, strategy: Strategy) -> Iterator[ConfigIssue]:
     """*faults* of a service by the keys of KV that they are in."""
     meta = strategy.meta
     keys = {field: key for key, field in _FIELDS.items()}
     for fault in faults:
         key = keys.get(str(fault.path[0]) if fault.path else "", "percent")
         place = f"{folder_of(meta.prefix, meta.revision)}{key}"
-        yield Fault((to_text(name), *fault.path[1:]), fault.found, fault.expected, place)
+        yield ConfigIssue((to_text(name), *fault.path[1:]), fault.found, fault.expected, place)

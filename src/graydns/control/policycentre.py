@@ -24,12 +24,13 @@ from twisted.python.failure import Failure
 
 from graydns.config.consul import Consul as Config
 from graydns.config.consul import PolicyCentre as Policy
-from graydns.control.control import Control
+from graydns.control.control_plane import ControlPlane
 from graydns.control.haltwatch import HaltWatch
 from graydns.control.policystore import PolicyStore
 from graydns.control.publishing import Rows, followed
 from graydns.model.errors import ConfigError, ControlError
 from graydns.model.name import to_text
+from graydns.runtime.steps import run_steps
 from graydns.sources.consul.service import ask_datacenter
 from graydns.sources.consul.watching import begin_watch
 from graydns.sources.policy import acceptance
@@ -37,7 +38,6 @@ from graydns.sources.policy.acceptance import High, Lost, Mark, Revision, Terms
 from graydns.sources.policy.errors import Absent, Invalid, NotKept, NotYetValid, PolicyError
 from graydns.sources.policy.keys import Keys
 from graydns.sources.policy.reading import KeyValues, active_key, read_candidate
-from graydns.steps import run
 from txconsul import Consul, Reply
 
 #: Seconds at most until a revision is looked at again whose time has not come, however the wall clock is set meanwhile.
@@ -57,7 +57,7 @@ class PolicyCentre(Service):
     _log = Logger()
 
     def __init__(
-        self, consul: Consul, config: Config, policy: Policy, keys: Keys | None, control: Control, reactor: Any
+        self, consul: Consul, config: Config, policy: Policy, keys: Keys | None, control: ControlPlane, reactor: Any
     ) -> None:
         self.consul, self.control, self._reactor, self._config = consul, control, reactor, config
         self.terms = Terms(policy.prefix, config.datacenter or "", policy.tenant, keys, policy.least)
@@ -65,7 +65,7 @@ class PolicyCentre(Service):
         self.refusals: Counter[str] = Counter()
         self.heard: float | None = None
         self.keep = policy.keep
-        self._store = PolicyStore(control.state.began.data)
+        self._store = PolicyStore(control.state.startup_config.data)
         self._from = "consul"
         self._listing: KeyValues | None = None
         self.halts = HaltWatch(consul, control, reactor, policy.prefix)
@@ -83,19 +83,19 @@ class PolicyCentre(Service):
         if isinstance(kept.mark, Lost):
             self._log.error("the highest revision that was accepted is not known: {why}", why=kept.mark.why)
         self.halts.restore(kept.copy, kept.seen)
-        plain = state.plain
+        plain = state.file_snapshot
         if active_key(self.terms.prefix) in kept.copy:
             self.heard, self._from = kept.at, "disk"
             accepted, revision = acceptance.offer(self.accepted, kept.copy, self._terms_of(kept.copy), state.wall())
             if revision is not None:
                 try:
-                    plain = run(self.control.reloader.laid(revision))
+                    plain = run_steps(self.control.reloader.compile_revision(revision))
                     accepted, state.revision = acceptance.take(accepted, revision), revision
                 except ConfigError as error:
-                    accepted = acceptance.refuse(accepted, Invalid(error.faults))
+                    accepted = acceptance.refuse(accepted, Invalid(error.issues))
             self._settle(accepted)
-        if state.revision is not None or state.aborts or state.off:
-            state.lay(plain, state.live)
+        if state.revision is not None or state.aborts or state.switched_off:
+            state.apply_snapshot(plain, state.live)
 
     def startService(self) -> None:
         """Follow the KV."""
@@ -135,8 +135,8 @@ class PolicyCentre(Service):
             "high_water": mark.revision if isinstance(mark, Mark) else None,
             "refused": None if refused is None else {"reason": refused.reason, "text": str(refused)},
             "aborted": sorted(map(to_text, state.aborts)),
-            "off": sorted(state.off),
-            "unfit": [str(fault) for fault in state.misfits],
+            "off": sorted(state.switched_off),
+            "unfit": [str(fault) for fault in state.policy_issues],
             "warnings": [] if running is None else list(running.warnings),
         }
 
@@ -213,24 +213,24 @@ class PolicyCentre(Service):
         if revision is not None:
             mark = acceptance.mark_after(accepted.mark, revision)
             try:
-                await self.control.reloader.lay(revision, lambda: self._keep(mark, revision))
+                await self.control.reloader.apply_revision(revision, lambda: self._keep(mark, revision))
                 accepted = acceptance.take(accepted, revision)
             except ConfigError as error:
-                accepted = acceptance.refuse(accepted, Invalid(error.faults))
+                accepted = acceptance.refuse(accepted, Invalid(error.issues))
             except OSError as error:
                 accepted = acceptance.refuse(accepted, NotKept(revision.number, str(error)))
         self._settle(accepted)
         if revision is not None and accepted.running is revision:
             tenant = revision.strategy.meta.tenant
             after = {"revision": revision.number, "tenant": tenant, "digest": revision.digest}
-            await self.control.note("policy take", "policy", None, after, "consul")
+            await self.control.record_event("policy take", "policy", None, after, "consul")
 
     async def _offer(self, listing: KeyValues) -> tuple[acceptance.State, Revision | None]:
         """As acceptance.offer; in a thread where it takes so long that answers would be held up."""
         offered = self.accepted, listing, self.terms, self.control.state.wall()
         if sum(map(len, listing.values())) < _LARGE:
             return acceptance.offer(*offered)
-        return await self.control.changing.in_thread(lambda: acceptance.offer(*offered))
+        return await self.control.live_commands.in_thread(lambda: acceptance.offer(*offered))
 
     def _settle(self, accepted: acceptance.State) -> None:
         """Go on with *accepted*; tell what is new in it."""
@@ -275,7 +275,7 @@ class PolicyCentre(Service):
         if isinstance(mark, Lost):
             return  # the file is evidence until somebody resets the mark
         now, halts, seen = self.control.state.wall(), self.halts.keys, self.halts.seen
-        await self.control.changing.in_thread(lambda: self._store.keep(mark, revision, now, halts, seen))
+        await self.control.live_commands.in_thread(lambda: self._store.keep(mark, revision, now, halts, seen))
 
     def _terms_of(self, copy: KeyValues) -> Terms:
         """The terms for *copy*. Where no datacenter is configured, and Consul cannot be asked, it is the one that was

@@ -10,19 +10,19 @@ from attrs import define
 
 from graydns.config.strategy import dump
 from graydns.control import publishing
-from graydns.control.changing import Changing
-from graydns.control.control import Control
+from graydns.control.control_plane import ControlPlane
 from graydns.control.drafting import Draft, changed, cleared, draft
-from graydns.control.live import Override
+from graydns.control.live_changes import ServiceOverride
+from graydns.control.live_commands import LiveChangeCommands
 from graydns.control.policycentre import PolicyCentre
 from graydns.control.pruning import Bound, prune
-from graydns.control.services import effective, look_up
-from graydns.control.shifts import Shift
-from graydns.control.waiting import comes_true
+from graydns.control.reports.services import describe_effective, find_service
+from graydns.control.share_changes import ShareChange
 from graydns.model.errors import ConfigError, ControlError
+from graydns.runtime.polling import poll_until
+from graydns.runtime.slices import run_in_slices
 from graydns.sources.policy.acceptance import Mark, Terms
 from graydns.sources.policy.reading import KeyValues, folder_of, revisions
-from graydns.sources.slices import in_slices
 
 Table = dict[str, Any]
 T = TypeVar("T")
@@ -35,14 +35,14 @@ class PolicyDesk:
     centre: PolicyCentre
 
     @property
-    def control(self) -> Control:
+    def control(self) -> ControlPlane:
         """What the centre takes revisions for."""
         return self.centre.control
 
     @property
-    def changing(self) -> Changing:
+    def changing(self) -> LiveChangeCommands:
         """What changes services here."""
-        return self.centre.control.changing
+        return self.centre.control.live_commands
 
     def status(self) -> Table:
         """What runs of them, and what was refused."""
@@ -104,7 +104,7 @@ class PolicyDesk:
         """Let *number* be the highest revision that was accepted here."""
         return await self.centre.reset(number)
 
-    async def change(self, name: str, shift: Shift, actor: str, seconds: float | None) -> Table:
+    async def change(self, name: str, shift: ShareChange, actor: str, seconds: float | None) -> Table:
         """Change a service on all nodes, by a new revision."""
         if seconds is not None:
             raise ControlError("what ends by itself does so on one node: --local")
@@ -114,39 +114,39 @@ class PolicyDesk:
         """Have the policy say nothing of a service, by a new revision."""
         return await self._shift(name, None, actor)
 
-    async def draft(self, name: str, shift: Shift | None, actor: str) -> Table:
+    async def draft(self, name: str, shift: ShareChange | None, actor: str) -> Table:
         """The revision that the one or the other would publish, to be signed elsewhere and pushed."""
         made = self._draft(name, shift, actor, await self._rows())
         return {"base": made.base, "revision": dump(made.strategy)}
 
-    async def _shift(self, name: str, shift: Shift | None, actor: str) -> Table:
+    async def _shift(self, name: str, shift: ShareChange | None, actor: str) -> Table:
         if self.centre.terms.keys is not None:
             raise ControlError(
                 "policies have to be signed, and no server has the key for that: --key FILE signs the change, "
                 "--local makes it on this node only, and `service abort` needs no signature"
             )
         state, rows = self.changing.state, await self._rows()
-        found, made = look_up(state, name), self._draft(name, shift, actor, rows)
-        before = effective(state, found, state.live)
+        found, made = find_service(state, name), self._draft(name, shift, actor, rows)
+        before = describe_effective(state, found, state.live)
         done = await self._publish(json.dumps(dump(made.strategy)), rows, True)
-        found = look_up(state, name)
+        found = find_service(state, name)
         done |= {"service": found.name, "tenant": found.tenant, "nodes": "all"}
         done["before"] |= before
-        done["after"] |= effective(state, found, state.live)
+        done["after"] |= describe_effective(state, found, state.live)
         if found.name in state.live.services:
             done.setdefault("warning", f"live changes of this node count before it: `service revert {found.name}`")
         return done
 
-    def _draft(self, name: str, shift: Shift | None, actor: str, rows: publishing.Rows) -> Draft:
+    def _draft(self, name: str, shift: ShareChange | None, actor: str, rows: publishing.Rows) -> Draft:
         """The next revision. Raises ControlError, also where another one is active than runs here."""
         terms, running, mark = self._terms(), self.centre.accepted.running, self.centre.accepted.mark
         publishing.check_base(rows.values, self.centre.revision, terms)
         marked = mark.revision if isinstance(mark, Mark) else 0
         highest = max((*revisions(rows.values, terms.prefix), marked))
-        found = look_up(self.changing.state, name) if shift is None else self.changing.open(name)
-        stay = self.changing.staying(actor, None)
+        found = find_service(self.changing.state, name) if shift is None else self.changing.find_changeable(name)
+        stay = self.changing.record_fields(actor, None)
         made = draft(running, terms, highest + 1, found, stay["actor"])
-        return cleared(made, found) if shift is None else changed(made, found, shift(found, Override(), stay))
+        return cleared(made, found) if shift is None else changed(made, found, shift(found, ServiceOverride(), stay))
 
     async def _check(self, rows: KeyValues, number: int, activate: bool) -> None:
         """Raise ControlError unless this server would take the revision."""
@@ -157,14 +157,14 @@ class PolicyDesk:
                 raise ControlError(f"the time of revision {number} has not come yet")
             return
         try:
-            await in_slices(self.control.reactor, self.control.reloader.laid(revision))
+            await run_in_slices(self.control.reactor, self.control.reloader.compile_revision(revision))
         except ConfigError as error:
             raise ControlError(str(error)) from None
 
     async def _done(self, number: int, before: int, activate: bool) -> Table:
         after = number if activate else before or None
         done: Table = {"published": number, "before": {"revision": before or None}, "after": {"revision": after}}
-        if activate and not await comes_true(self.control.reactor, lambda: self.centre.revision == number):
+        if activate and not await poll_until(self.control.reactor, lambda: self.centre.revision == number):
             done["warning"] = "it is published, and does not run here yet; see status"
         return done
 

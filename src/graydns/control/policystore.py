@@ -33,8 +33,8 @@ from graydns.config.file import read_regular, reason
 from graydns.config.misfit import Misfits, misfits
 from graydns.config.scalar import Choice, Integer, Text
 from graydns.config.strategy import moment_text, read_moment
-from graydns.control.disk import write_durably
 from graydns.control.halts import Seen
+from graydns.runtime.disk import write_durably
 from graydns.sources.policy.acceptance import High, Lost, Mark, Revision
 from graydns.sources.policy.reading import KeyValues
 

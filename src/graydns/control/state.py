@@ -11,20 +11,20 @@ from attrs import define, evolve, field
 from twisted.internet.defer import DeferredLock
 
 from graydns.config.main import Config
-from graydns.control.keeper import Keeper
 from graydns.control.layering import with_shares
-from graydns.control.live import Live, Override, Stay
-from graydns.control.overrides import apply, find, is_off
-from graydns.gray.service import CompiledService
-from graydns.model.errors import Fault
+from graydns.control.live_change_store import LiveChangeStore
+from graydns.control.live_changes import ChangeRecord, LiveChanges, ServiceOverride
+from graydns.control.service_overrides import find_in_snapshot, is_switched_off, overlay_live_changes
+from graydns.gray.compiled_service import CompiledService
+from graydns.model.errors import ConfigIssue
 from graydns.model.name import to_text
-from graydns.server import Server
+from graydns.server import DnsServer
 from graydns.snapshot.snapshot import Snapshot
 from graydns.sources.policy.acceptance import Revision
 from graydns.sources.reading import Reading
 
 
-class Served(Protocol):
+class ServedCounts(Protocol):
     """What a version served lately. *clients*: distinct ones, None where they are not told apart."""
 
     @property
@@ -36,18 +36,18 @@ class Served(Protocol):
         """About how many."""
 
 
-class Shares(Protocol):
+class ShareCounters(Protocol):
     """Counts what versions serve."""
 
-    def served(self, tenant: str, service: str) -> Mapping[str, Served]:
+    def version_traffic(self, tenant: str, service: str) -> Mapping[str, ServedCounts]:
         """What each version of *service* served lately."""
 
-    def restart(self, services: Set[tuple[str, str]]) -> None:
+    def reset_services(self, services: Set[tuple[str, str]]) -> None:
         """Count these (tenant, service) anew: who gets what of them has changed."""
 
 
 @define(eq=False)
-class State:
+class ControlState:
     """*served*: what was read of files and is served; *plain*: the Snapshot of it, with the rules of *revision*;
     *base*: that with its shares too; *live*: what operators changed; *keeper*: has it on the disk.
 
@@ -61,80 +61,80 @@ class State:
     as ``status`` tells it. *counts*: attempts by outcome. *wall*: Unix seconds.
     """
 
-    server: Server
-    served: Reading = field(repr=False)
+    server: DnsServer
+    served_reading: Reading = field(repr=False)
     wall: Callable[[], float] = field(repr=False)
-    shares: Shares | None = field(default=None, repr=False)
-    began: Config = field(init=False, repr=False)
-    plain: Snapshot = field(init=False, repr=False)
-    base: Snapshot = field(init=False)
+    shares: ShareCounters | None = field(default=None, repr=False)
+    startup_config: Config = field(init=False, repr=False)
+    file_snapshot: Snapshot = field(init=False, repr=False)
+    base_snapshot: Snapshot = field(init=False)
     revision: Revision | None = field(init=False, default=None)
-    aborts: Mapping[bytes, Stay] = field(init=False, factory=dict)
-    off: Mapping[str, Stay] = field(init=False, factory=dict)
-    misfits: tuple[Fault, ...] = field(init=False, default=())
-    live: Live = field(init=False, factory=Live)
-    keeper: Keeper = field(init=False, repr=False)
+    aborts: Mapping[bytes, ChangeRecord] = field(init=False, factory=dict)
+    switched_off: Mapping[str, ChangeRecord] = field(init=False, factory=dict)
+    policy_issues: tuple[ConfigIssue, ...] = field(init=False, default=())
+    live: LiveChanges = field(init=False, factory=LiveChanges)
+    store: LiveChangeStore = field(init=False, repr=False)
     unfit: Mapping[str, str] = field(init=False, factory=dict)
     vanished: frozenset[bytes] = field(init=False, default=frozenset())
-    faults: Mapping[Path, tuple[Fault, ...]] = field(init=False, factory=dict)
-    waiting: tuple[str, ...] = field(init=False, default=())
-    notes: tuple[str, ...] = field(init=False, default=())
+    faults: Mapping[Path, tuple[ConfigIssue, ...]] = field(init=False, factory=dict)
+    restart_keys: tuple[str, ...] = field(init=False, default=())
+    reload_warnings: tuple[str, ...] = field(init=False, default=())
     since: float = field(init=False)
     started: float = field(init=False)
-    last: dict[str, Any] = field(init=False)
-    counts: Counter[str] = field(init=False, factory=Counter)
+    last_reload: dict[str, Any] = field(init=False)
+    reload_counts: Counter[str] = field(init=False, factory=Counter)
     lock: DeferredLock = field(init=False, factory=DeferredLock, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self.plain = self.base = self.server.snapshot
-        self.began = self.base.config
-        self.keeper = Keeper(self.began.data)
+        self.file_snapshot = self.base_snapshot = self.server.snapshot
+        self.startup_config = self.base_snapshot.config
+        self.store = LiveChangeStore(self.startup_config.data)
         self.since = self.started = self.wall()
-        self.last = {"ok": True, "at": self.started, "trigger": "start", "actor": "", "errors": []}
+        self.last_reload = {"ok": True, "at": self.started, "trigger": "start", "actor": "", "errors": []}
 
-    def lay(self, plain: Snapshot, live: Live) -> None:
+    def apply_snapshot(self, plain: Snapshot, live: LiveChanges) -> None:
         """Serve *plain*, with the shares of the revision, and *live* on top, from the next query on."""
         base = plain
-        misfits: tuple[Fault, ...] = ()
+        misfits: tuple[ConfigIssue, ...] = ()
         if self.revision is not None:
             shared = with_shares(plain, self.revision)
             base, misfits = shared.snapshot, shared.faults
-        self.plain, self.misfits = plain, misfits
+        self.file_snapshot, self.policy_issues = plain, misfits
         self.serve(base, live)
 
-    def serve(self, base: Snapshot, live: Live) -> None:
+    def serve(self, base: Snapshot, live: LiveChanges) -> None:
         """Serve *base* with *live* on top from the next query on; what is halted in KV is so whatever *live* says."""
-        applied, before = apply(base, self._halted(base, live)), self.server.snapshot
-        self.base, self.live, self.unfit = base, live, applied.unfit
+        applied, before = overlay_live_changes(base, self._with_kill_switches(base, live)), self.server.snapshot
+        self.base_snapshot, self.live, self.unfit = base, live, applied.unfit
         self.server.swap(applied.snapshot)
-        self.server.distrust(frozenset(live.negative_trust_anchors))
-        if self.shares is not None and (moved := set(_moved(before, applied.snapshot))):
-            self.shares.restart(moved)
+        self.server.set_negative_trust_anchors(frozenset(live.negative_trust_anchors))
+        if self.shares is not None and (moved := set(_find_reassigned_services(before, applied.snapshot))):
+            self.shares.reset_services(moved)
         self.since = self.wall()
 
     @property
     def gray_off(self) -> list[str]:
         """Tenants that are off, here or on all nodes, or ALL."""
-        return sorted({*self.live.gray_off, *self.off})
+        return sorted({*self.live.gray_off, *self.switched_off})
 
-    def is_off(self, tenant: str, live: Live | None = None) -> bool:
+    def is_switched_off(self, tenant: str, live: LiveChanges | None = None) -> bool:
         """Whether all services of *tenant* give their default; *live* in the place of what is."""
-        return is_off(self._switched(live or self.live), tenant)
+        return is_switched_off(self._with_switched_off(live or self.live), tenant)
 
-    def _switched(self, live: Live) -> Live:
-        return evolve(live, gray_off={**live.gray_off, **self.off})
+    def _with_switched_off(self, live: LiveChanges) -> LiveChanges:
+        return evolve(live, gray_off={**live.gray_off, **self.switched_off})
 
-    def _halted(self, base: Snapshot, live: Live) -> Live:
-        live = self._switched(live)
+    def _with_kill_switches(self, base: Snapshot, live: LiveChanges) -> LiveChanges:
+        live = self._with_switched_off(live)
         for name, stay in self.aborts.items():
-            if (found := find(base, name)) is not None:
-                live = live.with_service(to_text(name), Override(found[0], abort=stay))
+            if (found := find_in_snapshot(base, name)) is not None:
+                live = live.with_service(to_text(name), ServiceOverride(found[0], abort=stay))
         return live
 
-    def note(self, trigger: str, actor: str, errors: tuple[str, ...] = ()) -> None:
+    def record_reload(self, trigger: str, actor: str, errors: tuple[str, ...] = ()) -> None:
         """Tell how an attempt at a reload ended."""
-        self.counts["refused" if errors else "accepted"] += 1
-        self.last = {
+        self.reload_counts["refused" if errors else "accepted"] += 1
+        self.last_reload = {
             "ok": not errors,
             "at": self.wall(),
             "trigger": trigger,
@@ -143,17 +143,23 @@ class State:
         }
 
 
-def _moved(before: Snapshot, after: Snapshot) -> Iterator[tuple[str, str]]:
+def _find_reassigned_services(before: Snapshot, after: Snapshot) -> Iterator[tuple[str, str]]:
     """Tenant and name of the services of which other clients get a version *after*."""
     for tenant, router in after.routers.items():
         if (old := before.routers.get(tenant)) is None or old is router:
             continue
         for name, service in router.services.items():
             was = old.services.get(name)
-            if was is not None and was is not service and _clients(was) != _clients(service):
+            if was is not None and was is not service and _client_assignment(was) != _client_assignment(service):
                 yield tenant, service.name
 
 
-def _clients(service: CompiledService) -> object:
+def _client_assignment(service: CompiledService) -> object:
     """What tells which clients get which version, rules aside."""
-    return service.split, service.listed, service.networks, service.cohort_key, service.key
+    return (
+        service.split,
+        service.whitelist_identities,
+        service.whitelist_networks,
+        service.cohort_key,
+        service.client_key,
+    )

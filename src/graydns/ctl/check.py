@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from graydns.ctl.output import complain, emit, say
-from graydns.ctl.tool import Command, wants_json
-from graydns.model.errors import ConfigError, Fault
+from graydns.ctl.cli_context import JsonCommand, wants_json
+from graydns.ctl.output import print_error, print_json, print_line
+from graydns.model.errors import ConfigError, ConfigIssue
 
 
-@click.command(cls=Command)
+@click.command(cls=JsonCommand)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.pass_context
 def check(context: click.Context, file: Path) -> None:
@@ -24,29 +24,31 @@ def check(context: click.Context, file: Path) -> None:
     from graydns.sources.files import check as check_configuration
 
     warnings: Sequence[str] = ()
-    faults: Sequence[Fault] = ()
+    faults: Sequence[ConfigIssue] = ()
     try:
         warnings = check_configuration(file)
     except ConfigError as error:
-        faults = error.faults
+        faults = error.issues
     if wants_json():
-        emit({"ok": not faults, "errors": [described(fault) for fault in faults], "warnings": list(warnings)})
+        print_json(
+            {"ok": not faults, "errors": [describe_issue(fault) for fault in faults], "warnings": list(warnings)}
+        )
     else:
-        report(file, faults, warnings)
+        print_report(file, faults, warnings)
     context.exit(1 if faults else 0)
 
 
-def report(file: Path, faults: Sequence[Fault], warnings: Sequence[str]) -> None:
+def print_report(file: Path, faults: Sequence[ConfigIssue], warnings: Sequence[str]) -> None:
     """Print the outcome for people, errors and warnings one per line."""
     for fault in faults:
-        complain(str(fault))
+        print_error(str(fault))
     for warning in warnings:
-        complain(f"warning: {warning}")
+        print_error(f"warning: {warning}")
     if not faults:
-        say(f"{file}: ok")
+        print_line(f"{file}: ok")
 
 
-def described(fault: Fault) -> dict[str, object]:
+def describe_issue(fault: ConfigIssue) -> dict[str, object]:
     """*fault* for programs; line and column count from 1, 0 = the file as a whole."""
     return {
         "file": fault.file,

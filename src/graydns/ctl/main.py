@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from graydns.ctl.commands import add_all
-from graydns.ctl.tool import Tool, json_option, wants_json
+from graydns.ctl.cli_context import CliContext, json_option, wants_json
+from graydns.ctl.commands import add_commands
 
 
 @click.group(
@@ -23,7 +23,7 @@ from graydns.ctl.tool import Tool, json_option, wants_json
 @click.pass_context
 def main(context: click.Context, /, **options: Any) -> None:
     """Operate graydns. Without a command: a shell."""
-    context.obj = tool = Tool(**options)
+    context.obj = tool = CliContext(**options)
     context.call_on_close(tool.close)
     if context.invoked_subcommand is None:
         # prompt_toolkit takes a while to load; a single command does without.
@@ -32,4 +32,4 @@ def main(context: click.Context, /, **options: Any) -> None:
         context.exit(run_shell(tool, wants_json()))
 
 
-add_all(main)
+add_commands(main)

@@ -1,25 +1,145 @@
-"""What graydnsctl prints: text that came from files or the network cannot steer the terminal."""
+"""What graydnsctl prints: text that came from files or the network cannot steer the terminal.
+
+Tables for people, made with rich, which is loaded with the first one.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from graydns.model.text import printable
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
 
-def say(text: str) -> None:
+
+def print_line(text: str) -> None:
     """Print a line for people."""
     click.echo(printable(text))
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Print a line about something wrong, to standard error."""
     click.echo(printable(text), err=True)
 
 
-def emit(value: Mapping[str, object]) -> None:
+def print_json(value: Mapping[str, object]) -> None:
     """Print *value* for programs: one JSON object, ASCII only."""
     click.echo(json.dumps(value))
+
+
+#: Columns where the output is no terminal: nothing is cut for want of room.
+NON_TERMINAL_COLUMNS = 400
+
+
+def print_value(value: Any) -> None:
+    """Print any plain value: a list of dicts as a table, a dict as fields, its tables under them."""
+    if isinstance(value, Mapping):
+        print_fields(value)
+    elif isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value):
+        print_table(value)
+    elif isinstance(value, list):
+        _make_console().print(_make_text(", ".join(map(format_cell, value)) or "nothing"))
+    else:
+        _make_console().print(_make_text(format_cell(value)))
+
+
+def table_printer(*columns: str) -> Callable[[Any], None]:
+    """Something that prints a list of dicts as a table with *columns* first."""
+    return lambda rows: print_table(rows, columns) if rows else print_value(rows)
+
+
+def print_table(rows: Sequence[Mapping[str, Any]], first: Sequence[str] = (), title: str | None = None) -> None:
+    """Print *rows*; a column for each key that any has, those in *first* first."""
+    from rich.table import Table
+
+    columns = dict.fromkeys(first)
+    for row in rows:
+        columns.update(dict.fromkeys(row))
+    made = Table(title=None if title is None else _make_text(title), title_justify="left", box=None, pad_edge=False)
+    for column in columns:
+        numeric = all(isinstance(row.get(column), int | float) for row in rows)
+        made.add_column(_make_text(column), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(_make_text(format_cell(row.get(column))) for column in columns))
+    _make_console().print(made)
+
+
+def print_fields(value: Mapping[str, Any]) -> None:
+    """Print a dict: what is short as ``key value`` lines, what is a table below."""
+    from rich.table import Table
+
+    grid = Table(box=None, show_header=False, pad_edge=False)
+    grid.add_column(style="bold")
+    grid.add_column(overflow="fold")
+    below = []
+    for key, each in _flatten(value):
+        if isinstance(each, list) and each and all(isinstance(row, Mapping) for row in each):
+            below.append((key, each))
+        elif isinstance(each, Mapping) and _is_table(each):
+            below.append((key, [{"name": name, **row} for name, row in each.items()]))
+        else:
+            grid.add_row(_make_text(key), _make_text(format_cell(each)))
+    _make_console().print(grid)
+    for key, each in below:
+        _make_console().print()
+        print_table(each, title=key)
+
+
+def print_alert(text: str) -> None:
+    """Print a line that nobody overlooks."""
+    _make_console().print(_make_text(text), style="bold white on red")
+
+
+def format_cell(value: Any) -> str:
+    """*value* in one line."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    if isinstance(value, list) and all(isinstance(each, str | int) for each in value):
+        return ", ".join(map(str, value)) or "-"
+    if isinstance(value, Mapping) and _is_scalar(*value.values()):
+        return " ".join(f"{key}={format_cell(each)}" for key, each in value.items()) or "-"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _flatten(value: Mapping[str, Any], lead: str = "") -> Iterable[tuple[str, Any]]:
+    """Pairs of dotted key and value; dicts of scalars stay whole, and so do those that make a table."""
+    for key, each in value.items():
+        if isinstance(each, Mapping) and not _is_scalar(*each.values()) and not _is_table(each):
+            yield from _flatten(each, f"{lead}{key}.")
+        else:
+            yield f"{lead}{key}", each
+
+
+def _is_scalar(*values: Any) -> bool:
+    return all(value is None or isinstance(value, str | int | float) for value in values)
+
+
+def _is_table(value: Mapping[str, Any]) -> bool:
+    """Whether it is a dict of at least one dict with scalars."""
+    rows = value.values()
+    return bool(rows) and all(isinstance(row, Mapping) and row and _is_scalar(*row.values()) for row in rows)
+
+
+def _make_text(text: str) -> Text:
+    from rich.text import Text
+
+    return Text(printable(text))
+
+
+def _make_console() -> Console:
+    from rich.console import Console
+
+    # Made anew each time, because it must follow sys.stdout, which `watch` and tests replace.
+    width = None if sys.stdout.isatty() else NON_TERMINAL_COLUMNS
+    return Console(markup=False, highlight=False, emoji=False, width=width)

@@ -13,15 +13,24 @@ from tempfile import mkstemp
 
 import click
 
-from graydns.ctl.place import configured
-from graydns.ctl.tables import show
-from graydns.ctl.tool import Command, Failure, tell, wants_json
-from graydns.model.users import LARGEST_FILE, NAME, PASSWORD, ROLES, User, hash_password, read_users, write_users
+from graydns.ctl.admin_endpoint import read_configured
+from graydns.ctl.cli_context import CommandError, JsonCommand, print_result, wants_json
+from graydns.ctl.output import print_value
+from graydns.model.users import (
+    MAX_USERS_FILE_BYTES,
+    PASSWORD_LENGTH_BOUNDS,
+    ROLES,
+    USER_NAME_PATTERN,
+    User,
+    format_users,
+    hash_password,
+    parse_users,
+)
 
-FILE = "users.json"
+USERS_FILE = "users.json"
 
 
-@click.command(cls=Command)
+@click.command(cls=JsonCommand)
 @click.argument("name")
 @click.option("--role", type=click.Choice(ROLES), help="What the user may do; a new user without it is viewer.")
 @click.option("--tenant", help="The only tenant that the user sees; '' = all.")
@@ -29,21 +38,21 @@ FILE = "users.json"
 @click.option("--data", type=click.Path(path_type=Path), help="Data folder; else that of ./graydns.yaml.")
 def passwd(name: str, role: str | None, tenant: str | None, remove: bool, data: Path | None) -> None:
     """Set the password of NAME, who then may log in over TLS. It is asked for, or read from standard input."""
-    if not NAME.fullmatch(name):
+    if not USER_NAME_PATTERN.fullmatch(name):
         raise click.UsageError("a name has 1 to 63 letters, digits, '.', '_', '@' or '-', the first a letter or digit")
-    folder = data or Path(configured("data"))
+    folder = data or Path(read_configured("data"))
     password = None if remove else read_password()
     try:
-        with locked(folder):
-            change(folder / FILE, name, role, tenant, password)
+        with lock_folder(folder):
+            set_user(folder / USERS_FILE, name, role, tenant, password)
     except (OSError, ValueError) as error:
-        raise Failure(f"{folder / FILE}: {error}", wants_json()) from None
-    tell({"name": name, "removed": remove, "file": str(folder / FILE)}, show)
+        raise CommandError(f"{folder / USERS_FILE}: {error}", wants_json()) from None
+    print_result({"name": name, "removed": remove, "file": str(folder / USERS_FILE)}, print_value)
 
 
-def change(file: Path, name: str, role: str | None, tenant: str | None, password: str | None) -> None:
+def set_user(file: Path, name: str, role: str | None, tenant: str | None, password: str | None) -> None:
     """Set or, without *password*, remove a user. Raises OSError and ValueError; then nothing is changed."""
-    users = load(file)
+    users = load_users_or_empty(file)
     old = users.pop(name, None)
     if password is None:
         if old is None:
@@ -52,27 +61,27 @@ def change(file: Path, name: str, role: str | None, tenant: str | None, password
         role = role or (old.role if old else ROLES[0])
         tenant = (old.tenant if old else None) if tenant is None else tenant or None
         users[name] = User(role, tenant, hash_password(password, secrets.token_bytes(16)))
-    save(file, users)
+    replace_users_file(file, users)
 
 
-def load(file: Path) -> dict[str, User]:
+def load_users_or_empty(file: Path) -> dict[str, User]:
     """The users so far; none if there is no file."""
     try:
         with file.open("rb") as opened:
-            return read_users(opened.read(LARGEST_FILE + 1).decode())
+            return parse_users(opened.read(MAX_USERS_FILE_BYTES + 1).decode())
     except FileNotFoundError:
         return {}
 
 
-def save(file: Path, users: Mapping[str, User]) -> None:
+def replace_users_file(file: Path, users: Mapping[str, User]) -> None:
     """Replace *file* by one with *users*, mode 0600, of the same owner as its folder; all of it or nothing."""
     owner = file.parent.stat()
-    handle, draft = mkstemp(prefix=f".{FILE}.", dir=file.parent)  # made with mode 0600
+    handle, draft = mkstemp(prefix=f".{USERS_FILE}.", dir=file.parent)  # made with mode 0600
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as opened:
             if os.geteuid() == 0:
                 os.fchown(opened.fileno(), owner.st_uid, owner.st_gid)
-            opened.write(write_users(users))
+            opened.write(format_users(users))
             opened.flush()
             os.fsync(opened.fileno())
         os.replace(draft, file)
@@ -82,7 +91,7 @@ def save(file: Path, users: Mapping[str, User]) -> None:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Keep other ``passwd`` commands out of *folder*, and put what was done there on the disk."""
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -99,7 +108,7 @@ def read_password() -> str:
         password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     else:
         password = sys.stdin.readline().removesuffix("\n")
-    least, most = PASSWORD
+    least, most = PASSWORD_LENGTH_BOUNDS
     if not least <= len(password) <= most:
-        raise Failure(f"a password has {least} to {most} characters", wants_json())
+        raise CommandError(f"a password has {least} to {most} characters", wants_json())
     return password

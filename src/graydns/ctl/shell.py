@@ -14,37 +14,37 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
-from graydns.ctl.line import line, run_line
-from graydns.ctl.output import complain, say
-from graydns.ctl.tool import Tool
+from graydns.ctl.cli_context import CliContext
+from graydns.ctl.commands import run_line, shell_group
+from graydns.ctl.output import print_error, print_line
 from graydns.model.text import printable
 
-ENDS = ("exit", "quit")
-SHELL_WORDS = ("help", *ENDS)
+EXIT_WORDS = ("exit", "quit")
+SHELL_WORDS = ("help", *EXIT_WORDS)
 
-WELCOME = "graydns at {}. `help` lists the commands, `help COMMAND` explains one, `exit` ends."
+BANNER = "graydns at {}. `help` lists the commands, `help COMMAND` explains one, `exit` ends."
 
 
-def run_shell(tool: Tool, as_json: bool = False) -> int:
+def run_shell(tool: CliContext, as_json: bool = False) -> int:
     """Read and run commands; from standard input if that is no terminal. The exit status."""
     return run_prompt(tool, as_json) if sys.stdin.isatty() else run_lines(sys.stdin, tool, as_json)
 
 
-def run_prompt(tool: Tool, as_json: bool = False) -> int:
+def run_prompt(tool: CliContext, as_json: bool = False) -> int:
     """Read commands from the keyboard."""
-    say(WELCOME.format(tool.where))
-    run_lines(prompted(tool), tool, as_json)
+    print_line(BANNER.format(tool.endpoint_text))
+    run_lines(read_prompt(tool), tool, as_json)
     return 0
 
 
-def run_lines(texts: Iterable[str], tool: Tool, as_json: bool = False) -> int:
+def run_lines(texts: Iterable[str], tool: CliContext, as_json: bool = False) -> int:
     """Run each line of *texts*; 0, or the status of the last that failed."""
     failed = 0
     for text in texts:
-        words = split(text)
+        words = split_words(text)
         if not words:
             continue
-        if words[0] in ENDS:
+        if words[0] in EXIT_WORDS:
             break
         if words[0] == "help":
             words = [*words[1:], "--help"]
@@ -52,19 +52,19 @@ def run_lines(texts: Iterable[str], tool: Tool, as_json: bool = False) -> int:
     return failed
 
 
-def split(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """The words of a line; none where it is empty, a comment, or its quotes do not end."""
     try:
         return shlex.split(text, comments=True)
     except ValueError as error:
-        complain(f"{error}")
+        print_error(f"{error}")
         return []
 
 
-def prompted(tool: Tool) -> Iterator[str]:
+def read_prompt(tool: CliContext) -> Iterator[str]:
     """What the user types, until end of file."""
     session: PromptSession[str] = PromptSession(
-        history=history(), completer=Words(tool), complete_in_thread=True, complete_while_typing=False
+        history=open_history(), completer=ShellCompleter(tool), complete_in_thread=True, complete_while_typing=False
     )
     while True:
         try:
@@ -75,7 +75,7 @@ def prompted(tool: Tool) -> Iterator[str]:
             return
 
 
-def history() -> History:
+def open_history() -> History:
     """Where lines are kept: ``graydnsctl/history`` in the user's state folder (XDG), for the user alone."""
     folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "graydnsctl"
     try:
@@ -86,10 +86,10 @@ def history() -> History:
     return FileHistory(folder / "history")
 
 
-class Words(Completer):
+class ShellCompleter(Completer):
     """Offers commands, options, and names that the server knows."""
 
-    def __init__(self, tool: Tool) -> None:
+    def __init__(self, tool: CliContext) -> None:
         self._tool = tool
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
@@ -104,7 +104,7 @@ class Words(Completer):
             del words[0]
         elif not words:
             yield from (Completion(word, -len(incomplete)) for word in SHELL_WORDS if word.startswith(incomplete))
-        offers = ShellComplete(line, {"obj": self._tool}, "", "").get_completions(words, incomplete)
+        offers = ShellComplete(shell_group, {"obj": self._tool}, "", "").get_completions(words, incomplete)
         for offer in offers:
             text = printable(str(offer.value))
             yield Completion(text, -len(incomplete), display_meta=printable(offer.help or ""))

@@ -9,15 +9,15 @@ from attrs import frozen
 RSASHA1, RSASHA1_NSEC3, RSASHA256, RSASHA512, ECDSAP256, ECDSAP384, ED25519, ED448 = 5, 7, 8, 10, 13, 14, 15, 16
 
 #: What can be verified at all.
-KNOWN = frozenset((RSASHA1, RSASHA1_NSEC3, RSASHA256, RSASHA512, ECDSAP256, ECDSAP384, ED25519, ED448))
+SUPPORTED_ALGORITHMS = frozenset((RSASHA1, RSASHA1_NSEC3, RSASHA256, RSASHA512, ECDSAP256, ECDSAP384, ED25519, ED448))
 
 #: What is verified unless configured otherwise: not what uses SHA-1 (RFC 9905).
-DEFAULT = KNOWN - {RSASHA1, RSASHA1_NSEC3}
+DEFAULT_ALGORITHMS = SUPPORTED_ALGORITHMS - {RSASHA1, RSASHA1_NSEC3}
 
-_RSA = frozenset((RSASHA1, RSASHA1_NSEC3, RSASHA256, RSASHA512))
+_RSA_ALGORITHMS = frozenset((RSASHA1, RSASHA1_NSEC3, RSASHA256, RSASHA512))
 
 #: Names as in the registry of DNSSEC algorithm numbers, for people.
-_NAMES = {
+_MNEMONICS = {
     RSASHA1: "RSASHA1",
     RSASHA1_NSEC3: "RSASHA1-NSEC3-SHA1",
     RSASHA256: "RSASHA256",
@@ -29,67 +29,67 @@ _NAMES = {
 }
 
 #: Digest types of DS records.
-SHA1, SHA256, SHA384 = 1, 2, 4
+DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA384 = 1, 2, 4
 
 #: Preferred over SHA-1, which counts only where a zone has none of them (RFC 4509 section 3).
-BETTER_DIGESTS = frozenset((SHA256, SHA384))
+PREFERRED_DIGESTS = frozenset((DIGEST_SHA256, DIGEST_SHA384))
 
 #: Modulus of an RSA key in bits, and its exponent: what is outside is no key, as work grows with both.
-SMALLEST_MODULUS, LARGEST_MODULUS, LARGEST_EXPONENT_BITS = 512, 4096, 32
+MIN_RSA_MODULUS_BITS, MAX_RSA_MODULUS_BITS, MAX_RSA_EXPONENT_BITS = 512, 4096, 32
 
 #: Seconds to verify one signature (benchmarks/micro/signatures.py).
-_SECONDS = {ECDSAP256: 0.0001, ECDSAP384: 0.0008, ED25519: 0.00015, ED448: 0.0005}
+_VERIFICATION_SECONDS = {ECDSAP256: 0.0001, ECDSAP384: 0.0008, ED25519: 0.00015, ED448: 0.0005}
 
 #: Seconds of one squaring or multiplication with a modulus of one bit; grows with its square.
-_RSA_STEP = 4e-13
+_RSA_STEP_SECONDS = 4e-13
 
 
 @frozen
-class Algorithms:
+class EnabledAlgorithms:
     """The algorithms that signatures are believed of; a zone with none of them counts as unsigned (RFC 4035 5.2)."""
 
-    enabled: frozenset[int] = DEFAULT
+    enabled: frozenset[int] = DEFAULT_ALGORITHMS
 
     @classmethod
-    def of(cls, numbers: Iterable[int]) -> Algorithms:
+    def of(cls, numbers: Iterable[int]) -> EnabledAlgorithms:
         """*numbers* only. Raises ValueError for one that cannot be verified."""
         enabled = frozenset(numbers)
-        if unknown := sorted(enabled - KNOWN):
+        if unknown := sorted(enabled - SUPPORTED_ALGORITHMS):
             raise ValueError(f"no such algorithm: {', '.join(map(str, unknown))}")
         return cls(enabled)
 
 
-def name(algorithm: int) -> str:
+def format_algorithm(algorithm: int) -> str:
     """For people: the number, and the mnemonic where it is known."""
-    return f"{algorithm} ({_NAMES[algorithm]})" if algorithm in _NAMES else str(algorithm)
+    return f"{algorithm} ({_MNEMONICS[algorithm]})" if algorithm in _MNEMONICS else str(algorithm)
 
 
-def is_sound(algorithm: int, key: bytes) -> bool:
+def is_acceptable_key(algorithm: int, key: bytes) -> bool:
     """Whether a *key* (DNSKEY rdata without its first four octets) is worth loading: RSA keys within bounds."""
-    if algorithm not in _RSA:
+    if algorithm not in _RSA_ALGORITHMS:
         return True
-    modulus, exponent = rsa_bits(key)
-    return SMALLEST_MODULUS <= modulus <= LARGEST_MODULUS and 1 < exponent <= LARGEST_EXPONENT_BITS
+    modulus, exponent = measure_rsa_key(key)
+    return MIN_RSA_MODULUS_BITS <= modulus <= MAX_RSA_MODULUS_BITS and 1 < exponent <= MAX_RSA_EXPONENT_BITS
 
 
-def cost(algorithm: int, key: bytes) -> float:
+def estimate_verification_seconds(algorithm: int, key: bytes) -> float:
     """Estimated seconds of processor time of one verification with *key* (as in is_sound)."""
-    if algorithm not in _RSA:
-        return _SECONDS.get(algorithm, 0.0)
-    modulus, exponent = rsa_bits(key)
-    return 20e-6 + _RSA_STEP * modulus * modulus * (exponent + 2)
+    if algorithm not in _RSA_ALGORITHMS:
+        return _VERIFICATION_SECONDS.get(algorithm, 0.0)
+    modulus, exponent = measure_rsa_key(key)
+    return 20e-6 + _RSA_STEP_SECONDS * modulus * modulus * (exponent + 2)
 
 
-def rsa_bits(key: bytes) -> tuple[int, int]:
+def measure_rsa_key(key: bytes) -> tuple[int, int]:
     """Bits of modulus and of exponent of an RSA *key* (RFC 3110 section 2); zeros for what is no key."""
     if len(key) < 3:
         return 0, 0
     start, size = (1, key[0]) if key[0] else (3, int.from_bytes(key[1:3]))
     if not 0 < size < len(key) - start:
         return 0, 0
-    return _bits(key[start + size :]), _bits(key[start : start + size])
+    return _bit_length(key[start + size :]), _bit_length(key[start : start + size])
 
 
-def _bits(number: bytes) -> int:
+def _bit_length(number: bytes) -> int:
     stripped = number.lstrip(b"\0")
     return (len(stripped) - 1) * 8 + stripped[0].bit_length() if stripped else 0

@@ -15,23 +15,22 @@ from typing import NamedTuple, TypeVar
 from attrs import field, frozen
 from dns.rdatatype import RdataType
 
-from graydns.dnssec.bitmap import Bitmap
-from graydns.dnssec.budget import Budget
-from graydns.dnssec.evidence import Evidence
+from graydns.dnssec.denial_evidence import DenialEvidence, TypeBitmap
 from graydns.dnssec.nsec import NsecEvidence
-from graydns.dnssec.nsec3 import MOST_ITERATIONS, Nsec3Evidence
-from graydns.dnssec.records import RRset
+from graydns.dnssec.nsec3 import MAX_ITERATIONS, Nsec3Evidence
+from graydns.dnssec.rrsets import SignedRRset
+from graydns.dnssec.work_budget import WorkBudget
+from graydns.model.dns_parameters import CNAME, DS, NS, NSEC, NXNAME, RRSIG
+from graydns.model.dnssec_values import EdeCode
 from graydns.model.name import ROOT, is_within, labels, parent, suffixes, to_text
-from graydns.model.proof import EdeCode
-from graydns.model.rrtype import CNAME, DS, NS, NSEC, NXNAME, RRSIG
 
-T = TypeVar("T")
+OutcomeT = TypeVar("OutcomeT")
 
 #: What makes a name the wildcard below it.
-_STAR = b"\1*"
+_WILDCARD_LABEL = b"\1*"
 
 
-class Kind(Enum):
+class DenialKind(Enum):
     """What a question came to. INSECURE: proven, but for delegations that are not signed; or not to be looked at."""
 
     PROVEN = auto()
@@ -39,15 +38,15 @@ class Kind(Enum):
     UNPROVEN = auto()
 
 
-class Outcome(NamedTuple):
+class DenialOutcome(NamedTuple):
     """*reason*: for people; it leaves out the name asked for where it is PROVEN. *ede*: where there is one."""
 
-    kind: Kind
+    kind: DenialKind
     reason: str
     ede: EdeCode | None = None
 
 
-class CutKind(Enum):
+class DelegationKind(Enum):
     """What is at a name that has no DS.
 
     DELEGATION: to a zone that is not signed. NO_CUT: the name belongs to the zone that its parent belongs to. NO_NAME:
@@ -61,163 +60,173 @@ class CutKind(Enum):
     UNPROVEN = auto()
 
 
-class Cut(NamedTuple):
-    """*reason* and *ede*: as those of an Outcome."""
+class DelegationOutcome(NamedTuple):
+    """*reason* and *ede*: as those of a DenialOutcome."""
 
-    kind: CutKind
+    kind: DelegationKind
     reason: str
     ede: EdeCode | None = None
 
 
-_CUTS = {Kind.INSECURE: CutKind.INSECURE, Kind.UNPROVEN: CutKind.UNPROVEN}
+_DELEGATION_KINDS = {DenialKind.INSECURE: DelegationKind.INSECURE, DenialKind.UNPROVEN: DelegationKind.UNPROVEN}
 
 
 @frozen
-class Denial:
+class AuthenticatedDenial:
     """What the NSEC and NSEC3 among *rrsets* prove. They are all verified, and signed by *zone*.
 
     Names are wire form, lowered. Every question may raise Exceeded, of *budget*.
     """
 
     zone: bytes
-    rrsets: Sequence[RRset]
-    budget: Budget
+    rrsets: Sequence[SignedRRset]
+    budget: WorkBudget
     _nsec: NsecEvidence | None = field(init=False, repr=False)
     _nsec3: Nsec3Evidence | None = field(init=False, repr=False)
 
     @_nsec.default
     def _read_nsec(self) -> NsecEvidence | None:
-        return NsecEvidence.read(self.zone, filter(_is_literal, self.rrsets))
+        return NsecEvidence.read(self.zone, filter(_is_unexpanded, self.rrsets))
 
     @_nsec3.default
     def _read_nsec3(self) -> Nsec3Evidence | None:
-        return Nsec3Evidence.read(self.zone, filter(_is_literal, self.rrsets), self.budget)
+        return Nsec3Evidence.read(self.zone, filter(_is_unexpanded, self.rrsets), self.budget)
 
-    def nodata(self, qname: bytes, qtype: int) -> Outcome:
+    def prove_nodata(self, qname: bytes, qtype: int) -> DenialOutcome:
         """That there are no *qtype* records for *qname*, though it or a wildcard for it exists."""
         if qtype == DS and qname == self.zone != ROOT:
-            return self._has_no_say()
-        return self._ask(qname, lambda evidence: self._nodata(evidence, qname, qtype))
+            return self._parent_decides()
+        return self._evaluate(qname, lambda evidence: self._prove_nodata(evidence, qname, qtype))
 
-    def nxdomain(self, qname: bytes) -> Outcome:
+    def prove_nxdomain(self, qname: bytes) -> DenialOutcome:
         """That neither *qname* nor a wildcard for it exists."""
-        return self._ask(qname, lambda evidence: _nxdomain(evidence, qname))
+        return self._evaluate(qname, lambda evidence: _prove_nxdomain(evidence, qname))
 
-    def no_closer(self, qname: bytes, encloser: bytes) -> Outcome:
+    def prove_no_closer(self, qname: bytes, encloser: bytes) -> DenialOutcome:
         """That nothing is closer to *qname* than ``*.encloser``, which the zone has (RFC 4035 section 5.3.4)."""
         closer = next((name for name in suffixes(qname) if name != ROOT and parent(name) == encloser), None)
         if closer is None:
-            return _unproven(f"{to_text(encloser)} is not above {to_text(qname)}")
-        return self._ask(closer, lambda evidence: _no_closer(evidence, closer))
+            return _make_unproven(f"{to_text(encloser)} is not above {to_text(qname)}")
+        return self._evaluate(closer, lambda evidence: _prove_no_closer(evidence, closer))
 
-    def cut(self, name: bytes) -> Cut:
+    def prove_no_ds(self, name: bytes) -> DelegationOutcome:
         """What is at *name*, below the apex of the zone, for which there is no DS."""
-        found = self._has_no_say() if name == self.zone else self._ask(name, lambda evidence: _cut(evidence, name))
-        return found if isinstance(found, Cut) else Cut(_CUTS[found.kind], found.reason, found.ede)
+        found = (
+            self._parent_decides()
+            if name == self.zone
+            else self._evaluate(name, lambda evidence: _prove_delegation(evidence, name))
+        )
+        return (
+            found
+            if isinstance(found, DelegationOutcome)
+            else DelegationOutcome(_DELEGATION_KINDS[found.kind], found.reason, found.ede)
+        )
 
-    def seconds(self) -> float:
+    def estimate_seconds(self) -> float:
         """How much CPU time one question may take, in the worst case that the budget allows."""
-        return 0.0 if self._nsec3 is None else self._nsec3.seconds()
+        return 0.0 if self._nsec3 is None else self._nsec3.estimate_seconds()
 
-    def _ask(self, name: bytes, judge: Callable[[Evidence], T | Outcome]) -> T | Outcome:
+    def _evaluate(
+        self, name: bytes, judge: Callable[[DenialEvidence], OutcomeT | DenialOutcome]
+    ) -> OutcomeT | DenialOutcome:
         """What *judge* makes of the first evidence that is enough."""
         if not is_within(name, self.zone):
-            return _unproven(f"{to_text(name)} is not in {to_text(self.zone)}")
-        found: T | Outcome | None = None
-        too_dear = self._nsec3 is not None and self._nsec3.is_too_dear
+            return _make_unproven(f"{to_text(name)} is not in {to_text(self.zone)}")
+        found: OutcomeT | DenialOutcome | None = None
+        too_dear = self._nsec3 is not None and self._nsec3.exceeds_iterations
         for evidence in (self._nsec, None if too_dear else self._nsec3):
             if evidence is not None:
                 found = judge(evidence)
-                if not (isinstance(found, Outcome) and found.kind is Kind.UNPROVEN):
+                if not (isinstance(found, DenialOutcome) and found.kind is DenialKind.UNPROVEN):
                     return found
         if too_dear:
-            text = f"NSEC3 of {to_text(self.zone)} with more than {MOST_ITERATIONS} iterations"
-            return Outcome(Kind.INSECURE, text, EdeCode.ITERATIONS)
-        return found or _unproven(f"no NSEC or NSEC3 of {to_text(self.zone)}")
+            text = f"NSEC3 of {to_text(self.zone)} with more than {MAX_ITERATIONS} iterations"
+            return DenialOutcome(DenialKind.INSECURE, text, EdeCode.ITERATIONS)
+        return found or _make_unproven(f"no NSEC or NSEC3 of {to_text(self.zone)}")
 
-    def _has_no_say(self) -> Outcome:
+    def _parent_decides(self) -> DenialOutcome:
         """What comes of asking the zone about its own DS: only its parent knows (RFC 4035 section 5.2)."""
-        return _unproven(f"the zone {to_text(self.zone)} has no say about its own DS")
+        return _make_unproven(f"the zone {to_text(self.zone)} has no say about its own DS")
 
-    def _nodata(self, evidence: Evidence, qname: bytes, qtype: int) -> Outcome:
+    def _prove_nodata(self, evidence: DenialEvidence, qname: bytes, qtype: int) -> DenialOutcome:
         types = evidence.types_at(qname)
         if types is not None:
-            return self._lacks(types, qname, qtype)
-        absence = evidence.absence(qname)
+            return self._prove_type_absent(types, qname, qtype)
+        absence = evidence.find_absence(qname)
         if absence is None:
-            return _unproven(f"no proof that {to_text(qname)} exists, or that it does not")
+            return _make_unproven(f"no proof that {to_text(qname)} exists, or that it does not")
         if absence.gap.opt_out:
             # Perhaps a delegation, or an empty non-terminal above one: then no wildcard counts (RFC 5155 section 8.6).
-            return _opted_out(qname)
-        wildcard = _STAR + absence.encloser
+            return _make_opt_out(qname)
+        wildcard = _WILDCARD_LABEL + absence.encloser
         types = evidence.types_at(wildcard)
         if types is not None:
-            return self._lacks(types, wildcard, qtype)
-        return _unproven(f"neither {to_text(qname)} nor a wildcard for it is proven to exist")
+            return self._prove_type_absent(types, wildcard, qtype)
+        return _make_unproven(f"neither {to_text(qname)} nor a wildcard for it is proven to exist")
 
-    def _lacks(self, types: Bitmap, name: bytes, rdtype: int) -> Outcome:
+    def _prove_type_absent(self, types: TypeBitmap, name: bytes, rdtype: int) -> DenialOutcome:
         """That *name*, at which there are *types*, has no *rdtype*."""
         # The NSEC and RRSIG of an alias are beside it, so whoever asks for those is not sent on (RFC 4034 section 4).
         for present in (rdtype,) if rdtype in (NSEC, RRSIG) else (rdtype, CNAME):
             if types.has(present):
-                return _unproven(f"{to_text(name)} is said to have {_type_text(present)}")
+                return _make_unproven(f"{to_text(name)} is said to have {_format_rdtype(present)}")
         if name != self.zone and types.has(NS) and rdtype != DS:  # RFC 6840 section 4.1
-            return _unproven(f"{to_text(self.zone)} has no say about what is at its delegation {to_text(name)}")
-        return Outcome(Kind.PROVEN, "no such data")
+            return _make_unproven(f"{to_text(self.zone)} has no say about what is at its delegation {to_text(name)}")
+        return DenialOutcome(DenialKind.PROVEN, "no such data")
 
 
-def _cut(evidence: Evidence, name: bytes) -> Cut | Outcome:
+def _prove_delegation(evidence: DenialEvidence, name: bytes) -> DelegationOutcome | DenialOutcome:
     types = evidence.types_at(name)
     if types is not None:
         if types.has(DS):
-            return _unproven(f"{to_text(name)} is said to have DS")
+            return _make_unproven(f"{to_text(name)} is said to have DS")
         if types.has(NS):
-            return Cut(CutKind.DELEGATION, "a delegation without DS")
-        return Cut(CutKind.NO_CUT, "no delegation")
-    absence = evidence.absence(name)
+            return DelegationOutcome(DelegationKind.DELEGATION, "a delegation without DS")
+        return DelegationOutcome(DelegationKind.NO_CUT, "no delegation")
+    absence = evidence.find_absence(name)
     if absence is None:
-        return _unproven(f"no proof that {to_text(name)} has no DS")
-    return _opted_out(name) if absence.gap.opt_out else Cut(CutKind.NO_NAME, "no such name")
+        return _make_unproven(f"no proof that {to_text(name)} has no DS")
+    return _make_opt_out(name) if absence.gap.opt_out else DelegationOutcome(DelegationKind.NO_NAME, "no such name")
 
 
-def _nxdomain(evidence: Evidence, qname: bytes) -> Outcome:
+def _prove_nxdomain(evidence: DenialEvidence, qname: bytes) -> DenialOutcome:
     types = evidence.types_at(qname)
     if types is not None and not types.has(NXNAME):
-        return _unproven(f"{to_text(qname)} is said to exist")
+        return _make_unproven(f"{to_text(qname)} is said to exist")
     if types is None:
-        absence = evidence.absence(qname)
+        absence = evidence.find_absence(qname)
         if absence is None:
-            return _unproven(f"no proof that {to_text(qname)} does not exist")
-        wildcard = _STAR + absence.encloser
-        if evidence.gap(wildcard) is None:
-            return _unproven(f"no proof that {to_text(wildcard)} does not exist")
+            return _make_unproven(f"no proof that {to_text(qname)} does not exist")
+        wildcard = _WILDCARD_LABEL + absence.encloser
+        if evidence.find_gap(wildcard) is None:
+            return _make_unproven(f"no proof that {to_text(wildcard)} does not exist")
         if absence.gap.opt_out:
-            return _opted_out(qname)
-    return Outcome(Kind.PROVEN, "no such name")
+            return _make_opt_out(qname)
+    return DenialOutcome(DenialKind.PROVEN, "no such name")
 
 
-def _no_closer(evidence: Evidence, closer: bytes) -> Outcome:
-    gap = evidence.gap(closer)
+def _prove_no_closer(evidence: DenialEvidence, closer: bytes) -> DenialOutcome:
+    gap = evidence.find_gap(closer)
     if gap is None:
-        return _unproven(f"no proof that {to_text(closer)} does not exist")
-    return _opted_out(closer) if gap.opt_out else Outcome(Kind.PROVEN, "no such name")
+        return _make_unproven(f"no proof that {to_text(closer)} does not exist")
+    return _make_opt_out(closer) if gap.opt_out else DenialOutcome(DenialKind.PROVEN, "no such name")
 
 
-def _opted_out(name: bytes) -> Outcome:
+def _make_opt_out(name: bytes) -> DenialOutcome:
     """What cannot be told as there may be unsigned delegations (RFC 5155 section 9.2)."""
-    return Outcome(Kind.INSECURE, f"{to_text(name)} may be or be below an unsigned delegation (opt-out)")
+    return DenialOutcome(DenialKind.INSECURE, f"{to_text(name)} may be or be below an unsigned delegation (opt-out)")
 
 
-def _unproven(reason: str) -> Outcome:
-    return Outcome(Kind.UNPROVEN, reason, EdeCode.NSEC_MISSING)
+def _make_unproven(reason: str) -> DenialOutcome:
+    return DenialOutcome(DenialKind.UNPROVEN, reason, EdeCode.NSEC_MISSING)
 
 
-def _type_text(rdtype: int) -> str:
+def _format_rdtype(rdtype: int) -> str:
     return RdataType.to_text(RdataType.make(rdtype))
 
 
-def _is_literal(rrset: RRset) -> bool:
+def _is_unexpanded(rrset: SignedRRset) -> bool:
     """Whether *rrset* is where it was signed for, and no wildcard's: an NSEC of that is none for another name."""
     owner = rrset.owner
-    count = sum(1 for _ in labels(owner)) - 1 - owner.startswith(_STAR)
+    count = sum(1 for _ in labels(owner)) - 1 - owner.startswith(_WILDCARD_LABEL)
     return all(signature.labels == count for signature in rrset.signatures)

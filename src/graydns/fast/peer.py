@@ -9,22 +9,22 @@ from weakref import WeakSet
 import radix
 from attrs import define, field, frozen
 
-from graydns.fast.entry import RA
-from graydns.fast.hot import HotTable
-from graydns.fast.sketch import source_key
+from graydns.fast.client_counter import make_source_key
+from graydns.fast.hot_entry import RA_BIT
+from graydns.fast.hot_table import HotTable
 from graydns.model.query import DEFAULT_TENANT, UDP, Client, Edns
 from graydns.wire.edns import parse_tags
 
-Network = IPv4Network | IPv6Network
+IpNetwork = IPv4Network | IPv6Network
 
-#: Addresses remembered in each of the two generations of :class:`Peers`; under 1 KiB each.
-REMEMBERED = 4096
+#: Addresses remembered in each of the two generations of :class:`PeerCache`; under 1 KiB each.
+MAX_PEERS_PER_GENERATION = 4096
 
 
-class NetworkMap:
+class LongestPrefixMap:
     """A value by the longest network that holds an address."""
 
-    def __init__(self, values: Mapping[Network, object] | Iterable[Network]) -> None:
+    def __init__(self, values: Mapping[IpNetwork, object] | Iterable[IpNetwork]) -> None:
         self._tree = radix.Radix()
         items = values.items() if isinstance(values, Mapping) else ((network, True) for network in values)
         for network, value in items:
@@ -37,13 +37,13 @@ class NetworkMap:
 
 
 @frozen
-class Trust:
+class PeerTrust:
     """Whose subnet and tags are believed, for whom names that are not ours are resolved, whose client is whose."""
 
-    ecs: NetworkMap
-    tags: NetworkMap
-    forward: NetworkMap
-    tenants: NetworkMap
+    ecs: LongestPrefixMap
+    tags: LongestPrefixMap
+    forward: LongestPrefixMap
+    tenants: LongestPrefixMap
 
 
 class Peer:
@@ -59,44 +59,46 @@ class Peer:
     __slots__ = (
         "__weakref__",
         "address",
-        "believed",
-        "ecs",
+        "counting_key",
+        "default_client",
         "hot",
         "identity",
-        "key",
-        "last",
-        "limit",
-        "listener",
+        "last_query",
+        "listener_tenant",
+        "max_reply_bytes",
         "may_forward",
-        "plain",
-        "recursion",
+        "ra_bit",
         "source",
-        "tags",
+        "subnet_identifies",
         "tenant",
         "transport",
+        "trusts_ecs",
+        "trusts_tags",
     )
 
     def __init__(self, address: str, transport: str, identity: str | None, listener: str | None) -> None:
         self.address = address
-        self.listener = listener
+        self.listener_tenant = listener
         self.source = ip_address(address).packed
         self.transport = transport
         self.identity = identity
-        self.limit = 0 if transport == UDP else 65535
-        self.key = source_key(self.source, identity)
-        self.last = b""
+        self.max_reply_bytes = 0 if transport == UDP else 65535
+        self.counting_key = make_source_key(self.source, identity)
+        self.last_query = b""
 
-    def believe(self, trust: Trust, hot_of: Callable[[str], HotTable]) -> None:
+    def apply_trust(self, trust: PeerTrust, hot_of: Callable[[str], HotTable]) -> None:
         """Believe of it what *trust* says, from the next query on."""
         address = self.address
-        self.ecs = trust.ecs.get(address) is not None
-        self.believed = self.ecs and self.identity is None
-        self.tags = trust.tags.get(address) is not None
+        self.trusts_ecs = trust.ecs.get(address) is not None
+        self.subnet_identifies = self.trusts_ecs and self.identity is None
+        self.trusts_tags = trust.tags.get(address) is not None
         self.may_forward = trust.forward.get(address) is not None
-        self.recursion = RA if self.may_forward else 0
-        self.tenant = self.listener or str(trust.tenants.get(address) or DEFAULT_TENANT)
+        self.ra_bit = RA_BIT if self.may_forward else 0
+        self.tenant = self.listener_tenant or str(trust.tenants.get(address) or DEFAULT_TENANT)
         self.hot = hot_of(self.tenant)
-        self.plain = Client(self.source, self.transport, None, self.identity, (), self.tenant, self.may_forward)
+        self.default_client = Client(
+            self.source, self.transport, None, self.identity, (), self.tenant, self.may_forward
+        )
 
     def client(self, edns: Edns | None) -> Client:
         """The Client behind a query with these options, as far as it is believed.
@@ -104,11 +106,11 @@ class Peer:
         A tag never overrides or equals an authenticated identity: ``client=`` names one only where TLS has not.
         """
         if edns is None:
-            return self.plain
-        subnet = edns.subnet if self.ecs else None
-        tags = (parse_tags(edns.tags) or ()) if self.tags and edns.tags is not None else ()
+            return self.default_client
+        subnet = edns.subnet if self.trusts_ecs else None
+        tags = (parse_tags(edns.tags) or ()) if self.trusts_tags and edns.tags is not None else ()
         if subnet is None and not tags:
-            return self.plain
+            return self.default_client
         identity = self.identity
         if identity is None and (claimed := dict(tags).get("client")):
             identity = f"client:{claimed}"
@@ -116,27 +118,27 @@ class Peer:
 
 
 @define(eq=False)
-class Peers:
+class PeerCache:
     """Makes Peers; remembers those of datagrams by address, boundedly. *hot_of* gives a tenant's hot table."""
 
-    trust: Trust = field(repr=False)
-    hot_of: Callable[[str], HotTable] = field(repr=False)
+    trust: PeerTrust = field(repr=False)
+    hot_table_for: Callable[[str], HotTable] = field(repr=False)
     _connected: WeakSet[Peer] = field(factory=WeakSet, repr=False)
     _young: dict[str, Peer] = field(init=False, factory=dict, repr=False)
     _old: dict[str, Peer] = field(init=False, factory=dict, repr=False)
 
-    def of_datagram(self, address: str, listener_tenant: str | None = None) -> Peer:
+    def datagram_peer(self, address: str, listener_tenant: str | None = None) -> Peer:
         """The Peer that sends datagrams from *address* (text, IPv6 zone index allowed) to a tenant's door, or any."""
         key = address if listener_tenant is None else f"{address} {listener_tenant}"
         peer = self._young.get(key)
         if peer is None:
             peer = self._old.get(key) or self.make(address, UDP, None, listener_tenant)
-            if len(self._young) >= REMEMBERED:
+            if len(self._young) >= MAX_PEERS_PER_GENERATION:
                 self._old, self._young = self._young, {}
             self._young[key] = peer
         return peer
 
-    def known(self, address: str) -> Peer | None:
+    def find_datagram_peer(self, address: str) -> Peer | None:
         """The Peer that has sent datagrams from *address* (text), if it is remembered."""
         return self._young.get(address) or self._old.get(address)
 
@@ -146,16 +148,16 @@ class Peers:
         if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
             parsed = parsed.ipv4_mapped
         peer = Peer(str(parsed), transport, identity, listener_tenant)
-        peer.believe(self.trust, self.hot_of)
+        peer.apply_trust(self.trust, self.hot_table_for)
         if transport != UDP:
             self._connected.add(peer)
         return peer
 
-    def trusting(self, trust: Trust) -> tuple[Peers, Iterator[None]]:
+    def with_trust(self, trust: PeerTrust) -> tuple[PeerCache, Iterator[None]]:
         """Peers after another *trust*, and what makes those that are connected follow it, one at a step."""
-        return Peers(trust, self.hot_of, self._connected), self._follow(trust)
+        return PeerCache(trust, self.hot_table_for, self._connected), self._apply_trust(trust)
 
-    def _follow(self, trust: Trust) -> Iterator[None]:
+    def _apply_trust(self, trust: PeerTrust) -> Iterator[None]:
         for peer in list(self._connected):
-            peer.believe(trust, self.hot_of)
+            peer.apply_trust(trust, self.hot_table_for)
             yield

@@ -7,20 +7,20 @@ from typing import NamedTuple
 
 import re2
 
-from graydns.gray.faults import Faults
 from graydns.gray.geo import fold_city
-from graydns.gray.names import Form, Pattern, read_pattern
-from graydns.gray.records import read_type
-from graydns.model.policy import When
+from graydns.gray.name_patterns import NamePattern, PatternForm, parse_pattern
+from graydns.gray.policy_records import parse_rdtype
+from graydns.model.errors import PolicyIssues
+from graydns.model.policy import RuleConditions
 from graydns.model.query import TCP, TLS, UDP, Subnet
 
 #: Prefixes of an identity, strongest last.
-NAMESPACES = ("client:", "tsig:", "tls:")
+IDENTITY_PREFIXES = ("client:", "tsig:", "tls:")
 
 TRANSPORTS = (UDP, TCP, TLS)
 
 
-class Conditions(NamedTuple):
+class CompiledConditions(NamedTuple):
     """What a rule tests; equal conditions match equal queries. None or () = not tested.
 
     *network*: tested against the client subnet if there is one, else the sender; with *subnet_only* against the
@@ -34,11 +34,11 @@ class Conditions(NamedTuple):
     country: str | None = None
     subdivision: str | None = None
     city: str | None = None
-    pattern: Pattern | None = None
+    pattern: NamePattern | None = None
     regex: str | None = None
     qtype: int | None = None
     transport: str | None = None
-    dimensions: int = 0
+    dimension_count: int = 0
 
     @property
     def is_geographic(self) -> bool:
@@ -51,7 +51,7 @@ class Conditions(NamedTuple):
         return self.identity is not None or bool(self.tags)
 
 
-def rank(conditions: Conditions) -> int:
+def rank_conditions(conditions: CompiledConditions) -> int:
     """How specific *conditions* are: of two rules that match, the higher rank wins (contract 4.2).
 
     (identity and address) > (name and address) > number of dimensions, then identity, address, name, qtype and
@@ -64,7 +64,7 @@ def rank(conditions: Conditions) -> int:
     ranked = 0
     for value, bits in (
         (pair, 2),
-        (conditions.dimensions, 4),
+        (conditions.dimension_count, 4),
         (identity, 8),
         (address, 8),
         (name, 11),
@@ -75,15 +75,15 @@ def rank(conditions: Conditions) -> int:
     return ranked
 
 
-def _rank_identity(conditions: Conditions) -> int:
+def _rank_identity(conditions: CompiledConditions) -> int:
     """0 = not tested; tag < client < tsig < tls, then more tags over fewer."""
     identity = conditions.identity
-    kind = next(at for at, head in enumerate(NAMESPACES, 2) if identity.startswith(head)) if identity else 1
+    kind = next(at for at, head in enumerate(IDENTITY_PREFIXES, 2) if identity.startswith(head)) if identity else 1
     pairs = min(len(conditions.tags), 31)
     return kind << 5 | pairs if conditions.is_personal else 0
 
 
-def _rank_address(conditions: Conditions) -> int:
+def _rank_address(conditions: CompiledConditions) -> int:
     """0 = not tested; country < subdivision < city < any prefix, longer over shorter."""
     if conditions.network is not None:
         return 4 + conditions.network.prefix
@@ -92,44 +92,44 @@ def _rank_address(conditions: Conditions) -> int:
     return 2 if conditions.subdivision is not None else 1 if conditions.country is not None else 0
 
 
-def _rank_name(conditions: Conditions) -> int:
+def _rank_name(conditions: CompiledConditions) -> int:
     """0 = not tested; regex < fewer literal characters < more of them < exact, and without a * over with one."""
     pattern = conditions.pattern
     if pattern is None:
         return 0 if conditions.regex is None else 1
-    if pattern.form is Form.EXACT:
+    if pattern.form is PatternForm.EXACT:
         return 1 << 10
-    return min(pattern.literal, 255) << 2 | (3 if pattern.form is Form.LABEL else 2)
+    return min(pattern.literal_length, 255) << 2 | (3 if pattern.form is PatternForm.LABEL else 2)
 
 
-def read_conditions(when: When, faults: Faults) -> Conditions:
+def compile_conditions(when: RuleConditions, faults: PolicyIssues) -> CompiledConditions:
     """Normalise *when*; what is wrong in it is added to *faults*."""
-    source = None if when.source is None else read_network(when.source, faults, "source")
-    subnet = None if when.subnet is None else read_network(when.subnet, faults, "subnet")
-    if source and subnet and not (_covers(source, subnet) or _covers(subnet, source)):
+    source = None if when.source is None else parse_network(when.source, faults, "source")
+    subnet = None if when.subnet is None else parse_network(when.subnet, faults, "subnet")
+    if source and subnet and not (_is_supernet(source, subnet) or _is_supernet(subnet, source)):
         faults.add("source and subnet apart from each other", "networks one of which is in the other", "subnet")
     dimensions = [
         when.source, when.subnet, when.client, when.tag or None, when.country, when.subdivision, when.city,
         when.name, when.regex, when.qtype, when.transport,
     ]  # fmt: skip
-    return Conditions(
+    return CompiledConditions(
         # A subnet, where there is one, is what source tests too: testing both is testing the narrower.
         network=source if subnet is None or (source is not None and source.prefix > subnet.prefix) else subnet,
         subnet_only=subnet is not None,
-        identity=None if when.client is None else read_identity(when.client),
+        identity=None if when.client is None else parse_identity(when.client),
         tags=tuple(sorted(when.tag.items())),
         country=None if when.country is None else when.country.upper(),
         subdivision=None if when.subdivision is None else when.subdivision.upper(),
         city=None if when.city is None else fold_city(when.city),
-        pattern=None if when.name is None else _read_name(when.name, faults),
-        regex=None if when.regex is None else _read_regex(when.regex, faults),
-        qtype=None if when.qtype is None else _read_qtype(when.qtype, faults),
-        transport=None if when.transport is None else _read_transport(when.transport, faults),
-        dimensions=len(dimensions) - dimensions.count(None),
+        pattern=None if when.name is None else _parse_name(when.name, faults),
+        regex=None if when.regex is None else _parse_regex(when.regex, faults),
+        qtype=None if when.qtype is None else _parse_qtype(when.qtype, faults),
+        transport=None if when.transport is None else _parse_transport(when.transport, faults),
+        dimension_count=len(dimensions) - dimensions.count(None),
     )
 
 
-def read_network(text: str, faults: Faults, *steps: str) -> Subnet | None:
+def parse_network(text: str, faults: PolicyIssues, *steps: str) -> Subnet | None:
     """A CIDR without bits after its prefix; it stands *steps* under *faults*."""
     try:
         network = ip_network(text)
@@ -139,12 +139,12 @@ def read_network(text: str, faults: Faults, *steps: str) -> Subnet | None:
     return Subnet(network.network_address.packed, network.prefixlen)
 
 
-def read_identity(text: str) -> str:
+def parse_identity(text: str) -> str:
     """An identity with its namespace; a bare one is a ``client:`` tag."""
-    return text if text.startswith(NAMESPACES) else "client:" + text
+    return text if text.startswith(IDENTITY_PREFIXES) else "client:" + text
 
 
-def regex_options(*, memory: int = 8 << 20) -> re2.Options:
+def make_regex_options(*, memory: int = 8 << 20) -> re2.Options:
     """How every expression is read: RE2 without regard to case, silent on errors, within *memory* bytes."""
     options = re2.Options()
     options.case_sensitive = False
@@ -154,39 +154,39 @@ def regex_options(*, memory: int = 8 << 20) -> re2.Options:
     return options
 
 
-def _covers(wide: Subnet, narrow: Subnet) -> bool:
+def _is_supernet(wide: Subnet, narrow: Subnet) -> bool:
     if len(wide.address) != len(narrow.address) or wide.prefix > narrow.prefix:
         return False
     spare = 8 * len(wide.address) - wide.prefix
     return int.from_bytes(wide.address, "big") >> spare == int.from_bytes(narrow.address, "big") >> spare
 
 
-def _read_name(text: str, faults: Faults) -> Pattern | None:
+def _parse_name(text: str, faults: PolicyIssues) -> NamePattern | None:
     try:
-        return read_pattern(text)
+        return parse_pattern(text)
     except ValueError as error:
         faults.add(f"{text!r} ({error})", "a name pattern", "name")
         return None
 
 
-def _read_regex(text: str, faults: Faults) -> str | None:
+def _parse_regex(text: str, faults: PolicyIssues) -> str | None:
     try:
-        re2.compile(text, regex_options())
+        re2.compile(text, make_regex_options())
     except re2.error as error:
         faults.add(f"{text!r} ({error})", "an RE2 regular expression", "regex")
         return None
     return text
 
 
-def _read_qtype(text: str, faults: Faults) -> int | None:
+def _parse_qtype(text: str, faults: PolicyIssues) -> int | None:
     try:
-        return read_type(text)
+        return parse_rdtype(text)
     except ValueError:
         faults.add(f"{text!r}", "an RR type", "qtype")
         return None
 
 
-def _read_transport(text: str, faults: Faults) -> str | None:
+def _parse_transport(text: str, faults: PolicyIssues) -> str | None:
     if text.lower() in TRANSPORTS:
         return text.lower()
     faults.add(f"{text!r}", f"one of {', '.join(TRANSPORTS)}", "transport")

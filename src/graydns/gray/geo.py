@@ -1,4 +1,4 @@
-"""Where an address is, read from a MaxMind database that somebody else has opened."""
+"""Where an address is, read from a MaxMindLocator database that somebody else has opened."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any, NamedTuple, Protocol
 import maxminddb
 
 #: Addresses whose place is remembered: decoding a record costs some 10 µs.
-REMEMBERED = 16_384
+MAX_CACHED_LOCATIONS = 16_384
 
 
-class Place(NamedTuple):
+class GeoLocation(NamedTuple):
     """*country*: ISO 3166-1 alpha-2. *subdivisions*: ISO 3166-2 (``CN-BJ``), largest first. *city*: English, folded.
 
     None or () = not known.
@@ -24,23 +24,23 @@ class Place(NamedTuple):
     city: str | None = None
 
 
-NOWHERE = Place()
+UNKNOWN_LOCATION = GeoLocation()
 
 
-class Geo(Protocol):
+class GeoLocator(Protocol):
     """Knows places of addresses."""
 
     @property
-    def place(self) -> Callable[[bytes], Place]:
+    def locate(self) -> Callable[[bytes], GeoLocation]:
         """The place of a packed address (4 or 16 bytes); NOWHERE if there is none."""
 
 
-class MaxMind:
-    """A Geo over an open reader of a database with the fields of GeoLite2 or GeoIP2 (Country or City)."""
+class MaxMindLocator:
+    """A GeoLocator over an open reader of a database with the fields of GeoLite2 or GeoIP2 (Country or City)."""
 
     def __init__(self, reader: maxminddb.Reader) -> None:
         # Not a bound method: the cache would hold this object and this object the cache.
-        self.place: Callable[[bytes], Place] = lru_cache(REMEMBERED)(partial(_look_up, reader))
+        self.locate: Callable[[bytes], GeoLocation] = lru_cache(MAX_CACHED_LOCATIONS)(partial(_locate, reader))
 
 
 def fold_city(name: str) -> str:
@@ -48,18 +48,18 @@ def fold_city(name: str) -> str:
     return name.casefold()
 
 
-def _look_up(reader: maxminddb.Reader, address: bytes) -> Place:
+def _locate(reader: maxminddb.Reader, address: bytes) -> GeoLocation:
     if len(address) == 16 and reader.metadata().ip_version == 4:
-        return NOWHERE
+        return UNKNOWN_LOCATION
     record = reader.get(ip_address(address))
-    return _read(record) if isinstance(record, dict) else NOWHERE
+    return _parse_location(record) if isinstance(record, dict) else UNKNOWN_LOCATION
 
 
-def _read(record: dict[str, Any]) -> Place:
+def _parse_location(record: dict[str, Any]) -> GeoLocation:
     country = record.get("country", {}).get("iso_code")
     codes = [division.get("iso_code") for division in record.get("subdivisions", ())]
     city = record.get("city", {}).get("names", {}).get("en")
-    return Place(
+    return GeoLocation(
         country=country,
         subdivisions=tuple(f"{country}-{code}" for code in codes if country and code),
         city=None if city is None else fold_city(city),

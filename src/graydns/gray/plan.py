@@ -17,27 +17,27 @@ from typing import Any, NamedTuple
 
 from attrs import field, frozen
 
-from graydns.gray.geo import NOWHERE, Geo, Place
-from graydns.gray.groups import seek
-from graydns.gray.key import NOBODY, hash64
-from graydns.gray.networks import Nets, Networks
-from graydns.gray.parts import Parts
+from graydns.gray.applicable_rules import ApplicableRules
+from graydns.gray.client_key import KEY_TYPE_NONE, hash64
+from graydns.gray.compiled_service import CompiledService, WhitelistEntry
+from graydns.gray.decisions import DecideByClient, DecisionFactory
+from graydns.gray.geo import UNKNOWN_LOCATION, GeoLocation, GeoLocator
+from graydns.gray.network_index import NetworkIndex, NetworkNumbers
+from graydns.gray.rule_groups import combine_groups
 from graydns.gray.rules import CompiledRule
-from graydns.gray.service import CompiledService, Listing
-from graydns.gray.verdicts import Choose, Verdicts
 from graydns.model.decision import Decision
 from graydns.model.query import Client
 
-Look = Callable[[Client], tuple[Nets, Place]]
-Settle = Callable[[Any, Client], Decision]
+LookUpClient = Callable[[Client], tuple[NetworkNumbers, GeoLocation]]
+MakeDecision = Callable[[Any, Client], Decision]
 
 
-class Step(NamedTuple):
+class PlanStep(NamedTuple):
     """One step: *find* what speaks for a client, or None; *settle* makes the Decision of what was found."""
 
     name: str
-    find: Callable[[Client, Nets, Place], Any]
-    settle: Settle
+    find: Callable[[Client, NetworkNumbers, GeoLocation], Any]
+    make_decision: MakeDecision
 
 
 @frozen(eq=False)
@@ -50,73 +50,75 @@ class Plan:
     *decide* is made of. *certain*: the rule that *last* follows, if one.
     """
 
-    decide: Choose
-    single: Decision | None
-    reach4: int
-    reach6: int
-    by_subnet: bool
-    look: Look = field(repr=False)
-    steps: tuple[Step, ...]
-    last: Choose = field(repr=False)
-    certain: CompiledRule | None
+    decide: DecideByClient
+    constant_decision: Decision | None
+    ecs_scope_v4: int
+    ecs_scope_v6: int
+    reads_subnet_only: bool
+    look_up_client: LookUpClient = field(repr=False)
+    steps: tuple[PlanStep, ...]
+    fallback: DecideByClient = field(repr=False)
+    fallback_rule: CompiledRule | None
 
     @property
     def varies(self) -> bool:
         """Whether clients get different answers."""
-        return self.single is None
+        return self.constant_decision is None
 
 
-def build_plan(tenant: str, parts: Parts, networks: Networks, geo: Geo | None) -> Plan:
+def build_plan(tenant: str, parts: ApplicableRules, networks: NetworkIndex, geo: GeoLocator | None) -> Plan:
     """Make the plan of *parts*, specialised to what they need."""
-    reach4, reach6 = parts.reach(4), parts.reach(16)
-    verdicts = Verdicts(tenant, parts.service, parts.varies, reach4, reach6)
-    look = _look(networks if parts.reads_network else None, geo if parts.reads_place else None)
-    steps = tuple(_steps(parts, verdicts, networks))
-    last = _last(parts, verdicts)
+    reach4, reach6 = parts.max_ecs_scope(4), parts.max_ecs_scope(16)
+    verdicts = DecisionFactory(tenant, parts.service, parts.varies, reach4, reach6)
+    look = _build_look_up(networks if parts.reads_network else None, geo if parts.reads_location else None)
+    steps = tuple(_build_steps(parts, verdicts, networks))
+    last = _fallback(parts, verdicts)
     if isinstance(last, Decision):
         single = None if steps else last
         last = _constant(last)
     else:
         single = None
     return Plan(
-        decide=_decide(look, steps, last, parts.spares_strangers),
-        single=single,
-        reach4=reach4,
-        reach6=reach6,
-        by_subnet=parts.reads_subnet_only,
-        look=look,
+        decide=_build_decide(look, steps, last, parts.skips_anonymous),
+        constant_decision=single,
+        ecs_scope_v4=reach4,
+        ecs_scope_v6=reach6,
+        reads_subnet_only=parts.reads_subnet_only,
+        look_up_client=look,
         steps=steps,
-        last=last,
-        certain=parts.settled or parts.named,
+        fallback=last,
+        fallback_rule=parts.certain_outcome or parts.certain_version,
     )
 
 
-def _steps(parts: Parts, verdicts: Verdicts, networks: Networks) -> Iterator[Step]:
-    if any(group.always is None for group in parts.outright):
-        yield Step("rule", seek(parts.outright), lambda rule, client: verdicts.of_rule(rule))
-    if parts.whitelists and parts.service is not None:
-        yield Step("whitelist", _find_listing(parts.service, networks), _settle_listing(verdicts))
-    if any(group.always is None for group in parts.naming):
-        yield Step("rule", seek(parts.naming), _settle_naming(verdicts))
+def _build_steps(parts: ApplicableRules, verdicts: DecisionFactory, networks: NetworkIndex) -> Iterator[PlanStep]:
+    if any(group.unconditional_rule is None for group in parts.outcome_groups):
+        yield PlanStep("rule", combine_groups(parts.outcome_groups), lambda rule, client: verdicts.for_rule(rule))
+    if parts.has_whitelist and parts.service is not None:
+        yield PlanStep("whitelist", _whitelist_finder(parts.service, networks), _whitelist_decider(verdicts))
+    if any(group.unconditional_rule is None for group in parts.version_groups):
+        yield PlanStep("rule", combine_groups(parts.version_groups), _version_decider(verdicts))
 
 
-def _last(parts: Parts, verdicts: Verdicts) -> Decision | Choose:
+def _fallback(parts: ApplicableRules, verdicts: DecisionFactory) -> Decision | DecideByClient:
     """What clients get for whom no step has found anything."""
-    if parts.settled:
-        return verdicts.of_rule(parts.settled)
+    if parts.certain_outcome:
+        return verdicts.for_rule(parts.certain_outcome)
     if parts.service is None:
-        return verdicts.plain()
-    if (rule := parts.named) and rule.version is not None:
-        return verdicts.version(rule.version, rule.ttl, personal=False)
-    if parts.splits:
-        return _share(parts.service, verdicts)
-    return verdicts.version(parts.service.split.segments[0].version, None, personal=False)
+        return verdicts.no_match()
+    if (rule := parts.certain_version) and rule.version is not None:
+        return verdicts.for_version(rule.version, rule.ttl, personal=False)
+    if parts.has_split:
+        return _split_decider(parts.service, verdicts)
+    return verdicts.for_version(parts.service.split.segments[0].version, None, personal=False)
 
 
-def _decide(look: Look, steps: Sequence[Step], last: Choose, spares_strangers: bool) -> Choose:
+def _build_decide(
+    look: LookUpClient, steps: Sequence[PlanStep], last: DecideByClient, spares_strangers: bool
+) -> DecideByClient:
     if not steps:
         return last
-    pairs = tuple((step.find, step.settle) for step in steps)
+    pairs = tuple((step.find, step.make_decision) for step in steps)
 
     def decide(client: Client) -> Decision:
         nets, place = look(client)
@@ -130,38 +132,40 @@ def _decide(look: Look, steps: Sequence[Step], last: Choose, spares_strangers: b
     return decide
 
 
-def _look(networks: Networks | None, geo: Geo | None) -> Look:
+def _build_look_up(networks: NetworkIndex | None, geo: GeoLocator | None) -> LookUpClient:
     """What reads a client's address, as far as it is read."""
     if geo is not None:
-        containing, place = networks.containing if networks is not None else _in_none, geo.place
+        containing, place = networks.find_containing if networks is not None else _no_networks, geo.locate
 
-        def look(client: Client) -> tuple[Nets, Place]:
-            address, prefix = _address(client)
+        def look(client: Client) -> tuple[NetworkNumbers, GeoLocation]:
+            address, prefix = _tested_address(client)
             return containing(address, prefix), place(address)
 
         return look
     if networks is not None:
-        only_containing = networks.containing
-        return lambda client: (only_containing(*_address(client)), NOWHERE)
-    blind: tuple[Nets, Place] = ((), NOWHERE)
+        only_containing = networks.find_containing
+        return lambda client: (only_containing(*_tested_address(client)), UNKNOWN_LOCATION)
+    blind: tuple[NetworkNumbers, GeoLocation] = ((), UNKNOWN_LOCATION)
     return lambda client: blind
 
 
-def _address(client: Client) -> tuple[bytes, int]:
+def _tested_address(client: Client) -> tuple[bytes, int]:
     """What rules test, and its bits: the trusted subnet, unless it withholds all bits, else the sender."""
     subnet = client.subnet
     return subnet if subnet is not None and subnet.prefix else (client.source, 8 * len(client.source))
 
 
-def _in_none(address: bytes, prefix: int) -> Nets:
+def _no_networks(address: bytes, prefix: int) -> NetworkNumbers:
     return ()
 
 
-def _find_listing(service: CompiledService, networks: Networks) -> Callable[[Client, Nets, Place], Listing | None]:
-    by_identity = service.listed
-    by_network = {networks.number(network): listing for network, listing in service.networks.items()}
+def _whitelist_finder(
+    service: CompiledService, networks: NetworkIndex
+) -> Callable[[Client, NetworkNumbers, GeoLocation], WhitelistEntry | None]:
+    by_identity = service.whitelist_identities
+    by_network = {networks.assign_number(network): listing for network, listing in service.whitelist_networks.items()}
 
-    def find(client: Client, nets: Nets, place: Place) -> Listing | None:
+    def find(client: Client, nets: NetworkNumbers, place: GeoLocation) -> WhitelistEntry | None:
         identity = client.identity
         if identity is not None and identity in by_identity:
             return by_identity[identity]
@@ -173,36 +177,36 @@ def _find_listing(service: CompiledService, networks: Networks) -> Callable[[Cli
     return find
 
 
-def _settle_listing(verdicts: Verdicts) -> Callable[[Listing, Client], Decision]:
-    made: dict[tuple[str, bool], Choose] = {}
+def _whitelist_decider(verdicts: DecisionFactory) -> Callable[[WhitelistEntry, Client], Decision]:
+    made: dict[tuple[str, bool], DecideByClient] = {}
 
-    def settle(listing: Listing, client: Client) -> Decision:
-        key = listing.version, listing.personal
+    def settle(listing: WhitelistEntry, client: Client) -> Decision:
+        key = listing.version, listing.by_identity
         if key not in made:
-            made[key] = _constant(verdicts.version(listing.version, None, listing.personal))
+            made[key] = _constant(verdicts.for_version(listing.version, None, listing.by_identity))
         return made[key](client)
 
     return settle
 
 
-def _settle_naming(verdicts: Verdicts) -> Callable[[CompiledRule, Client], Decision]:
-    made: dict[tuple[str, int | None, bool], Choose] = {}
+def _version_decider(verdicts: DecisionFactory) -> Callable[[CompiledRule, Client], Decision]:
+    made: dict[tuple[str, int | None, bool], DecideByClient] = {}
 
     def settle(rule: CompiledRule, client: Client) -> Decision:
         key = rule.version or "", rule.ttl, rule.conditions.is_personal
         if key not in made:
-            made[key] = _constant(verdicts.version(*key))
+            made[key] = _constant(verdicts.for_version(*key))
         return made[key](client)
 
     return settle
 
 
-def _share(service: CompiledService, verdicts: Verdicts) -> Choose:
+def _split_decider(service: CompiledService, verdicts: DecisionFactory) -> DecideByClient:
     """What finds a client's bucket: one hash and a search among the split's edges."""
-    read, hash_key, thresholds = service.key.read, service.cohort_key, service.split.thresholds
+    read, hash_key, thresholds = service.client_key.read, service.cohort_key, service.split.thresholds
     versions = [segment.version for segment in service.split.segments]
-    arms = tuple(map(verdicts.version_by_key, versions))
-    keyless = verdicts.version_by_key(service.default)
+    arms = tuple(map(verdicts.for_version_by_key, versions))
+    keyless = verdicts.for_version_by_key(service.default)
 
     def share(client: Client) -> Decision:
         key = read(client)
@@ -210,10 +214,10 @@ def _share(service: CompiledService, verdicts: Verdicts) -> Choose:
 
     def share_of_keyed(client: Client) -> Decision:
         key = read(client)
-        return keyless(key) if key[0] == NOBODY else arms[bisect_right(thresholds, hash64(hash_key, key))](key)
+        return keyless(key) if key[0] == KEY_TYPE_NONE else arms[bisect_right(thresholds, hash64(hash_key, key))](key)
 
-    return share if service.key.total else share_of_keyed
+    return share if service.client_key.covers_every_client else share_of_keyed
 
 
-def _constant(chosen: Decision | Choose) -> Choose:
+def _constant(chosen: Decision | DecideByClient) -> DecideByClient:
     return (lambda client: chosen) if isinstance(chosen, Decision) else chosen

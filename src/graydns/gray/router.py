@@ -8,30 +8,28 @@ from operator import attrgetter
 
 from attrs import evolve, field, frozen
 
-from graydns.gray.bundle import Bundle
-from graydns.gray.drop import drop
-from graydns.gray.explain import Explanation, explain_steps
-from graydns.gray.geo import Geo
-from graydns.gray.networks import MoreNetworks, Networks
-from graydns.gray.parts import applicable
+from graydns.gray.applicable_rules import select_applicable
+from graydns.gray.compiled_service import CompiledService
+from graydns.gray.explain_context import ExplainContext
+from graydns.gray.explanation import Explanation, explain_plan
+from graydns.gray.geo import GeoLocator
+from graydns.gray.network_index import ExtendedNetworkIndex, NetworkIndex
 from graydns.gray.plan import Plan, build_plan
+from graydns.gray.rule_index import RuleBundle, RuleIndex
 from graydns.gray.rules import CompiledRule
-from graydns.gray.scene import Scene
-from graydns.gray.scopes import Scopes
-from graydns.gray.service import CompiledService
 from graydns.model.decision import Decision
 from graydns.model.query import Query
-from graydns.steps import run
+from graydns.runtime.steps import reclaim, run_steps
 
 #: Plans remembered at most: this many, and a few for each service and rule.
-PLANS = 1_000
+MIN_PLAN_CACHE_SIZE = 1_000
 
 #: Rules that are put in order in one step.
-_SOME = 1_000
+_RULES_PER_STEP = 1_000
 
-_ORDER = attrgetter("order")
+_by_order = attrgetter("order")
 
-_Key = tuple[int, CompiledService | None, tuple[Bundle, ...]]
+_PlanKey = tuple[int, CompiledService | None, tuple[RuleBundle, ...]]
 
 
 @frozen(eq=False)
@@ -44,14 +42,14 @@ class Router:
 
     tenant: str
     services: Mapping[bytes, CompiledService] = field(repr=False)
-    scopes: Scopes = field(repr=False)
+    rule_index: RuleIndex = field(repr=False)
     rules: tuple[CompiledRule, ...] = field(repr=False)
-    networks: Networks = field(repr=False)
-    geo: Geo | None = field(repr=False)
+    networks: NetworkIndex = field(repr=False)
+    geo: GeoLocator | None = field(repr=False)
     warnings: tuple[str, ...] = ()
-    wider: Mapping[CompiledService, Networks] = field(factory=dict, repr=False)
+    extended_networks: Mapping[CompiledService, NetworkIndex] = field(factory=dict, repr=False)
     _qtypes: frozenset[int] = field(repr=False)
-    _plans: dict[_Key, Plan] = field(init=False, factory=dict, repr=False)
+    _plans: dict[_PlanKey, Plan] = field(init=False, factory=dict, repr=False)
 
     @_qtypes.default
     def _find_qtypes(self) -> frozenset[int]:
@@ -68,25 +66,25 @@ class Router:
         """The same policy but for these services, which it has under the same names; O(services), shares the rules."""
         services = {**self.services, **changed}
         current = frozenset(services.values())
-        wider = {service: networks for service, networks in self.wider.items() if service in current}
+        wider = {service: networks for service, networks in self.extended_networks.items() if service in current}
         for service in changed.values():
-            if more := [network for network in service.networks if network not in self.networks]:
-                wider[service] = MoreNetworks(self.networks, more)
-        return evolve(self, services=services, wider=wider)
+            if more := [network for network in service.whitelist_networks if network not in self.networks]:
+                wider[service] = ExtendedNetworkIndex(self.networks, more)
+        return evolve(self, services=services, extended_networks=wider)
 
     def plan(self, qname: bytes, qtype: int) -> Plan:
         """The plan for a name (wire form, lowered) and type; names that the same rules see share one."""
         service = self.services.get(qname)
-        key = (qtype if qtype in self._qtypes else 0, service, tuple(self.scopes.matching(qname)))
+        key = (qtype if qtype in self._qtypes else 0, service, tuple(self.rule_index.matching(qname)))
         if (plan := self._plans.get(key)) is None:
-            if len(self._plans) >= PLANS + 4 * (len(self.services) + len(self.rules)):
+            if len(self._plans) >= MIN_PLAN_CACHE_SIZE + 4 * (len(self.services) + len(self.rules)):
                 self._plans.clear()
-            plan = self._plans[key] = self._plan(*key)
+            plan = self._plans[key] = self._build_plan(*key)
         return plan
 
-    def remains(self) -> Iterator[None]:
+    def reclaim_steps(self) -> Iterator[None]:
         """What drops its plans in small steps, once this object is gone: it does not hold it."""
-        return drop(self._plans)
+        return reclaim(self._plans)
 
     def decide(self, query: Query) -> Decision:
         """The verdict for *query*."""
@@ -94,41 +92,41 @@ class Router:
 
     def explain(self, query: Query) -> Explanation:
         """The verdict for *query*, how it came about, and what became of every rule."""
-        return run(self.explain_steps(query))
+        return run_steps(self.explain_plan(query))
 
-    def explain_steps(
+    def explain_plan(
         self, query: Query, plan: Plan | None = None, catalog: str | None = None
     ) -> Generator[None, None, Explanation]:
         """The same in small steps: a policy may have 100,000 rules.
 
         *plan*: what the Plan of this Router became, *catalog*: see Scene; both for names of Consul's catalog.
         """
-        rules = yield from _in_order(self.rules)
+        rules = yield from _sort_rules(self.rules)
         plan = plan or self.plan(query.qname, query.qtype)
-        return (yield from explain_steps(self.scene(query, catalog), plan, rules))
+        return (yield from explain_plan(self.explain_context(query, catalog), plan, rules))
 
-    def scene(self, query: Query, catalog: str | None = None) -> Scene:
+    def explain_context(self, query: Query, catalog: str | None = None) -> ExplainContext:
         """*query* as this Router sees it."""
-        return Scene(
+        return ExplainContext(
             tenant=self.tenant,
             query=query,
-            zone=self.scopes.zone(query.qname),
+            zone=self.rule_index.find_zone(query.qname),
             service=self.services.get(query.qname),
             geo=self.geo,
             catalog=catalog,
         )
 
-    def _plan(self, qtype: int, service: CompiledService | None, bundles: Iterable[Bundle]) -> Plan:
+    def _build_plan(self, qtype: int, service: CompiledService | None, bundles: Iterable[RuleBundle]) -> Plan:
         versions = (None, *(service.pools if service else ()))
         groups = [group for bundle in bundles for group in bundle.groups(qtype, versions)]
-        networks = self.networks if service is None else self.wider.get(service, self.networks)
-        return build_plan(self.tenant, applicable(groups, service), networks, self.geo)
+        networks = self.networks if service is None else self.extended_networks.get(service, self.networks)
+        return build_plan(self.tenant, select_applicable(groups, service), networks, self.geo)
 
 
-def _in_order(rules: Sequence[CompiledRule]) -> Generator[None, None, Iterable[CompiledRule]]:
+def _sort_rules(rules: Sequence[CompiledRule]) -> Generator[None, None, Iterable[CompiledRule]]:
     """*rules*, best rank first, in small steps; what is given takes the last of them as it is iterated over."""
     parts = []
-    for start in range(0, len(rules), _SOME):
-        parts.append(sorted(rules[start : start + _SOME], key=_ORDER))
+    for start in range(0, len(rules), _RULES_PER_STEP):
+        parts.append(sorted(rules[start : start + _RULES_PER_STEP], key=_by_order))
         yield
-    return merge(*parts, key=_ORDER)
+    return merge(*parts, key=_by_order)

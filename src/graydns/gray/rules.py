@@ -1,23 +1,31 @@
-"""Rules, compiled: normal conditions, one outcome, and a place in the order in which they win."""
+"""Rules, compiled: normal conditions, one outcome, and a place in the order in which they win.
+
+Rules that stand in each other's way: errors where the order says nothing, warnings where only names decide.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+
 from attrs import field, frozen
 
-from graydns.gray.conditions import Conditions, rank, read_conditions
-from graydns.gray.faults import Faults
-from graydns.gray.records import Wire, read_records
-from graydns.model.decision import Block
-from graydns.model.policy import Rule, Then
+from graydns.gray.conditions import CompiledConditions, compile_conditions, rank_conditions
+from graydns.gray.name_patterns import PatternForm
+from graydns.gray.policy_records import RdataByType, parse_records
+from graydns.model.decision import BlockAction
+from graydns.model.errors import PolicyIssues
+from graydns.model.policy import Rule, RuleOutcome
+from graydns.runtime.steps import reclaim
 
 #: Of two rules that match, the one with the smaller order wins: rank, then priority, then name (zone last).
-Order = tuple[int, int, str, bytes]
+RuleOrder = tuple[int, int, str, bytes]
 
 #: Seconds that records given by a rule may be kept, if neither the rule nor a service says.
-RECORDS_TTL = 5
+DEFAULT_RECORDS_TTL_SECONDS = 5
 
 #: The largest TTL (RFC 2181 section 8).
-MAX_TTL = (1 << 31) - 1
+MAX_TTL_SECONDS = (1 << 31) - 1
 
 
 @frozen(eq=False)
@@ -30,17 +38,17 @@ class CompiledRule:
 
     name: str
     zone: bytes | None
-    conditions: Conditions
-    order: Order = field(repr=False)
+    conditions: CompiledConditions
+    order: RuleOrder = field(repr=False)
     priority: int = 0
     version: str | None = None
-    records: Wire | None = field(default=None, repr=False)
-    block: Block | None = None
+    records: RdataByType | None = field(default=None, repr=False)
+    block: BlockAction | None = None
     upstream: str | None = None
     ttl: int | None = None
 
     @property
-    def outcome(self) -> str:
+    def outcome_text(self) -> str:
         """What it does, for people."""
         if self.version is not None:
             return f"version {self.version}"
@@ -49,36 +57,129 @@ class CompiledRule:
         return "records" if self.upstream is None else f"upstream {self.upstream}"
 
 
-def compile_rule(rule: Rule, zone: bytes | None, faults: Faults) -> CompiledRule:
+def compile_rule(rule: Rule, zone: bytes | None, faults: PolicyIssues) -> CompiledRule:
     """Normalise *rule*; what is wrong in it is added to *faults*."""
-    conditions = read_conditions(rule.when, faults.under("when"))
+    conditions = compile_conditions(rule.when, faults.under("when"))
     then, place = rule.then, faults.under("then")
     return CompiledRule(
         name=rule.name,
         zone=zone,
         conditions=conditions,
-        order=(-rank(conditions), -rule.priority, rule.name, zone or b""),
+        order=(-rank_conditions(conditions), -rule.priority, rule.name, zone or b""),
         priority=rule.priority,
         version=then.version,
-        records=None if then.records is None else read_records(then.records, place.under("records")),
-        block=None if then.block is None else _read_block(then.block, place),
+        records=None if then.records is None else parse_records(then.records, place.under("records")),
+        block=None if then.block is None else _parse_block(then.block, place),
         upstream=then.upstream,
-        ttl=_read_ttl(then, place),
+        ttl=_check_outcome(then, place),
     )
 
 
-def _read_block(text: str, faults: Faults) -> Block | None:
+def _parse_block(text: str, faults: PolicyIssues) -> BlockAction | None:
     try:
-        return Block(text)
+        return BlockAction(text)
     except ValueError:
-        faults.add(f"{text!r}", f"one of {', '.join(block.value for block in Block)}", "block")
+        faults.add(f"{text!r}", f"one of {', '.join(block.value for block in BlockAction)}", "block")
         return None
 
 
-def _read_ttl(then: Then, faults: Faults) -> int | None:
+def _check_outcome(then: RuleOutcome, faults: PolicyIssues) -> int | None:
     given = [way for way in ("version", "records", "block", "upstream") if getattr(then, way) is not None]
     if len(given) != 1:
         faults.add(" and ".join(given) or "no outcome", "exactly one of version, records, block, upstream")
-    if then.ttl is not None and not 0 <= then.ttl <= MAX_TTL:
-        faults.add(f"{then.ttl} s", f"0 to {MAX_TTL} s", "ttl")
+    if then.ttl is not None and not 0 <= then.ttl <= MAX_TTL_SECONDS:
+        faults.add(f"{then.ttl} s", f"0 to {MAX_TTL_SECONDS} s", "ttl")
     return then.ttl
+
+
+#: A rule and the place it was written at.
+LocatedRule = tuple[CompiledRule, PolicyIssues]
+
+#: Rules with which a rule of the same rank is compared, comparisons in all, and warnings at most: finding every
+#: overlap among 100,000 rules would take longer than anybody reads.
+MAX_COMPARED_RULES = 16
+MAX_COMPARISONS = 200_000
+MAX_OVERLAP_WARNINGS = 100
+
+
+def check_duplicates(placed: Sequence[LocatedRule]) -> Iterator[None]:
+    """Add a fault for every name that is used twice and every two rules with equal conditions and priority.
+
+    Rules of the tenant come first in *placed*; they share names and conditions with those of each zone.
+    """
+    names: dict[tuple[bytes | None, str], CompiledRule] = {}
+    conditions: dict[tuple[bytes | None, CompiledConditions, int], CompiledRule] = {}
+    for rule, faults in placed:
+        for zone in {None, rule.zone}:
+            if (zone, rule.name) in names:
+                faults.add(f"another rule {rule.name!r}", "a name of its own", "name")
+            twin = conditions.get((zone, rule.conditions, rule.priority))
+            if twin is not None:
+                faults.add(
+                    f"rule {rule.name!r} with the conditions of rule {twin.name!r}", _EXPECTED_DIFFERENCE, "when"
+                )
+        names.setdefault((rule.zone, rule.name), rule)
+        conditions.setdefault((rule.zone, rule.conditions, rule.priority), rule)
+        yield
+    yield from reclaim(names, conditions)
+
+
+_EXPECTED_DIFFERENCE = "other conditions, or another priority"
+
+
+def find_overlaps(rules: Iterable[CompiledRule]) -> Iterator[str | None]:
+    """Warn of rules of the same rank and priority that can match the same query: their names decide.
+
+    None is a pause. Regular expressions are not compared. The search is bounded, so that it may miss some.
+    """
+    alike: defaultdict[Hashable, list[CompiledRule]] = defaultdict(list)
+    comparisons = warnings = 0
+    for rule in rules:
+        neighbours = alike[_overlap_key(rule)]
+        for other in neighbours:
+            comparisons += 1
+            if _may_overlap(rule, other):
+                warnings += 1
+                first, second = sorted((rule.name, other.name))
+                yield f"rules {first!r} and {second!r} have the same rank and can match the same query: {first!r} wins"
+        if warnings >= MAX_OVERLAP_WARNINGS or comparisons >= MAX_COMPARISONS:
+            yield "there may be more rules of the same rank that can match the same query"
+            return
+        if len(neighbours) < MAX_COMPARED_RULES:
+            neighbours.append(rule)
+        yield None
+    yield from reclaim(alike)
+
+
+def _overlap_key(rule: CompiledRule) -> Hashable:
+    """What two rules of the same rank must share to match the same query."""
+    conditions = rule.conditions
+    pattern = conditions.pattern
+    return (
+        rule.order[:2],
+        conditions.network,
+        conditions.identity,
+        conditions.city,
+        conditions.qtype,
+        conditions.transport,
+        pattern if pattern is not None and pattern.form in (PatternForm.EXACT, PatternForm.LABEL) else None,
+    )
+
+
+def _may_overlap(one: CompiledRule, other: CompiledRule) -> bool:
+    """Whether two rules that are `_overlap_key` can match the same query."""
+    if one.zone is not None and other.zone is not None and one.zone != other.zone:
+        return False
+    mine, theirs = one.conditions, other.conditions
+    if mine.regex != theirs.regex:
+        return False
+    tags = dict(theirs.tags)
+    if any(tags.get(key, value) != value for key, value in mine.tags):
+        return False
+    if mine.pattern and theirs.pattern and not mine.pattern.may_overlap(theirs.pattern):
+        return False
+    return _are_compatible(mine.country, theirs.country) and _are_compatible(mine.subdivision, theirs.subdivision)
+
+
+def _are_compatible(mine: str | None, theirs: str | None) -> bool:
+    return mine is None or theirs is None or mine == theirs

@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 from attrs import frozen
 
-from graydns.gray.faults import Faults
-from graydns.gray.key import BUCKETS, threshold
-from graydns.model.policy import Service
+from graydns.gray.client_key import BUCKET_COUNT, bucket_threshold
+from graydns.model.errors import PolicyIssues
+from graydns.model.policy import ServicePolicy
 
 
-class Segment(NamedTuple):
+class BucketRange(NamedTuple):
     """The buckets from *start* up to, not including, *end*."""
 
     start: int
@@ -30,45 +30,45 @@ class Segment(NamedTuple):
 class Split:
     """The versions by ascending bucket; *thresholds* are the 64-bit hashes at which the next one begins."""
 
-    segments: tuple[Segment, ...]
+    segments: tuple[BucketRange, ...]
     thresholds: tuple[int, ...]
 
-    def version(self, hashed: int) -> str:
+    def find_version(self, hashed: int) -> str:
         """The version a 64-bit hash belongs to."""
         return self.segments[bisect_right(self.thresholds, hashed)].version
 
 
-def read_split(service: Service, faults: Faults) -> Split:
+def compile_split(service: ServicePolicy, faults: PolicyIssues) -> Split:
     """Compile the one of ``percent``, ``ranges`` and ``weights`` that *service* has."""
     given = [way for way in ("percent", "ranges", "weights") if getattr(service, way)]
     if len(given) > 1:
         faults.add(" and ".join(given), "only one of percent, ranges, weights", given[-1])
-        return lay_out((), service.default)
+        return build_split((), service.default)
     for way in given:
         for version in getattr(service, way):
             if version not in service.versions:
                 faults.add(f"{version!r}", "a version of this service", way, version)
     if service.ranges:
-        return lay_out(_read_ranges(service.ranges, faults.under("ranges")), service.default)
-    sizes = _read_percent(service, faults) if service.percent else _read_weights(service, faults)
-    return lay_out(_claim(sizes), service.default)
+        return build_split(_parse_ranges(service.ranges, faults.under("ranges")), service.default)
+    sizes = _percent_sizes(service, faults) if service.percent else _weight_sizes(service, faults)
+    return build_split(_allocate_buckets(sizes), service.default)
 
 
-def lay_out(claims: Sequence[Segment], default: str) -> Split:
+def build_split(claims: Sequence[BucketRange], default: str) -> Split:
     """*claims* (disjoint) with *default* in every gap, neighbours of one version joined."""
-    filled: list[Segment] = []
-    for claim in (*sorted(claims), Segment(BUCKETS, BUCKETS)):
+    filled: list[BucketRange] = []
+    for claim in (*sorted(claims), BucketRange(BUCKET_COUNT, BUCKET_COUNT)):
         at = filled[-1].end if filled else 0
-        for start, end, version in (Segment(at, claim.start, default), claim):
+        for start, end, version in (BucketRange(at, claim.start, default), claim):
             if start == end:
                 continue
             if filled and filled[-1].version == version:
                 start = filled.pop().start
-            filled.append(Segment(start, end, version))
-    return Split(tuple(filled), tuple(threshold(segment.start) for segment in filled[1:]))
+            filled.append(BucketRange(start, end, version))
+    return Split(tuple(filled), tuple(bucket_threshold(segment.start) for segment in filled[1:]))
 
 
-def _read_percent(service: Service, faults: Faults) -> dict[str, int]:
+def _percent_sizes(service: ServicePolicy, faults: PolicyIssues) -> dict[str, int]:
     faults = faults.under("percent")
     shares = service.percent
     if service.default in shares:
@@ -76,21 +76,21 @@ def _read_percent(service: Service, faults: Faults) -> dict[str, int]:
     if len(shares) > 2:
         faults.add(f"{len(shares)} versions", "at most two: more need explicit ranges")
     for version, share in shares.items():
-        if not 0 <= share <= BUCKETS:
+        if not 0 <= share <= BUCKET_COUNT:
             faults.add(f"{share / 10_000:g} %", "0 to 100 %", version)
-    if (total := sum(shares.values())) > BUCKETS:
+    if (total := sum(shares.values())) > BUCKET_COUNT:
         faults.add(f"{total / 10_000:g} % in all", "at most 100 %")
     return dict(shares)
 
 
-def _read_ranges(ranges: Mapping[str, Sequence[tuple[int, int]]], faults: Faults) -> list[Segment]:
-    segments: list[Segment] = []
+def _parse_ranges(ranges: Mapping[str, Sequence[tuple[int, int]]], faults: PolicyIssues) -> list[BucketRange]:
+    segments: list[BucketRange] = []
     for version, pairs in ranges.items():
         for index, (start, end) in enumerate(pairs):
-            if 0 <= start < end <= BUCKETS:
-                segments.append(Segment(start, end, version))
+            if 0 <= start < end <= BUCKET_COUNT:
+                segments.append(BucketRange(start, end, version))
             else:
-                faults.add(f"{start} to {end}", f"a start below its end, within 0 to {BUCKETS}", version, index)
+                faults.add(f"{start} to {end}", f"a start below its end, within 0 to {BUCKET_COUNT}", version, index)
     segments.sort()
     for one, other in pairwise(segments):
         if other.start < one.end:
@@ -98,7 +98,7 @@ def _read_ranges(ranges: Mapping[str, Sequence[tuple[int, int]]], faults: Faults
     return segments
 
 
-def _read_weights(service: Service, faults: Faults) -> dict[str, int]:
+def _weight_sizes(service: ServicePolicy, faults: PolicyIssues) -> dict[str, int]:
     """Weights as numbers of buckets, by largest remainder, the default's left out."""
     weights = service.weights
     if not weights:
@@ -110,22 +110,22 @@ def _read_weights(service: Service, faults: Faults) -> dict[str, int]:
     if total <= 0:
         faults.add("no weight above 0", "at least one", "weights")
         return {}
-    sizes = {version: weight * BUCKETS // total for version, weight in weights.items()}
-    by_remainder = sorted(weights, key=lambda version: -(weights[version] * BUCKETS % total))
-    for version in by_remainder[: BUCKETS - sum(sizes.values())]:
+    sizes = {version: weight * BUCKET_COUNT // total for version, weight in weights.items()}
+    by_remainder = sorted(weights, key=lambda version: -(weights[version] * BUCKET_COUNT % total))
+    for version in by_remainder[: BUCKET_COUNT - sum(sizes.values())]:
         sizes[version] += 1
     sizes.pop(service.default, None)
     return sizes
 
 
-def _claim(sizes: Mapping[str, int]) -> list[Segment]:
+def _allocate_buckets(sizes: Mapping[str, int]) -> list[BucketRange]:
     """Give each version its buckets from its anchor on, past those that are taken."""
-    free = [Segment(0, BUCKETS)]
-    claims: list[Segment] = []
+    free = [BucketRange(0, BUCKET_COUNT)]
+    claims: list[BucketRange] = []
     for index, (version, size) in enumerate(sizes.items()):
         anchor, step = _anchor(index)
-        before = [Segment(start, min(end, anchor)) for start, end, _ in free if start < anchor]
-        behind = [Segment(max(start, anchor), end) for start, end, _ in free if end > anchor]
+        before = [BucketRange(start, min(end, anchor)) for start, end, _ in free if start < anchor]
+        behind = [BucketRange(max(start, anchor), end) for start, end, _ in free if end > anchor]
         ahead = behind + before if step > 0 else before[::-1] + behind[::-1]
         free = []
         for start, end, _ in ahead:
@@ -133,8 +133,8 @@ def _claim(sizes: Mapping[str, int]) -> list[Segment]:
             size -= taken
             edge = start + taken if step > 0 else end - taken
             claim, rest = ((start, edge), (edge, end)) if step > 0 else ((edge, end), (start, edge))
-            claims.append(Segment(*claim, version))
-            free.append(Segment(*rest))
+            claims.append(BucketRange(*claim, version))
+            free.append(BucketRange(*rest))
         free = sorted(piece for piece in free if piece.start < piece.end)
     return [claim for claim in claims if claim.start < claim.end]
 
@@ -147,10 +147,10 @@ def _anchor(index: int) -> tuple[int, int]:
     """
     pair, odd = divmod(index, 2)
     if pair == 0:
-        return (BUCKETS, -1) if odd else (0, 1)
+        return (BUCKET_COUNT, -1) if odd else (0, 1)
     position, scale = 0.0, 0.5
     while pair:
         position += scale * (pair & 1)
         pair >>= 1
         scale /= 2
-    return int(position * BUCKETS), -1 if odd else 1
+    return int(position * BUCKET_COUNT), -1 if odd else 1

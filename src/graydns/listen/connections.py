@@ -1,23 +1,93 @@
-"""Connections: all TCP and TLS connections of the server, and how many there may be."""
+"""Handshakes: how many TLS handshakes run at once, and who waits.
+
+Connections: all TCP and TLS connections of the server, and how many there may be.
+
+Limits: open files, of which every connection is one.
+"""
 
 from __future__ import annotations
 
+import resource
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
-from graydns.listen.door import DoorLimits
-from graydns.listen.handshakes import Handshakes
-from graydns.timing import Clock, Deadlines
+from graydns.listen.listener import ListenerLimits
+from graydns.runtime.timing import Clock, Deadlines
+
+#: Handshakes that run at once.
+MAX_CONCURRENT_HANDSHAKES = 64
+
+#: Seconds that a handshake keeps its place when others wait. Two round trips are enough for any honest client;
+#: without this, as many silent clients as there are places would shut the door for everyone.
+HANDSHAKE_SLOT_TIMEOUT_SECONDS = 1.0
+
+
+class PendingHandshake(Protocol):
+    """A connection before its handshake is done."""
+
+    def pause_reading(self) -> None:
+        """Do not read on until :meth:`begin`."""
+
+    def resume_reading(self) -> None:
+        """Read on."""
+
+    def abort(self) -> None:
+        """Drop the connection."""
+
+
+class HandshakeLimiter:
+    """At most MOST handshakes at once; the others wait in the order in which they came."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._running: Deadlines[PendingHandshake] = Deadlines(clock, HANDSHAKE_SLOT_TIMEOUT_SECONDS, self._expire_slot)
+        self._waiting: OrderedDict[PendingHandshake, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def acquire(self, handshake: PendingHandshake) -> None:
+        """Run *handshake* now, or hold it until a place is free."""
+        if len(self._running) < MAX_CONCURRENT_HANDSHAKES:
+            self._running.start(handshake)
+        else:
+            handshake.pause_reading()
+            self._waiting[handshake] = None
+
+    def release(self, handshake: PendingHandshake) -> None:
+        """*handshake* is done, or its connection is gone."""
+        self._running.stop(handshake)
+        self._waiting.pop(handshake, None)
+        self._start_waiting()
+
+    def close(self) -> None:
+        """Forget all."""
+        self._waiting.clear()
+        self._running.close()
+
+    def _expire_slot(self, handshake: PendingHandshake) -> None:
+        if self._waiting:
+            handshake.abort()
+            self._start_waiting()
+        else:
+            self._running.start(handshake)
+
+    def _start_waiting(self) -> None:
+        while self._waiting and len(self._running) < MAX_CONCURRENT_HANDSHAKES:
+            handshake, _ = self._waiting.popitem(last=False)
+            self._running.start(handshake)
+            handshake.resume_reading()
+
 
 #: Seconds that clients have to take what was written to them when the server stops.
-LINGER = 2.0
+CLOSE_TIMEOUT_SECONDS = 2.0
 
-_MAPPED = bytes(10) + b"\xff\xff"
+_IPV4_MAPPED_PREFIX = bytes(10) + b"\xff\xff"
 
 
-class Connection(Protocol):
+class ClientConnection(Protocol):
     """One connection, as far as the limits need it. *source*: the client's packed address."""
 
     @property
@@ -33,64 +103,66 @@ class Connection(Protocol):
     def abort(self) -> None:
         """Drop it at once."""
 
-    def hold(self) -> None:
+    def pause_reading(self) -> None:
         """Do not go on with its handshake until :meth:`begin`."""
 
-    def begin(self) -> None:
+    def resume_reading(self) -> None:
         """Go on with its handshake."""
 
 
-class Connections:
+class ConnectionTracker:
     """Counts connections and watches how long each stays in a state.
 
     A connection is in at most one of *handshaking*, *idle* (no query pending), *stalled* (its client does not take
     the answers) and *closing*. *refused* and *evicted* count connections since the start.
     """
 
-    def __init__(self, clock: Clock, limits: DoorLimits) -> None:
+    def __init__(self, clock: Clock, limits: ListenerLimits) -> None:
         self.limits = limits
-        self.handshakes = Handshakes(clock)
-        self.handshaking: Deadlines[Connection] = Deadlines(clock, limits.tls_handshake, lambda late: late.abort())
-        self.idle: Deadlines[Connection] = Deadlines(clock, limits.tcp_idle, lambda late: late.close())
-        self.stalled: Deadlines[Connection] = Deadlines(clock, limits.tcp_idle, lambda late: late.abort())
-        self.closing: Deadlines[Connection] = Deadlines(clock, limits.tcp_idle, lambda late: late.abort())
+        self.handshakes = HandshakeLimiter(clock)
+        self.handshaking: Deadlines[ClientConnection] = Deadlines(
+            clock, limits.tls_handshake, lambda late: late.abort()
+        )
+        self.idle: Deadlines[ClientConnection] = Deadlines(clock, limits.tcp_idle, lambda late: late.close())
+        self.stalled: Deadlines[ClientConnection] = Deadlines(clock, limits.tcp_idle, lambda late: late.abort())
+        self.closing: Deadlines[ClientConnection] = Deadlines(clock, limits.tcp_idle, lambda late: late.abort())
         self._clock = clock
         self.refused = 0
         self.evicted = 0
-        self._networks: dict[Connection, bytes] = {}
-        self._sizes: dict[bytes, int] = {}
-        self._emptied: list[Deferred[None]] = []
+        self._network_by_connection: dict[ClientConnection, bytes] = {}
+        self._count_by_network: dict[bytes, int] = {}
+        self._close_waiters: list[Deferred[None]] = []
 
     def __len__(self) -> int:
-        return len(self._networks)
+        return len(self._network_by_connection)
 
-    def __iter__(self) -> Iterator[Connection]:
-        return iter(tuple(self._networks))
+    def __iter__(self) -> Iterator[ClientConnection]:
+        return iter(tuple(self._network_by_connection))
 
     def admit(self, source: bytes) -> bool:
         """Whether a client at *source* may connect now. When all places are taken, the longest idle one goes."""
-        if self._sizes.get(network_of(source), 0) >= self.limits.max_per_source or not self._make_room():
+        if self._count_by_network.get(mask_source(source), 0) >= self.limits.max_per_source or not self._evict_idle():
             self.refused += 1
             return False
         return True
 
-    def add(self, connection: Connection) -> None:
+    def add(self, connection: ClientConnection) -> None:
         """Count an admitted connection."""
-        network = self._networks[connection] = network_of(connection.source)
-        self._sizes[network] = self._sizes.get(network, 0) + 1
+        network = self._network_by_connection[connection] = mask_source(connection.source)
+        self._count_by_network[network] = self._count_by_network.get(network, 0) + 1
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: ClientConnection) -> None:
         """Forget a connection that is gone; no harm if it is forgotten already."""
         for state in (self.handshaking, self.idle, self.stalled, self.closing):
             state.stop(connection)
-        if (network := self._networks.pop(connection, None)) is None:
+        if (network := self._network_by_connection.pop(connection, None)) is None:
             return
-        self._sizes[network] -= 1
-        if not self._sizes[network]:
-            del self._sizes[network]
-        self.handshakes.leave(connection)
-        if not self._networks:
-            emptied, self._emptied = self._emptied, []
+        self._count_by_network[network] -= 1
+        if not self._count_by_network[network]:
+            del self._count_by_network[network]
+        self.handshakes.release(connection)
+        if not self._network_by_connection:
+            emptied, self._close_waiters = self._close_waiters, []
             for waiter in emptied:
                 waiter.callback(None)
 
@@ -98,10 +170,10 @@ class Connections:
         """Close every connection and wait until the last is gone, LINGER seconds at most."""
         for connection in self:
             connection.close()
-        if self._networks:
-            self._emptied.append(Deferred())
-            last_call = self._clock.callLater(LINGER, self._abort_all)
-            await self._emptied[-1]
+        if self._network_by_connection:
+            self._close_waiters.append(Deferred())
+            last_call = self._clock.callLater(CLOSE_TIMEOUT_SECONDS, self._abort_all)
+            await self._close_waiters[-1]
             if last_call.active():
                 last_call.cancel()
         for state in (self.handshaking, self.idle, self.stalled, self.closing, self.handshakes):
@@ -111,8 +183,8 @@ class Connections:
         for connection in self:
             connection.abort()
 
-    def _make_room(self) -> bool:
-        if len(self._networks) < self.limits.max_connections:
+    def _evict_idle(self) -> bool:
+        if len(self._network_by_connection) < self.limits.max_connections:
             return True
         if (oldest := self.idle.oldest()) is None:
             return False
@@ -122,8 +194,36 @@ class Connections:
         return True
 
 
-def network_of(source: bytes) -> bytes:
+def mask_source(source: bytes) -> bytes:
     """The first octets of the /24 or /56 of a packed address; mapped addresses are IPv4 (RFC 4291 section 2.5.5.2)."""
-    if source.startswith(_MAPPED):
-        source = source[len(_MAPPED) :]
+    if source.startswith(_IPV4_MAPPED_PREFIX):
+        source = source[len(_IPV4_MAPPED_PREFIX) :]
     return source[:3] if len(source) == 4 else source[:7]
+
+
+#: Files kept for everything but clients: logs, zones, listening sockets, upstreams, the admin interface.
+RESERVED_OPEN_FILES = 512
+
+
+def raise_open_file_limit() -> int:
+    """Raise the soft limit of open files to the hard one; the limit now in force."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError):  # some kernels allow no more than fs.nr_open, whatever the hard limit says
+            return soft
+    return hard
+
+
+def fit_connection_limit(wanted: int, open_files: int, reserved: int = RESERVED_OPEN_FILES) -> tuple[int, str]:
+    """How many of the *wanted* connections *open_files* allow, and a text if that is fewer, else ""."""
+    if open_files in (resource.RLIM_INFINITY, 0) or wanted + reserved <= open_files:
+        return wanted, ""
+    fitting = max(open_files - reserved, open_files // 2)
+    if fitting >= wanted:
+        return wanted, ""
+    return fitting, (
+        f"limits.max_connections is {fitting} instead of {wanted}: the limit of open files is {open_files}, "
+        f"of which {open_files - fitting} are kept for other things"
+    )

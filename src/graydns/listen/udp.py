@@ -11,21 +11,21 @@ from twisted.internet import udp
 from twisted.logger import Logger
 from twisted.names.dns import DNSDatagramProtocol
 
-from graydns.fast.protocol import Front
-from graydns.listen.misses import Misses
-from graydns.listen.reactor import SocketAddress
-from graydns.listen.stream import HEADER
+from graydns.fast.interfaces import QueryHandler
+from graydns.listen.pending_queries import PendingQueries
+from graydns.listen.tcp import MIN_MESSAGE_BYTES
+from graydns.listen.twisted_types import SocketAddress
 from graydns.model.query import UDP, Query
-from graydns.timing import Clock
+from graydns.runtime.timing import Clock
 
 #: Octets of the largest query that is read.
-LARGEST_QUERY = 4096
+MAX_UDP_QUERY_BYTES = 4096
 
 #: Datagrams a port reads before other descriptors have their turn.
-BATCH = 256
+MAX_DATAGRAMS_PER_READ = 256
 
 #: Octets of kernel buffer wanted for what arrives while the server is busy, and for what it sends.
-BUFFER = 4 * 1024 * 1024
+SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
 
 # Linux's numbers, which Python does not name.
 _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
@@ -33,15 +33,15 @@ _IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER = 10, 23
 _PMTUDISC_OMIT = 5
 
 
-class DatagramProtocol(DNSDatagramProtocol):
+class UdpListenerProtocol(DNSDatagramProtocol):
     """One UDP door. *tenant*: whose it is, None = everyone's. *received*: datagrams that came in. *dropped*: answers
     that the kernel would not take."""
 
-    def __init__(self, front: Front[Any], reactor: Clock, tenant: str | None = None) -> None:
+    def __init__(self, front: QueryHandler[Any], reactor: Clock, tenant: str | None = None) -> None:
         super().__init__(None, reactor)  # type: ignore[no-untyped-call]
         self._front = front
         self._tenant = tenant
-        self._misses = Misses()
+        self._pending = PendingQueries()
         self.received = 0
         self.dropped = 0
 
@@ -51,7 +51,7 @@ class DatagramProtocol(DNSDatagramProtocol):
         What is too short or too large, a response, or from port 0 gets no answer: an answer to any of these could
         only hit somebody who did not ask.
         """
-        if not HEADER <= len(data) <= LARGEST_QUERY or data[2] & 0x80 or not addr[1]:
+        if not MIN_MESSAGE_BYTES <= len(data) <= MAX_UDP_QUERY_BYTES or data[2] & 0x80 or not addr[1]:
             return
         peer = self._front.peer(addr[0], UDP, None, self._tenant)
         reply = self._front.answer(data, peer)
@@ -61,23 +61,23 @@ class DatagramProtocol(DNSDatagramProtocol):
             except OSError:
                 self.dropped += 1
         elif type(reply) is Query:
-            self._misses.start(self._front.resolve(reply, peer), lambda late: self._send(late, addr))
+            self._pending.start(self._front.resolve(reply, peer), lambda late: self._send_reply(late, addr))
 
     @property
     def pending(self) -> int:
         """Queries that the pipeline is working on."""
-        return len(self._misses)
+        return len(self._pending)
 
-    def rest(self) -> None:
+    def stop_reading(self) -> None:
         """Read what has arrived, and then nothing more; answers can still be sent."""
         self.transport.doRead()
         self.transport.stopReading()
 
     def cancel(self) -> None:
         """Cancel what is pending."""
-        self._misses.cancel()
+        self._pending.cancel()
 
-    def _send(self, reply: bytes | None, addr: SocketAddress) -> None:
+    def _send_reply(self, reply: bytes | None, addr: SocketAddress) -> None:
         # Not Port.write, which looks at the address again each time.
         if reply is not None:
             try:
@@ -87,7 +87,7 @@ class DatagramProtocol(DNSDatagramProtocol):
                 self.dropped += 1
 
 
-class BatchPort(udp.Port):
+class BatchReadPort(udp.Port):
     """A UDP port that reads up to BATCH datagrams a wake-up and keeps their whole addresses."""
 
     _log = Logger()
@@ -95,9 +95,9 @@ class BatchPort(udp.Port):
     def doRead(self) -> None:
         """Hand on what has arrived."""
         receive, deliver = self.socket.recvfrom, self.protocol.datagramReceived
-        for taken in range(BATCH):
+        for taken in range(MAX_DATAGRAMS_PER_READ):
             try:
-                data, addr = receive(LARGEST_QUERY + 1)
+                data, addr = receive(MAX_UDP_QUERY_BYTES + 1)
             except BlockingIOError:
                 self.protocol.received += taken
                 return
@@ -107,27 +107,27 @@ class BatchPort(udp.Port):
                 deliver(data, addr)
             except Exception:
                 self._log.failure("a datagram from {addr} could not be answered", addr=addr[0])
-        self.protocol.received += BATCH
+        self.protocol.received += MAX_DATAGRAMS_PER_READ
 
 
-def listen_udp(protocol: DatagramProtocol, host: str, port: int, reactor: Clock) -> BatchPort:
+def listen_udp(protocol: UdpListenerProtocol, host: str, port: int, reactor: Clock) -> BatchReadPort:
     """Open a UDP door; *host* is an address, not a wildcard. Raises CannotListenError."""
-    opened = BatchPort(port, protocol, host, LARGEST_QUERY, reactor)  # type: ignore[no-untyped-call]
+    opened = BatchReadPort(port, protocol, host, MAX_UDP_QUERY_BYTES, reactor)  # type: ignore[no-untyped-call]
     opened.startListening()  # type: ignore[no-untyped-call]
-    tune(opened.getHandle())  # type: ignore[no-untyped-call]
+    tune_socket(opened.getHandle())  # type: ignore[no-untyped-call]
     return opened
 
 
-def tune(opened: socket.socket) -> None:
+def tune_socket(opened: socket.socket) -> None:
     """Large buffers, and no trust in path MTU messages, which anyone can forge; as far as the kernel lets us."""
     for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
         with suppress(OSError):
-            opened.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+            opened.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER_BYTES)
     if sys.platform != "linux":
         return
     for option in (_SO_RCVBUFFORCE, _SO_SNDBUFFORCE):
         with suppress(OSError):  # past net.core.rmem_max, for those with CAP_NET_ADMIN
-            opened.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+            opened.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER_BYTES)
     with suppress(OSError):
         if opened.family == socket.AF_INET6:
             opened.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_OMIT)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from attrs import frozen
 
-from graydns.model.proof import Proof, Security
+from graydns.model.dnssec_values import Security, ValidationStatus
 
 ANSWER, AUTHORITY, ADDITIONAL = 0, 1, 2
 
@@ -20,7 +20,7 @@ class Span(NamedTuple):
     """
 
     section: int
-    size: int
+    record_count: int
     end: int
     ttls: tuple[int, ...]
     required: bool = True
@@ -53,19 +53,19 @@ class Answer:
     body: bytes = b""
     spans: tuple[Span, ...] = ()
     ttl: int = 0
-    stored: float | None = None
+    stored_at: float | None = None
     security: Security = Security.INDETERMINATE
-    scope: int | None = None
+    ecs_scope: int | None = None
     edes: tuple[Ede, ...] = ()
     origin: object = None
     forwarded: bool = False
     shareable: bool = True
     why: str = ""
-    proof: Proof | None = None
+    proof: ValidationStatus | None = None
 
     def counts(self) -> tuple[int, int, int]:
         """ANCOUNT, NSCOUNT, ARCOUNT of the whole body."""
         totals = [0, 0, 0]
         for span in self.spans:
-            totals[span.section] += span.size
+            totals[span.section] += span.record_count
         return totals[0], totals[1], totals[2]

@@ -28,7 +28,7 @@ class Cohort(NamedTuple):
     endpoint: str = ""
 
 
-class Kind(Enum):
+class DecisionKind(Enum):
     """What a Decision asks of the pipeline."""
 
     PLAIN = "plain"  # no rule and no service: zone data or the upstream of the longest suffix
@@ -39,7 +39,7 @@ class Kind(Enum):
     UPSTREAM = "upstream"  # the upstream group a rule names
 
 
-class Block(Enum):
+class BlockAction(Enum):
     """What a blocked client is told (docs/configuration.md, ``then.block``)."""
 
     NODATA = "nodata"
@@ -60,28 +60,28 @@ class Decision:
     """
 
     cohort: Cohort
-    kind: Kind = Kind.PLAIN
+    kind: DecisionKind = DecisionKind.PLAIN
     records: Mapping[int, tuple[bytes, ...]] = field(factory=dict, repr=False)
     ttl: int = 0
     ttl_cap: int | None = None
-    block: Block | None = None
+    block: BlockAction | None = None
     upstream: str | None = None
     private: bool = False
     varies: bool = False
-    reach4: int = 0
-    reach6: int = 0
+    ecs_scope_v4: int = 0
+    ecs_scope_v6: int = 0
     stale: bool = False
     origin: object = field(default=None, repr=False)
     why: str = ""
 
-    def reach(self, family: int) -> int:
+    def max_ecs_scope(self, family: int) -> int:
         """The ECS scope of the verdict for IPv4 (4) or IPv6 (6), before SOURCE bounds it (RFC 7871 section 7.2.1)."""
         if self.private:
             return 32 if family == 4 else 128
-        return self.reach4 if family == 4 else self.reach6
+        return self.ecs_scope_v4 if family == 4 else self.ecs_scope_v6
 
-    def scope(self, client: Client) -> int:
+    def ecs_scope(self, client: Client) -> int:
         """The ECS scope this verdict has for *client*, 0 without a subnet."""
         if (subnet := client.subnet) is None:
             return 0
-        return min(subnet.prefix, self.reach(4 if len(subnet.address) == 4 else 6))
+        return min(subnet.prefix, self.max_ecs_scope(4 if len(subnet.address) == 4 else 6))

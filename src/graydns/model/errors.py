@@ -7,12 +7,14 @@
     ├── ControlError       an operator asked for something that is wrong or cannot be
     ├── Unanswerable       bytes from a client that end before the pipeline
     ├── Unreadable         what Consul said is not understood
-    ├── NotYetKnown        the catalog has to be asked first
+    ├── CatalogPendingError        the catalog has to be asked first
     └── ResolveError       a link cannot answer; the pipeline turns it into an rcode and an EDE
         ├── UpstreamError      nobody behind us answered usefully
         └── Overloaded         a limit of ours was reached
 
 NXDOMAIN and NODATA are Answers, never exceptions.
+
+Where a fault belongs: a place in a file, and the list that gathers all faults of a load.
 """
 
 from __future__ import annotations
@@ -25,16 +27,17 @@ from attrs import field, frozen
 from graydns.model.text import printable
 
 if TYPE_CHECKING:
-    from graydns.model.proof import Proof
+    from graydns.model.dnssec_values import ValidationStatus
+
 
 #: Where in a file's tree a value stands: mapping keys and list indexes, outermost first.
-Path = tuple[str | int, ...]
+IssuePath = tuple[str | int, ...]
 
 #: Faults of a load that are told; of further ones the number.
-MOST_FAULTS = 1000
+MAX_REPORTED_ISSUES = 1000
 
 #: Characters of a path, and of what was found, that are told.
-_LONGEST = 400
+_MAX_SHOWN_CHARACTERS = 400
 
 
 class GraydnsError(Exception):
@@ -42,14 +45,14 @@ class GraydnsError(Exception):
 
 
 @frozen
-class Fault:
+class ConfigIssue:
     """One thing that is wrong in what a user wrote.
 
     *line* and *column* count from 1; 0 means "not known yet": whoever knows the marks of the
     file (``config``) fills them in from *path*. As text it is one line, whatever the file's keys are made of.
     """
 
-    path: Path
+    path: IssuePath
     found: str
     expected: str
     file: str = ""
@@ -58,32 +61,32 @@ class Fault:
 
     def __str__(self) -> str:
         where = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
-        dotted = _cut(".".join(str(part) for part in self.path))
-        return printable(f"{where}: {dotted or 'document'}: found {_cut(self.found)}, expected {self.expected}")
+        dotted = _truncate(".".join(str(part) for part in self.path))
+        return printable(f"{where}: {dotted or 'document'}: found {_truncate(self.found)}, expected {self.expected}")
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+def _truncate(text: str) -> str:
+    return text if len(text) <= _MAX_SHOWN_CHARACTERS else f"{text[:_MAX_SHOWN_CHARACTERS]}…"
 
 
 class ConfigError(GraydnsError):
-    """All faults of one load, reported at once: the first MOST_FAULTS of them, and how many more there are."""
+    """All faults of one load, reported at once: the first MAX_REPORTED_ISSUES of them, and how many more there are."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        more = len(faults) - MOST_FAULTS
+    def __init__(self, faults: Sequence[ConfigIssue]) -> None:
+        more = len(faults) - MAX_REPORTED_ISSUES
         if more > 1:  # one more is what this made before
-            last = faults[MOST_FAULTS - 1]
-            rest = Fault((), f"{more} more faults", "none", last.file, last.line)
-            faults = (*faults[:MOST_FAULTS], rest)
+            last = faults[MAX_REPORTED_ISSUES - 1]
+            rest = ConfigIssue((), f"{more} more faults", "none", last.file, last.line)
+            faults = (*faults[:MAX_REPORTED_ISSUES], rest)
         super().__init__("\n".join(str(fault) for fault in faults))
-        self.faults = tuple(faults)
+        self.issues = tuple(faults)
 
 
 class ControlError(GraydnsError):
     """What an operator asked for is wrong or cannot be; the text tells the operator why."""
 
 
-class Unanswerable(GraydnsError):
+class UnanswerableError(GraydnsError):
     """Bytes that get their reply (or silence, ``reply=None``) without reaching the pipeline."""
 
     def __init__(self, reply: bytes | None, why: str) -> None:
@@ -91,12 +94,12 @@ class Unanswerable(GraydnsError):
         self.reply = reply
 
 
-class Unreadable(GraydnsError):
+class ConsulReplyError(GraydnsError):
     """What Consul's HTTP interface said has not the form that it should have; nothing of it is taken."""
 
 
 @frozen
-class NotYetKnown(GraydnsError):
+class CatalogPendingError(GraydnsError):
     """The answer needs a *kind* (``service`` or ``node``) of the catalog of which nothing has been heard yet."""
 
     kind: str
@@ -117,7 +120,7 @@ class ResolveError(GraydnsError):
     text: str = "internal failure"
     rcode: int = field(default=2, kw_only=True)
     ede: int = field(default=0, kw_only=True)
-    proof: Proof | None = field(default=None, kw_only=True)
+    proof: ValidationStatus | None = field(default=None, kw_only=True)
     since: float | None = field(default=None, kw_only=True)
 
     def __str__(self) -> str:
@@ -132,7 +135,24 @@ class UpstreamError(ResolveError):
 
 
 @frozen
-class Overloaded(ResolveError):
+class OverloadedError(ResolveError):
     """A limit of graydns (in flight, per source, per tenant) was reached."""
 
     ede: int = field(default=0, kw_only=True)
+
+
+@frozen
+class PolicyIssues:
+    """A place (*path* in *file*) that faults can be added to; all places of a load share *sink*."""
+
+    sink: list[ConfigIssue]
+    file: str = ""
+    path: IssuePath = ()
+
+    def under(self, *steps: str | int) -> PolicyIssues:
+        """The place *steps* further down."""
+        return PolicyIssues(self.sink, self.file, self.path + steps)
+
+    def add(self, found: str, expected: str, *steps: str | int) -> None:
+        """Note that *steps* further down *found* stands where *expected* should."""
+        self.sink.append(ConfigIssue(self.path + steps, found, expected, file=self.file))

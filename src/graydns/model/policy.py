@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 #: RR type mnemonic -> rdata in presentation format.
-Records = Mapping[str, tuple[str, ...]]
+RecordTexts = Mapping[str, tuple[str, ...]]
 
 
 @frozen
-class When:
+class RuleConditions:
     """The conditions of a rule; all that are given must hold. None = not tested.
 
     *source*: CIDR against the client subnet if present, else the sender. *subnet*: CIDR against the
@@ -39,11 +39,11 @@ class When:
 
 
 @frozen
-class Then:
+class RuleOutcome:
     """What a rule does: exactly one of version, records, block, upstream; *ttl* (seconds) caps or gives TTLs."""
 
     version: str | None = None
-    records: Records | None = None
+    records: RecordTexts | None = None
     block: str | None = None
     upstream: str | None = None
     ttl: int | None = None
@@ -54,21 +54,21 @@ class Rule:
     """One named rule."""
 
     name: str
-    when: When = field(factory=When)
-    then: Then = field(factory=Then)
+    when: RuleConditions = field(factory=RuleConditions)
+    then: RuleOutcome = field(factory=RuleOutcome)
     priority: int = 0
 
 
 @frozen
-class Endpoint:
+class ServiceEndpoint:
     """One place a version can be reached at: its records by type, and its share of first places."""
 
-    records: Records
+    records: RecordTexts
     weight: int = 1
 
 
 @frozen
-class FromConsul:
+class ConsulVersionSource:
     """Instances of a *service* of Consul's as the endpoints of a version.
 
     *service*, *tag*: lowered; "" = whatever their tags. *meta*: what instances must have registered, all of it.
@@ -84,7 +84,7 @@ class FromConsul:
     fall: float = 0.0
 
     @property
-    def text(self) -> str:
+    def description(self) -> str:
         """What is meant, for people."""
         tests = [f"tag {self.tag}"] if self.tag else []
         tests += [f"{key}={value}" for key, value in self.meta.items()]
@@ -92,18 +92,18 @@ class FromConsul:
 
 
 @frozen
-class Version:
+class ServiceVersion:
     """A record set behind a service. *answers*: endpoints per answer, None = 1 if weights differ, else all. *consul*:
     where the endpoints come from, if they are not written here.
     """
 
-    endpoints: tuple[Endpoint, ...]
+    endpoints: tuple[ServiceEndpoint, ...]
     answers: int | None = None
-    consul: FromConsul | None = None
+    consul: ConsulVersionSource | None = None
 
 
 @frozen
-class Service:
+class ServicePolicy:
     """A name under release control (docs/gray-routing.md).
 
     *ttl*: seconds. *salt*: part of the hash key, None = the service's name. *whitelist*: version ->
@@ -112,7 +112,7 @@ class Service:
     *client_key*: sources of the client key, first present wins. *client_prefix*: family -> bits.
     """
 
-    versions: Mapping[str, Version]
+    versions: Mapping[str, ServiceVersion]
     default: str
     ttl: int = 5
     salt: str | None = None

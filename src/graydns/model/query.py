@@ -2,17 +2,22 @@
 
 These are made for every question that is not a hot hit, so those that change from one to the next are NamedTuples,
 which cost a fifth of what frozen attrs classes do; Edns is shared by all who write the same options.
+
+Protocols through which the path of a query reports, so that it needs nothing of ``observe``.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from attrs import frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from graydns.model.answer import Answer
     from graydns.model.decision import Decision
-    from graydns.model.observe import Trace
+
 
 UDP, TCP, TLS = "udp", "tcp", "tls"
 
@@ -90,14 +95,14 @@ class Query(NamedTuple):
     tsig: int = 0
     decision: Decision | None = None
     plan: object = None
-    trace: Trace | None = None
+    trace: QueryTrace | None = None
 
     @property
     def dnssec_ok(self) -> bool:
         """Whether DNSSEC records are asked for (RFC 3225)."""
         return self.edns is not None and self.edns.dnssec_ok
 
-    def decided(self, decision: Decision, plan: object, trace: Trace | None = None) -> Query:
+    def with_decision(self, decision: Decision, plan: object, trace: QueryTrace | None = None) -> Query:
         """The same with the Router's verdict. Written out: every miss needs it, and ``_replace`` costs twice it."""
         return Query(
             self.id,
@@ -116,3 +121,36 @@ class Query(NamedTuple):
             plan,
             trace,
         )
+
+
+class QueryObserver(Protocol):
+    """Sees every pipeline answer with the time it took."""
+
+    def answered(self, query: Query, answer: Answer, seconds: float) -> Awaitable[None] | None:
+        """One answer leaves the pipeline, *seconds* after its query came; what it has to wait for, None = nothing."""
+
+
+class AnomalyRecorder(Protocol):
+    """Takes notes of odd things from the network: counted, and logged at most once a second per source."""
+
+    def note(self, source: bytes, kind: str, detail: str = "") -> None:
+        """*kind* is one of a bounded set of words; *detail* is escaped before it is logged."""
+
+
+class QueryTrace(Protocol):
+    """Takes notes of one query on its way. *id*: 16 hexadecimal digits, by which other records tell of the same."""
+
+    id: str
+
+    def passed(self, stage: str, began: float, ended: float) -> None:
+        """The query went into *stage* and came out of it, at these monotonic seconds."""
+
+    def end(self, query: Query, answer: Answer) -> None:
+        """The query, as it went into the pipeline, is answered."""
+
+
+class QueryTracer(Protocol):
+    """Begins Traces."""
+
+    def begin(self, query: Query) -> QueryTrace | None:
+        """A QueryTrace for *query*, whose name is watched; None if it is to go its usual way."""

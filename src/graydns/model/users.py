@@ -17,17 +17,17 @@ from attrs import asdict, evolve, frozen
 #: From least to most; each may do what those before it may.
 ROLES = ("viewer", "operator", "admin")
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}")
+USER_NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}")
 
 #: Characters of a password, least and most.
-PASSWORD = (8, 1024)
+PASSWORD_LENGTH_BOUNDS = (8, 1024)
 
 #: Bytes of a users file; far more than any team needs.
-LARGEST_FILE = 1 << 20
+MAX_USERS_FILE_BYTES = 1 << 20
 
 
 @frozen
-class Scrypt:
+class ScryptHash:
     """A password as RFC 7914 has it: costs *n* (memory), *r* (block size), *p* (repetition); hexadecimal texts."""
 
     n: int
@@ -45,23 +45,23 @@ class Scrypt:
 
     def matches(self, password: str) -> bool:
         """Whether *password* is the one; takes as long whether it is or not."""
-        return hmac.compare_digest(bytes.fromhex(self.digest), _digest(self, password))
+        return hmac.compare_digest(bytes.fromhex(self.digest), _compute_digest(self, password))
 
 
 #: n, r, p. 16 MiB and five rounds: as hard to guess as 128 MiB and one, without the memory.
-COSTS = (1 << 14, 8, 5)
+DEFAULT_SCRYPT_COSTS = (1 << 14, 8, 5)
 
 
-def hash_password(password: str, salt: bytes, costs: tuple[int, int, int] = COSTS) -> Scrypt:
+def hash_password(password: str, salt: bytes, costs: tuple[int, int, int] = DEFAULT_SCRYPT_COSTS) -> ScryptHash:
     """*password* hashed with 16 or more random octets of *salt*. Raises ValueError if it is too short or long."""
-    least, most = PASSWORD
+    least, most = PASSWORD_LENGTH_BOUNDS
     if not least <= len(password) <= most:
         raise ValueError(f"a password has {least} to {most} characters")
-    draft = Scrypt(*costs, salt.hex(), "00" * 32)
-    return evolve(draft, digest=_digest(draft, password).hex())
+    draft = ScryptHash(*costs, salt.hex(), "00" * 32)
+    return evolve(draft, digest=_compute_digest(draft, password).hex())
 
 
-def _digest(scrypt: Scrypt, password: str) -> bytes:
+def _compute_digest(scrypt: ScryptHash, password: str) -> bytes:
     return hashlib.scrypt(
         password.encode(),
         salt=bytes.fromhex(scrypt.salt),
@@ -79,7 +79,7 @@ class User:
 
     role: str
     tenant: str | None
-    scrypt: Scrypt
+    scrypt: ScryptHash
 
     def __attrs_post_init__(self) -> None:
         if self.role not in ROLES:
@@ -89,21 +89,21 @@ class User:
 
 
 #: Hashing against this costs what hashing against a real user's costs, and nothing matches it.
-NOBODY = User("viewer", None, Scrypt(*COSTS, "00" * 16, "00" * 32))
+DUMMY_USER = User("viewer", None, ScryptHash(*DEFAULT_SCRYPT_COSTS, "00" * 16, "00" * 32))
 
 
-def read_users(text: str) -> dict[str, User]:
+def parse_users(text: str) -> dict[str, User]:
     """The users in *text* of a users file, by name. Raises ValueError."""
     try:
-        return {str(name): _user(entry) for name, entry in json.loads(text)["users"].items()}
+        return {str(name): _parse_user(entry) for name, entry in json.loads(text)["users"].items()}
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not a users file ({error!r})") from error
 
 
-def write_users(users: Mapping[str, User]) -> str:
+def format_users(users: Mapping[str, User]) -> str:
     """The text of a users file with *users*."""
     return json.dumps({"users": {name: asdict(user) for name, user in sorted(users.items())}}, indent=1) + "\n"
 
 
-def _user(entry: Mapping[str, Any]) -> User:
-    return User(entry["role"], entry["tenant"], Scrypt(**entry["scrypt"]))
+def _parse_user(entry: Mapping[str, Any]) -> User:
+    return User(entry["role"], entry["tenant"], ScryptHash(**entry["scrypt"]))

@@ -18,15 +18,15 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from graydns.listen.door import Door
+from graydns.listen.listener import Listener
 from graydns.model.query import UDP
 
 #: What is asked: the root's name servers, without RD, which is answered without anybody's help.
-_QUESTION = b"\0\0\0\1\0\0\0\0\0\0\0\0\2\0\1"
+_PROBE_QUERY = b"\0\0\0\1\0\0\0\0\0\0\0\0\2\0\1"
 
 
 @frozen
-class Notifier:
+class SystemdNotifier:
     """Writes to the socket *address* of the service manager, "" = nobody listens.
 
     An address that begins with ``@`` is in Linux's abstract namespace. *watchdog*: seconds within which it wants a sign
@@ -47,15 +47,15 @@ class Notifier:
             sender.sendall("\n".join(states).encode())
 
 
-def notifier_of(environment: Mapping[str, str], pid: int) -> Notifier:
+def read_notifier(environment: Mapping[str, str], pid: int) -> SystemdNotifier:
     """What NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID say to the process *pid* (sd_watchdog_enabled(3))."""
     wanted = environment.get("WATCHDOG_PID", str(pid)) == str(pid)
     microseconds = environment.get("WATCHDOG_USEC", "")
     watchdog = int(microseconds) / 1e6 if wanted and microseconds.isdigit() else 0.0
-    return Notifier(environment.get("NOTIFY_SOCKET", ""), watchdog)
+    return SystemdNotifier(environment.get("NOTIFY_SOCKET", ""), watchdog)
 
 
-class Watchdog(Service):
+class SystemdWatchdog(Service):
     """Asks our own door twice within the watchdog's time and feeds it with each answer.
 
     *doors*: where we listen; without a door for UDP there is nothing to ask, and the watchdog is fed as it is.
@@ -65,13 +65,13 @@ class Watchdog(Service):
     name = "watchdog"
     _log = Logger()
 
-    def __init__(self, notifier: Notifier, doors: Callable[[], tuple[Door, ...]], reactor: Any) -> None:
+    def __init__(self, notifier: SystemdNotifier, doors: Callable[[], tuple[Listener, ...]], reactor: Any) -> None:
         self._notifier = notifier
-        self._doors = doors
+        self._listeners = doors
         self._reactor = reactor
-        self._asker = Asker(lambda: notifier.send("WATCHDOG=1"))
+        self._probe = WatchdogProbe(lambda: notifier.send("WATCHDOG=1"))
         self._port: Any = None
-        self._loop = LoopingCall(self._look)
+        self._loop = LoopingCall(self._send_probe)
         self._loop.clock = reactor
 
     def startService(self) -> None:
@@ -90,20 +90,20 @@ class Watchdog(Service):
         port, self._port = self._port, None
         return port.stopListening()
 
-    def _look(self) -> None:
-        door = next((door for door in self._doors() if door.transport == UDP), None)
+    def _send_probe(self) -> None:
+        door = next((door for door in self._listeners() if door.transport == UDP), None)
         if door is None:
             self._notifier.send("WATCHDOG=1")
             return
         try:
             if self._port is None:
-                self._port = self._reactor.listenUDP(0, self._asker, "::" if ":" in door.host else "0.0.0.0")
-            self._asker.ask(door.host, door.port)
+                self._port = self._reactor.listenUDP(0, self._probe, "::" if ":" in door.host else "0.0.0.0")
+            self._probe.send_query(door.host, door.port)
         except OSError as error:
             self._log.warn("the door could not be asked: {error}", error=error)
 
 
-class Asker(DatagramProtocol):
+class WatchdogProbe(DatagramProtocol):
     """Asks, and calls *answered* when the answer to the last question comes."""
 
     transport: Any
@@ -113,11 +113,11 @@ class Asker(DatagramProtocol):
         self._answered = answered
         self._expected: tuple[bytes, str, int] | None = None
 
-    def ask(self, host: str, port: int) -> None:
+    def send_query(self, host: str, port: int) -> None:
         """Send a query."""
         number = secrets.token_bytes(2)
         self._expected = (number, host.partition("%")[0], port)
-        self.transport.write(number + _QUESTION, (host, port))
+        self.transport.write(number + _PROBE_QUERY, (host, port))
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """Whether it is the answer."""

@@ -1,7 +1,11 @@
-"""Workers: threads for work that is too long to be done between two queries."""
+"""Workers: threads for work that is too long to be done between two queries.
+
+Pace: lets other queries through while many are judged.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,16 +14,16 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from graydns.model.errors import Overloaded
+from graydns.model.errors import OverloadedError
 
-T = TypeVar("T")
+ResultT = TypeVar("ResultT")
 
 #: Threads, and pieces of work that may wait for one.
-THREADS, MOST = 2, 64
+MAX_WORKER_THREADS, MAX_QUEUED_JOBS = 2, 64
 
 
 @define(eq=False)
-class Workers:
+class WorkerPool:
     """A bounded queue in front of a few threads, which start with the first piece of work, and end with the reactor.
 
     *waiting*: pieces of work that are not done, whether or not somebody still wants them; *taken*, *refused*: those
@@ -28,33 +32,70 @@ class Workers:
 
     _reactor: Any = field(repr=False)
     _pool: ThreadPool | None = field(init=False, default=None, repr=False)
-    waiting: int = field(init=False, default=0)
-    taken: int = field(init=False, default=0)
+    pending: int = field(init=False, default=0)
+    accepted: int = field(init=False, default=0)
     refused: int = field(init=False, default=0)
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """What *work*, done in a thread, gives or raises. Raises Overloaded where too much waits already."""
-        if self.waiting >= MOST:
+    async def run(self, work: Callable[[], ResultT]) -> ResultT:
+        """What *work*, done in a thread, gives or raises. Raises OverloadedError where too much waits already."""
+        if self.pending >= MAX_QUEUED_JOBS:
             self.refused += 1
-            raise Overloaded("too many signatures wait to be checked")
+            raise OverloadedError("too many signatures wait to be checked")
         if self._pool is None:
-            self._pool = ThreadPool(0, THREADS, "graydns-workers")
+            self._pool = ThreadPool(0, MAX_WORKER_THREADS, "graydns-workers")
             self._pool.start()
             self._reactor.addSystemEventTrigger("during", "shutdown", self._pool.stop)
-        waiter: Deferred[T] = Deferred()
+        waiter: Deferred[ResultT] = Deferred()
 
-        def piece() -> T | None:
+        def piece() -> ResultT | None:
             return None if waiter.called else work()  # whoever wanted it may have left meanwhile
 
-        def ended(success: bool, result: T | Failure | None) -> None:
-            self._reactor.callFromThread(self._end, waiter, result)
+        def ended(success: bool, result: ResultT | Failure | None) -> None:
+            self._reactor.callFromThread(self._finish, waiter, result)
 
-        self.taken += 1
-        self.waiting += 1
+        self.accepted += 1
+        self.pending += 1
         self._pool.callInThreadWithCallback(ended, piece)
         return await waiter
 
-    def _end(self, waiter: Deferred[Any], result: object) -> None:
-        self.waiting -= 1
+    def _finish(self, waiter: Deferred[Any], result: object) -> None:
+        self.pending -= 1
         if not waiter.called:
             waiter.callback(result)
+
+
+#: Seconds of work in one turn of the reactor, after which what is left of it waits for the next one.
+MAX_TURN_SECONDS = 0.005
+
+
+@define(eq=False)
+class TurnLimiter:
+    """Whoever has work to do asks first; each piece of it is short. *clock*: monotonic seconds."""
+
+    _reactor: Any = field(repr=False)
+    _clock: Callable[[], float] = field(repr=False)
+    #: When the first piece of this turn began.
+    _turn_started: float | None = field(init=False, default=None)
+    _waiting: deque[Deferred[None]] = field(init=False, factory=deque, repr=False)
+
+    async def pause(self) -> None:
+        """Wait for another turn, if there has been enough work in this one."""
+        now = self._clock()
+        if self._turn_started is None:
+            self._turn_started = now
+            self._reactor.callLater(0, self._next_turn)
+        elif self._waiting or now - self._turn_started >= MAX_TURN_SECONDS:
+            turn: Deferred[None] = Deferred()
+            self._waiting.append(turn)
+            await turn
+
+    def _next_turn(self) -> None:
+        if not self._waiting:
+            self._turn_started = None
+            return
+        self._turn_started = self._clock()
+        self._reactor.callLater(0, self._next_turn)
+        while self._waiting and self._clock() - self._turn_started < MAX_TURN_SECONDS:
+            turn = self._waiting.popleft()
+            if not turn.called:  # cancelled
+                turn.callback(None)

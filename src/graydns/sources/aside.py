@@ -23,7 +23,7 @@ from attrs import frozen
 
 from graydns.config.file import read_document
 from graydns.config.misfit import Misfit
-from graydns.model.errors import ConfigError, Fault
+from graydns.model.errors import ConfigError, ConfigIssue
 from graydns.sources import frames
 from graydns.sources.child import Child, Reactor
 from graydns.sources.examine import Job, examine
@@ -36,7 +36,7 @@ _NICE = 5
 class Locate:
     """Find lines and columns in the files that *faults* are about."""
 
-    faults: tuple[Fault, ...]
+    faults: tuple[ConfigIssue, ...]
 
 
 def run(job: Job | Locate) -> BinaryIO:
@@ -67,9 +67,9 @@ async def run_aside(reactor: Reactor, job: Job | Locate) -> BinaryIO:
     return reply
 
 
-def locate(faults: Sequence[Fault]) -> list[Fault]:
+def locate(faults: Sequence[ConfigIssue]) -> list[ConfigIssue]:
     """*faults* with the lines and columns that their files have now."""
-    located: list[Fault] = []
+    located: list[ConfigIssue] = []
     for file in dict.fromkeys(fault.file for fault in faults):
         mine = [fault for fault in faults if fault.file == file]
         try:
@@ -109,7 +109,7 @@ def _request(job: Job | Locate) -> BinaryIO:
 def _failed(stderr: bytes) -> ConfigError:
     lines = [line for line in stderr.decode(errors="replace").split("\n") if line.strip()]
     why = lines[-1] if lines else "no word from the reading process"
-    return ConfigError([Fault((), why, "configuration that can be read")])
+    return ConfigError([ConfigIssue((), why, "configuration that can be read")])
 
 
 if __name__ == "__main__":

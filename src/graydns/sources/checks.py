@@ -14,14 +14,14 @@ from graydns.config.main_check import unknown_rule_upstreams
 from graydns.config.misfit import Misfit
 from graydns.config.tenancy import foreign_names, same_rules, same_services, same_zone, unknown_versions
 from graydns.config.zone import ZoneFile
-from graydns.model.errors import Fault
+from graydns.model.errors import ConfigIssue
 from graydns.model.name import to_text
-from graydns.model.policy import Rule, Service
+from graydns.model.policy import Rule, ServicePolicy
 from graydns.sources.packed import PackedRules, unpack
 from graydns.sources.reading import Reading, ZoneEntry
 from graydns.sources.zonechecks import check_services
 
-Faults = dict[Path, list[Fault]]
+Faults = dict[Path, list[ConfigIssue]]
 
 
 def check(reading: Reading) -> Generator[None, None, Faults]:
@@ -37,7 +37,7 @@ def check(reading: Reading) -> Generator[None, None, Faults]:
     return work.faults
 
 
-def placed(document: Document, misfits: Iterable[Misfit]) -> list[Fault]:
+def placed(document: Document, misfits: Iterable[Misfit]) -> list[ConfigIssue]:
     """*misfits* with line and column, unless *document* is too large to be searched here: then line 0."""
     found = tuple(misfits)
     if document.data and found:
@@ -83,12 +83,12 @@ class _Checks:
         yield
 
 
-def _without_consul(name: str, service: Service) -> Iterator[Misfit]:
+def _without_consul(name: str, service: ServicePolicy) -> Iterator[Misfit]:
     """Versions from a Consul of which the main file says nothing."""
     for version, written in service.versions.items():
         if written.consul is not None:
             path = ("services", name, "versions", version, "consul")
-            yield Misfit(path, f"instances of {written.consul.text}", "a section 'consul' in graydns.yaml", True)
+            yield Misfit(path, f"instances of {written.consul.description}", "a section 'consul' in graydns.yaml", True)
 
 
 def _repeats(rules: Sequence[Rule], taken: set[str]) -> Generator[None, None, bool]:

@@ -11,7 +11,7 @@ from twisted.internet.error import ProcessDone, ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from graydns.timing import Clock
+from graydns.runtime.timing import Clock
 
 #: Octets of a child's complaints that are kept.
 _MOST_STDERR = 4096

@@ -13,9 +13,9 @@ import dns.rdatatype
 import dns.transaction
 
 from graydns.authority.rows import Stored, pack, rrsets, single
-from graydns.model.errors import Fault
+from graydns.model.dns_parameters import CNAME, DNAME, DNSKEY, NS, NSEC, RRSIG, SOA
+from graydns.model.errors import ConfigIssue
 from graydns.model.name import to_text
-from graydns.model.rrtype import CNAME, DNAME, DNSKEY, NS, NSEC, RRSIG, SOA
 from graydns.sources.lines import Lines, Place
 
 #: Seconds (RFC 2181 section 8).
@@ -119,7 +119,7 @@ class Collector(dns.transaction.Transaction):
         elif len(self.warnings) == MOST_WARNINGS:
             self.warnings.append("… and more")
 
-    def settle(self) -> Iterator[Fault]:
+    def settle(self) -> Iterator[ConfigIssue]:
         """Bring the names with several records into their final form; yields what is wrong with them."""
         for name, place in self._repeated.items():
             node: dict[int, Stored] = {}
@@ -164,5 +164,5 @@ def _wrong(node: dict[int, Stored]) -> Iterator[tuple[str, str]]:
             yield f"{kind} records too large for a message", f"at most {LARGEST_RRSET} octets"
 
 
-def _fault(place: Place, name: bytes, found: str, expected: str) -> Fault:
-    return Fault((to_text(name),), found, expected, place.file, place.line)
+def _fault(place: Place, name: bytes, found: str, expected: str) -> ConfigIssue:
+    return ConfigIssue((to_text(name),), found, expected, place.file, place.line)

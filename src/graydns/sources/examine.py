@@ -23,7 +23,7 @@ from graydns.config.load import anchored, zone_folder, zone_source
 from graydns.config.main import Config, Settings
 from graydns.config.schema import typed
 from graydns.config.zone import ZoneFile, ZoneSettings
-from graydns.model.errors import ConfigError, Fault
+from graydns.model.errors import ConfigError, ConfigIssue
 from graydns.model.policy import Rule
 from graydns.sources import parsed
 from graydns.sources.frames import Broken, DataRead, Frame, Listing, MainRead, RuleChunk, Services, ZoneRead
@@ -92,21 +92,23 @@ def examine(job: Job, *, bounded: bool) -> Iterator[Frame]:
         try:
             made = reader.main(job.main)
         except ConfigError as error:
-            yield Broken(job.main, error.faults)
+            yield Broken(job.main, error.issues)
             return
         yield made
         zones = made.config.zones
     try:
         paths = list(job.archive) if job.archive is not None else [] if zones is None else zone_paths(zones)
     except OSError as error:
-        yield Broken(Path(), (Fault(("zones",), f"{str(zones)!r} ({reason(error)})", "a readable folder, or null"),))
+        yield Broken(
+            Path(), (ConfigIssue(("zones",), f"{str(zones)!r} ({reason(error)})", "a readable folder, or null"),)
+        )
         return
     yield Listing(tuple(paths))
     for path in paths:
         try:
             yield from reader.zone(path)
         except ConfigError as error:
-            yield Broken(path, error.faults, reader.wanted)
+            yield Broken(path, error.issues, reader.wanted)
 
 
 class _Reader:

@@ -12,9 +12,10 @@ from attrs import evolve
 from graydns.config.document import Document
 from graydns.config.main import Config
 from graydns.config.misfit import Misfit
-from graydns.gray.geo import Geo, MaxMind
-from graydns.model.errors import ConfigError, Fault
-from graydns.snapshot.compile import compile_steps
+from graydns.gray.geo import GeoLocator, MaxMindLocator
+from graydns.model.errors import ConfigError, ConfigIssue
+from graydns.runtime.steps import run_steps
+from graydns.snapshot.compiler import compile_snapshot
 from graydns.snapshot.snapshot import Snapshot
 from graydns.sources import aside, frames
 from graydns.sources.checks import check as cross_check
@@ -22,7 +23,6 @@ from graydns.sources.checks import placed
 from graydns.sources.consul.tlsfiles import tls_misfits
 from graydns.sources.examine import Job, TooLarge, examine
 from graydns.sources.reading import RESOLV_CONF, Reading, absorb, stamps
-from graydns.steps import run
 
 
 def load_snapshot(path: Path, number: int = 1) -> tuple[Snapshot, tuple[str, ...]]:
@@ -47,18 +47,18 @@ def read(path: Path) -> Reading:
     except ValueError as error:
         faults += geo_faults(reading.config, error)
     faults += placed(reading.config.document, tuple(tls_misfits(reading.config.consul)))
-    faults += [fault for found in run(cross_check(reading)).values() for fault in found]
+    faults += [fault for found in run_steps(cross_check(reading)).values() for fault in found]
     if faults:
         raise ConfigError(in_order(_with_lines(faults, reading.documents())))
-    return evolve(reading, look=run(stamps(reading, {}, started)))
+    return evolve(reading, look=run_steps(stamps(reading, {}, started)))
 
 
 def compile_reading(number: int, reading: Reading) -> Snapshot:
     """The Snapshot of *reading*. Raises ConfigError with every fault, located."""
     try:
-        return run(compile_steps(number, reading.inputs(reading.config)))
+        return run_steps(compile_snapshot(number, reading.inputs(reading.config)))
     except ConfigError as error:
-        raise ConfigError(in_order(_with_lines(error.faults, reading.documents()))) from None
+        raise ConfigError(in_order(_with_lines(error.issues, reading.documents()))) from None
 
 
 def data_warnings(reading: Reading) -> tuple[str, ...]:
@@ -66,18 +66,18 @@ def data_warnings(reading: Reading) -> tuple[str, ...]:
     return tuple(warning for entry in reading.zones.values() for warning in entry.loaded.warnings)
 
 
-def open_geo(path: Path | None) -> Geo | None:
+def open_geo(path: Path | None) -> GeoLocator | None:
     """The database at *path*. Raises ValueError."""
     if path is None:
         return None
     try:
         # In memory: a file replaced under an open mapping would take the process with it.
-        return MaxMind(maxminddb.open_database(str(path), maxminddb.MODE_MEMORY))
+        return MaxMindLocator(maxminddb.open_database(str(path), maxminddb.MODE_MEMORY))
     except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
         raise ValueError(f"{path} ({error})") from error
 
 
-def geo_faults(config: Config, error: ValueError) -> list[Fault]:
+def geo_faults(config: Config, error: ValueError) -> list[ConfigIssue]:
     """The fault for a database that cannot be opened."""
     return placed(config.document, (Misfit(("geo",), str(error), "a MaxMind database (.mmdb)"),))
 
@@ -90,15 +90,17 @@ def read_resolv_conf() -> str:
         return ""
 
 
-def in_order(faults: Iterable[Fault]) -> list[Fault]:
+def in_order(faults: Iterable[ConfigIssue]) -> list[ConfigIssue]:
     """*faults* as a user goes through them."""
     return sorted(faults, key=lambda fault: (fault.file, fault.line, fault.column))
 
 
-def lineless(faults: Iterable[Fault], documents: Mapping[str, Document]) -> tuple[list[Fault], list[Fault]]:
+def lineless(
+    faults: Iterable[ConfigIssue], documents: Mapping[str, Document]
+) -> tuple[list[ConfigIssue], list[ConfigIssue]]:
     """*faults* with the lines that can be told here, and those whose file is too large for that."""
-    here: list[Fault] = []
-    aside: list[Fault] = []
+    here: list[ConfigIssue] = []
+    aside: list[ConfigIssue] = []
     for fault in faults:
         document = None if fault.line else documents.get(fault.file)
         if document is None:
@@ -110,7 +112,7 @@ def lineless(faults: Iterable[Fault], documents: Mapping[str, Document]) -> tupl
     return here, aside
 
 
-def _with_lines(faults: Sequence[Fault], documents: Mapping[str, Document]) -> Iterator[Fault]:
+def _with_lines(faults: Sequence[ConfigIssue], documents: Mapping[str, Document]) -> Iterator[ConfigIssue]:
     here, large = lineless(faults, documents)
     yield from here
     if large:
@@ -121,7 +123,7 @@ def _with_lines(faults: Sequence[Fault], documents: Mapping[str, Document]) -> I
 def examined(job: Job) -> Reading:
     """What *job* finds, what is large in a child. Raises ConfigError if the main file cannot be read."""
     try:
-        return run(absorb(None, examine(job, bounded=True)))
+        return run_steps(absorb(None, examine(job, bounded=True)))
     except TooLarge:
         with aside.run(job) as said:
-            return run(absorb(None, frames.read(said)))
+            return run_steps(absorb(None, frames.read(said)))

@@ -16,8 +16,8 @@ from attrs import field, frozen
 
 from graydns.config.main import Config
 from graydns.config.zone import ZoneFile
-from graydns.model.errors import Fault
-from graydns.model.policy import Service
+from graydns.model.errors import ConfigIssue
+from graydns.model.policy import ServicePolicy
 
 _SIZE = Struct(">I")
 
@@ -56,7 +56,7 @@ class ZoneRead:
 class Services:
     """Some of the services of the zone's file that was last."""
 
-    services: Mapping[bytes, Service]
+    services: Mapping[bytes, ServicePolicy]
 
 
 @frozen
@@ -80,7 +80,7 @@ class Broken:
     """What is wrong with the zone's file *path* or its data, which should be at *wanted*, or with the main file."""
 
     path: Path
-    faults: tuple[Fault, ...]
+    faults: tuple[ConfigIssue, ...]
     wanted: Path | None = None
 
 

@@ -25,7 +25,7 @@ import dns.tokenizer
 import dns.zonefile
 from attrs import define, field
 
-from graydns.model.errors import Fault
+from graydns.model.errors import ConfigIssue
 from graydns.model.name import is_within, to_text
 from graydns.sources.collector import MOST_GENERATED, Collector, Unfit, wire_name
 from graydns.sources.folder import Outside, open_inside
@@ -70,7 +70,7 @@ class ZoneReader:
 
     origin: bytes
     folder: Path
-    faults: list[Fault] = field(factory=list)
+    faults: list[ConfigIssue] = field(factory=list)
     files: dict[Path, bytes] = field(factory=dict)
     collector: Collector = field(init=False)
     _reader: dns.zonefile.Reader = field(init=False)
@@ -211,7 +211,7 @@ class ZoneReader:
         self._owner = name if name is not None and is_within(name, self.origin) else None
 
     def _fault(self, place: Place, found: str, expected: str) -> None:
-        self.faults.append(Fault((), found, expected, place.file, place.line))
+        self.faults.append(ConfigIssue((), found, expected, place.file, place.line))
         if len(self.faults) >= MOST_FAULTS:
             raise TooManyFaults
 

@@ -12,7 +12,7 @@ from typing import Any, overload
 
 from attrs import fields_dict, frozen
 
-from graydns.model.policy import Rule, Then, When
+from graydns.model.policy import Rule, RuleConditions, RuleOutcome
 
 #: Rules in a chunk: unpacked in half a millisecond.
 CHUNK = 200
@@ -69,13 +69,13 @@ def _row(rule: Rule) -> Row:
 
 def _rule(row: Row) -> Rule:
     name, priority, when, then = row
-    return Rule(name, When(**when), Then(**then), priority)
+    return Rule(name, RuleConditions(**when), RuleOutcome(**then), priority)
 
 
-def _given(value: When | Then, keys: tuple[str, ...]) -> dict[str, Any]:
+def _given(value: RuleConditions | RuleOutcome, keys: tuple[str, ...]) -> dict[str, Any]:
     given = ((key, getattr(value, key)) for key in keys)
     return {key: dict(item) if isinstance(item, dict) else item for key, item in given if item not in (None, {})}
 
 
-_WHEN = tuple(fields_dict(When))
-_THEN = tuple(fields_dict(Then))
+_WHEN = tuple(fields_dict(RuleConditions))
+_THEN = tuple(fields_dict(RuleOutcome))

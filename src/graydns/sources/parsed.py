@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from attrs import field, frozen
 
-from graydns.model.errors import Fault
+from graydns.model.errors import ConfigIssue
 from graydns.sources.lines import Place
 from graydns.sources.master import MOST_FAULTS, TooManyFaults, ZoneReader
 from graydns.sources.zonechecks import check_records
@@ -32,7 +32,7 @@ class Parsed:
     count: int
     digest: bytes
     files: tuple[Path, ...]
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[ConfigIssue, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -69,7 +69,7 @@ def write(parsed: Parsed, out: BinaryIO) -> None:
 def read(source: BinaryIO) -> Parsed:
     """What :func:`write` sent; the rows are read as they are taken."""
     head = json.loads(source.readline())
-    faults = (Fault(tuple(path), *rest) for path, *rest in head["faults"])
+    faults = (ConfigIssue(tuple(path), *rest) for path, *rest in head["faults"])
     files = tuple(map(Path, head["files"]))
     digest = bytes.fromhex(head["digest"])
     origin = bytes.fromhex(head["origin"])

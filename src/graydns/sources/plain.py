@@ -17,7 +17,7 @@ import dns.rdataclass
 import dns.rdatatype
 from dns.rdatatype import RdataType
 
-from graydns.model.rrtype import AAAA, SOA, A
+from graydns.model.dns_parameters import AAAA, SOA, A
 
 #: Owner (empty: as before), TTL before or after the class, type, rdata; a comment may follow.
 LINE = re.compile(

@@ -15,10 +15,10 @@ from graydns.authority.zone import Zone, Zones, build
 from graydns.config.document import Document
 from graydns.config.main import Config
 from graydns.config.zone import ZoneFile
-from graydns.gray.geo import Geo
-from graydns.model.errors import ConfigError, Fault
-from graydns.model.policy import Service
-from graydns.snapshot.compile import Inputs
+from graydns.gray.geo import GeoLocator
+from graydns.model.errors import ConfigError, ConfigIssue
+from graydns.model.policy import ServicePolicy
+from graydns.snapshot.compiler import SnapshotInputs
 from graydns.sources.examine import Job, Place
 from graydns.sources.frames import Broken, DataRead, Frame, Listing, MainRead, RuleChunk, Services, ZoneRead
 from graydns.sources.packed import PackedRules
@@ -78,15 +78,15 @@ class Reading:
     """What the files say. *zones*: by the file's path, in their order.
 
     *faults*: by file, for what could not be read; the zone of such a file is not in *zones*. *look*: stamps of all that
-    was read, taken before that. *geo*, *resolv_conf*: see ``Inputs``. *blobs*: what was read this time, compressed, by
-    name: what a rollback needs. *wanted*: where the data of zones are expected that have *faults*.
+    was read, taken before that. *geo*, *resolv_conf*: see ``SnapshotInputs``. *blobs*: what was read this time,
+    compressed, by name: what a rollback needs. *wanted*: where the data of zones are expected that have *faults*.
     """
 
     main: Main
     zones: Mapping[Path, ZoneEntry]
     look: Look = field(factory=dict, repr=False)
-    faults: Mapping[Path, tuple[Fault, ...]] = field(factory=dict)
-    geo: Geo | None = field(default=None, repr=False)
+    faults: Mapping[Path, tuple[ConfigIssue, ...]] = field(factory=dict)
+    geo: GeoLocator | None = field(default=None, repr=False)
     resolv_conf: str = field(default="", repr=False)
     blobs: Mapping[str, bytes] = field(factory=dict, repr=False)
     wanted: tuple[Path, ...] = ()
@@ -114,17 +114,17 @@ class Reading:
         files = (self.config.document, *(entry.file.document for entry in self.zones.values()))
         return {document.file: document for document in files}
 
-    def inputs(self, config: Config) -> Inputs:
+    def inputs(self, config: Config) -> SnapshotInputs:
         """What a Snapshot is made of, with the keys of *config*."""
         entries = self.zones.values()
-        return Inputs(
+        return SnapshotInputs(
             config=config,
             zone_files=tuple(entry.file for entry in entries),
             zones=Zones({entry.zone.origin: entry.zone for entry in entries}),
             geo=self.geo,
             resolv_conf=self.resolv_conf,
-            contents={entry.file.zone: entry.content for entry in entries},
-            rules=self.main.rules,
+            zone_digests={entry.file.zone: entry.content for entry in entries},
+            rule_digests=self.main.rules,
         )
 
 
@@ -185,7 +185,7 @@ class _Draft:
     """A zone's file as its frames come in."""
 
     head: ZoneRead
-    services: dict[bytes, Service] = field(factory=dict)
+    services: dict[bytes, ServicePolicy] = field(factory=dict)
     chunks: list[bytes] = field(factory=list)
     size: int = 0
 
@@ -201,7 +201,7 @@ class _Table:
     before: Reading | None
     main: Main | None = None
     zones: dict[Path, ZoneEntry] = field(factory=dict)
-    faults: dict[Path, tuple[Fault, ...]] = field(factory=dict)
+    faults: dict[Path, tuple[ConfigIssue, ...]] = field(factory=dict)
     blobs: dict[str, bytes] = field(factory=dict)
     wanted: list[Path] = field(factory=list)
     paths: tuple[Path, ...] | None = None

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from twisted.internet.defer import Deferred
 
-from graydns.model.errors import ConfigError, Fault
-from graydns.sources.slices import in_slices
-from graydns.timing import Clock
+from graydns.model.errors import ConfigError, ConfigIssue
+from graydns.runtime.slices import run_in_slices
+from graydns.runtime.timing import Clock
 
 ZONE_CONFIG = "zone-config.yaml"
 
@@ -70,15 +70,15 @@ def zone_paths(zones: Path) -> list[Path]:
 
 async def settled(clock: Clock, take: Callable[[], Generator[None, None, Look]]) -> Look:
     """A look that the next one agreed with. Raises ConfigError naming a file that does not come to rest."""
-    last = await in_slices(clock, take())
+    last = await run_in_slices(clock, take())
     for _ in range(MOST_LOOKS):
         await pause(clock, SETTLE)
-        now = await in_slices(clock, take())
+        now = await run_in_slices(clock, take())
         if now == last:
             return now
         last, before = now, last
     restless = next(path for path in {**before, **last} if before.get(path) != last.get(path))
-    raise ConfigError([Fault((), "a file that goes on changing", "one that is complete", str(restless))])
+    raise ConfigError([ConfigIssue((), "a file that goes on changing", "one that is complete", str(restless))])
 
 
 def pause(clock: Clock, seconds: float) -> Deferred[None]:

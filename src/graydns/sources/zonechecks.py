@@ -14,23 +14,23 @@ from graydns.authority.additional import hosts
 from graydns.authority.rows import Node, unpack
 from graydns.authority.search import Cut, Renamed, search
 from graydns.authority.zone import Zone
-from graydns.model.errors import Fault
+from graydns.model.dns_parameters import AAAA, CNAME, DNAME, DNSKEY, HTTPS, NS, SERVICE_RDTYPES, SOA, SVCB, A
+from graydns.model.errors import ConfigIssue
 from graydns.model.name import is_within, parent, suffixes, to_text
-from graydns.model.policy import Service
-from graydns.model.rrtype import AAAA, CNAME, DNAME, DNSKEY, HTTPS, NS, OWNED, SOA, SVCB, A
+from graydns.model.policy import ServicePolicy
 from graydns.sources.collector import Collector
 from graydns.sources.lines import Place
 
 
-def check_records(origin: bytes, collector: Collector, file: str) -> Iterator[Fault]:
+def check_records(origin: bytes, collector: Collector, file: str) -> Iterator[ConfigIssue]:
     """What is wrong with the zone that *collector* holds; what is only odd goes to its warnings."""
     if not collector.taken:
-        yield Fault((to_text(origin),), "no records", "a zone", file)
+        yield ConfigIssue((to_text(origin),), "no records", "a zone", file)
         return
     apex = unpack(collector.rows.get(origin, b""))
     for rdtype, kind in ((SOA, "SOA"), (NS, "NS")):
         if rdtype not in apex:
-            yield Fault((to_text(origin),), f"no {kind} record", f"{kind} at the zone's own name", file)
+            yield ConfigIssue((to_text(origin),), f"no {kind} record", f"{kind} at the zone's own name", file)
     if DNSKEY in apex:
         place = collector.noted[origin, DNSKEY]
         collector.warn(f"{place}: a signed zone: its signatures are only answered to those who ask for them by type")
@@ -45,7 +45,7 @@ def check_records(origin: bytes, collector: Collector, file: str) -> Iterator[Fa
 
 def _check_structure(
     origin: bytes, rows: Mapping[bytes, bytes], name: bytes, rdtype: int, place: Place
-) -> Iterator[Fault]:
+) -> Iterator[ConfigIssue]:
     """What only some names may have."""
     kind = dns.rdatatype.to_text(RdataType.make(rdtype))
     if rdtype == SOA and name != origin:
@@ -56,7 +56,7 @@ def _check_structure(
         yield _fault(name, place, "DNAME beside NS", "one of them (RFC 6672 section 2.3)")
 
 
-def _check_below_dnames(collector: Collector) -> Iterator[Fault]:
+def _check_below_dnames(collector: Collector) -> Iterator[ConfigIssue]:
     """RFC 6672 section 2.4: nothing exists below a DNAME. One fault for each DNAME."""
     dnames = {name: place for (name, rdtype), place in collector.noted.items() if rdtype == DNAME}
     for name in collector.rows if dnames else ():
@@ -78,25 +78,29 @@ def _lacks_address(origin: bytes, rows: Mapping[bytes, bytes], owner: bytes, hos
     return not any(b"\1*" + name in rows or NS in unpack(rows.get(name, b"")) for name in above if name != origin)
 
 
-def check_services(zone: Zone, services: Mapping[bytes, Service]) -> Iterator[Fault]:
+def check_services(zone: Zone, services: Mapping[bytes, ServicePolicy]) -> Iterator[ConfigIssue]:
     """What *zone* has that stands against a service; paths are those of zone-config.yaml."""
     if services and DNSKEY in zone.apex:
-        yield Fault(("services",), "services in a zone that has a DNSKEY", "an unsigned zone: graydns signs no answers")
+        yield ConfigIssue(
+            ("services",), "services in a zone that has a DNSKEY", "an unsigned zone: graydns signs no answers"
+        )
     for name, service in services.items():
         path = ("services", to_text(name))
         if name.startswith(b"\1*"):
-            yield Fault(path, "a service at a wildcard", "a name; for many names there are rules")
+            yield ConfigIssue(path, "a service at a wildcard", "a name; for many names there are rules")
             continue
         place = search(zone, name) if is_within(name, zone.origin) else None
         if isinstance(place, Cut | Renamed):
             kind = "a delegation" if isinstance(place, Cut) else "a DNAME"
-            yield Fault(path, f"a service below {kind} at {to_text(place.owner)}", "a name that the zone answers for")
+            yield ConfigIssue(
+                path, f"a service below {kind} at {to_text(place.owner)}", "a name that the zone answers for"
+            )
             continue
         for found, expected in _conflicts(zone.node(name) or {}, service):
-            yield Fault(path, found, expected)
+            yield ConfigIssue(path, found, expected)
 
 
-def _conflicts(node: Node, service: Service) -> Iterator[tuple[str, str]]:
+def _conflicts(node: Node, service: ServicePolicy) -> Iterator[tuple[str, str]]:
     """What stands at a service's name and may not: found, expected."""
     given = {
         int(dns.rdatatype.from_text(mnemonic))
@@ -104,7 +108,7 @@ def _conflicts(node: Node, service: Service) -> Iterator[tuple[str, str]]:
         for endpoint in version.endpoints
         for mnemonic in endpoint.records
     }
-    if both := sorted(node.keys() & (OWNED | given)):
+    if both := sorted(node.keys() & (SERVICE_RDTYPES | given)):
         kinds = ", ".join(dns.rdatatype.to_text(RdataType.make(rdtype)) for rdtype in both)
         yield f"{kinds} at the same name in the zone", "each type in the zone or in the versions, and addresses here"
     elif CNAME in given and node:
@@ -120,5 +124,5 @@ def _has_hints(rdtype: int, wire: bytes) -> bool:
     return isinstance(rdata, SVCBBase) and bool(rdata.params.keys() & {ParamKey.IPV4HINT, ParamKey.IPV6HINT})
 
 
-def _fault(name: bytes, place: Place, found: str, expected: str) -> Fault:
-    return Fault((to_text(name),), found, expected, place.file, place.line)
+def _fault(name: bytes, place: Place, found: str, expected: str) -> ConfigIssue:
+    return ConfigIssue((to_text(name),), found, expected, place.file, place.line)

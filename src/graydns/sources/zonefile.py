@@ -18,11 +18,11 @@ from typing import BinaryIO
 from attrs import frozen
 
 from graydns.authority.zone import Zone, build
-from graydns.model.errors import ConfigError, Fault
+from graydns.model.errors import ConfigError, ConfigIssue
 from graydns.model.name import to_text
+from graydns.runtime.steps import run_steps
 from graydns.sources.parsed import Parsed, parse, read
 from graydns.sources.zonechild import command
-from graydns.steps import run
 
 #: Octets from which a file is read in a child process, whose memory goes back to the system at its end.
 LARGE = 1 << 20
@@ -48,12 +48,12 @@ def load(path: Path, origin: bytes, folder: Path) -> Loaded:
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from None
     if not large:
-        return run(_loaded(parse(path, origin, folder)))
+        return run_steps(_loaded(parse(path, origin, folder)))
     with tempfile.TemporaryFile() as rows:
         child = subprocess.run(command(path, origin, folder), stdout=rows, stderr=subprocess.PIPE, check=False)
         if child.returncode != 0:
             raise _unreadable(path, _last_words(child.stderr))
-        return run(_received(rows))
+        return run_steps(_received(rows))
 
 
 def serial_warning(before: Loaded, after: Loaded) -> str | None:
@@ -83,4 +83,4 @@ def _last_words(stderr: bytes) -> str:
 
 
 def _unreadable(path: Path, why: str) -> ConfigError:
-    return ConfigError([Fault((), why, "a readable zone file", str(path))])
+    return ConfigError([ConfigIssue((), why, "a readable zone file", str(path))])

@@ -18,54 +18,53 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from graydns.model.answer import AUTHORITY, Answer, Span
-from graydns.model.rcode import NXDOMAIN
-from graydns.upstream.chain import covered, follow
-from graydns.upstream.denial import believe, negative_ttl
-from graydns.upstream.reply import Reply, Unbelievable
-from graydns.upstream.request import Form, Request
-from graydns.upstream.told import scope_of
-from graydns.wire.body import RRset, build
-from graydns.wire.walk import Record
+from graydns.model.dns_parameters import NXDOMAIN
+from graydns.upstream.accepted_records import accept_authority, find_covered_type, follow_aliases, read_negative_ttl
+from graydns.upstream.ecs_scope import find_scope
+from graydns.upstream.reply_parser import InvalidReply, UpstreamReply
+from graydns.upstream.upstream_request import RequestForm, UpstreamRequest
+from graydns.wire.answer_body import RRset, build_body
+from graydns.wire.message import MessageRecord
 
 #: A TTL with the highest bit set counts as 0 (RFC 2181 section 8).
-LARGEST_TTL = 0x7FFFFFFF
+MAX_TTL_SECONDS = 0x7FFFFFFF
 
-_TTL = struct.Struct("!I")
+_TTL_FORMAT = struct.Struct("!I")
 
 
-class _Set(NamedTuple):
+class _AcceptedSet(NamedTuple):
     """Believed records that go together, and the TTL that all of them get."""
 
-    records: list[Record]
+    records: list[MessageRecord]
     ttl: int
 
 
-def scrub(reply: Reply, request: Request, form: Form, now: float) -> Answer:
+def scrub_reply(reply: UpstreamReply, request: UpstreamRequest, form: RequestForm, now: float) -> Answer:
     """The Answer in *reply*, whose rcode is NOERROR or NXDOMAIN, and which came *now* (monotonic seconds).
 
     Its TTL is 0 where the end of a chain is empty and no SOA says for how long (RFC 2308 section 5). Raises
     Unbelievable.
     """
     query, group = request.query, request.group
-    signatures = query.dnssec_ok and form is not Form.NO_EDNS
-    chain = follow(reply, query, signatures=signatures)
-    if chain.complete and reply.rcode == NXDOMAIN:
-        raise Unbelievable("a name that does not exist, with records")
-    denial = believe(reply, query, chain, signatures=signatures)
+    signatures = query.dnssec_ok and form is not RequestForm.NO_EDNS
+    chain = follow_aliases(reply, query, signatures=signatures)
+    if chain.is_complete and reply.rcode == NXDOMAIN:
+        raise InvalidReply("a name that does not exist, with records")
+    denial = accept_authority(reply, query, chain, signatures=signatures)
     believed = chain.records + denial.records
     for record in believed:
-        reply.check(record)
-    sets = _sets(reply, believed, request, denial.soa)
-    body, spans = _body(reply, believed, sets)
-    certain = chain.complete or denial.soa is not None
-    scope, shareable = scope_of(reply, request, form)
+        reply.check_rdata(record)
+    sets = _group_records(reply, believed, request, denial.soa)
+    body, spans = _make_body(reply, believed, sets)
+    certain = chain.is_complete or denial.soa is not None
+    scope, shareable = find_scope(reply, request, form)
     return Answer(
         rcode=reply.rcode,
         body=body,
         spans=spans,
         ttl=min([each.ttl for each in sets]) if sets and certain else 0,
-        stored=now,
-        scope=scope,
+        stored_at=now,
+        ecs_scope=scope,
         origin=group,
         forwarded=True,
         shareable=shareable,
@@ -73,33 +72,37 @@ def scrub(reply: Reply, request: Request, form: Form, now: float) -> Answer:
     )
 
 
-def _sets(reply: Reply, believed: list[Record], request: Request, soa: Record | None) -> list[_Set]:
+def _group_records(
+    reply: UpstreamReply, believed: list[MessageRecord], request: UpstreamRequest, soa: MessageRecord | None
+) -> list[_AcceptedSet]:
     """Neighbours of one owner and type; their TTL is the lowest (RFC 2181 section 5.2), within the group's limits."""
     max_ttl = request.group.max_ttl
-    sets: list[_Set] = []
+    sets: list[_AcceptedSet] = []
     last: object = None
     for record in believed:
-        ttl = 0 if record.ttl > LARGEST_TTL else min(record.ttl, max_ttl)
+        ttl = 0 if record.ttl > MAX_TTL_SECONDS else min(record.ttl, max_ttl)
         if record is soa:
-            ttl = min(ttl, negative_ttl(reply, soa), request.group.negative_ttl)
-        kind = (record.owner, record.rdtype, covered(reply, record), record.section)
+            ttl = min(ttl, read_negative_ttl(reply, soa), request.group.negative_ttl)
+        kind = (record.owner, record.rdtype, find_covered_type(reply, record), record.section)
         if kind == last:
             sets[-1].records.append(record)
             if ttl < sets[-1].ttl:
                 sets[-1] = sets[-1]._replace(ttl=ttl)
         else:
-            sets.append(_Set([record], ttl))
+            sets.append(_AcceptedSet([record], ttl))
         last = kind
     return sets
 
 
-def _body(reply: Reply, believed: list[Record], sets: list[_Set]) -> tuple[bytes, tuple[Span, ...]]:
+def _make_body(
+    reply: UpstreamReply, believed: list[MessageRecord], sets: list[_AcceptedSet]
+) -> tuple[bytes, tuple[Span, ...]]:
     """The body that holds *believed*, and its spans."""
     if not believed:
         return b"", ()
     beginning = reply.answers + reply.authorities if believed[-1].section == AUTHORITY else reply.answers
     if believed != beginning[: len(believed)]:
-        return build(reply.qname, [_rrset(reply, each) for each in sets])
+        return build_body(reply.qname, [_make_rrset(reply, each) for each in sets])
     start = reply.start
     body: bytes | bytearray = reply.data[start : believed[-1].end]
     spans = []
@@ -107,19 +110,19 @@ def _body(reply: Reply, believed: list[Record], sets: list[_Set]) -> tuple[bytes
         for record in records:
             if record.ttl != ttl:
                 body = body if isinstance(body, bytearray) else bytearray(body)
-                _TTL.pack_into(body, record.ttl_at - start, ttl)
+                _TTL_FORMAT.pack_into(body, record.ttl_at - start, ttl)
         places = tuple([record.ttl_at - start for record in records])
         spans.append(Span(records[0].section, len(records), records[-1].end - start, places))
-    return bytes(body), _shape(tuple(spans))
+    return bytes(body), _intern_spans(tuple(spans))
 
 
 @lru_cache(maxsize=4096)
-def _shape(spans: tuple[Span, ...]) -> tuple[Span, ...]:
+def _intern_spans(spans: tuple[Span, ...]) -> tuple[Span, ...]:
     """The first of all equal *spans*: most answers share theirs with many others, and they are kept for long."""
     return spans
 
 
-def _rrset(reply: Reply, group: _Set) -> RRset:
+def _make_rrset(reply: UpstreamReply, group: _AcceptedSet) -> RRset:
     first = group.records[0]
-    rdatas = tuple([reply.octets(each) for each in group.records])
+    rdatas = tuple([reply.uncompressed_rdata(each) for each in group.records])
     return RRset(first.section, first.owner, first.rdtype, first.rdclass, group.ttl, rdatas)

@@ -185,7 +185,7 @@ def test_secrets_that_are_none(content: bytes | None, tmp_path: Path) -> None:
         path.write_bytes(content)
     with pytest.raises(ConfigError) as caught:
         load_keys(PolicyCentre(keys=(PolicyKey("k1", bytes(32)), PolicyKey("k0", None, path))), "graydns.yaml")
-    (fault,) = caught.value.faults
+    (fault,) = caught.value.issues
     assert (fault.path, fault.file) == (("consul", "policy", "keys", 1, "hmac_sha256_file"), "graydns.yaml")
     assert str(path) in fault.found
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from graydns.authority.consul.place import spelled
 from graydns.model.catalog import Instance
-from graydns.model.host import reached
-from graydns.model.rrtype import CNAME
+from graydns.model.dns_parameters import CNAME
+from graydns.model.ip_addresses import host_record
 
 #: What every SRV record of Consul's has for a priority.
 PRIORITY = 1
@@ -37,7 +37,7 @@ class Entry(NamedTuple):
 
 def entry(instance: Instance, suffix: bytes) -> Entry | None:
     """The Entry of *instance*; None if what it has for an address is none. *suffix*: datacenter and domain."""
-    found = reached(instance.host)
+    found = host_record(instance.host)
     if found is None:
         return None
     rdtype, rdata = found

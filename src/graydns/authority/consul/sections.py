@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 from graydns.authority.consul.entry import Entry
 from graydns.authority.rows import Stored
 from graydns.model.answer import ADDITIONAL
-from graydns.model.rrtype import AAAA, CNAME, IN, SRV, A
-from graydns.wire.body import OVERHEAD, ROOM, RRset, fitting
+from graydns.model.dns_parameters import AAAA, CNAME, IN, SRV, A
+from graydns.wire.answer_body import MAX_RECORDS_BYTES, RECORD_OVERHEAD_BYTES, RRset, truncate_rdatas
 
 
 def services(entries: Sequence[Entry], ttl: int) -> dict[int, Stored]:
     """Their SRV records."""
-    return {SRV: Stored(ttl, fitting(tuple(dict.fromkeys(one.srv for one in entries))))}
+    return {SRV: Stored(ttl, truncate_rdatas(tuple(dict.fromkeys(one.srv for one in entries))))}
 
 
 def addresses(entries: Sequence[Entry], qtype: int, ttl: int) -> dict[int, Stored]:
@@ -27,7 +27,7 @@ def addresses(entries: Sequence[Entry], qtype: int, ttl: int) -> dict[int, Store
         return {CNAME: Stored(ttl, (entries[0].rdata,))}
     if qtype in (A, AAAA):
         found = tuple(one for one in found if one[0] == qtype)
-    taken = found[: len(fitting([rdata for _, rdata in found]))]
+    taken = found[: len(truncate_rdatas([rdata for _, rdata in found]))]
     types = sorted({rdtype for rdtype, _ in taken})
     return {kind: Stored(ttl, tuple(rdata for rdtype, rdata in taken if rdtype == kind)) for kind in types}
 
@@ -35,10 +35,10 @@ def addresses(entries: Sequence[Entry], qtype: int, ttl: int) -> dict[int, Store
 def targets(entries: Sequence[Entry], told: Stored, domain: bytes) -> Iterator[RRset]:
     """The addresses of the targets of the SRV records *told* that are names below *domain*, none of them required."""
     kept = frozenset(told.rdatas)
-    left = ROOM - sum(OVERHEAD + len(rdata) for rdata in told.rdatas)
+    left = MAX_RECORDS_BYTES - sum(RECORD_OVERHEAD_BYTES + len(rdata) for rdata in told.rdatas)
     unique = dict.fromkeys((one.target, one.rdtype, one.rdata) for one in entries if one.ours and one.srv in kept)
     for target, rdtype, rdata in unique:
-        left -= len(target) - len(domain) + OVERHEAD + len(rdata)
+        left -= len(target) - len(domain) + RECORD_OVERHEAD_BYTES + len(rdata)
         if left < 0:
             return
         yield RRset(ADDITIONAL, target, rdtype, IN, told.ttl, (rdata,), required=False)

@@ -18,12 +18,11 @@ from graydns.authority.zone import Zone, build
 from graydns.model.answer import Ede
 from graydns.model.catalog import Catalog, Choice, Selection, ServiceView
 from graydns.model.decision import Decision
-from graydns.model.errors import NotYetKnown
-from graydns.model.host import reached
+from graydns.model.dns_parameters import AAAA, ANY, CNAME, NOERROR, NS, NXDOMAIN, REFUSED, SOA, SRV, TXT, A
+from graydns.model.errors import CatalogPendingError
+from graydns.model.ip_addresses import host_record
 from graydns.model.name import is_within
-from graydns.model.rcode import NOERROR, NXDOMAIN, REFUSED
-from graydns.model.rrtype import AAAA, ANY, CNAME, NS, SOA, SRV, TXT, A
-from graydns.steps import run
+from graydns.runtime.steps import run_steps
 
 #: RFC 8914 section 4.22.
 _NOT_SUPPORTED = Ede(21)
@@ -58,7 +57,7 @@ class ConsulDomain:
         return bytes((len(label),)) + label + self.domain
 
     def selection(self, name: bytes) -> Selection | None:
-        """The instances that *name* stands for, None if it is not a service's. Raises NotYetKnown."""
+        """The instances that *name* stands for, None if it is not a service's. Raises CatalogPendingError."""
         found = place(name, self.domain, self.datacenter)
         return self._select(self._view(found), found) if isinstance(found, OfService) else None
 
@@ -85,7 +84,7 @@ class ConsulDomain:
     def step(self, zone: Zone, name: bytes, decision: Decision, asked: Asked) -> Step:
         """What the catalog says to *name*; instances in the order of *decision*, if it has a Choice of them.
 
-        Raises NotYetKnown.
+        Raises CatalogPendingError.
         """
         if zone.node(name):
             return placed(zone, name, search(zone, name), asked)
@@ -107,7 +106,7 @@ class ConsulDomain:
     def _view(self, found: OfService) -> ServiceView:
         view = self.catalog.service(found.service)
         if view is None:
-            raise NotYetKnown("service", found.service)
+            raise CatalogPendingError("service", found.service)
         return view
 
     def _select(self, view: ServiceView, found: OfService) -> Selection:
@@ -151,11 +150,11 @@ class ConsulDomain:
     def _node(self, zone: Zone, name: bytes, node: str, asked: Asked) -> Step:
         view = self.catalog.node(node)
         if view is None:
-            raise NotYetKnown("node", node)
+            raise CatalogPendingError("node", node)
         if view.address is None:
             return evolve(negative(zone, NXDOMAIN, why="no such node"), origin=view)
         given: dict[int, Stored] = {}
-        if (found := reached(view.address)) is not None:
+        if (found := host_record(view.address)) is not None:
             given[found[0]] = Stored(self.node_ttl, (found[1],))
         if view.meta and CNAME not in given and asked.qtype in (TXT, ANY):
             given[TXT] = Stored(self.node_ttl, texts(view.meta))
@@ -194,4 +193,4 @@ def consul_zone(
         found = {rdtype: tuple(one for one in given if len(one) == size) for rdtype, size in ((A, 4), (AAAA, 16))}
         if name != living.domain and is_within(name, living.domain):
             rows[name] = pack({rdtype: Stored(living.node_ttl, one) for rdtype, one in found.items() if one})
-    return evolve(run(build(living.domain, rows.items(), count=len(rows))), living=living)
+    return evolve(run_steps(build(living.domain, rows.items(), count=len(rows))), living=living)

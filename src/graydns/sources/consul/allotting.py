@@ -8,11 +8,11 @@ from typing import Any
 from attrs import define, field
 from twisted.internet.defer import Deferred
 
+from graydns.runtime.timing import Clock
 from graydns.sources.consul.census import Census
 from graydns.sources.consul.kept import Kept, Key, is_there
 from graydns.sources.consul.shared import Shared
 from graydns.sources.consul.watching import begin_watch
-from graydns.timing import Clock
 from txconsul import Consul, Reply, Watch
 from txconsul.errors import ConsulError, Failing, Refused, Unreachable
 

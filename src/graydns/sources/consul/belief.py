@@ -16,7 +16,7 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 
 from graydns.model.catalog import ServiceView, View
-from graydns.model.errors import Unreadable
+from graydns.model.errors import ConsulReplyError
 from graydns.sources.consul.kept import Kept, is_there
 from txconsul import Consul, Reply
 from txconsul.errors import ConsulError, Refused
@@ -49,7 +49,7 @@ class Belief:
                 return False
             again = await self.consul.request("GET", kept.path, parse=False)
             view = await self.read(kept, again)
-        except (ConsulError, Unreadable):
+        except (ConsulError, ConsulReplyError):
             return False
         return (again.index or 0) >= (reply.index or 0) and not (names & _names(view) if names else is_there(view))
 
@@ -72,14 +72,15 @@ class Belief:
             return
         self._noting = True
         try:
-            with suppress(ConsulError, Unreadable):
+            with suppress(ConsulError, ConsulReplyError):
                 await self._has_rights()
                 self._noted = True
         finally:
             self._noting = False
 
     async def _has_rights(self) -> bool:
-        """Whether the token is what it was when this was asked for the first time. Raises ConsulError, Unreadable."""
+        """Whether the token is what it was when this was asked for the first time. Raises ConsulError,
+        ConsulReplyError."""
         try:
             token = (await self.consul.request("GET", "acl/token/self")).json
         except Refused as error:
@@ -87,7 +88,7 @@ class Belief:
                 return True  # nobody needs rights, so nobody is shown less for want of them
             raise
         if not isinstance(token, dict):
-            raise Unreadable(f"a token: found {type(token).__name__}, expected an object")
+            raise ConsulReplyError(f"a token: found {type(token).__name__}, expected an object")
         rights = [token.get(part) for part in ("Policies", "Roles", "ServiceIdentities")]
         if self._rights is None:
             self._rights = rights

@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterator
 from attrs import define, field
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 
+from graydns.runtime.slices import run_in_slices
+from graydns.runtime.timing import Clock
 from graydns.sources.consul.digest import ON_NODE, Digest, digest
 from graydns.sources.consul.kept import Key
-from graydns.sources.slices import in_slices
-from graydns.timing import Clock
 from txconsul import Consul
 
 #: Requests that are under way at once.
@@ -69,4 +69,4 @@ class Census:
         before = self._had.get(node)
         if before is not None and before[0] == told:
             return before
-        return told, await in_slices(self.clock, digest(ON_NODE, reply.body))
+        return told, await run_in_slices(self.clock, digest(ON_NODE, reply.body))

@@ -6,10 +6,10 @@ from attrs import define, field
 from twisted.logger import Logger
 
 from graydns.model.catalog import CRITICAL, ServiceView
-from graydns.wire.body import OVERHEAD, ROOM
+from graydns.wire.answer_body import MAX_RECORDS_BYTES, RECORD_OVERHEAD_BYTES
 
 #: Instances of which every address is in an answer, if each is IPv4.
-MOST = ROOM // (OVERHEAD + 4)
+MOST = MAX_RECORDS_BYTES // (RECORD_OVERHEAD_BYTES + 4)
 
 _log = Logger()
 

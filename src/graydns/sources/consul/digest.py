@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
-from graydns.model.errors import Unreadable
+from graydns.model.errors import ConsulReplyError
 from graydns.sources.consul.kept import Key
 from graydns.sources.consul.parsing import document, entries
 
@@ -19,14 +19,14 @@ Digest = Mapping[Key, int]
 
 
 def digest(path: str, body: bytes) -> Generator[None, None, Digest]:
-    """The Digest of the *body* that *path* had, in steps, one for an entry. Raises Unreadable."""
+    """The Digest of the *body* that *path* had, in steps, one for an entry. Raises ConsulReplyError."""
     found: dict[Key, int] = {}
     try:
         for key, told in _READERS[path](body):
             found[key] = found.get(key, 0) ^ hash(told)
             yield
     except (TypeError, KeyError, AttributeError) as error:
-        raise Unreadable(f"{path}: found another form: {error}") from None
+        raise ConsulReplyError(f"{path}: found another form: {error}") from None
     return found
 
 

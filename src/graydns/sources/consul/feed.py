@@ -22,13 +22,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from graydns.model.catalog import NodeView, ServiceView, View
-from graydns.model.errors import NotYetKnown, ResolveError
+from graydns.model.errors import CatalogPendingError, ResolveError
+from graydns.runtime.timing import Clock
 from graydns.sources.consul.allotting import Allotting
 from graydns.sources.consul.figures import FeedFigures
 from graydns.sources.consul.kept import Kept, Key, Told, is_there, key_of
 from graydns.sources.consul.seeking import Seeking
 from graydns.sources.consul.taking import NO_REACHABLE_AUTHORITY, Taking
-from graydns.timing import Clock
 from txconsul import Consul
 
 #: Services and nodes that have a watch of their own.
@@ -148,7 +148,7 @@ class Feed:
             elif key in self._allotting.shared.members:
                 self._allotting.follow(kept)
 
-    async def learn(self, missing: NotYetKnown) -> None:
+    async def wait_for(self, missing: CatalogPendingError) -> None:
         """Wait until what is *missing* is known. Raises ResolveError if Consul does not say it in time."""
         key, told = (missing.kind, missing.name), Deferred[None]()
         self._wake()

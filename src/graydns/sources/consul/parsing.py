@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from graydns.model.errors import Unreadable
+from graydns.model.errors import ConsulReplyError
 
 #: Octets up to which a body is parsed at once: two or three milliseconds.
 LARGE = 256 * 1024
@@ -16,16 +16,16 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def document(body: bytes) -> object:
-    """All of *body*; of an empty one None. Raises Unreadable."""
+    """All of *body*; of an empty one None. Raises ConsulReplyError."""
     try:
         return json.loads(body) if body else None
     except (ValueError, RecursionError) as error:
-        raise Unreadable(f"found no JSON: {error}") from None
+        raise ConsulReplyError(f"found no JSON: {error}") from None
 
 
 def entries(body: bytes, what: str, key: str | None = None) -> Iterator[object]:
-    """The entries of the list that *body* is, or that it has at *key*. Raises Unreadable, of a large body perhaps after
-    some of them."""
+    """The entries of the list that *body* is, or that it has at *key*. Raises ConsulReplyError, of a large body perhaps
+    after some of them."""
     if len(body) > LARGE:
         yield from _one_by_one(body, what, key)
         return
@@ -33,7 +33,7 @@ def entries(body: bytes, what: str, key: str | None = None) -> Iterator[object]:
     if key is not None:
         whole = whole.get(key) if isinstance(whole, dict) else None
     if not isinstance(whole, list):
-        raise Unreadable(f"{what}: found {type(whole).__name__}, expected a list")
+        raise ConsulReplyError(f"{what}: found {type(whole).__name__}, expected a list")
     yield from whole
 
 
@@ -42,7 +42,7 @@ def _one_by_one(body: bytes, what: str, key: str | None = None) -> Iterator[obje
         text = body.decode()
         at = _after_space(text, 0) if key is None else _value(text, key)
         if text[at : at + 1] != "[":
-            raise Unreadable(f"{what}: found something else than a list")
+            raise ConsulReplyError(f"{what}: found something else than a list")
         at = _after_space(text, at + 1)
         more = text[at : at + 1] != "]"
         while more:
@@ -52,9 +52,9 @@ def _one_by_one(body: bytes, what: str, key: str | None = None) -> Iterator[obje
             more = text[at : at + 1] == ","
             at += more
         if text[at : at + 1] != "]" or (key is None and _after_space(text, at + 1) != len(text)):
-            raise Unreadable(f"{what}: found something else behind an entry")
+            raise ConsulReplyError(f"{what}: found something else behind an entry")
     except (ValueError, RecursionError) as error:
-        raise Unreadable(f"{what}: found no JSON: {error}") from None
+        raise ConsulReplyError(f"{what}: found no JSON: {error}") from None
 
 
 def _value(text: str, key: str) -> int:

@@ -14,8 +14,8 @@ from types import MappingProxyType
 from typing import Any
 
 from graydns.model.catalog import CRITICAL, ONE_EACH, PASSING, WARNING, Instance, NodeView, ServiceView, Weights
-from graydns.model.errors import Unreadable
-from graydns.steps import run
+from graydns.model.errors import ConsulReplyError
+from graydns.runtime.steps import run_steps
 
 #: Shared by the many that have none.
 _NO_META: Mapping[str, str] = MappingProxyType({})
@@ -31,7 +31,7 @@ def read_service(
     name: str, document: object, before: ServiceView | None = None, left_out: Callable[[str], None] = _nobody
 ) -> ServiceView:
     """The service *name* of ``health/service/NAME``, instances in order of node and id."""
-    return run(service_steps(name, _list(document, "the service"), before, left_out))
+    return run_steps(service_steps(name, _list(document, "the service"), before, left_out))
 
 
 def service_steps(
@@ -40,11 +40,11 @@ def service_steps(
     """The same of its *entries*, one at a step. Those of which none can be read are no service."""
     known = {} if before is None else {(one.node, one.id): one for one in before.instances}
     told: list[Instance] = []
-    error: Unreadable | None = None
+    error: ConsulReplyError | None = None
     for entry in entries:
         try:
             made = _instance(entry)
-        except Unreadable as found:
+        except ConsulReplyError as found:
             error = found
             left_out(str(found))
         else:
@@ -139,31 +139,31 @@ def _text(entry: Mapping[str, Any], key: str) -> str:
 def _number(entry: Mapping[str, Any], key: str, otherwise: int) -> int:
     number = entry.get(key, otherwise)
     if type(number) is not int:
-        raise Unreadable(f"{key}: found {_short(number)}, expected a whole number")
+        raise ConsulReplyError(f"{key}: found {_short(number)}, expected a whole number")
     return number
 
 
 def _string(value: object, what: str) -> str:
     """*value*, one object for all strings alike: a name is told again with each instance."""
     if not isinstance(value, str):
-        raise Unreadable(f"{what}: found {_short(value)}, expected text")
+        raise ConsulReplyError(f"{what}: found {_short(value)}, expected text")
     if not value.isascii():
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise Unreadable(f"{what}: found {_short(value)}, expected Unicode text") from None
+            raise ConsulReplyError(f"{what}: found {_short(value)}, expected Unicode text") from None
     return intern(value)
 
 
 def _mapping(value: object, what: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise Unreadable(f"{what}: found {_short(value)}, expected an object")
+        raise ConsulReplyError(f"{what}: found {_short(value)}, expected an object")
     return value
 
 
 def _list(value: object, what: str) -> list[Any]:
     if not isinstance(value, list):
-        raise Unreadable(f"{what}: found {_short(value)}, expected a list")
+        raise ConsulReplyError(f"{what}: found {_short(value)}, expected a list")
     return value
 
 

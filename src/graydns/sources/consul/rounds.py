@@ -13,8 +13,8 @@ from typing import Any
 from attrs import define, field
 from twisted.internet.defer import Deferred
 
+from graydns.runtime.timing import Clock
 from graydns.sources.consul.kept import Kept, Key
-from graydns.timing import Clock
 
 #: Seconds at least between two rounds through what has changed. A long round is followed by as long a rest.
 ROUND = 0.25

@@ -20,9 +20,9 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 
 from graydns.model.catalog import View
+from graydns.runtime.slices import sleep
+from graydns.runtime.timing import Clock
 from graydns.sources.consul.kept import Kept, Key, is_there
-from graydns.sources.slices import rest
-from graydns.timing import Clock
 
 #: Questions for names that no list has: so many a second, and at once.
 RATE, BURST = 50.0, 50.0
@@ -87,7 +87,7 @@ class Seeking:
                 elif self.lists(kept.key) is False:
                     break
                 if kept.view is None:
-                    await rest(self.clock, AGAIN)
+                    await sleep(self.clock, AGAIN)
         finally:
             self.sought.pop(kept.key, None)
         if is_there(kept.view) if kept.view is not None else self.lists(kept.key):

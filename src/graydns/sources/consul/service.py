@@ -18,8 +18,8 @@ from graydns.authority.consul.zone import ConsulDomain
 from graydns.config.consul import Consul as Config
 from graydns.config.consul import ConsulTls
 from graydns.model.catalog import ServiceView
-from graydns.model.errors import ConfigError, Fault
-from graydns.snapshot.domain import Domain
+from graydns.model.errors import ConfigError, ConfigIssue
+from graydns.snapshot.consul_domain import ConsulZoneTemplate
 from graydns.sources.consul.crowd import Crowds
 from graydns.sources.consul.feed import Feed
 from graydns.sources.consul.kept import Told
@@ -65,7 +65,7 @@ class ConsulSource(Service):
         self.versions.is_stale = self.feed.is_stale
         self._crowds = Crowds()
         self.domain = self._domain(config.datacenter or DATACENTER)
-        self.renamed: Callable[[Domain], None] = lambda domain: None
+        self.renamed: Callable[[ConsulZoneTemplate], None] = lambda domain: None
         self._asking: Deferred[None] | None = None
         self._keeping = LoopingCall(self._keep)
         self._keeping.clock = reactor
@@ -106,9 +106,9 @@ class ConsulSource(Service):
     def _not_kept(self, failure: Failure) -> None:
         _log.error("the catalog could not be kept: {error}", error=failure.getErrorMessage())
 
-    def _domain(self, datacenter: str) -> Domain:
+    def _domain(self, datacenter: str) -> ConsulZoneTemplate:
         config = self._config
-        return Domain(
+        return ConsulZoneTemplate(
             ConsulDomain(
                 config.domain,
                 datacenter,
@@ -157,4 +157,4 @@ def _connection(config: Config, reactor: Any) -> Consul:
             datacenter=config.datacenter,
         )
     except (OSError, ValueError) as error:
-        raise ConfigError([Fault(("consul",), str(error), "settings that Consul can be reached with")]) from error
+        raise ConfigError([ConfigIssue(("consul",), str(error), "settings that Consul can be reached with")]) from error

@@ -21,15 +21,15 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 
 from graydns.model.catalog import ServiceView
-from graydns.model.errors import Unreadable
+from graydns.model.errors import ConsulReplyError
+from graydns.runtime.slices import run_in_slices, sleep
+from graydns.runtime.steps import run_steps
+from graydns.runtime.timing import Clock
 from graydns.sources.consul.census import Census
 from graydns.sources.consul.digest import CHECKS, NODES, SERVICES, Digest, digest
 from graydns.sources.consul.kept import Kept, Key
 from graydns.sources.consul.parsing import LARGE
 from graydns.sources.consul.rounds import Rounds
-from graydns.sources.slices import in_slices, rest
-from graydns.steps import run
-from graydns.timing import Clock
 from txconsul import Reply, Watch
 from txconsul.errors import ConsulError
 
@@ -153,8 +153,8 @@ class Shared:
         async for reply in one.watch:
             steps: Generator[None, None, Digest] = digest(path, reply.body)
             try:
-                found = run(steps) if len(reply.body) <= LARGE else await in_slices(self.clock, steps)
-            except Unreadable:
+                found = run_steps(steps) if len(reply.body) <= LARGE else await run_in_slices(self.clock, steps)
+            except ConsulReplyError:
                 self._told(path, one, reply, None)
             else:
                 self._told(path, one, reply, found)
@@ -221,9 +221,9 @@ class Shared:
                 self._unsettle(await self.census.changed(self._nodes()))
                 self._rounds.see_to()
                 if self._to_count:
-                    await rest(self.clock, max(INTERVAL, self.clock.seconds() - began))
+                    await sleep(self.clock, max(INTERVAL, self.clock.seconds() - began))
             self._uncounted = False
-        except (ConsulError, Unreadable):
+        except (ConsulError, ConsulReplyError):
             self._uncounted = True
             self._doubt_all()
         finally:

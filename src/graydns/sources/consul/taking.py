@@ -9,14 +9,14 @@ from attrs import define, field
 from twisted.logger import Logger
 
 from graydns.model.catalog import View
-from graydns.model.errors import ResolveError, Unreadable
+from graydns.model.errors import ConsulReplyError, ResolveError
 from graydns.model.text import printable
+from graydns.runtime.slices import run_in_slices, sleep
+from graydns.runtime.steps import run_steps
+from graydns.runtime.timing import Clock
 from graydns.sources.consul.belief import Belief
 from graydns.sources.consul.kept import Kept, is_there
 from graydns.sources.consul.parsing import LARGE
-from graydns.sources.slices import in_slices, rest
-from graydns.steps import run
-from graydns.timing import Clock
 from txconsul import Consul, Reply
 
 #: Info code of RFC 8914: No Reachable Authority.
@@ -47,7 +47,7 @@ class Taking:
             return
         try:
             view = await self.read(kept, reply)
-        except Unreadable:
+        except ConsulReplyError:
             if kept.view is None:
                 kept.tell(ResolveError("what Consul says of it is not understood", ede=NO_REACHABLE_AUTHORITY))
             return
@@ -65,16 +65,16 @@ class Taking:
             self.know(kept, view)
 
     async def read(self, kept: Kept, reply: Reply) -> View:
-        """What *reply* says of *kept*; of megabytes in slices. Raises Unreadable."""
+        """What *reply* says of *kept*; of megabytes in slices. Raises ConsulReplyError."""
         left_out: list[str] = []
         steps = kept.reading(reply, left_out.append)
         try:
             if len(reply.body) <= LARGE:
-                view = run(steps)
+                view = run_steps(steps)
             else:
-                await rest(self.clock, 0)  # it has just been put together, and that takes long as well
-                view = await in_slices(self.clock, steps)
-        except Unreadable as error:
+                await sleep(self.clock, 0)  # it has just been put together, and that takes long as well
+                view = await run_in_slices(self.clock, steps)
+        except ConsulReplyError as error:
             self._note_unread(kept, max(1, len(left_out)), str(error))
             raise
         self._note_unread(kept, len(left_out), left_out[0] if left_out else "")

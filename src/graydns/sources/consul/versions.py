@@ -17,16 +17,26 @@ from typing import Any
 from attrs import define, evolve, field
 from twisted.logger import Logger
 
-from graydns.gray.endpoints import Pool
-from graydns.gray.filling import Found, fill, members_of
-from graydns.gray.health import HEALTHY, UNKNOWN, Standings, VersionHealth, chosen, due, is_healthy, judge, stand
+from graydns.gray.compiled_service import CompiledService
+from graydns.gray.consul_instances import ConsulEndpoints, build_members, fill
+from graydns.gray.endpoint_pool import EndpointPool
 from graydns.gray.router import Router
-from graydns.gray.service import CompiledService
+from graydns.gray.version_health import (
+    HEALTHY,
+    UNKNOWN,
+    HealthByInstance,
+    VersionHealth,
+    apply_hysteresis,
+    assess_version,
+    is_healthy,
+    next_transition,
+    select_instances,
+)
 from graydns.model.catalog import ServiceView
-from graydns.model.policy import FromConsul
+from graydns.model.policy import ConsulVersionSource
 from graydns.model.text import printable
+from graydns.runtime.timing import Clock
 from graydns.snapshot.snapshot import Snapshot
-from graydns.timing import Clock
 
 #: The least time between two looks at what changes by itself, in seconds.
 SOON = 0.01
@@ -39,10 +49,10 @@ Place = tuple[str, bytes]
 class _Kept:
     """What is kept of one version from one Snapshot to the next."""
 
-    source: FromConsul
-    standings: Standings | None = None
+    source: ConsulVersionSource
+    standings: HealthByInstance | None = None
     health: VersionHealth | None = None
-    pool: Pool | None = None
+    pool: EndpointPool | None = None
 
 
 @define(eq=False)
@@ -118,25 +128,25 @@ class Versions:
             self._timer.cancel()
 
     def _filled(self, service: CompiledService, kept: Mapping[str, _Kept]) -> CompiledService:
-        found: dict[str, Found] = {}
+        found: dict[str, ConsulEndpoints] = {}
         for version, one in kept.items():
             found[version] = self._found(service, version, one)
         filled = fill(service, found, {version: one.pool for version, one in kept.items() if one.pool is not None})
         for version, one in kept.items():
-            if version in filled.pools and not found[version].health.is_emptied:
+            if version in filled.pools and not found[version].health.uses_default:
                 one.pool = filled.pools[version]
         return filled
 
-    def _found(self, service: CompiledService, version: str, kept: _Kept) -> Found:
+    def _found(self, service: CompiledService, version: str, kept: _Kept) -> ConsulEndpoints:
         default = "" if version == service.default else service.default
         view, source = self.find(kept.source.service), kept.source
-        instances = [] if view is None else chosen(view.instances, source)
+        instances = [] if view is None else select_instances(view.instances, source)
         if view is not None:
             told = {one.name: is_healthy(one, self.only_passing) for one in instances}
-            kept.standings = stand(kept.standings or {}, told, source, self.clock.seconds())
-        health = judge(source, kept.standings, default, stale=view is not None and self.is_stale(view))
+            kept.standings = apply_hysteresis(kept.standings or {}, told, source, self.clock.seconds())
+        health = assess_version(source, kept.standings, default, stale=view is not None and self.is_stale(view))
         self._note(service.name, version, kept, health)
-        return Found(health, members_of(instances, kept.standings or {}, health))
+        return ConsulEndpoints(health, build_members(instances, kept.standings or {}, health))
 
     def _note(self, service: str, version: str, kept: _Kept, health: VersionHealth) -> None:
         """Log what has become of a version, if it is something else than it was."""
@@ -149,7 +159,7 @@ class Versions:
 
     def _note_due(self, place: Place) -> None:
         """Note when an instance of the service at *place* has been healthy, or not, for long enough."""
-        ends = [due(one.standings or {}, one.source) for one in self._kept[place].values()]
+        ends = [next_transition(one.standings or {}, one.source) for one in self._kept[place].values()]
         end = min((end for end in ends if end is not None), default=None)
         if end is None:
             self._due.pop(place, None)
@@ -180,11 +190,11 @@ class Versions:
 def _services(snapshot: Snapshot) -> Iterator[tuple[Place, CompiledService]]:
     for tenant, router in snapshot.routers.items():
         for name, service in router.services.items():
-            if service.consul:
+            if service.consul_versions:
                 yield (tenant, name), service
 
 
-def _sources(service: CompiledService) -> Iterator[tuple[str, FromConsul]]:
-    for version, written in service.consul.items():
+def _sources(service: CompiledService) -> Iterator[tuple[str, ConsulVersionSource]]:
+    for version, written in service.consul_versions.items():
         if written.consul is not None:
             yield version, written.consul

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
-from graydns.timing import Clock
+from graydns.runtime.timing import Clock
 from txconsul import Consul, Watch, watch
 
 #: The longest that Consul holds a query, in seconds, and the part of *stale_after* that it is at most: with the lot's

@@ -26,7 +26,7 @@ from typing import ClassVar
 from attrs import frozen
 
 from graydns.config.strategy import moment_text
-from graydns.model.errors import ConfigError, Fault, GraydnsError
+from graydns.model.errors import ConfigError, ConfigIssue, GraydnsError
 
 
 class PolicyError(GraydnsError):
@@ -50,7 +50,7 @@ class Absent(PolicyError):
 class _Faulty(PolicyError):
     """*faults*: each names its key in KV as its file, and its path in that key's JSON."""
 
-    faults: tuple[Fault, ...]
+    faults: tuple[ConfigIssue, ...]
 
     def __str__(self) -> str:
         return str(ConfigError(self.faults))  # which bounds how many are told

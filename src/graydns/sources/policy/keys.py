@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from graydns.config.consul import PolicyCentre, from_base64
 from graydns.config.file import read_regular, reason
-from graydns.model.errors import ConfigError, Fault
+from graydns.model.errors import ConfigError, ConfigIssue
 
 ED25519, HMAC_SHA256 = "ed25519", "hmac-sha256"
 
@@ -123,7 +123,7 @@ def new_secret() -> SharedSecret:
 def load_keys(policy: PolicyCentre, file: str = "") -> Keys:
     """The keys of *policy*. Raises ConfigError for secrets that cannot be read; *file*: the main file."""
     keys: dict[str, Verifier] = {}
-    faults: list[Fault] = []
+    faults: list[ConfigIssue] = []
     for index, one in enumerate(policy.keys):
         if one.ed25519 is not None:
             keys[one.id] = PublicKey(one.ed25519)
@@ -132,7 +132,7 @@ def load_keys(policy: PolicyCentre, file: str = "") -> Keys:
                 keys[one.id] = read_secret(one.hmac_sha256_file)
             except ValueError as error:
                 path = ("consul", "policy", "keys", index, "hmac_sha256_file")
-                faults.append(Fault(path, str(error), "a file that graydnsctl policy keygen made", file))
+                faults.append(ConfigIssue(path, str(error), "a file that graydnsctl policy keygen made", file))
     if faults:
         raise ConfigError(faults)
     return keys

@@ -14,7 +14,7 @@ from graydns.config.misfit import Gathering, Misfit, Misfits
 from graydns.config.scalar import TenantName
 from graydns.config.schema import structured
 from graydns.config.strategy import Signature, Strategy
-from graydns.model.errors import Fault
+from graydns.model.errors import ConfigIssue
 from graydns.model.name import from_text
 from graydns.sources.policy.errors import Absent, Incomplete, Invalid, Malformed
 from graydns.sources.policy.signing import BODY, SIGNATURE, message
@@ -80,7 +80,7 @@ def read_active(listing: KeyValues, prefix: str) -> int:
         raise Absent(key)
     if not _REVISION.fullmatch(value.strip()):
         found = repr(value[:20].decode("ascii", "replace"))
-        raise Malformed((Fault((), found, "the number of a revision, 1 or above", key),))
+        raise Malformed((ConfigIssue((), found, "the number of a revision, 1 or above", key),))
     return int(value)
 
 
@@ -111,7 +111,9 @@ def find_revision(listing: KeyValues, prefix: str, revision: int) -> Envelope:
     if missing := tuple(folder + name for name in BODY if name not in found):
         raise Incomplete(revision, missing)
     if strange := [name for name in found if name not in known]:
-        faults = (Fault((), "an unknown key", f"one of {', '.join(known)}", folder + name) for name in sorted(strange))
+        faults = (
+            ConfigIssue((), "an unknown key", f"one of {', '.join(known)}", folder + name) for name in sorted(strange)
+        )
         raise Invalid(tuple(faults))
     entries = {folder + name: value for name, value in found.items()}
     entries[active_key(prefix)] = str(revision).encode()
@@ -204,10 +206,10 @@ def revisions(listing: KeyValues, prefix: str) -> tuple[int, ...]:
     return tuple(sorted({int(match[1]) for match in map(pattern.fullmatch, listing) if match}))
 
 
-def faults_of(misfits: Iterator[Misfit] | list[Misfit] | tuple[Misfit, ...], folder: str) -> tuple[Fault, ...]:
+def faults_of(misfits: Iterator[Misfit] | list[Misfit] | tuple[Misfit, ...], folder: str) -> tuple[ConfigIssue, ...]:
     """*misfits*, whose paths begin with the name of a key in *folder*, as faults of those keys."""
     return tuple(
-        Fault(misfit.path[1:], misfit.found, misfit.expected, f"{folder}{misfit.path[0] if misfit.path else ''}")
+        ConfigIssue(misfit.path[1:], misfit.found, misfit.expected, f"{folder}{misfit.path[0] if misfit.path else ''}")
         for misfit in misfits
     )
 

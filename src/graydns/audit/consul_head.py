@@ -1,0 +1,29 @@
+"""The Head in Consul's KV, below the prefix of policies: a copy that nobody on this machine can take back unseen."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from urllib.parse import quote
+
+from attrs import field, frozen
+
+from txconsul import Consul
+from txconsul.errors import NotFound
+
+
+@frozen
+class KvHeadPublisher:
+    """At ``<prefix>audit/<node>``."""
+
+    consul: Consul = field(repr=False)
+    prefix: str
+    node: str
+
+    async def publish(self, head: bytes) -> bytes | None:
+        """Put the text of a *head* there; what was there before, None = nothing. Raises ConsulError."""
+        path = f"kv/{self.prefix}audit/{quote(self.node, safe='')}"
+        before = None
+        with suppress(NotFound):
+            before = (await self.consul.request("GET", path, {"raw": True})).body
+        await self.consul.request("PUT", path, None, head)
+        return before

@@ -1,0 +1,360 @@
+"""Control: everything that operators, files and time do to a running server, in one place and one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, TypeVar
+
+from attrs import Factory, asdict, define, field
+from twisted.logger import Logger
+
+from graydns.control import share_changes
+from graydns.control.collaborators import (
+    CatalogStatus,
+    ControlObservers,
+    KillSwitchOperations,
+    PolicyOperations,
+    require_part,
+)
+from graydns.control.live_commands import LiveChangeCommands
+from graydns.control.negative_trust_anchors import NegativeTrustAnchorCommands
+from graydns.control.reports import caches, explanations, services
+from graydns.control.reports.plain_data import format_time, to_plain
+from graydns.control.share_changes import ShareChange
+from graydns.control.snapshot_reloader import SnapshotReloader
+from graydns.control.state import ControlState
+from graydns.model.name import to_text
+from graydns.runtime.periodic import PeriodicTasks
+from graydns.runtime.slices import run_in_slices
+from graydns.sources.consul.figures import FeedFigures
+
+T = TypeVar("T")
+Table = dict[str, Any]
+
+
+@define(eq=False)
+class ControlPlane:
+    """See ``admin.control.Control`` for the methods that operators reach. Made by ``control.opening.open_control``."""
+
+    state: ControlState
+    reactor: Any = field(repr=False)
+    reloader: SnapshotReloader = field(repr=False)
+    live_commands: LiveChangeCommands = field(repr=False)
+    observers: ControlObservers = field(factory=ControlObservers, repr=False)
+    negative_trust_anchors: NegativeTrustAnchorCommands = field(
+        init=False,
+        repr=False,
+        default=Factory(lambda self: NegativeTrustAnchorCommands(self.state, self.changing), takes_self=True),
+    )
+    #: None: there is no policy centre.
+    policies: PolicyOperations | None = field(init=False, default=None, repr=False)
+    kill_switch: KillSwitchOperations | None = field(init=False, default=None, repr=False)
+    #: None: there is no Consul.
+    catalog: CatalogStatus | None = field(init=False, default=None, repr=False)
+    periodic_tasks: PeriodicTasks = field(init=False, repr=False)
+    _log: Logger = field(init=False, factory=Logger, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.periodic_tasks = PeriodicTasks(
+            self.state, self.negative_trust_anchors, self.reactor, self.reloader, self._expire, self.record_event
+        )
+
+    # What can be seen.
+
+    def status(self) -> Table:
+        """What runs, how long, and where it departs from the files."""
+        state = self.state
+        snapshot, live = state.server.snapshot, state.live
+        drift = [*services.list_drift(state), *self.negative_trust_anchors.list_drift()]
+        return {
+            "version": version("graydns"),
+            "snapshot": snapshot.number,
+            "since": format_time(state.since),
+            "started": format_time(state.started),
+            "uptime": round(state.wall() - state.started, 3),
+            "ready": self.observers.ready(),
+            "doors": [str(door) for door in self.observers.listeners()],
+            "zones": len(snapshot.zone_files),
+            "services": sum(len(file.services) for file in snapshot.zone_files),
+            "gray_off": state.gray_off,
+            "consul": None if self.catalog is None else _rounded_figures(self.catalog.figures()),
+            "policy": None if self.policies is None else self.policies.status(),
+            "pinned": None if live.pin is None else live.pin.number,
+            "drift": drift,
+            "vanished": sorted(map(to_text, state.vanished)),
+            "faulty": {str(path): list(map(str, faults)) for path, faults in state.faults.items()},
+            "restart": list(state.restart_keys),
+            "last_reload": {**state.last_reload, "at": format_time(state.last_reload["at"])},
+            "reloads": dict(state.reload_counts),
+            "warnings": list(self._warnings()),
+        }
+
+    def config_effective(self) -> Table:
+        """The configuration that is in effect, with defaults."""
+        return dict(to_plain(self.state.server.snapshot.config))
+
+    def zones(self, tenant: str | None = None) -> list[Table]:
+        """Every zone, or those of *tenant*."""
+        state = self.state
+        return [
+            {
+                "zone": to_text(entry.file.zone),
+                "tenant": entry.file.tenant_id,
+                "serial": entry.zone.serial,
+                "config_version": ".".join(map(str, entry.file.config_version)),
+                "names": entry.zone.size,
+                "services": len(entry.file.services),
+                "rules": len(entry.file.rules),
+                "state": self._zone_state(entry.file.zone, entry.path),
+                "file": str(entry.path),
+            }
+            for entry in state.served_reading.zones.values()
+            if tenant in (None, entry.file.tenant_id)
+        ]
+
+    def history(self) -> list[Table]:
+        """The last snapshots, oldest first."""
+        running = self.state.base_snapshot.number
+        return [
+            {**record.to_plain(), "at": format_time(record.at), "running": record.number == running}
+            for record in self.reloader.history.records
+        ]
+
+    async def explain(
+        self,
+        name: str,
+        rdtype: str,
+        source: str | None = None,
+        subnet: str | None = None,
+        client: str | None = None,
+        tags: Mapping[str, str] | Sequence[str] | None = None,
+        transport: str = "udp",
+        tenant: str | None = None,
+    ) -> Table:
+        """Why a client would get what it would get."""
+        snapshot = self.state.server.snapshot
+        asked = (name, rdtype, source, subnet, client, tags, transport, tenant)
+        return await run_in_slices(self.reactor, explanations.explain_decision(snapshot, *asked))
+
+    def services(self, tenant: str | None = None) -> list[Table]:
+        """Every service, or those of *tenant*."""
+        return services.list_services(self.state, tenant)
+
+    def service_show(self, name: str) -> Table:
+        """One service as the file has it and as it is, and what it served."""
+        return services.describe_service(self.state, name)
+
+    def cache_stats(self) -> Table:
+        """How full the caches are and how often they helped."""
+        return caches.describe_caches(self.state.server)
+
+    def cache_lookup(self, name: str, rdtype: str) -> list[Table]:
+        """What the caches hold for a question."""
+        return caches.find_cached_answers(self.state.server, name, rdtype)
+
+    def nta_list(self) -> list[Table]:
+        """The negative trust anchors, those that are configured first."""
+        return self.negative_trust_anchors.list_anchors()
+
+    async def dnssec_explain(self, name: str, rdtype: str, tenant: str | None = None, cd: bool = False) -> Table:
+        """What an upstream's answer to a question is worth, step by step; with *cd* also what it is."""
+        return await explanations.explain_validation(self.state.server, name, rdtype, tenant, cd)
+
+    def upstreams(self) -> list[Table]:
+        """Every upstream server and its state."""
+        return caches.list_upstreams(self.state.server)
+
+    def why(self, client: str, tenant: str | None = None) -> list[Table]:
+        """The last answers that one client got, and why; *tenant*: only its own."""
+        return require_part(self.observers.why, "no answers are remembered").why(client, tenant)
+
+    def trace_watch(self, name: str, on: bool) -> Table:
+        """Begin or end keeping the stages of queries for *name*."""
+        return require_part(self.observers.traces, "nothing is traced").watch(name, on)
+
+    def trace(self, name: str, last: int = 20) -> list[Table]:
+        """The last kept queries for *name*."""
+        return require_part(self.observers.traces, "nothing is traced").last(name, last)
+
+    def audit_tail(self, last: int = 50, tenant: str | None = None) -> list[Table]:
+        """The last changes."""
+        return require_part(self.observers.audit, "there is no audit log").tail(last, tenant)
+
+    def audit_verify(self) -> Table:
+        """Whether nobody changed the audit log."""
+        return require_part(self.observers.audit, "there is no audit log").verify()
+
+    # What can be changed.
+
+    async def reload(self, actor: str, force: bool = False, prune: str | None = None, trigger: str = "reload") -> Table:
+        """Take up the files as they now are."""
+        return await self.reloader.reload(trigger, actor, force=force, prune=prune)
+
+    async def rollback(self, number: int, actor: str) -> Table:
+        """Go back to what snapshot *number* was made from."""
+        return await self.reloader.rollback(number, actor)
+
+    async def service_percent(
+        self, name: str, percent: Mapping[str, str], actor: str, seconds: float | None = None, local: bool = False
+    ) -> Table:
+        """Give versions shares of the clients, for *seconds* or until reverted."""
+        return await self._change(name, share_changes.change_percent(percent), actor, seconds, local)
+
+    async def service_weights(
+        self, name: str, weights: Mapping[str, int], actor: str, seconds: float | None = None, local: bool = False
+    ) -> Table:
+        """Give versions shares in proportion."""
+        return await self._change(name, share_changes.change_weights(weights), actor, seconds, local)
+
+    async def service_whitelist(
+        self,
+        name: str,
+        version: str,
+        add: Sequence[str],
+        remove: Sequence[str],
+        actor: str,
+        seconds: float | None = None,
+        local: bool = False,
+    ) -> Table:
+        """Change who always gets *version*."""
+        return await self._change(name, share_changes.change_whitelist(version, add, remove), actor, seconds, local)
+
+    async def service_abort(self, name: str, actor: str, local: bool = False) -> Table:
+        """Send everybody to the default version; on all nodes where there is a policy centre, unless *local*."""
+        if self.kill_switch is not None and not local:
+            return await self.kill_switch.abort(name, actor)
+        return await self._change_local(lambda: self.live_commands.abort(name, actor))
+
+    async def service_revert(self, name: str, actor: str, local: bool = False, policy: bool = False) -> Table:
+        """Drop what was changed live, the file and the policy count again; an abort on all nodes too unless *local*.
+
+        *policy*: what the policy says of it instead, on all nodes.
+        """
+        if policy:
+            return await self._policies().clear(name, actor)
+        if self.kill_switch is not None and not local:
+            return await self.kill_switch.revert(name, actor)
+        return await self._change_local(lambda: self.live_commands.revert(name, actor))
+
+    async def policy_list(self) -> list[Table]:
+        """The last revisions that KV has."""
+        return await self._policies().list()
+
+    async def policy_show(self, revision: int | None = None) -> Table:
+        """One revision, None = the active one, as it can be pushed."""
+        return await self._policies().show(revision)
+
+    async def policy_draft(
+        self,
+        name: str,
+        actor: str,
+        percent: Mapping[str, str] | None = None,
+        weights: Mapping[str, int] | None = None,
+        whitelist: Mapping[str, Sequence[str]] | None = None,
+        version: str = "",
+    ) -> Table:
+        """The next revision with a service changed, or without it if no change is given; not signed, not published."""
+        shift = None
+        if percent is not None:
+            shift = share_changes.change_percent(percent)
+        elif weights is not None:
+            shift = share_changes.change_weights(weights)
+        elif whitelist is not None:
+            shift = share_changes.change_whitelist(version, whitelist.get("add", ()), whitelist.get("remove", ()))
+        return await self._policies().draft(name, shift, actor)
+
+    async def policy_name(self, text: str) -> Table:
+        """What tells the revision that *text* is from others."""
+        return await self._policies().name(text)
+
+    async def policy_push(self, text: str, actor: str, activate: bool = True, base: int | None = None) -> Table:
+        """Publish a revision, and with *activate* let it count; with *base* only while that one is active."""
+        return await self._policies().push(text, activate, base)
+
+    async def policy_activate(self, revision: int, actor: str) -> Table:
+        """Let a revision count that is there."""
+        return await self._policies().activate(revision)
+
+    async def policy_reset(self, revision: int, actor: str) -> Table:
+        """Let *revision* be the highest that was accepted here."""
+        return await self._policies().reset(revision)
+
+    async def gray_off(self, tenant: str | None, actor: str, local: bool = False) -> Table:
+        """Send all services, or those of *tenant*, to their defaults; on all nodes as an abort is."""
+        if self.kill_switch is not None and not local:
+            return await self.kill_switch.off(tenant, actor)
+        return await self._change_local(lambda: self.live_commands.switch_off(tenant, actor))
+
+    async def gray_on(self, tenant: str | None, actor: str, local: bool = False) -> Table:
+        """Undo :meth:`gray_off`."""
+        if self.kill_switch is not None and not local:
+            return await self.kill_switch.on(tenant, actor)
+        return await self._change_local(lambda: self.live_commands.switch_on(tenant, actor))
+
+    async def cache_flush(
+        self, name: str | None = None, cohort: str | None = None, tenant: str | None = None, *, actor: str
+    ) -> Table:
+        """Forget cached answers."""
+        return {"before": None, "after": None, "flushed": caches.flush_caches(self.state.server, name, cohort, tenant)}
+
+    async def nta_add(self, name: str, seconds: float, reason: str, actor: str) -> Table:
+        """Let *name* and all below it count as unsigned for *seconds*."""
+        return await self.run_exclusively(lambda: self.negative_trust_anchors.add(name, seconds, reason, actor))
+
+    async def nta_remove(self, name: str, actor: str) -> Table:
+        """Undo :meth:`nta_add`."""
+        return await self.run_exclusively(lambda: self.negative_trust_anchors.remove(name, actor))
+
+    def log_level(self, level: str, actor: str) -> Table:
+        """Log from *level* up."""
+        before = require_part(self.observers.level, "the log has no level")(level)
+        return {"before": {"level": before}, "after": {"level": level}}
+
+    async def _change(self, name: str, shift: ShareChange, actor: str, seconds: float | None, local: bool) -> Table:
+        if self.policies is not None and not local:
+            return await self.policies.change(name, shift, actor, seconds)
+        return await self._change_local(lambda: self.live_commands.change(name, shift, actor, seconds))
+
+    async def _change_local(self, change: Callable[[], Awaitable[Table]]) -> Table:
+        """A live change of this node only, which is said where there are others to follow."""
+        done = await self.run_exclusively(change)
+        return done if self.policies is None else {**done, "nodes": "this one"}
+
+    async def run_exclusively(self, change: Callable[[], Awaitable[T]]) -> T:
+        """One live change after the other."""
+        await self.state.lock.acquire()
+        try:
+            return await change()
+        finally:
+            self.state.lock.release()
+            self.periodic_tasks.schedule_expiry()
+
+    async def record_event(
+        self, action: str, target: str, before: Any, after: Any, origin: str, tenant: str | None = None
+    ) -> None:
+        """Write down what no operator asked for. *origin*: what brought it about."""
+        if (audit := self.observers.audit) is None:
+            return
+        try:
+            await self.live_commands.in_thread(lambda: audit.write("", action, target, before, after, origin, tenant))
+        except OSError:
+            self._log.failure("the audit log cannot be written")
+
+    async def _expire(self) -> list[Table]:
+        return await self.run_exclusively(self.live_commands.expire)
+
+    def _policies(self) -> PolicyOperations:
+        return require_part(self.policies, "consul.policy is not configured")
+
+    def _zone_state(self, zone: bytes, path: object) -> str:
+        return "vanished" if zone in self.state.vanished else "faulty" if path in self.state.faults else "ok"
+
+    def _warnings(self) -> Sequence[str]:
+        state = self.state
+        data = [warning for entry in state.served_reading.zones.values() for warning in entry.loaded.warnings]
+        return (*state.reload_warnings, *data, *state.server.snapshot.warnings)
+
+
+def _rounded_figures(figures: FeedFigures) -> Table:
+    return {**asdict(figures), "age": round(figures.age, 1)}

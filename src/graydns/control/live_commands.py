@@ -1,0 +1,182 @@
+"""Changing: live changes of services; each is on the disk before it is served, and ends by itself if it is to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import define, evolve, field
+from twisted.logger import Logger
+
+from graydns.control.live_changes import ALL_TENANTS, ChangeRecord, LiveChanges, ServiceOverride
+from graydns.control.reports.plain_data import format_time
+from graydns.control.reports.services import ServiceReference, describe_effective, find_override, find_service
+from graydns.control.service_overrides import check_service, override_service
+from graydns.control.share_changes import ShareChange
+from graydns.control.state import ControlState
+from graydns.model.errors import ControlError
+from graydns.model.name import to_text
+from graydns.sources.file_reloader import DeferToThread
+
+#: The longest that a change may be meant to last, in seconds.
+MAX_CHANGE_SECONDS = 366 * 86_400
+
+_log = Logger()
+
+
+@define(eq=False)
+class LiveChangeCommands:
+    """Changes services of *state*. Only one method runs at a time: whoever calls sees to that."""
+
+    state: ControlState
+    in_thread: DeferToThread = field(repr=False)
+
+    async def change(self, name: str, shift: ShareChange, actor: str, seconds: float | None) -> dict[str, Any]:
+        """Change shares, or who is on the whitelist, on this node."""
+        found = self.find_changeable(name)
+        override = shift(found, find_override(self.state.live, found), self.record_fields(actor, seconds))
+        return await self._change(found, override)
+
+    async def abort(self, name: str, actor: str) -> dict[str, Any]:
+        """Give everybody the default version."""
+        found = find_service(self.state, name)
+        override = find_override(self.state.live, found)
+        return await self._change(found, evolve(override, abort=ChangeRecord(**self.record_fields(actor, None))))
+
+    async def restore(self, name: str, before: ServiceOverride) -> None:
+        """Have a service changed as *before*, its abort being in force for all nodes."""
+        await self._change(find_service(self.state, name), before)
+
+    async def revert(self, name: str, actor: str) -> dict[str, Any]:
+        """Drop all that was changed live of a service, which the files may have no more."""
+        live = self.state.live
+        text = name.lower().removesuffix(".")
+        if text in self.state.unfit and text in live.services:
+            await self.commit(live.with_service(text, ServiceOverride()))
+            return {"service": text, "before": None, "after": None}
+        found = find_service(self.state, name)
+        if found.name not in live.services:
+            raise ControlError(f"nothing of {found.name} was changed live")
+        return await self._change(found, ServiceOverride())
+
+    async def switch_off(self, tenant: str | None, actor: str) -> dict[str, Any]:
+        """Give everybody the default version of all services, or of all of *tenant*."""
+        live = self.state.live
+        if tenant is not None and tenant not in self.state.base_snapshot.routers:
+            raise ControlError(f"there is no tenant {tenant}")
+        stay = ChangeRecord(**self.record_fields(actor, None))
+        return await self._switch(evolve(live, gray_off={**live.gray_off, tenant or ALL_TENANTS: stay}))
+
+    async def discard_switch_off(self, name: str) -> None:
+        """Let go of ``off`` for *name*, a tenant or ALL, as it is in force for all nodes."""
+        live = self.state.live
+        await self.commit(evolve(live, gray_off={key: stay for key, stay in live.gray_off.items() if key != name}))
+
+    async def switch_on(self, tenant: str | None, actor: str) -> dict[str, Any]:
+        """Undo ``off``: for *tenant*, or for all, however they were switched off."""
+        live, key = self.state.live, tenant or ALL_TENANTS
+        if not live.gray_off or (tenant is not None and key not in live.gray_off):
+            if tenant in self.state.switched_off or (tenant is None and self.state.switched_off):
+                raise ControlError("gray is off on all nodes; `gray on` without --local ends that")
+            if ALL_TENANTS in self.state.gray_off:
+                raise ControlError("gray is off for all tenants")
+            raise ControlError("gray is not off")
+        rest = {} if tenant is None else {other: stay for other, stay in live.gray_off.items() if other != key}
+        return await self._switch(evolve(live, gray_off=rest))
+
+    async def expire(self) -> list[dict[str, Any]]:
+        """End what is over; what changes, as for the audit log. A full disk does not keep it from ending: at a start it
+        is over, whatever the files say."""
+        live = self.state.live
+        left = live.unexpired_at(self.state.wall())
+        if left == live:
+            return []
+        before = {
+            name: self._describe_effective(name)
+            for name, override in live.services.items()
+            if left.services.get(name) != override
+        }
+        self.state.serve(self.state.base_snapshot, left)
+        ended = [
+            {
+                "action": "service expire",
+                "target": name,
+                "tenant": tenant,
+                "before": shown,
+                "after": self._describe_effective(name)[1],
+            }
+            for name, (tenant, shown) in before.items()
+        ]
+        ended += [
+            {
+                "action": "nta expire",
+                "target": to_text(name),
+                "before": {"until": format_time(anchor.until)},
+                "after": None,
+            }
+            for name, anchor in live.negative_trust_anchors.items()
+            if name not in left.negative_trust_anchors
+        ]
+        try:
+            await self.in_thread(lambda: self.state.store.write(left, self.state.base_snapshot))
+        except OSError as error:
+            _log.error("what has ended stays in the files until the next change: {error}", error=error)
+        return ended
+
+    def _describe_effective(self, name: str) -> tuple[str | None, dict[str, Any] | None]:
+        """The tenant of a service that was changed live and what is so of it; None if no file has it any more."""
+        try:
+            found = find_service(self.state, name)
+        except ControlError:
+            return None, None
+        return found.tenant, describe_effective(self.state, found, self.state.live)
+
+    def find_changeable(self, name: str) -> ServiceReference:
+        """The service called *name*, which can be changed. Raises ControlError."""
+        found = find_service(self.state, name)
+        if find_override(self.state.live, found).abort is not None:
+            raise ControlError(f"{found.name} is aborted; `service revert {found.name}` comes first")
+        if found.wire in self.state.aborts:
+            raise ControlError(f"{found.name} is aborted on all nodes; `service revert {found.name}` comes first")
+        return found
+
+    async def _change(self, found: ServiceReference, override: ServiceOverride) -> dict[str, Any]:
+        state = self.state
+        service = override_service(found.configured, override)
+        if override.abort is None and (
+            fault := check_service(state.base_snapshot, found.tenant, found.wire, found.name, service)
+        ):
+            raise ControlError(f"{found.name}: {fault}")
+        before = describe_effective(state, found, state.live)
+        live = state.live.with_service(found.name, evolve(override, tenant=found.tenant))
+        await self.commit(live)
+        stays = override.records().values()
+        until = min((stay.until for stay in stays if stay.until is not None), default=None)
+        return {
+            "service": found.name,
+            "tenant": found.tenant,
+            "before": before,
+            "after": describe_effective(state, found, live),
+            "until": format_time(until),
+        }
+
+    async def _switch(self, live: LiveChanges) -> dict[str, Any]:
+        before = self.state.gray_off
+        await self.commit(live)
+        return {"before": {"gray_off": before}, "after": {"gray_off": self.state.gray_off}}
+
+    async def commit(self, live: LiveChanges) -> None:
+        """Write *live* down, then serve it. Raises ControlError, and then nothing has changed."""
+        state = self.state
+        try:
+            await self.in_thread(lambda: state.store.write(live, state.base_snapshot))
+        except OSError as error:
+            raise ControlError(f"nothing is changed that cannot be kept: {error}") from None
+        state.serve(state.base_snapshot, live)
+
+    def record_fields(self, actor: str, seconds: float | None) -> dict[str, Any]:
+        """The fields of a ChangeRecord that begins now. Raises ControlError."""
+        if seconds is not None and not 0 < seconds <= MAX_CHANGE_SECONDS:
+            raise ControlError(f"a change lasts for more than 0 and at most {MAX_CHANGE_SECONDS} seconds")
+        now = self.state.wall()
+        shown = "".join(char if char.isprintable() else "?" for char in actor)[:255]
+        return {"actor": shown, "at": now, "until": None if seconds is None else now + seconds}

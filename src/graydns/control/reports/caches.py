@@ -1,0 +1,101 @@
+"""The caches and upstreams as operators see them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dns.rcode
+
+from graydns.control.reports.explanations import parse_name, parse_question
+from graydns.gray.explain_context import format_network
+from graydns.model.decision import Cohort
+from graydns.model.errors import ControlError
+from graydns.model.name import to_text
+from graydns.resolve.pipeline import choose_partition
+from graydns.server import DnsServer
+from graydns.snapshot.snapshot import Snapshot
+from graydns.upstream.server_groups import UpstreamGroup
+
+
+def describe_caches(server: DnsServer) -> dict[str, Any]:
+    """How full the caches are, and how often they helped."""
+    store = server.stores.answers
+    return {
+        "counts": dict(store.counts),
+        "partitions": {
+            name: {"entries": usage.entries, "bytes": usage.octets, "limit": usage.limit}
+            for name, usage in store.stats().items()
+        },
+        "hot": {tenant: {"bytes": table.size, "limit": table.limit} for tenant, table in server.hot_tables.items()},
+    }
+
+
+def find_cached_answers(server: DnsServer, name: str, rdtype: str) -> list[dict[str, Any]]:
+    """What the caches hold for a question. Raises ControlError."""
+    qname, qtype = parse_question(name, rdtype)
+    now = server.front.clock()
+    return [
+        {
+            "tenant": key.partition,
+            "upstream": _upstream_name(entry.answer.origin),
+            "cohort": None if key.cohort is None else list(key.cohort),
+            "subnet": None if key.subnet is None else format_network(key.subnet) if key.subnet.address else "none",
+            "do": key.dnssec_ok,
+            "cd": key.checking_disabled,
+            "rcode": dns.rcode.to_text(dns.rcode.Rcode(entry.answer.rcode)),
+            "left": round(entry.expires - now, 3),
+            "security": None if entry.answer.proof is None else entry.answer.proof.security.value,
+            "hits": entry.hits,
+            "why": entry.answer.why,
+        }
+        for key, entry in server.stores.answers.find_all(qname, qtype)
+    ]
+
+
+def flush_caches(server: DnsServer, name: str | None, cohort: str | None, tenant: str | None) -> int:
+    """Forget answers, and failures; the number of answers. *cohort*: its parts joined by ``/``. *tenant*: one with a
+    cache of its own, None = all. Raises ControlError."""
+    if tenant is not None:
+        _check_has_partition(server.snapshot, tenant)
+    qname = None if name is None else parse_name(name)
+    parts = None if cohort is None else cohort.split("/")
+    if parts is not None and not 1 <= len(parts) <= 4:
+        raise ControlError("a cohort is TENANT/SERVICE/OUTCOME/ENDPOINT")
+    gone = server.stores.answers.flush(qname, None if parts is None else Cohort(*parts), tenant)
+    server.stores.failure_cache.flush(qname, tenant)
+    server.flush_hot_tables()
+    return gone
+
+
+def _check_has_partition(snapshot: Snapshot, tenant: str) -> None:
+    """Raise ControlError unless *tenant* has a cache of its own."""
+    if tenant not in snapshot.routers:
+        raise ControlError(f"there is no tenant {tenant}")
+    if (partition := choose_partition(snapshot, tenant)) != tenant:
+        raise ControlError(
+            f"the tenant {tenant} shares the cache of {partition}, being isolated neither in storage nor in network; "
+            f"--tenant {partition} flushes that of all who share it"
+        )
+
+
+def list_upstreams(server: DnsServer) -> list[dict[str, Any]]:
+    """Every server of every group. *suspect*: it failed in the last seconds, and is asked after the others."""
+    suffixes: dict[str, list[str]] = {}
+    for suffix, group in server.snapshot.forward.by_suffix.items():
+        suffixes.setdefault(group.name, []).append(to_text(suffix))
+    return [
+        {
+            "upstream": name,
+            "server": str(one),
+            "suffixes": suffixes.get(name, []),
+            "deadline": group.deadline,
+            "suspect": server.stores.client.is_suspect(one),
+        }
+        for name, group in server.snapshot.forward.by_name.items()
+        for one in group.servers
+    ]
+
+
+def _upstream_name(origin: object) -> str:
+    """The name of the upstream that an answer came from."""
+    return origin.name if isinstance(origin, UpstreamGroup) else ""

@@ -1,0 +1,228 @@
+"""Asking: a query as an operator describes it, for ``explain``.
+
+Proving: what the validator makes of an upstream's answer, step by step, for ``dnssec explain``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import dns.exception
+import dns.rdatatype
+from attrs import asdict, evolve
+
+from graydns.control.reports.plain_data import format_time, to_plain
+from graydns.dnssec.zone_status import ValidationStep, ZoneStatusCache
+from graydns.fast.peer import LongestPrefixMap
+from graydns.model.decision import DecisionKind
+from graydns.model.dnssec_values import Security, ValidationStatus
+from graydns.model.errors import ControlError, OverloadedError, ResolveError
+from graydns.model.name import from_text, to_text
+from graydns.model.query import DEFAULT_TENANT, TCP, TLS, UDP, Client, Query, Subnet
+from graydns.resolve.links.forwarding_policy import HOP_BY_HOP_TYPES
+from graydns.resolve.links.validation import VALIDATION_EDNS, ValidatingLink
+from graydns.server import DnsServer
+from graydns.snapshot.snapshot import Snapshot
+from graydns.upstream.server_groups import UpstreamGroup
+from graydns.wire.answer_body import make_dns_message
+
+_IDENTITY_PREFIXES = ("client:", "tls:", "tsig:")
+
+
+def explain_decision(
+    snapshot: Snapshot,
+    name: str,
+    rdtype: str,
+    source: str | None,
+    subnet: str | None,
+    client: str | None,
+    tags: Mapping[str, str] | Sequence[str] | None,
+    transport: str,
+    tenant: str | None,
+) -> Generator[None, None, dict[str, Any]]:
+    """How *snapshot* decides for a query, all that is said of the client being believed; a rule in a step.
+
+    Raises ControlError.
+    """
+    if transport not in (UDP, TCP, TLS):
+        raise ControlError(f"no transport {transport!r}; there are {UDP}, {TCP} and {TLS}")
+    qname, qtype = parse_question(name, rdtype)
+    try:
+        address = ip_address(source or "127.0.0.1")
+        network = None if subnet is None else ip_network(subnet, strict=False)
+    except ValueError as error:
+        raise ControlError(str(error)) from None
+    if client is not None and not client.startswith(_IDENTITY_PREFIXES):
+        client = f"client:{client}"
+    asker = Client(
+        source=address.packed,
+        transport=transport,
+        subnet=None if network is None else Subnet(network.network_address.packed, network.prefixlen),
+        identity=client,
+        tags=tuple(sorted(_parse_tags(tags))),
+        tenant=tenant or find_tenant(snapshot, str(address)),
+        may_forward=True,
+    )
+    question = qname + qtype.to_bytes(2, "big") + b"\0\1"
+    query = Query(0, b"", question, qname, qtype, 1, asker, recursion_desired=True)
+    explanation = yield from snapshot.explain_steps(query)
+    rules = []
+    for note in explanation.rules:
+        rules.append(asdict(note))
+        yield
+    return {**to_plain(evolve(explanation, rules=()).to_data()), "rules": rules}
+
+
+def parse_name(name: str) -> bytes:
+    """A name in wire form. Raises ControlError."""
+    try:
+        return from_text(name)
+    except ValueError as error:
+        raise ControlError(str(error)) from None
+
+
+def parse_question(name: str, rdtype: str) -> tuple[bytes, int]:
+    """A name in wire form and a type. Raises ControlError."""
+    try:
+        return parse_name(name), int(dns.rdatatype.from_text(rdtype))
+    except ValueError as error:
+        raise ControlError(str(error)) from None
+    except dns.exception.DNSException:
+        raise ControlError(f"unknown record type {rdtype}") from None
+
+
+def find_tenant(snapshot: Snapshot, address: str) -> str:
+    """The tenant that a sender belongs to by its address."""
+    tenants = snapshot.config.tenants.items()
+    clients = LongestPrefixMap({network: name for name, tenant in tenants for network in tenant.clients})
+    return str(clients.get(address) or DEFAULT_TENANT)
+
+
+def _parse_tags(tags: Mapping[str, str] | Sequence[str] | None) -> list[tuple[str, str]]:
+    if isinstance(tags, Mapping):
+        return list(tags.items())
+    pairs = [tag.partition("=") for tag in tags or ()]
+    if any(not mark for _, mark, _ in pairs):
+        raise ControlError("a tag is written KEY=VALUE")
+    return [(key, value) for key, _, value in pairs]
+
+
+#: Who asks: nobody that a rule knows.
+_UNKNOWN_CLIENT = "127.0.0.1"
+
+
+async def explain_validation(server: DnsServer, name: str, rdtype: str, tenant: str | None, cd: bool) -> dict[str, Any]:
+    """How an answer for *tenant*'s clients is judged by who remembers nothing of zones. *cd*: tell the records too.
+
+    It is asked for as it is for them: of the same upstream, and through the same cache. Raises ControlError.
+    """
+    if (validate := server.validator) is None:
+        raise ControlError("nothing is validated here: dnssec.validate is false")
+    asked = _make_query(server.snapshot, name, rdtype, tenant)
+    group = _find_upstream(server.snapshot, asked)
+    steps: list[ValidationStep] = []
+    proof, records = await _validate(validate, asked, steps, cd)
+    if proof.security is not Security.SECURE and all(step.security is not proof.security for step in steps):
+        steps.append(ValidationStep(asked.qname, asked.qtype, proof.security, proof.reason, proof.signer))
+    told = {
+        "name": to_text(asked.qname),
+        "type": dns.rdatatype.to_text(dns.rdatatype.RdataType.make(asked.qtype)),
+        "tenant": asked.client.tenant,
+        "upstream": group.name,
+        "at": format_time(validate.policy.wall()),
+        "steps": [_describe_step(number, step) for number, step in enumerate(steps, 1)],
+        "security": proof.security.value,
+        "reason": proof.reason,
+        "ede": proof.ede,
+        "failed": _failed_step(proof, steps),
+        "until": format_time(proof.expires_at),
+    }
+    return told | ({"records": records} if cd else {})
+
+
+async def _validate(
+    validate: ValidatingLink, asked: Query, steps: list[ValidationStep], cd: bool
+) -> tuple[ValidationStatus, list[str]]:
+    """What is made of the answer to *asked*, and with *cd* what that is."""
+    records: list[str] = []
+    try:
+        answer = await validate.below.resolve(asked)
+        if cd:
+            message = make_dns_message(asked.question, answer)
+            records = [line for rrset in (*message.answer, *message.authority) for line in rrset.to_text().split("\n")]
+        verdict = await validate.validate_answer(
+            asked, answer, ZoneStatusCache(), validate.policy.negative_anchors(), steps
+        )
+    except OverloadedError as error:
+        raise ControlError(str(error)) from None
+    except ResolveError as error:
+        return ValidationStatus(Security.INDETERMINATE, reason=error.text, ede=error.ede), records
+    return verdict.proof, records
+
+
+def _make_query(snapshot: Snapshot, name: str, rdtype: str, tenant: str | None) -> Query:
+    """The query that a client of *tenant* would cause, with its Decision. Raises ControlError."""
+    qname, qtype = parse_question(name, rdtype)
+    if qtype in HOP_BY_HOP_TYPES:
+        raise ControlError(f"questions for {rdtype} are not passed on")
+    if tenant is not None and tenant not in snapshot.routers and tenant not in snapshot.config.tenants:
+        raise ControlError(f"there is no tenant {tenant}")
+    client = Client(
+        ip_address(_UNKNOWN_CLIENT).packed, tenant=tenant or find_tenant(snapshot, _UNKNOWN_CLIENT), may_forward=True
+    )
+    question = qname + qtype.to_bytes(2, "big") + b"\0\1"
+    asked = Query(
+        0, b"", question, qname, qtype, 1, client, recursion_desired=True, checking_disabled=True, edns=VALIDATION_EDNS
+    )
+    plan = snapshot.plan(qname, qtype, client.tenant)
+    return asked.with_decision(plan.decide(client), plan)
+
+
+def _find_upstream(snapshot: Snapshot, asked: Query) -> UpstreamGroup:
+    """Who answers *asked*. Raises ControlError where no upstream does."""
+    decision, text = asked.decision, to_text(asked.qname)
+    assert decision is not None
+    if decision.kind in (DecisionKind.BLOCK, DecisionKind.RECORDS):
+        raise ControlError(f"a rule answers for {text}; only what upstreams say is validated")
+    zone = snapshot.zones.find(asked.qname)
+    if zone is not None and decision.kind is not DecisionKind.UPSTREAM:
+        raise ControlError(f"{text} is in {to_text(zone.origin)}, served here; only what upstreams say is validated")
+    if not _may_forward(snapshot, asked.client.tenant):
+        raise ControlError(f"allow_forward has no client of the tenant {asked.client.tenant}")
+    if (group := snapshot.forward.choose_group(asked)) is None:
+        raise ControlError(f"no upstream is configured for {text}")
+    return group
+
+
+def _may_forward(snapshot: Snapshot, tenant: str) -> bool:
+    """Whether any client that belongs to *tenant* by its address may have names forwarded; so, if none does."""
+    config = snapshot.config
+    clients = config.tenants[tenant].clients if tenant in config.tenants else ()
+    return not clients or any(
+        one.version == other.version and one.overlaps(other) for one in clients for other in config.allow_forward
+    )
+
+
+def _failed_step(proof: ValidationStatus, steps: list[ValidationStep]) -> int | None:
+    """The number of the step that made the answer one that is refused."""
+    if proof.security is not Security.BOGUS and proof.security is not Security.INDETERMINATE:
+        return None
+    return next((number for number, step in enumerate(steps, 1) if step.security is proof.security), None)
+
+
+def _describe_step(number: int, step: ValidationStep) -> dict[str, Any]:
+    signer = step.signer
+    return {
+        "step": number,
+        "name": to_text(step.name),
+        "type": dns.rdatatype.to_text(dns.rdatatype.RdataType.make(step.rdtype)),
+        "security": step.security.value,
+        "text": step.text,
+        "zone": signer and to_text(signer.zone),
+        "key_tag": signer and signer.tag,
+        "algorithm": signer and signer.algorithm,
+        "inception": signer and format_time(signer.inception),
+        "expiration": signer and format_time(signer.expiration),
+    }

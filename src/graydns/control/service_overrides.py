@@ -1,0 +1,121 @@
+"""Overrides: services as live changes make them, over what the files say. Pure; O(services), whatever the rules.
+
+A service that is aborted, or whose tenant is gray off, is compiled with its default version only, so that no
+whitelist, share or rule that names another version has any hold on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from attrs import evolve, field, frozen
+
+from graydns.control.live_changes import ALL_TENANTS, LiveChanges, ServiceOverride, WhitelistDelta
+from graydns.gray.compiled_service import CompiledService, compile_service
+from graydns.gray.router import Router
+from graydns.gray.split import build_split
+from graydns.model.errors import ConfigIssue, PolicyIssues
+from graydns.model.name import from_text
+from graydns.model.policy import ServicePolicy
+from graydns.snapshot.snapshot import Snapshot
+
+
+@frozen
+class OverlaidSnapshot:
+    """*snapshot*: with the changes. *unfit*: why the change of a service, by name, does not fit and is left out."""
+
+    snapshot: Snapshot
+    unfit: Mapping[str, str] = field(factory=dict)
+
+
+def overlay_live_changes(base: Snapshot, live: LiveChanges) -> OverlaidSnapshot:
+    """*base*, which is what the files say, with *live* on top."""
+    unfit: dict[str, str] = {}
+    changed: dict[str, dict[bytes, CompiledService]] = {}
+    for name, override in live.services.items():
+        wire = from_text(name)
+        if (found := find_in_snapshot(base, wire)) is None:
+            unfit[name] = "there is no such service"
+            continue
+        tenant, service = found
+        if override.tenant not in (None, tenant):
+            unfit[name] = "the service is another tenant's now"
+            continue
+        compiled, fault = _compile_override(base.routers[tenant], wire, name, override_service(service, override))
+        if override.abort is not None:
+            compiled = restrict_to_default(base.routers[tenant].services[wire])
+        elif fault is not None:
+            unfit[name] = fault
+            continue
+        changed.setdefault(tenant, {})[wire] = compiled
+    for tenant in _switched_off_tenants(base, live):
+        services = base.routers[tenant].services.items()
+        changed[tenant] = {wire: restrict_to_default(service) for wire, service in services}
+    routers = {tenant: base.routers[tenant].with_services(services) for tenant, services in changed.items()}
+    snapshot = evolve(base, routers={**base.routers, **routers}) if routers else base
+    return OverlaidSnapshot(snapshot, unfit)
+
+
+def find_in_snapshot(snapshot: Snapshot, name: bytes) -> tuple[str, ServicePolicy] | None:
+    """The tenant of the service *name*, and the service as its file has it."""
+    zone = snapshot.zones.find(name)
+    while zone is not None:
+        file = snapshot.file_by_zone.get(zone.origin)
+        if file is not None and name in file.services:
+            return file.tenant_id, file.services[name]
+        zone = snapshot.zones.find(zone.origin[1 + zone.origin[0] :]) if len(zone.origin) > 1 else None
+    return None
+
+
+def override_service(service: ServicePolicy, override: ServiceOverride) -> ServicePolicy:
+    """*service* as *override* makes it, but for an abort."""
+    if override.percent is not None:
+        service = evolve(service, percent={**service.percent, **override.percent.value}, weights={}, ranges={})
+    if override.weights is not None:
+        service = evolve(service, weights={**service.weights, **override.weights.value}, percent={}, ranges={})
+    if override.whitelist is not None:
+        listed = {**service.whitelist}
+        for version, change in override.whitelist.value.items():
+            listed[version] = apply_whitelist_delta(service.whitelist.get(version, ()), change)
+        service = evolve(service, whitelist=listed)
+    return service
+
+
+def apply_whitelist_delta(entries: tuple[str, ...], change: WhitelistDelta) -> tuple[str, ...]:
+    """A whitelist's *entries* after *change*."""
+    kept = (entry for entry in entries if entry not in change.remove)
+    return tuple(dict.fromkeys((*kept, *change.add)))
+
+
+def restrict_to_default(service: CompiledService) -> CompiledService:
+    """*service* with no version but its default."""
+    pools = {service.default: service.pools[service.default]}
+    return evolve(
+        service, pools=pools, split=build_split((), service.default), whitelist_identities={}, whitelist_networks={}
+    )
+
+
+def check_service(base: Snapshot, tenant: str, name: bytes, text: str, service: ServicePolicy) -> str | None:
+    """What would be wrong with *service* in the place of the one that *tenant* has."""
+    return _compile_override(base.routers[tenant], name, text, service)[1]
+
+
+def is_switched_off(live: LiveChanges, tenant: str) -> bool:
+    """Whether all services of *tenant* give their default."""
+    return ALL_TENANTS in live.gray_off or tenant in live.gray_off
+
+
+def _switched_off_tenants(base: Snapshot, live: LiveChanges) -> Iterator[str]:
+    return (tenant for tenant, router in base.routers.items() if router.services and is_switched_off(live, tenant))
+
+
+def _compile_override(
+    router: Router, wire: bytes, name: str, service: ServicePolicy
+) -> tuple[CompiledService, str | None]:
+    sink: list[ConfigIssue] = []
+    made = compile_service(router.tenant, name, service, PolicyIssues(sink))
+    before = router.services[wire]
+    if sink:
+        return before, f"{'.'.join(map(str, sink[0].path))}: found {sink[0].found}, expected {sink[0].expected}"
+    # The same endpoints: those that are served keep what they have worked out, and their identity as origins.
+    return evolve(made, pools=before.pools), None

@@ -1,0 +1,175 @@
+"""Quick: loads the reactor without OpenSSL, a quarter of the time that a command takes and no use on a unix socket.
+
+Tool: what every command has at hand: the way to the server, and how the user wants to read.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+import click
+from attrs import define, field
+
+from graydns.ctl.admin_endpoint import TlsAdminEndpoint, parse_endpoint, read_configured
+from graydns.ctl.output import print_error, print_json
+from graydns.ctl.parameter_types import NameCompletions
+
+
+def load_reactor_without_tls() -> None:
+    """Load the reactor, once; TLS can still be loaded later, and works over connections that the reactor makes."""
+    if "twisted.internet.tcp" in sys.modules or "OpenSSL" in sys.modules:
+        return
+    # What None marks as missing is an ImportError, which Twisted takes for "not installed".
+    sys.modules["OpenSSL"] = None  # type: ignore[assignment]
+    try:
+        import twisted.internet.reactor  # noqa: F401
+    finally:
+        del sys.modules["OpenSSL"]
+
+
+#: Key of a click context's ``meta``: the user wants JSON.
+JSON = "graydns.json"
+
+PASSWORD_VARIABLE = "GRAYDNSCTL_PASSWORD"
+
+
+class OperationCaller(Protocol):
+    """Somebody who can call the server."""
+
+    def call(self, command: str, arguments: dict[str, Any]) -> Any:
+        """What *command* gives."""
+
+    def close(self) -> None:
+        """No more calls."""
+
+
+class CommandError(click.ClickException):
+    """Refused or wrong: exit status 1."""
+
+    exit_code = 1
+
+    def __init__(self, text: str, as_json: bool) -> None:
+        super().__init__(text)
+        self.as_json = as_json
+
+    def show(self, file: Any = None) -> None:
+        """Say so, in the form that the user reads."""
+        if self.as_json:
+            print_json({"ok": False, "error": self.message})
+        else:
+            for line in self.message.split("\n"):
+                print_error(line)
+
+
+@define
+class CliContext:
+    """*connect*: None = as ./graydns.yaml says. The others: see ``ctl.link.Login``."""
+
+    connect: str | None = None
+    user: str | None = None
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    completions: NameCompletions | None = None
+    _client: OperationCaller | None = field(default=None, alias="session")
+
+    def call(self, command: str, **arguments: Any) -> Any:
+        """What the server gives. Raises CommandError; may ask for a password first."""
+        if self._client is None:
+            self._client = self._open()
+
+        from graydns.ctl.admin_client import AdminClientError
+
+        try:
+            return self._client.call(command, arguments)
+        except AdminClientError as error:
+            raise CommandError(str(error), wants_json()) from None
+
+    def close(self) -> None:
+        """Let go of the server."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    @property
+    def endpoint_text(self) -> str:
+        """The server, for people."""
+        return self.connect or read_configured("admin")
+
+    def _open(self) -> OperationCaller:
+        try:
+            place = parse_endpoint(self.endpoint_text)
+        except ValueError as error:
+            raise CommandError(str(error), wants_json()) from None
+        password = None
+        if isinstance(place, TlsAdminEndpoint):
+            if self.user is None:
+                raise CommandError(f"{place} asks for a name: --user NAME", wants_json())
+            password = _read_login_password(self.user)
+        else:
+            load_reactor_without_tls()
+
+        from graydns.ctl.admin_client import AdminLogin, BlockingAdminClient
+
+        return BlockingAdminClient(place, AdminLogin(self.user, password, self.ca, self.certificate, self.key))
+
+
+def _read_login_password(user: str) -> str:
+    if (known := os.environ.get(PASSWORD_VARIABLE)) is not None:
+        return known
+    answer: str = click.prompt(f"Password of {user}", hide_input=True, err=True)
+    return answer
+
+
+class JsonCommand(click.Command):
+    """A command with ``--json`` after its name as well as before it."""
+
+    def __init__(self, *arguments: Any, **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self.params.append(json_option())
+
+
+class JsonGroup(click.Group):
+    """A group of JsonCommands."""
+
+    command_class = JsonCommand
+
+
+def json_option() -> click.Option:
+    """``--json``, which :func:`wants_json` then knows of."""
+    text = "Print one JSON object instead of lines and tables."
+    return click.Option(["--json"], is_flag=True, expose_value=False, callback=_set_json, help=text)
+
+
+def _set_json(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        context.meta[JSON] = True
+
+
+def wants_json() -> bool:
+    """Whether the command that runs now prints JSON."""
+    context = click.get_current_context(silent=True)
+    return bool(context and context.meta.get(JSON))
+
+
+def print_result(value: Any, show: Callable[[Any], None]) -> None:
+    """Print what a command gave: as ``{"ok": true, "result": …}`` or by *show*."""
+    if wants_json():
+        print_json({"ok": True, "result": value})
+        return
+    show(value)
+    if isinstance(value, Mapping) and (warning := value.get("warning")):
+        print_error(f"warning: {warning}")
+
+
+def show_progress(text: str) -> AbstractContextManager[Any]:
+    """Show on a terminal that work goes on; nothing elsewhere."""
+    if wants_json() or not sys.stderr.isatty():
+        return nullcontext()
+    from rich.console import Console
+
+    return Console(stderr=True).status(text)

@@ -1,0 +1,134 @@
+"""Names: what the server has, for completion; asked for rarely.
+
+Kinds of arguments: what they must look like, and what the shell offers for them.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+from attrs import define, field
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from graydns.ctl.cli_context import CliContext
+
+
+#: Seconds for which names are believed.
+COMPLETION_TTL_SECONDS = 10.0
+
+
+@define(eq=False)
+class NameCompletions:
+    """Names of the server that *call* reaches; nothing is offered while it cannot be reached."""
+
+    call: Callable[[str], Any] = field(repr=False)
+    clock: Callable[[], float] = field(default=time.monotonic, repr=False)
+    _cached_rows: dict[str, tuple[float, list[dict[str, Any]]]] = field(init=False, factory=dict)
+
+    def list_names(self, what: str) -> list[str]:
+        """All names of *what*: ``service``, ``zone`` or ``tenant``."""
+        if what == "service":
+            return [row["name"] for row in self._fetch_rows("services")]
+        if what == "zone":
+            return [row["zone"] for row in self._fetch_rows("zones")]
+        return sorted({row["tenant"] for row in self._fetch_rows("zones")})
+
+    def list_versions(self, service: str) -> list[str]:
+        """The versions of *service*."""
+        return [
+            version for row in self._fetch_rows("services") if row["name"] == service for version in row["versions"]
+        ]
+
+    def _fetch_rows(self, command: str) -> list[dict[str, Any]]:
+        now = self.clock()
+        at, rows = self._cached_rows.get(command, (-COMPLETION_TTL_SECONDS, []))
+        if now - at >= COMPLETION_TTL_SECONDS:
+            try:
+                rows = self.call(command)
+            except Exception:
+                rows = []  # who types is not to be bothered with what went wrong beside it
+            self._cached_rows[command] = now, rows
+        return rows
+
+
+def get_completions(tool: CliContext) -> NameCompletions:
+    """The names that *tool* reaches."""
+    if tool.completions is None:
+        tool.completions = NameCompletions(tool.call)
+    return tool.completions
+
+
+DURATION_PATTERN = re.compile(r"([1-9][0-9]{0,8})(ms|s|m|h|d)")
+SECONDS_BY_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class NameParameter(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
+    """A name that the server knows: of a ``service``, ``zone`` or ``tenant``."""
+
+    def __init__(self, what: str) -> None:
+        self.name = what
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Those that begin so."""
+        return _to_completion_items(get_completions(ctx.obj).list_names(self.name), incomplete)
+
+
+class VersionParameter(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
+    """A version of the service that the command names."""
+
+    name = "version"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Those that begin so."""
+        return _to_completion_items(_list_service_versions(ctx), incomplete)
+
+
+class ShareParameter(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
+    """``VERSION=VALUE``; converts to the pair."""
+
+    name = "version=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """The pair of texts."""
+        version, equals, amount = str(value).partition("=")
+        if not (version and equals and amount):
+            self.fail(f"{value!r} is not VERSION=VALUE", param, ctx)
+        return version, amount
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Versions, ready for the value."""
+        return _to_completion_items([f"{version}=" for version in _list_service_versions(ctx)], incomplete)
+
+
+class DurationParameter(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
+    """``30m``; converts to seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The seconds."""
+        if not (match := DURATION_PATTERN.fullmatch(str(value))):
+            self.fail(f"{value!r} is not a duration such as 30m, in ms, s, m, h or d", param, ctx)
+        return int(match[1]) * SECONDS_BY_UNIT[match[2]]
+
+
+def to_unique_dict(pairs: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
+    """*pairs* as a dict. Raises click.UsageError if a key comes twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise click.UsageError("the same name is given twice")
+    return found
+
+
+def _list_service_versions(ctx: click.Context) -> list[str]:
+    service = ctx.params.get("service")
+    return get_completions(ctx.obj).list_versions(service) if isinstance(service, str) else []
+
+
+def _to_completion_items(known: list[str], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(each) for each in known if each.startswith(incomplete)]

@@ -1,0 +1,183 @@
+"""The commands of ``graydnsctl policy`` that ask the server: push, list, show, diff, activate, rollback, high-water."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from graydns.ctl.cli_context import CliContext, CommandError, JsonGroup, print_result, wants_json
+from graydns.ctl.output import print_line, print_value, table_printer
+from graydns.ctl.policy_files import check_key_id, key_id_option, load_policy, policy, print_warnings
+
+__all__ = ["policy"]
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+
+REVISION = click.IntRange(1)
+
+#: Octets of a policy that can be pushed. Of a text at most, and how many texts go with one call: the admin interface
+#: takes 32 KiB at once.
+MAX_POLICY_BYTES = 512 << 10
+PART_CHARACTERS = 4096
+MAX_PARTS_PER_CALL = 7
+
+
+def key_option(function: FunctionT) -> FunctionT:
+    """With the option --key."""
+    text = "Sign it with this file, which keygen made."
+    return click.option("--key", "key_file", type=click.Path(path_type=Path), help=text)(function)
+
+
+@policy.command("push")
+@click.argument("file", type=click.Path(path_type=Path))
+@key_option
+@key_id_option
+@click.option("--activate/--no-activate", default=True, show_default=True, help="Let it count at once.")
+@click.pass_obj
+def push(tool: CliContext, file: Path, key_file: Path | None, key_id: str, activate: bool) -> None:
+    """Publish the policy in FILE in one transaction: as `policy sign` wrote it, or to be signed with --key."""
+    strategy = load_policy(file)
+    print_warnings(strategy)
+    text = read_signed_json(file) if strategy.signature is not None and key_file is None else None
+    publish_policy(tool, text or dump_signed(strategy, key_file, key_id), activate)
+
+
+@policy.command("list")
+@click.pass_obj
+def policy_list(tool: CliContext) -> None:
+    """List the revisions that KV has, and whether they could be taken."""
+    rows = tool.call("policy_list")
+    print_result(
+        rows, table_printer("revision", "active", "running") if rows else lambda _: print_line("there is no revision")
+    )
+
+
+@policy.command("show")
+@click.argument("revision", type=REVISION, required=False)
+@click.pass_obj
+def policy_show(tool: CliContext, revision: int | None) -> None:
+    """Show a revision, or the active one, in JSON that can be pushed."""
+    print_result(tool.call("policy_show", revision=revision), lambda made: print_lines(format_revision(made)))
+
+
+@policy.command("diff")
+@click.argument("before", type=REVISION)
+@click.argument("after", type=REVISION)
+@click.pass_obj
+def diff(tool: CliContext, before: int, after: int) -> None:
+    """Show what revision AFTER says otherwise than BEFORE."""
+    import difflib
+
+    old, new = (format_revision(tool.call("policy_show", revision=each)) for each in (before, after))
+    lines = list(difflib.unified_diff(old, new, f"revision {before}", f"revision {after}", lineterm=""))
+    print_result(lines, print_lines)
+
+
+@policy.command("activate")
+@click.argument("revision", type=REVISION)
+@click.pass_obj
+def activate(tool: CliContext, revision: int) -> None:
+    """Let a revision count that was pushed with --no-activate."""
+    print_result(tool.call("policy_activate", revision=revision), print_value)
+
+
+@policy.command("rollback")
+@click.argument("revision", type=REVISION)
+@key_option
+@key_id_option
+@click.pass_obj
+def rollback(tool: CliContext, revision: int, key_file: Path | None, key_id: str) -> None:
+    """Publish what REVISION says again, as a new and higher revision, valid from now on without an end."""
+    from attrs import evolve
+
+    made = parse_revision(tool.call("policy_show", revision=revision))
+    marked = (tool.call("status").get("policy") or {}).get("high_water") or 0
+    highest = max(marked, *(row["revision"] for row in tool.call("policy_list")))
+    meta = evolve(
+        made.meta, revision=highest + 1, not_before=None, not_after=None, description=f"revision {revision} again"
+    )
+    strategy = evolve(made, meta=meta, signature=None)
+    publish_policy(tool, dump_signed(strategy, key_file, key_id), True)
+
+
+@policy.group("high-water", cls=JsonGroup)
+def high_water() -> None:
+    """The highest revision that the server ever accepted."""
+
+
+@high_water.command("reset")
+@click.argument("revision", type=click.IntRange(0))
+@click.pass_obj
+def high_water_reset(tool: CliContext, revision: int) -> None:
+    """Let REVISION be the highest that was accepted: it, whatever it holds, and those above may be taken."""
+    print_result(tool.call("policy_reset", revision=revision), print_value)
+
+
+def publish_policy(tool: CliContext, text: str, activate: bool, base: int | None = None) -> None:
+    """Have the server publish *text*; with *base* only while that revision is active."""
+    if len(text) > MAX_POLICY_BYTES:
+        raise CommandError(
+            f"the policy has {len(text)} octets as JSON; graydnsctl can push {MAX_POLICY_BYTES}", wants_json()
+        )
+    parts = [text[at : at + PART_CHARACTERS] for at in range(0, len(text), PART_CHARACTERS)]
+    first = True
+    while len(parts) > MAX_PARTS_PER_CALL:
+        tool.call("policy_part", parts=parts[:MAX_PARTS_PER_CALL], first=first)
+        parts, first = parts[MAX_PARTS_PER_CALL:], False
+    print_result(tool.call("policy_push", parts=parts, activate=activate, base=base, more=not first), print_value)
+
+
+def parse_revision(body: Any) -> Any:
+    """The Strategy that *body*, the JSON of a revision, is. Raises CommandError."""
+    from graydns.config.canonical import as_texts
+    from graydns.config.schema import structured
+    from graydns.config.strategy import Strategy
+
+    made, misfits = structured(as_texts(body), Strategy)
+    if made is None:
+        raise CommandError("\n".join(f"{misfit.found}, expected {misfit.expected}" for misfit in misfits), wants_json())
+    return made
+
+
+def dump_signed(strategy: Any, key_file: Path | None, key_id: str) -> str:
+    """*strategy* as JSON: signed with the key in *key_file*, else with the signature that it has, if any."""
+    import base64
+
+    from graydns.config.strategy import dump
+    from graydns.sources.policy.keys import read_signer
+    from graydns.sources.policy.signing import SIGNATURE, sign
+
+    body = dump(strategy)
+    if key_file is not None:
+        check_key_id(key_id)
+        try:
+            body = sign(strategy, read_signer(key_file), key_id)
+        except ValueError as error:
+            raise CommandError(str(error), wants_json()) from None
+    elif (found := strategy.signature) is not None:
+        octets = base64.b64encode(found.signature).decode()
+        body[SIGNATURE] = {"algorithm": found.algorithm, "key": found.key, "signature": octets}
+    return json.dumps(body, separators=(",", ":"))
+
+
+def read_signed_json(file: Path) -> str | None:
+    """The JSON in *file*, unaltered, since a signature covers it; None if it is YAML."""
+    try:
+        return json.dumps(json.loads(file.read_bytes()), separators=(",", ":"))
+    except (OSError, ValueError):
+        return None
+
+
+def format_revision(made: dict[str, Any]) -> list[str]:
+    """A revision as it is shown."""
+    return json.dumps(made, indent=1, sort_keys=True).split("\n")
+
+
+def print_lines(lines: list[str]) -> None:
+    """Print them."""
+    for line in lines:
+        print_line(line)

@@ -1,0 +1,70 @@
+"""What the doors need of the front, so that they know nothing of how it answers.
+
+Serving: what the front answers from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeVar
+
+from attrs import field, frozen
+
+from graydns.fast.peer import PeerCache
+from graydns.fast.tenant_quota import TenantQuota
+from graydns.gray.plan import Plan
+from graydns.model.answer import Answer
+from graydns.model.catalog import View
+from graydns.model.query import Query
+
+
+class HandlerPeer(Protocol):
+    """A sender as the front knows it. *source*: its packed address, 4 or 16 octets."""
+
+    @property
+    def source(self) -> bytes:
+        """The packed address."""
+
+
+PeerT = TypeVar("PeerT", bound=HandlerPeer)
+
+
+class QueryHandler(Protocol[PeerT]):
+    """From the bytes of a query to the bytes of its answer. Its Peers are opaque to the doors."""
+
+    def peer(self, address: str, transport: str, identity: str | None = None, tenant: str | None = None) -> PeerT:
+        """Who sends from *address* (text, IPv6 zone index allowed) over *transport* (udp, tcp, tls).
+
+        Doors ask once a datagram and once a connection. *identity*: ``tls:NAME`` of a verified certificate.
+        *tenant*: the tenant of the listener, if it has one.
+        """
+
+    def answer(self, wire: bytes, peer: PeerT) -> bytes | Query | None:
+        """Bytes to send, None for silence, or a Query that :meth:`resolve` must answer."""
+
+    async def resolve(self, query: Query, peer: PeerT) -> bytes | None:
+        """Answer a miss. Never raises, and always ends within the limits of the front."""
+
+
+class MissResolver(Protocol):
+    """What answers a miss; never raises (``resolve.pipeline``)."""
+
+    async def resolve(self, query: Query) -> Answer:
+        """The answer to *query*, errors included."""
+
+
+@frozen(eq=False)
+class ServingState:
+    """The running Snapshot as the front sees it; replaced in one assignment.
+
+    *plan*: (name, type, asker's tenant) to the Plan that applies. *quotas*: of the tenants that have one. *is_current*:
+    whether answers made of a view of Consul's catalog may be kept. *moving*: names, in wire form,
+    whose answers are forgotten by name when Consul says so. A query keeps the ServingState it began with.
+    """
+
+    pipeline: MissResolver
+    plan: Callable[[bytes, int, str], Plan]
+    peers: PeerCache = field(repr=False)
+    quotas: Mapping[str, TenantQuota] = field(factory=dict, repr=False)
+    is_current: Callable[[View], bool] = field(default=lambda view: False, repr=False)
+    catalog_names: frozenset[bytes] = field(default=frozenset(), repr=False)

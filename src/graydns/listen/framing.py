@@ -1,0 +1,55 @@
+"""Frames: DNS messages out of a byte stream (RFC 1035 section 4.2.2), whatever its segments are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+#: Octets of the length in front of a message.
+LENGTH_PREFIX_BYTES = 2
+
+
+class MessageDeframer:
+    """What has been read of one connection and not yet been taken.
+
+    Iterating takes the messages that are complete, and may be left off and begun again at any time. An octet is
+    moved at most four times, however the stream is cut; at most one message beyond what was fed is kept.
+    """
+
+    __slots__ = ("_data", "_needed_bytes", "_new_data", "_offset")
+
+    def __init__(self) -> None:
+        self._data = b""
+        self._offset = 0
+        self._new_data = bytearray()
+        self._needed_bytes = LENGTH_PREFIX_BYTES
+
+    def feed(self, data: bytes) -> None:
+        """Take the next piece of the stream."""
+        if self._data:
+            self._new_data += data
+        else:
+            self._data = data
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._new_data and not self._join():
+            return
+        data, at, size = self._data, self._offset, len(self._data)
+        self._needed_bytes = LENGTH_PREFIX_BYTES
+        while size - at >= LENGTH_PREFIX_BYTES:
+            end = at + LENGTH_PREFIX_BYTES + (data[at] << 8 | data[at + 1])
+            if end > size:
+                self._needed_bytes = end - at
+                break
+            self._offset = end
+            yield data[at + LENGTH_PREFIX_BYTES : end]
+            at = end
+        # Keep no more of a large piece than the beginning of the next message.
+        self._data, self._offset = data[at:], 0
+
+    def _join(self) -> bool:
+        """Put the pieces together if that completes a message."""
+        if len(self._data) - self._offset + len(self._new_data) < self._needed_bytes:
+            return False
+        self._data, self._offset = self._data[self._offset :] + self._new_data, 0
+        self._new_data = bytearray()
+        return True

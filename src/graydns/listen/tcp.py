@@ -1,0 +1,240 @@
+"""Stream: DNS over TCP (RFC 7766), and what DNS over TLS does once it is decrypted.
+
+::
+
+    segment ─► Frames ─► front.answer ─┬─ hot answers of a segment ──► one write
+                                       └─ Misses ─ when ready ───────► a write each, in any order
+
+Reading and taking messages out of what was read both stop while ``max_pipelined`` misses are pending or the client
+does not take its answers, so a connection keeps at most what one read brought, what the transport buffers before it
+says so, and the answers of its misses. Nothing is ever dropped.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
+from twisted.internet.protocol import connectionDone
+from twisted.names.dns import DNSProtocol
+from twisted.names.server import DNSServerFactory
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from graydns.fast.interfaces import HandlerPeer, QueryHandler
+from graydns.listen.connections import ConnectionTracker
+from graydns.listen.framing import LENGTH_PREFIX_BYTES, MessageDeframer
+from graydns.listen.pending_queries import PendingQueries
+from graydns.listen.twisted_types import ConnectionTransport, PeerAddress
+from graydns.model.query import TCP, Query
+from graydns.runtime.timing import Clock
+
+#: Octets of a message's header; nothing shorter is DNS.
+MIN_MESSAGE_BYTES = 12
+
+#: Octets of answers that are gathered before they are written.
+WRITE_BATCH_BYTES = 65536
+
+
+@implementer(IHalfCloseableProtocol, IPushProducer)
+class StreamProtocol(DNSProtocol):
+    """One connection. It is its transport's producer: that is how it learns that the client does not read."""
+
+    factory: StreamFactory
+    transport: ConnectionTransport  # type: ignore[assignment]  # Twisted says ITransport, which types nothing
+    peer: HandlerPeer
+
+    def __init__(self, factory: StreamFactory) -> None:
+        super().__init__(factory, factory.reactor)  # type: ignore[no-untyped-call]
+        self._front = factory.front
+        self._connections = factory.connection_tracker
+        self._max_pipelined = factory.connection_tracker.limits.max_pipelined
+        self._deframer = MessageDeframer()
+        self._pending = PendingQueries()
+        self._processing = False
+        self._reading = True
+        self._input_ended = False
+        self._output_full = False
+        self._closing = False
+
+    @property
+    def source(self) -> bytes:
+        """The client's packed address."""
+        return self.peer.source
+
+    def connectionMade(self) -> None:
+        """Count the connection and wait for queries."""
+        self.transport.setTcpNoDelay(True)
+        self.transport.registerProducer(self, True)
+        self._connections.add(self)
+        self.accept_queries()
+
+    def accept_queries(self) -> None:
+        """The client may ask: its idle time runs from here on."""
+        self._connections.idle.start(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Answer what *data* completes."""
+        self._deframer.feed(data)
+        self.process_input()
+
+    def readConnectionLost(self) -> None:
+        """The client has sent its last query; a FIN closes only its own direction (RFC 9293 section 3.6)."""
+        self._input_ended = True
+        self.process_input()
+
+    def writeConnectionLost(self) -> None:
+        """Never happens, as we do not close one direction; required by the interface."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Cancel what was pending and leave nothing behind, no reference cycle either."""
+        self._stop()
+        self._connections.remove(self)
+        self._deframer = MessageDeframer()
+
+    def pauseProducing(self) -> None:
+        """The transport has as many answers as it takes."""
+        if not self._output_full:
+            self._output_full = True
+            self._connections.stalled.start(self)
+
+    def resumeProducing(self) -> None:
+        """The client has taken all answers."""
+        self._output_full = False
+        self._connections.stalled.stop(self)
+        self.process_input(active=True)
+
+    def stopProducing(self) -> None:
+        """The connection is gone; :meth:`connectionLost` follows."""
+
+    def finish(self) -> None:
+        """Read nothing more, and close once everything that was asked is answered."""
+        if not (self._input_ended or self._closing):
+            self._input_ended = True
+            self.transport.pauseProducing()
+            self.process_input()
+
+    def close(self) -> None:
+        """Close the connection once everything written has gone out; what is pending is cancelled."""
+        if not self._closing:
+            self._stop()
+            self._connections.closing.start(self)
+            self.transport.loseConnection()
+
+    def abort(self) -> None:
+        """Drop the connection, at once and without ceremony."""
+        self._stop()
+        self.transport.abortConnection()
+
+    def pause_reading(self) -> None:
+        """Read nothing until :meth:`begin`."""
+        self.transport.pauseProducing()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        self.transport.resumeProducing()
+
+    def process_input(self, *, active: bool = False) -> None:
+        """Answer what has been read as far as the limits let. *active*: the client has just done something."""
+        if self._processing or self._closing:
+            return
+        self._processing = True
+        try:
+            taken = 0 if self._is_blocked() else self._answer_messages()
+        finally:
+            self._processing = False
+        if taken < 0 or (self._input_ended and not self._pending and not self._is_blocked()):
+            self.close()
+        else:
+            self._update_flow(active or taken > 0)
+
+    def _answer_messages(self) -> int:
+        """Answer until there is no complete message left or a limit is reached: how many; -1: one was no DNS."""
+        answer, peer = self._front.answer, self.peer
+        replies: list[bytes] = []
+        size = taken = 0
+        for message in self._deframer:
+            taken += 1
+            if len(message) < MIN_MESSAGE_BYTES:
+                taken = -1
+                break
+            reply = answer(message, peer)
+            if type(reply) is bytes:
+                replies += (len(reply).to_bytes(LENGTH_PREFIX_BYTES, "big"), reply)
+                size += len(reply)
+                if size < WRITE_BATCH_BYTES:
+                    continue
+                self.transport.write(b"".join(replies))
+                replies, size = [], 0
+            elif isinstance(reply, Query):
+                self._pending.start(self._front.resolve(reply, peer), self._deliver)
+            if self._is_blocked():
+                break
+        if replies:
+            self.transport.write(b"".join(replies))
+        self.factory.received += max(taken, 0)
+        return taken
+
+    def _deliver(self, reply: bytes | None) -> None:
+        """A miss is answered."""
+        if reply is not None:
+            self.transport.write(len(reply).to_bytes(LENGTH_PREFIX_BYTES, "big") + reply)
+        self.process_input(active=True)
+
+    def _is_blocked(self) -> bool:
+        return self._output_full or len(self._pending) >= self._max_pipelined
+
+    def _update_flow(self, active: bool) -> None:
+        """Read or do not read, count as idle or do not, as the state now is."""
+        reading = not self._is_blocked() and not self._input_ended
+        if reading != self._reading:
+            self._reading = reading
+            if reading:
+                self.transport.resumeProducing()
+            elif not self._input_ended:
+                self.transport.pauseProducing()
+        if self._pending or self._output_full:
+            self._connections.idle.stop(self)
+        elif active:
+            self._connections.idle.start(self)
+
+    def _stop(self) -> None:
+        """Answer nothing more. The producer goes first: with one, a transport does not close."""
+        self._closing = True
+        self._pending.cancel()
+        for state in (self._connections.idle, self._connections.stalled, self._connections.handshaking):
+            state.stop(self)
+        self.transport.unregisterProducer()
+
+
+class StreamFactory(DNSServerFactory):
+    """Makes the connections of one door. *admitted*: those of all doors. *tenant*: whose it is, None = everyone's.
+    *received*: messages that came in."""
+
+    protocol: Any = StreamProtocol
+    noisy = False
+    transport_name = TCP
+
+    def __init__(
+        self, front: QueryHandler[Any], admitted: ConnectionTracker, reactor: Clock, tenant: str | None = None
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.front = front
+        self.connection_tracker = admitted
+        self.reactor = reactor
+        self.tenant = tenant
+        self.received = 0
+
+    def buildProtocol(self, addr: PeerAddress) -> StreamProtocol | None:  # type: ignore[override]  # of IAddress
+        """A protocol for the client at *addr*; None refuses it."""
+        peer = self.make_peer(addr)
+        if not self.connection_tracker.admit(peer.source):
+            return None
+        protocol: StreamProtocol = super().buildProtocol(addr)  # type: ignore[no-untyped-call]
+        protocol.peer = peer
+        return protocol
+
+    def make_peer(self, addr: PeerAddress, identity: str | None = None) -> HandlerPeer:
+        """Who connects from *addr*."""
+        peer: HandlerPeer = self.front.peer(addr.host, self.transport_name, identity, self.tenant)
+        return peer

@@ -1,0 +1,189 @@
+"""The web page for machines: ``/metrics``, ``/live``, ``/ready``, and nothing else.
+
+One request a connection, at most CONNECTIONS at once, each over after DEADLINE seconds and OCTETS of input, whatever
+its client does. All who ask for the metrics while they are written get the same text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from attrs import define, field, frozen
+from prometheus_client import CollectorRegistry
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+from twisted.web.http import Request as HttpRequest
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Site
+
+from graydns.observe.metric_families import render
+from graydns.runtime.slices import run_in_slices
+
+MAX_HTTP_CONNECTIONS = 32
+
+#: Octets that one connection may send: a request has a few hundred.
+MAX_REQUEST_BYTES = 16_384
+
+#: Seconds from the connection to the last octet of the response.
+REQUEST_TIMEOUT_SECONDS = 10.0
+
+_TEXT_TYPE = b"text/plain; charset=utf-8"
+_EXPOSITION_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+class HttpPage(Protocol):
+    """What stands at one path."""
+
+    def answer(self, request: Any) -> Any:
+        """The body, or NOT_DONE_YET."""
+
+
+class HttpPages(Resource):
+    """The pages by path; GET and HEAD only."""
+
+    isLeaf = True
+
+    def __init__(self, pages: Mapping[bytes, HttpPage]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._pages = pages
+
+    def render(self, request: Any) -> Any:
+        """Answer with a page, 404 or 405."""
+        request.setHeader(b"server", b"graydns")
+        request.setHeader(b"content-type", _TEXT_TYPE)
+        page = self._pages.get(request.path)
+        if page is None:
+            request.setResponseCode(404)
+            return b"not found: there is " + b", ".join(self._pages) + b"\n"
+        if request.method not in (b"GET", b"HEAD"):
+            request.setResponseCode(405)
+            request.setHeader(b"allow", b"GET, HEAD")
+            return b"GET or HEAD\n"
+        return page.answer(request)
+
+
+@frozen
+class HealthPage:
+    """200 *good* while it *holds*, else 503 *bad*."""
+
+    is_healthy: Callable[[], bool]
+    good: bytes
+    bad: bytes
+
+    def answer(self, request: Any) -> bytes:
+        """The word for how it is."""
+        holds = self.is_healthy()
+        request.setResponseCode(200 if holds else 503)
+        return (self.good if holds else self.bad) + b"\n"
+
+
+@define(eq=False)
+class MetricsPage:
+    """Everything in *registry*, in the Prometheus text format. *clock*: IReactorTime."""
+
+    registry: CollectorRegistry
+    clock: Any = field(repr=False)
+    _waiting: list[Any] = field(init=False, factory=list)
+    _log: Logger = field(init=False, factory=Logger, repr=False)
+
+    def answer(self, request: Any) -> int:
+        """Wait for the text, which is begun unless it is being written."""
+        self._waiting.append(request)
+        request.notifyFinish().addErrback(self._remove_waiting, request)
+        if len(self._waiting) == 1:
+            Deferred.fromCoroutine(run_in_slices(self.clock, render(self.registry))).addCallbacks(
+                self._send, self._fail
+            )
+        return NOT_DONE_YET
+
+    def _send(self, text: bytes) -> None:
+        for request in self._pop_waiting():
+            request.setHeader(b"content-type", _EXPOSITION_TYPE)
+            request.setHeader(b"content-length", b"%d" % len(text))
+            request.write(b"" if request.method == b"HEAD" else text)
+            request.finish()
+
+    def _fail(self, failure: Failure) -> None:
+        self._log.failure("the metrics could not be written", failure)
+        for request in self._pop_waiting():
+            request.setResponseCode(500)
+            request.finish()
+
+    def _pop_waiting(self) -> list[Any]:
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
+    def _remove_waiting(self, failure: Failure, request: Any) -> None:
+        if request in self._waiting:
+            self._waiting.remove(request)
+
+
+class _OneRequestChannel(HTTPChannel):
+    """One request, then the connection is closed."""
+
+    def checkPersistence(self, request: HttpRequest, version: bytes) -> bool:
+        """Whether another request may follow."""
+        return False
+
+
+class _BoundedConnection(ProtocolWrapper):
+    """A connection that ends in time."""
+
+    factory: HttpServerFactory
+
+    def connectionMade(self) -> None:
+        """The time runs."""
+        self._received = 0
+        self._timer = self.factory.clock.callLater(REQUEST_TIMEOUT_SECONDS, self.abortConnection)
+        super().connectionMade()  # type: ignore[no-untyped-call]
+
+    def dataReceived(self, data: bytes) -> None:
+        """Pass on what is within bounds."""
+        self._received += len(data)
+        if self._received > MAX_REQUEST_BYTES:
+            self.abortConnection()
+        else:
+            super().dataReceived(data)  # type: ignore[no-untyped-call]
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """It has ended."""
+        if self._timer.active():
+            self._timer.cancel()
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+
+
+class _SilentSite(Site):
+    """A site that logs no requests: health checks would be most of the log."""
+
+    protocol: Any = _OneRequestChannel
+    noisy = False
+
+    def log(self, request: Any) -> None:
+        """Nothing."""
+
+
+class HttpServerFactory(WrappingFactory):
+    """Makes the connections. *live*, *ready*: what their pages say."""
+
+    protocol = _BoundedConnection
+    noisy = False
+
+    def __init__(
+        self, registry: CollectorRegistry, live: Callable[[], bool], ready: Callable[[], bool], clock: Any
+    ) -> None:
+        pages: dict[bytes, HttpPage] = {
+            b"/metrics": MetricsPage(registry, clock),
+            b"/live": HealthPage(live, b"live", b"not live"),
+            b"/ready": HealthPage(ready, b"ready", b"not ready"),
+        }
+        super().__init__(_SilentSite(HttpPages(pages), reactor=clock, timeout=None))  # type: ignore[no-untyped-call]
+        self.clock = clock
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """A connection; None refuses it."""
+        return super().buildProtocol(addr) if len(self.protocols) < MAX_HTTP_CONNECTIONS else None

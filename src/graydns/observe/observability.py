@@ -1,0 +1,197 @@
+"""Housekeeping: what the counters need now and then, a step at a time.
+
+Observatory: everything that observes a server, as one service.
+
+::
+
+    front ── ledger, watched ────── ──┐
+    stores ── observers: Latency, … ──┼─► metrics ─► http
+    doors ── connections, received ───┘   why, trace ─► the administration
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from graydns.audit.audit_service import AuditFigures
+from graydns.config.address import Door
+from graydns.fast.answer_log import MAX_COUNTER_GROUPS, AnswerCounters, CounterGroup
+from graydns.fast.hot_table import HotTable
+from graydns.listen.listeners import Listeners
+from graydns.model.errors import ConfigError, ConfigIssue
+from graydns.observe.answer_finder import AnswerFinder
+from graydns.observe.answer_metrics import AnswerMetrics, LatencyObserver
+from graydns.observe.http_pages import HttpServerFactory
+from graydns.observe.server_metrics import ObservedServer, PolicyFigures, ServerMetrics
+from graydns.observe.systemd import SystemdNotifier, SystemdWatchdog, read_notifier
+from graydns.observe.trace_recorder import TraceRecorder
+from graydns.observe.validation_metrics import ValidationCounts, ValidationMetrics
+from graydns.runtime.slices import run_in_slices
+from graydns.snapshot.snapshot import Snapshot
+from graydns.sources.consul.figures import FeedFigures
+
+#: Rules looked at in one step.
+_RULES_PER_STEP = 1000
+
+
+def rotate_counter_window(tallies: AnswerCounters, tables: Mapping[str, HotTable]) -> Generator[None, None, None]:
+    """Begin a new window for every group; the subnets that hot *tables* remember are clients of that, too."""
+    yield from tallies.rotate_window()
+    for table in tuple(tables.values()):
+        table.clear_subnets()
+        yield
+
+
+def prune_counters(tallies: AnswerCounters, snapshot: Snapshot) -> Generator[None, None, None]:
+    """Make room for new groups: drop those of services, versions and rules that are not in *snapshot*."""
+    current: set[CounterGroup] = set()
+    for tenant, router in snapshot.routers.items():
+        for service in router.services.values():
+            current.update(CounterGroup(tenant, service.name, version) for version in service.pools)
+            yield
+        for number, rule in enumerate(router.rules):
+            current.add(CounterGroup(tenant, rule.name, f"rule:{rule.name}"))
+            if number % _RULES_PER_STEP == 0:
+                yield
+    tallies.prune(current)
+
+
+#: Seconds of a window in which queries and clients of a version are counted (``fast.tally``).
+COUNTER_WINDOW_SECONDS = 300
+
+
+def _no_reloads() -> Mapping[str, int]:
+    return {"ok": 0, "refused": 0}
+
+
+class ObservabilityService(MultiService):
+    """Observes *server* and its *doors*. Started after them and stopped before.
+
+    *http*: where the pages are served, None = nowhere. *reloads*: how many there were, by ``ok`` and ``refused``.
+    *audit*, *policies*, *catalog*: see ``ServerMetrics``. *notifier*: None = what the environment says.
+
+    For the administration: *why*, *traces*, and *shares*, what was served lately (``control.Observers``).
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        server: ObservedServer,
+        doors: Listeners,
+        reactor: Any,
+        *,
+        http: Door | None,
+        reloads: Callable[[], Mapping[str, int]] = _no_reloads,
+        audit: Callable[[], AuditFigures] | None = None,
+        policies: Callable[[], PolicyFigures | None] = lambda: None,
+        catalog: Callable[[], FeedFigures | None] = lambda: None,
+        notifier: SystemdNotifier | None = None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._server = server
+        self._reactor = reactor
+        self._http = http
+        self._port: Any = None
+        self._shutting_down = False
+        self.notifier = notifier or read_notifier(os.environ, os.getpid())
+        self.latency = LatencyObserver(server.front.clock)
+        server.stores.observers.append(self.latency)
+        validated = ValidationCounts()
+        server.stores.observers.append(validated)
+        self.traces = TraceRecorder(server.front, server.front.clock, server.front.wall)
+        self.why = AnswerFinder(server.front, lambda: server.hot_tables, lambda: server.snapshot)
+        self.shares = server.front.answer_log.tallies
+        inside = ServerMetrics(
+            server=server,
+            listeners=doors,
+            reloads=reloads,
+            audit=audit,
+            ready=self.is_ready,
+            started_at=server.front.wall(),
+            policies=policies,
+            catalog=catalog,
+        )
+        self.registry = CollectorRegistry()
+        self.registry.register(AnswerMetrics(server.front.answer_log, self.latency, doors))
+        self.registry.register(inside)
+        self.registry.register(ValidationMetrics(validated, server.stores.validation))
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self._ticks = 0
+        self._ticker = LoopingCall(self._tick)
+        self._ticker.clock = reactor
+        SystemdWatchdog(self.notifier, lambda: doors.listening, reactor).setServiceParent(self)  # type: ignore[no-untyped-call]
+
+    def is_ready(self) -> bool:
+        """Whether queries are welcome: there is a snapshot, and nobody has asked us to go."""
+        return bool(self.running) and not self._shutting_down
+
+    def announce_shutdown(self) -> None:
+        """Somebody has asked us to go."""
+        self._shutting_down = True
+        self.notifier.send("STOPPING=1")
+
+    @property
+    def listening(self) -> Door | None:
+        """Where the pages are now."""
+        return None if self._port is None else Door("tcp", self._http.host, self._port.getHost().port)  # type: ignore[union-attr]
+
+    def privilegedStartService(self) -> None:
+        """Open the pages; raises ConfigError if that cannot be."""
+        super().privilegedStartService()  # type: ignore[no-untyped-call]
+        self._open()
+
+    def startService(self) -> None:
+        """Begin; the service manager is told once the reactor runs."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self._open()
+        self._ticker.start(1.0, now=False)
+        self._reactor.callWhenRunning(self.notifier.send, "READY=1")
+
+    def stopService(self) -> Deferred[None]:
+        """Close the pages and end."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        self._shutting_down = True
+        if self._ticker.running:
+            self._ticker.stop()
+        port, self._port = self._port, None
+        if port is not None and (closed := port.stopListening()) is not None:
+            await closed
+        stopped = super().stopService()  # type: ignore[no-untyped-call]
+        if isinstance(stopped, Deferred):
+            await stopped
+
+    def _open(self) -> None:
+        if self._http is None or self._port is not None:
+            return
+        factory = HttpServerFactory(self.registry, lambda: True, self.is_ready, self._reactor)
+        try:
+            self._port = self._reactor.listenTCP(self._http.port, factory, 50, self._http.host)
+        except CannotListenError as error:
+            found, expected = f"{self._http} ({error.socketError.strerror})", "an address of ours and a free port"
+            raise ConfigError([ConfigIssue(("http",), found, expected)]) from error
+
+    def _tick(self) -> None:
+        self._ticks += 1
+        self.traces.tick()
+        tallies = self.shares
+        if self._ticks % COUNTER_WINDOW_SECONDS == 0:
+            self._run_in_slices(rotate_counter_window(tallies, self._server.hot_tables))
+        if self._ticks % 60 == 0 and len(tallies) >= MAX_COUNTER_GROUPS:
+            self._run_in_slices(prune_counters(tallies, self._server.snapshot))
+
+    def _run_in_slices(self, work: Generator[None, None, None]) -> None:
+        done = Deferred.fromCoroutine(run_in_slices(self._reactor, work))
+        done.addErrback(lambda failure: self._log.failure("the counters could not be kept in order", failure))

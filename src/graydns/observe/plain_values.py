@@ -1,0 +1,59 @@
+"""Words for people and programs: addresses, types and verdicts as plain values."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Any
+
+import dns.rcode
+import dns.rdatatype
+
+from graydns.fast.answer_log import DecisionSummary
+from graydns.model.decision import Decision
+from graydns.model.query import Client
+
+#: Plain data: what JSON can say.
+PlainData = dict[str, Any]
+
+
+def format_timestamp(at: float) -> str:
+    """A Unix time in UTC, to the millisecond."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def format_rdtype(qtype: int) -> str:
+    """The mnemonic of a type."""
+    return dns.rdatatype.to_text(dns.rdatatype.RdataType.make(qtype))
+
+
+def format_rcode(rcode: int) -> str:
+    """The mnemonic of an rcode."""
+    return dns.rcode.to_text(dns.rcode.Rcode.make(rcode))
+
+
+def client_to_plain(client: Client) -> PlainData:
+    """All that is believed of a client; ``source`` is None where it is not known."""
+    subnet = client.subnet
+    return {
+        "source": str(ip_address(client.source)) if client.source else None,
+        "transport": client.transport,
+        "subnet": None if subnet is None else f"{ip_address(subnet.address)}/{subnet.prefix}",
+        "identity": client.identity,
+        "tags": dict(client.tags),
+        "tenant": client.tenant,
+    }
+
+
+def decision_to_plain(decision: Decision | DecisionSummary | None, tenant: str) -> PlainData:
+    """A verdict; *tenant*: whose query it was, where there is none."""
+    if decision is None:
+        return {"tenant": tenant, "service": "", "outcome": "", "endpoint": "", "why": "nothing was decided"}
+    cohort = decision.cohort
+    return {
+        "tenant": cohort.tenant,
+        "service": cohort.service,
+        "outcome": cohort.outcome,
+        "endpoint": cohort.endpoint,
+        "why": decision.why,
+    }

@@ -1,0 +1,171 @@
+"""Trace: the stages that queries for a watched name passed, and their times. Costs nothing while no name is watched.
+
+A query for a watched name is no hot hit: the front hands it to the pipeline with a Trace. Of all watched names together
+at most MAX_TRACES_PER_SECOND are followed; the others go their usual way, so a name that is much asked for stays fast.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Callable
+
+from attrs import define, field
+
+from graydns.fast.frontend import Frontend
+from graydns.model import name
+from graydns.model.answer import Answer
+from graydns.model.errors import ControlError
+from graydns.model.query import Query
+from graydns.observe.answer_metrics import classify_stage
+from graydns.observe.plain_values import (
+    PlainData,
+    client_to_plain,
+    decision_to_plain,
+    format_rcode,
+    format_rdtype,
+    format_timestamp,
+)
+
+#: Names watched at once.
+MAX_TRACED_NAMES = 16
+
+#: Queries remembered of each.
+MAX_TRACES_PER_NAME = 256
+
+#: Seconds for which a name is watched.
+TRACE_DURATION_SECONDS = 600.0
+
+#: Queries followed in a second.
+MAX_TRACES_PER_SECOND = 50
+
+
+@define(eq=False)
+class RecordedTrace:
+    """Implements ``model.observe.Trace``. *at*: Unix seconds, *began*: monotonic ones. *kept*: those of its name."""
+
+    id: str
+    at: float
+    began: float
+    clock: Callable[[], float] = field(repr=False)
+    records: deque[PlainData] = field(repr=False)
+    _stages: list[tuple[str, float, float]] = field(init=False, factory=list)
+
+    def passed(self, stage: str, began: float, ended: float) -> None:
+        """Note a stage."""
+        self._stages.append((stage, began, ended))
+
+    def end(self, query: Query, answer: Answer) -> None:
+        """Keep the whole."""
+        ended = self.clock()
+        self.records.append(
+            {
+                "trace_id": self.id,
+                "at": format_timestamp(self.at),
+                "name": name.to_text(query.qname),
+                "type": format_rdtype(query.qtype),
+                "client": client_to_plain(query.client),
+                **decision_to_plain(query.decision, query.client.tenant),
+                "rcode": format_rcode(answer.rcode),
+                "from": classify_stage(query, answer, self.began),
+                "answer": answer.why,
+                "ms": _to_milliseconds(ended - self.began),
+                "stages": [
+                    {
+                        "stage": stage,
+                        "at_ms": _to_milliseconds(began - self.began),
+                        "ms": _to_milliseconds(ended - began),
+                    }
+                    for stage, began, ended in sorted(self._stages, key=lambda each: (each[1], -each[2]))
+                ],
+            }
+        )
+
+
+@define(eq=False)
+class TracedName:
+    """A name that is watched. *until*: monotonic seconds."""
+
+    until: float
+    records: deque[PlainData] = field(factory=lambda: deque(maxlen=MAX_TRACES_PER_NAME), repr=False)
+
+
+@define(eq=False)
+class TraceRecorder:
+    """Implements ``model.observe.Tracer`` for *front*. *clock*: monotonic seconds; *wall*: Unix seconds.
+
+    Whoever owns it calls :meth:`tick` every second.
+    """
+
+    front: Frontend = field(repr=False)
+    clock: Callable[[], float] = field(repr=False)
+    wall: Callable[[], float] = field(repr=False)
+    _names: dict[bytes, TracedName] = field(init=False, factory=dict)
+    _remaining: int = field(init=False, default=MAX_TRACES_PER_SECOND)
+
+    def watch(self, text: str, on: bool) -> PlainData:
+        """Begin or end watching a name; what was seen stays until it is watched again. Raises ControlError."""
+        qname = _parse_name(text)
+        before = qname in self._traced_now()
+        if not on:
+            if (known := self._names.get(qname)) is not None:
+                known.until = self.clock()
+        elif qname not in self._names and len(self._traced_now()) >= MAX_TRACED_NAMES:
+            raise ControlError(f"{MAX_TRACED_NAMES} names are watched already")
+        else:
+            self._remove_oldest()
+            self._names[qname] = TracedName(self.clock() + TRACE_DURATION_SECONDS)
+        self.tick()
+        return {
+            "name": name.to_text(qname),
+            "before": {"watched": before},
+            "after": {"watched": on},
+            "seconds": TRACE_DURATION_SECONDS if on else 0.0,
+            "names": self.names(),
+        }
+
+    def last(self, text: str, last: int = 20) -> list[PlainData]:
+        """The *last* queries for a name, oldest first; empty if it was never watched. Raises ControlError."""
+        known = self._names.get(_parse_name(text))
+        return [] if known is None or last <= 0 else list(known.records)[-last:]
+
+    def names(self) -> list[str]:
+        """The names that are watched now."""
+        return [name.to_text(qname) for qname in self._traced_now()]
+
+    def tick(self) -> None:
+        """Let another MAX_TRACES_PER_SECOND queries be followed, and stop watching what was watched long enough."""
+        self._remaining = MAX_TRACES_PER_SECOND
+        self.front.traced_names = frozenset(self._traced_now())
+        self.front.tracer = self if self.front.traced_names else None
+
+    def begin(self, query: Query) -> RecordedTrace | None:
+        """A Trace for a query that has just come in."""
+        known = self._names.get(query.qname)
+        if known is None or self._remaining <= 0:
+            return None
+        self._remaining -= 1
+        if not self._remaining:
+            self.front.traced_names = frozenset()  # up to the next tick
+        return RecordedTrace(secrets.token_hex(8), self.wall(), self.clock(), self.clock, known.records)
+
+    def _traced_now(self) -> list[bytes]:
+        now = self.clock()
+        return [qname for qname, watched in self._names.items() if watched.until > now]
+
+    def _remove_oldest(self) -> None:
+        """Make room for one more among those that are no longer watched."""
+        if len(self._names) >= 2 * MAX_TRACED_NAMES:
+            active = set(self._traced_now())
+            del self._names[next(qname for qname in self._names if qname not in active)]
+
+
+def _parse_name(text: str) -> bytes:
+    try:
+        return name.from_text(text)
+    except ValueError as error:
+        raise ControlError(str(error)) from None
+
+
+def _to_milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)

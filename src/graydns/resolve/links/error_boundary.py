@@ -1,0 +1,58 @@
+"""Measure: times every query that enters the pipeline, and turns failure into an answer, in this one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from attrs import field, frozen
+from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
+
+from graydns.model.answer import Answer, Ede
+from graydns.model.dns_parameters import SERVFAIL
+from graydns.model.dnssec_values import Security
+from graydns.model.errors import ResolveError
+from graydns.model.query import Query, QueryObserver
+from graydns.resolve.link import Resolver
+
+_log = Logger()
+
+
+@frozen
+class ErrorBoundary:
+    """Resolve below; what cannot be answered becomes its rcode with its EDE (RFC 8914).
+
+    *traced*: the same links as below, each under a Stage, for queries that have a trace.
+    """
+
+    below: Resolver
+    clock: Callable[[], float] = field(kw_only=True, repr=False)
+    traced: Resolver | None = field(kw_only=True, repr=False, default=None)
+    observers: Sequence[QueryObserver] = field(kw_only=True, repr=False, default=())
+
+    async def resolve(self, query: Query) -> Answer:
+        """An answer, whatever happened; only cancelling gets through."""
+        began = self.clock()
+        below = self.below if query.trace is None else self.traced or self.below
+        try:
+            answer = await below.resolve(query)
+        except CancelledError:
+            raise
+        except ResolveError as error:
+            answer = make_error_answer(error)
+        except Exception:
+            # A bug met by one query must not cost another client anything, and must not stay unseen.
+            _log.failure("no answer for {qname!r} type {qtype}", qname=query.qname, qtype=query.qtype)
+            answer = Answer(rcode=SERVFAIL, edes=(Ede(0, "internal failure"),), why="internal", shareable=False)
+        for observer in self.observers:
+            if (waited := observer.answered(query, answer, self.clock() - began)) is not None:
+                await waited
+        return answer
+
+
+def make_error_answer(error: ResolveError) -> Answer:
+    """What the client of *error* gets."""
+    edes, security = (Ede(error.ede, error.text),), Security.INDETERMINATE
+    if error.proof is not None:
+        security = error.proof.security
+    return Answer(rcode=error.rcode, edes=edes, why=error.text, shareable=False, security=security, proof=error.proof)

@@ -1,0 +1,255 @@
+"""Validate: every forwarded answer is secure, provably insecure, or refused (RFC 4035 section 4).
+
+It asks only what is below it, and there for signed and unvalidated data: what it makes of them is its own opinion.
+Whoever sets CD wants his own and gets what is below (RFC 4035 section 3.2.2).
+
+From an upstream's answer and the ValidationResult on it to what a client of the validator gets (RFC 4035 section 3.2).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Coroutine, Hashable, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from attrs import evolve, field, frozen
+from dns.rdatatype import RdataType
+
+from graydns.dnssec.chain_of_trust import ChainOfTrust
+from graydns.dnssec.key_trust import NegativeTrustAnchors, TrustAnchors
+from graydns.dnssec.rrsets import SignedRRset
+from graydns.dnssec.signature import ValidatorSettings
+from graydns.dnssec.validator import ValidationResult, validate
+from graydns.dnssec.work_budget import WorkBudget, WorkLimitExceededError
+from graydns.dnssec.zone_status import ValidationStep, ZoneStatusCache
+from graydns.model.answer import AUTHORITY, Answer, Ede, Span
+from graydns.model.dns_parameters import ANY, IN, NSEC, NSEC3, RRSIG
+from graydns.model.dnssec_values import EdeCode, Security, ValidationStatus
+from graydns.model.errors import ResolveError, UpstreamError
+from graydns.model.name import to_text
+from graydns.model.query import Edns, Query
+from graydns.resolve.cache.cache_keys import CacheKey
+from graydns.resolve.cache.raw_cache import FailureCache
+from graydns.resolve.link import Resolver
+from graydns.resolve.links.coalesce import SingleFlight
+from graydns.resolve.workers import TurnLimiter, WorkerPool
+from graydns.wire import answer_body as wire
+from graydns.wire.edns import DEFAULT_UDP_PAYLOAD_BYTES
+from graydns.wire.message import QUESTION_STRUCT
+
+ResultT = TypeVar("ResultT")
+
+
+#: Who waited so often for somebody that gave up finds out for himself; else many would wait in line, and each failure
+#: would wake all who are left.
+MAX_JOIN_ATTEMPTS = 2
+
+#: What the upstream is asked with, besides CD: DO.
+VALIDATION_EDNS = Edns(DEFAULT_UDP_PAYLOAD_BYTES, dnssec_ok=True)
+
+
+@frozen
+class ValidationPolicy:
+    """What is believed. *negatives*: as they are now; *wall*: Unix seconds of signatures, fixed for forensics."""
+
+    settings: ValidatorSettings
+    anchors: TrustAnchors
+    negative_anchors: Callable[[], NegativeTrustAnchors] = field(repr=False)
+    wall: Callable[[], float] = field(repr=False)
+
+
+@frozen
+class ValidatingLink:
+    """Ask *below* and judge what it says.
+
+    *zones*: what is known of zones in the part of the memory that a query may use. *key*: the question of a client, and
+    *failures* what came of it lately. *forget*: have the next asking of this question be a new one. *asked*: questions
+    for keys, by type. *clock*: monotonic.
+    """
+
+    below: Resolver
+    policy: ValidationPolicy = field(kw_only=True)
+    zones: Callable[[Query], ZoneStatusCache] = field(kw_only=True, repr=False)
+    key: Callable[[Query], CacheKey] = field(kw_only=True, repr=False)
+    failures: FailureCache = field(kw_only=True, repr=False)
+    forget: Callable[[Query], None] = field(kw_only=True, repr=False)
+    worker_pool: WorkerPool = field(kw_only=True, repr=False)
+    turn_limiter: TurnLimiter = field(kw_only=True, repr=False)
+    key_queries: Counter[int] = field(kw_only=True, repr=False)
+    clock: Callable[[], float] = field(kw_only=True, repr=False)
+    flights: dict[Hashable, SingleFlight[Any]] = field(init=False, factory=dict, repr=False)
+
+    async def resolve(self, query: Query) -> Answer:
+        """The answer with its ValidationStatus. Raises ResolveError, with a ValidationStatus too, where it is bogus or
+        cannot be judged."""
+        if query.checking_disabled or query.qclass != IN:
+            return await self.below.resolve(query)
+        key = self.key(query)
+        if (failure := self.failures.find(key, self.clock())) is not None:
+            raise failure
+        asked = query._replace(edns=VALIDATION_EDNS, checking_disabled=True)
+        try:
+            answer = await self.below.resolve(asked)
+            await self.turn_limiter.pause()
+            while True:
+                negatives = self.policy.negative_anchors()
+                verdict = await self.validate_answer(asked, answer, self.zones(query), negatives)
+                if self.policy.negative_anchors() == negatives:
+                    break  # else an operator has meanwhile said what to believe, and would be overruled
+        except ResolveError as error:
+            unjudged = ValidationStatus(Security.INDETERMINATE, reason=error.text, ede=error.ede, since=error.since)
+            raise evolve(error, proof=unjudged) from None
+        verdict = evolve(verdict, proof=evolve(verdict.proof, since=answer.stored_at))
+        if verdict.proof.security is not Security.BOGUS:
+            return make_validated_answer(query, answer, verdict, self._seconds_until_expiry(answer, verdict.proof))
+        self.forget(asked)
+        bogus = make_bogus_error(verdict.proof)
+        self.failures.add(key, bogus, self.clock())
+        raise bogus
+
+    def _seconds_until_expiry(self, answer: Answer, proof: ValidationStatus) -> int | None:
+        """Seconds since *answer* came until the first of the signatures that it rests on expires."""
+        if proof.expires_at is None:
+            return None
+        age = 0.0 if answer.stored_at is None else self.clock() - answer.stored_at
+        return max(0, int(proof.expires_at - self.policy.wall() + age))
+
+    async def validate_answer(
+        self,
+        asked: Query,
+        answer: Answer,
+        zones: ZoneStatusCache,
+        negatives: NegativeTrustAnchors,
+        steps: list[ValidationStep] | None = None,
+    ) -> ValidationResult:
+        """The ValidationResult on *answer* to *asked*; what leads to it is noted in *steps*. Raises ResolveError."""
+        policy = self.policy
+        now = int(policy.wall())
+        walk = ChainOfTrust(
+            backend=_EvidenceSource(self, asked, zones),
+            settings=policy.settings,
+            anchors=policy.anchors,
+            negatives=negatives,
+            zones=zones,
+            budget=WorkBudget(policy.settings.limits),
+            now=now,
+            clock=self.clock(),
+            steps=steps,
+        )
+        return await validate(walk, asked.qname, asked.qtype, answer)
+
+
+def make_bogus_error(proof: ValidationStatus) -> ResolveError:
+    """What the client of a bogus answer is told."""
+    return ResolveError(proof.reason, ede=proof.ede or EdeCode.BOGUS, proof=proof)
+
+
+@frozen
+class _EvidenceSource:
+    """The Source of what is needed to judge the answer to *query*: the same upstreams, told nothing of the client."""
+
+    link: ValidatingLink
+    query: Query
+    zones: ZoneStatusCache
+
+    async def fetch(self, name: bytes, rdtype: int) -> Answer:
+        """See ``Source``."""
+        self.link.key_queries[rdtype] += 1
+        try:
+            return await self.link.below.resolve(self._question(name, rdtype))
+        except UpstreamError as error:
+            text = f"{to_text(name)} {RdataType.to_text(rdtype)}: {error.text}"
+            raise evolve(error, text=text, since=None) from None  # the answer may be new all the same
+
+    def discard(self, name: bytes, rdtype: int) -> None:
+        """See ``Source``."""
+        self.link.forget(self._question(name, rdtype))
+
+    async def run(self, work: Callable[[], ResultT]) -> ResultT:
+        """See ``Source``."""
+        return await self.link.worker_pool.run(work)
+
+    async def coalesce(self, name: bytes, find: Callable[[], Coroutine[Any, Any, ResultT]]) -> ResultT:
+        """See ``Source``."""
+        flights, key = self.link.flights, (self.zones, name)
+        for _ in range(MAX_JOIN_ATTEMPTS):
+            flight: SingleFlight[ResultT] | None = flights.get(key)
+            if flight is None:
+                flight = flights[key] = SingleFlight(flights, key)
+                flight.start(find())
+                return await flight.join()
+            with suppress(WorkLimitExceededError):  # it was somebody else's budget
+                found = await flight.join()
+                await self.link.turn_limiter.pause()  # all who waited go on at once
+                return found
+            await self.link.turn_limiter.pause()
+        return await find()
+
+    def _question(self, name: bytes, rdtype: int) -> Query:
+        client = self.query.client._replace(subnet=None, tags=(), identity=None)
+        question = name + QUESTION_STRUCT.pack(rdtype, IN)
+        return self.query._replace(id=0, wire=b"", question=question, qname=name, qtype=rdtype, client=client, tsig=0)
+
+
+#: What those get only who ask for DNSSEC records, or for the very type.
+_PROOF_TYPES = (RRSIG, NSEC, NSEC3)
+
+
+def make_validated_answer(query: Query, answer: Answer, verdict: ValidationResult, lasts: int | None) -> Answer:
+    """*answer*, which is not bogus, with the records that *query* is to get.
+
+    *lasts*: seconds since it came for which all signatures hold, None where there are none.
+    """
+    with_proofs = query.dnssec_ok or query.qtype in (RRSIG, ANY)
+    kept = [
+        each for each in verdict.rrsets if with_proofs or each.rdtype not in _PROOF_TYPES or each.rdtype == query.qtype
+    ]
+    if verdict.proof.security is Security.SECURE:
+        # What else was in the authority section nobody vouches for, and all that is given must be authentic.
+        kept = [each for each in kept if each.section != AUTHORITY or each.position in verdict.ttls]
+    ttls = [min(each.ttl, verdict.ttls.get(each.position, each.ttl)) for each in kept]
+    if lasts is not None:
+        ttls = [min(ttl, lasts) for ttl in ttls]
+    body, spans = answer.body, answer.spans
+    # A SignedRRset whose records are not neighbours, and signatures of nothing that is here, are put in order or left
+    # out.
+    scattered = len(spans) != sum(1 + bool(each.signatures) for each in verdict.rrsets)
+    if scattered or any(ttl != each.ttl for ttl, each in zip(ttls, kept, strict=True)):
+        body, spans = _build_body(query, kept, ttls, with_proofs)
+    elif with_proofs and len(kept) == len(verdict.rrsets):
+        pass  # all of it
+    elif not with_proofs and _precede_proofs(query, answer, len(kept)):
+        spans = spans[: len(kept)]
+        body = body[: spans[-1].end] if spans else b""
+    else:
+        body, spans = _build_body(query, kept, ttls, with_proofs)
+    proof = verdict.proof
+    return evolve(
+        answer,
+        body=body,
+        spans=spans,
+        ttl=min([answer.ttl, *ttls]),
+        security=proof.security,
+        proof=proof,
+        edes=answer.edes if proof.ede is None else (*answer.edes, Ede(proof.ede, proof.reason)),
+    )
+
+
+def _precede_proofs(query: Query, answer: Answer, number: int) -> bool:
+    """Whether the first *number* RRsets of *answer* are those that are no proofs."""
+    types = [wire.read_span_type(answer.body, span) for span in answer.spans[:number]]
+    return all(rdtype not in _PROOF_TYPES or rdtype == query.qtype for rdtype in types)
+
+
+def _build_body(
+    query: Query, rrsets: Sequence[SignedRRset], ttls: Sequence[int], with_proofs: bool
+) -> tuple[bytes, tuple[Span, ...]]:
+    """The body of *rrsets* in their canonical form, which nobody can tell from another, and its spans."""
+    sets = []
+    for rrset, ttl in zip(rrsets, ttls, strict=True):
+        sets.append(wire.RRset(rrset.section, rrset.owner, rrset.rdtype, rrset.rdclass, ttl, rrset.rdatas))
+        if with_proofs and rrset.signatures:
+            signatures = tuple(each.signed + each.octets for each in rrset.signatures)
+            sets.append(wire.RRset(rrset.section, rrset.owner, RRSIG, rrset.rdclass, ttl, signatures))
+    return wire.build_body(query.qname, sets)

@@ -1,0 +1,100 @@
+"""Reading the files again while serving: what changed, and nothing else, without stopping queries."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
+
+from attrs import evolve, field, frozen
+
+from graydns.config.document import Document
+from graydns.gray.geo import GeoLocator
+from graydns.model.errors import ConfigError, ConfigIssue
+from graydns.runtime.slices import run_in_slices
+from graydns.sources import aside, frames
+from graydns.sources.child import Reactor
+from graydns.sources.examine import Job, TooLarge, examine
+from graydns.sources.files import geo_faults, in_order, lineless, open_geo, read_resolv_conf
+from graydns.sources.reading import RESOLV_CONF, Reading, absorb, job_for, stamps
+from graydns.sources.watch import Look, look, settled
+
+T = TypeVar("T")
+
+
+class DeferToThread(Protocol):
+    """Calls something that may wait for a disk, in a thread."""
+
+    def __call__(self, call: Callable[[], T], /) -> Awaitable[T]:
+        """What *call* returns or raises."""
+
+
+#: Readings that are thrown away because files changed meanwhile, before that is an error.
+_MAX_READ_ATTEMPTS = 5
+
+
+@frozen
+class FileReloader:
+    """Reads files again."""
+
+    reactor: Reactor = field(repr=False)
+    in_thread: DeferToThread = field(repr=False)
+
+    async def fingerprint(self, served: Reading, last: Reading) -> Look:
+        """Stamps as they are, of what *served* was read from and what the *last* reading wanted."""
+        paths = (*served.paths(), *last.paths())
+        return await run_in_slices(self.reactor, look(paths, last.config.zones))
+
+    async def read(self, served: Reading, last: Reading) -> Reading:
+        """The files as they now are, once they have come to rest; what is as in *served* is shared with it.
+
+        Raises ConfigError if there is no main file to go by, or no rest.
+        """
+        for _ in range(_MAX_READ_ATTEMPTS):
+            paths = (*served.paths(), *last.paths())
+            zones = last.config.zones
+            now = await settled(self.reactor, lambda paths=paths, zones=zones: look(paths, zones))  # type: ignore[misc]
+            reading = await self._read(served, now)
+            later = await run_in_slices(self.reactor, look(now, zones))
+            if later == now:
+                return reading
+            last = reading
+        raise ConfigError(
+            [ConfigIssue((), "files that go on changing", "files that are complete", served.config.document.file)]
+        )
+
+    async def examine(self, job: Job, before: Reading | None) -> Reading:
+        """What *job* finds, in this process or, if that would take long, in a child. Raises ConfigError."""
+        try:
+            return await run_in_slices(self.reactor, absorb(before, examine(job, bounded=True)))
+        except TooLarge:
+            with await aside.run_aside(self.reactor, job) as said:
+                return await run_in_slices(self.reactor, absorb(before, frames.read(said)))
+
+    async def locate_issues(self, faults: Sequence[ConfigIssue], documents: dict[str, Document]) -> ConfigError:
+        """The error that tells *faults*, each with the line that its file has it on."""
+        here, large = lineless(faults, documents)
+        if large:
+            with await aside.run_aside(self.reactor, aside.Locate(tuple(large))) as said:
+                here += frames.read(said)
+        return ConfigError(in_order(here))
+
+    async def _read(self, served: Reading, now: Look) -> Reading:
+        started = time.time_ns()
+        reading = await self.examine(job_for(served.config.file, served, now), served)
+        geo, faults = await self._geo(served, reading, now)
+        if faults:
+            reading = evolve(reading, faults={**reading.faults, reading.config.file: tuple(faults)})
+        same = now.get(RESOLV_CONF) == served.look.get(RESOLV_CONF)
+        resolv_conf = served.resolv_conf if same else read_resolv_conf()
+        reading = evolve(reading, geo=geo, resolv_conf=resolv_conf)
+        return evolve(reading, look=await run_in_slices(self.reactor, stamps(reading, now, started)))
+
+    async def _geo(self, served: Reading, reading: Reading, now: Look) -> tuple[GeoLocator | None, list[ConfigIssue]]:
+        path = reading.config.geo
+        if path == served.config.geo and (path is None or now.get(path) == served.look.get(path)):
+            return served.geo, []
+        try:
+            return await self.in_thread(lambda: open_geo(path)), []
+        except ValueError as error:
+            return None, geo_faults(reading.config, error)

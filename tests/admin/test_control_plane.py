@@ -1,0 +1,91 @@
+"""The admin interface over the server's own control, and an audit log on a disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graydns.admin.admin_service import AdminService
+from graydns.audit.audit_log import AuditLog, AuditLogBounds
+from graydns.audit.hmac_chain import HmacChain
+from graydns.config.address import UnixSocket
+from graydns.control.collaborators import ControlObservers
+from graydns.control.control_plane import ControlPlane
+from graydns.ctl.admin_client import AdminClient, AdminClientError, AdminLogin
+from graydns.ctl.admin_endpoint import UnixAdminEndpoint
+from tests.admin.running import reactor
+from tests.admin.test_roles import COMMANDS, outcome_of
+from tests.control.running import Running, Site, run
+from tests.coroutines import on_reactor
+
+SERVICE = "api.a.test"
+
+
+@asynccontextmanager
+async def administered(folder: Path) -> AsyncIterator[tuple[Running, AdminClient]]:
+    """A server with a zone and a service, and a connection to its admin interface."""
+    site = Site(folder)
+    site.write_main()
+    site.write()
+    (folder / "var").mkdir()
+    audit = AuditLog(folder / "var/audit.log", HmacChain(bytes(32)), time.time, lambda: AuditLogBounds(1 << 20, 5))
+    running = run(site, reactor, observers=ControlObservers(audit=audit, level=lambda level: "info"))
+    control: ControlPlane = running.control
+    path = folder / "admin.sock"
+    service = AdminService(UnixSocket(path), control, audit, reactor, users=folder / "users.json")
+    service.startService()
+    link = AdminClient(reactor, UnixAdminEndpoint(path), AdminLogin())
+    try:
+        yield running, link
+    finally:
+        link.close()
+        await service.stopService()
+        audit.close()
+
+
+@on_reactor
+async def test_every_command(tmp_path: Path) -> None:
+    """None is an internal failure, and what is given is plain."""
+    async with administered(tmp_path) as (_, link):
+        for command, (_, arguments, _) in COMMANDS.items():
+            if arguments.get("name") == "api.shop.test":
+                arguments = arguments | {"name": SERVICE}
+            assert await outcome_of(link, command, arguments) != "internal failure", command
+
+
+@on_reactor
+async def test_a_share_is_raised_and_shows(tmp_path: Path) -> None:
+    """A change is in answers when it is confirmed, in the status and in the audit log; reverting takes it back."""
+    async with administered(tmp_path) as (running, link):
+        assert running.canaries() == 0
+        done: Any = await link.call("service_percent", {"name": SERVICE, "percent": {"canary": "100"}})
+        assert done["after"]["percent"] == {"canary": "100"}
+        assert running.canaries() == 200
+        status = await link.call("status", {})
+        assert [row["service"] for row in status["drift"]] == [SERVICE]
+        await link.call("service_revert", {"name": SERVICE})
+        assert running.canaries() == 0
+        lines = await link.call("audit_tail", {})
+        assert [line["action"] for line in lines] == [
+            "service.percent:asked",
+            "service.percent:done",
+            "service.revert:asked",
+            "service.revert:done",
+        ]
+        assert {line["tenant"] for line in lines} == {"one"}
+        assert (await link.call("audit_verify", {}))["ok"]
+
+
+@on_reactor
+async def test_a_wrong_file_is_told_with_its_line(tmp_path: Path) -> None:
+    """The text of a refused reload names file and line; the running state stays."""
+    async with administered(tmp_path) as (running, link):
+        running.site.write("2", more="nonsense: 1\n")
+        with pytest.raises(AdminClientError, match=r"zone-config\.yaml:[0-9]+:[0-9]+: nonsense"):
+            await link.call("reload", {})
+        assert running.ask("www.a.test") == ["192.0.2.80"]

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from twisted.internet.task import Clock
+
+from graydns.listen import listeners as service_module
+from graydns.listen.listener import Listener, ListenerLimits
+from graydns.listen.listeners import Listeners
+from graydns.model.errors import ConfigError
+from tests.coroutines import on_reactor
+from tests.listen.running import reactor, running, turn
+from tests.listen.tiny import TinyFront, framed, question, reply_to
+
+
+def make(*doors: Listener) -> Listeners:
+    return Listeners(doors, TinyFront(), ListenerLimits(), reactor)
+
+
+def taken(transport: int) -> socket.socket:
+    """A socket that occupies a port of 127.0.0.1."""
+    occupied = socket.socket(socket.AF_INET, transport)
+    occupied.bind(("127.0.0.1", 0))
+    if transport == socket.SOCK_STREAM:
+        occupied.listen()
+    return occupied
+
+
+@pytest.mark.parametrize(
+    ("transport", "kind", "tenant", "path"),
+    [
+        ("tcp", socket.SOCK_STREAM, None, ("listen", 1)),
+        ("udp", socket.SOCK_DGRAM, "t-demo", ("tenants", "t-demo", "listen", 0)),
+    ],
+)
+@on_reactor
+async def test_doors_open_all_or_none(transport: str, kind: int, tenant: str | None, path: tuple[str, ...]) -> None:
+    """A port that is taken is named, and the doors that were open already are closed again."""
+    with taken(kind) as occupied, taken(socket.SOCK_STREAM) as before:
+        port, free = occupied.getsockname()[1], before.getsockname()[1]
+        before.close()
+        doors = make(Listener("tcp", "127.0.0.1", free), Listener(transport, "127.0.0.1", port, tenant))
+        with pytest.raises(ConfigError) as caught:
+            doors.startService()
+        (fault,) = caught.value.issues
+        assert fault.path == path
+        assert fault.found == f"{transport}://127.0.0.1:{port} (Address already in use)"
+        assert doors.listening == ()
+        await turn(2)
+        with socket.socket() as again:
+            again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            again.bind(("127.0.0.1", free))
+
+
+@pytest.mark.integration
+def test_an_address_of_another_machine_is_a_fault() -> None:
+    """What cannot be bound is told with the system's reason."""
+    with pytest.raises(ConfigError, match="Cannot assign requested address"):
+        make(Listener("tcp", "192.0.2.254", 0)).startService()
+
+
+def test_a_tls_door_needs_a_certificate() -> None:
+    """Without a context no doors are made at all."""
+    with pytest.raises(ConfigError, match="tls"):
+        make(Listener("tls", "127.0.0.1", 0))
+
+
+@on_reactor
+async def test_the_ports_that_were_chosen_are_told() -> None:
+    """Port 0 is reported as what the system made of it, in the order of the doors."""
+    async with running("udp", "tcp", Listener("tcp", "::1", 0)) as open_doors:
+        told = open_doors.doors.listening
+        assert [(door.transport, door.host) for door in told] == [
+            ("udp", "127.0.0.1"),
+            ("tcp", "127.0.0.1"),
+            ("tcp", "::1"),
+        ]
+        assert all(door.port for door in told)
+        for index in (1, 2):
+            client = await open_doors.tcp(index)
+            client.send(question("hot"))
+            assert await client.received(1) == [reply_to(question("hot"))]
+            await client.close()
+
+
+@on_reactor
+async def test_starting_with_privileges_first_opens_once() -> None:
+    """Under twistd both starts come; the second finds the doors open."""
+    doors = make(Listener("udp", "127.0.0.1", 0))
+    doors.privilegedStartService()
+    told = doors.listening
+    doors.startService()
+    assert doors.listening == told
+    await doors.stopService()
+    assert doors.listening == ()
+
+
+@on_reactor
+async def test_stopping_closes_everything() -> None:
+    """Connections are closed, pending questions cancelled, and the ports are free again."""
+    async with running("tcp", "udp") as open_doors:
+        client = await open_doors.tcp()
+        client.send(question("hot"), question("miss"))
+        await client.received(1)
+        ports = [door.port for door in open_doors.doors.listening]
+        await open_doors.doors.stopService()
+        await client.closed()
+        assert open_doors.front.cancelled == [b"miss"]
+        for port, kind in zip(ports, (socket.SOCK_STREAM, socket.SOCK_DGRAM), strict=True):
+            with socket.socket(socket.AF_INET, kind) as again:
+                again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                again.bind(("127.0.0.1", port))
+
+
+@on_reactor
+async def test_doors_open_again_after_a_stop() -> None:
+    """A stopped service can be started anew."""
+    async with running("tcp") as open_doors:
+        await open_doors.doors.stopService()
+        open_doors.doors.startService()
+        client = await open_doors.tcp()
+        client.send(question("hot"))
+        await client.received(1)
+        await client.close()
+
+
+@on_reactor
+async def test_a_udp_wildcard_has_a_socket_for_every_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each address answers for itself on one port; an address that cannot be used yet does not keep the others shut."""
+    monkeypatch.setattr(service_module, "expand_wildcard", lambda host: ("192.0.2.254", "127.0.0.1", "127.0.0.2"))
+    async with running(Listener("udp", "0.0.0.0", 0)) as open_doors:
+        told = open_doors.doors.listening
+        assert [door.host for door in told] == ["127.0.0.1", "127.0.0.2"]
+        assert len({door.port for door in told}) == 1
+        for index in (0, 1):
+            client = await open_doors.udp(index)
+            client.send(question("hot"))
+            assert await client.received(1) == [reply_to(question("hot"))]
+            await client.close()
+
+
+@pytest.mark.integration
+def test_ipv6_doors_are_for_ipv6_only() -> None:
+    """[::] leaves the port of 0.0.0.0 to a door of its own."""
+
+    class Adopting(Clock):
+        def adoptStreamPort(self, descriptor: int, family: int, factory: object) -> Any:
+            with socket.socket(fileno=descriptor) as adopted:
+                seen.append(adopted.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
+                adopted.detach()
+            return SimpleNamespace()
+
+    seen: list[int] = []
+    timeless: Any = Adopting()
+    Listeners([Listener("tcp", "::1", 0)], TinyFront(), ListenerLimits(), timeless).startService()
+    assert seen == [1]
+
+
+#: From where ``tests`` can be imported.
+ROOT = Path(__file__).parents[2]
+
+SERVER = """
+import resource, sys
+from twisted.internet import reactor
+from graydns.listen.listener import Door, ListenerLimits
+from graydns.listen.listeners import Doors
+from tests.listen.tiny import TinyFront
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+doors = Doors([Door("tcp", "127.0.0.1", 0)], TinyFront(), ListenerLimits(), reactor)
+doors.startService()
+print(doors.listening[0].port, flush=True)
+reactor.run()
+"""
+
+
+@pytest.mark.integration
+def test_running_out_of_files_costs_only_those_who_come_then() -> None:
+    """Without a file for another connection the server refuses it, and goes on answering the others."""
+    with ExitStack() as stack:
+        server = stack.enter_context(
+            subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True)
+        )
+        stack.callback(server.terminate)
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", port), 20)) for _ in range(60)]
+        refused = 0
+        for client in reversed(clients):
+            try:
+                client.sendall(framed(question("hot")))
+                refused += client.recv(1000) == b""
+            except ConnectionError:
+                refused += 1
+        assert 20 <= refused < 60
+        clients[0].sendall(framed(question("hot", 7)))
+        assert clients[0].recv(1000) == framed(reply_to(question("hot", 7)))

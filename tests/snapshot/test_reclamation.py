@@ -1,0 +1,98 @@
+"""What an old Snapshot leaves behind is taken apart beside queries, once nobody can use it any more."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+from weakref import ref
+
+import pytest
+
+from graydns.authority.zone import Zones
+from graydns.config.document import Document
+from graydns.config.main import Config
+from graydns.gray.policy_compiler import ZonePolicy, compile_router
+from graydns.gray.router import Router
+from graydns.model.name import from_text
+from graydns.model.policy import Rule, RuleConditions, RuleOutcome, ServiceEndpoint, ServicePolicy, ServiceVersion
+from graydns.model.query import DEFAULT_TENANT
+from graydns.runtime.reclaimer import DeferredReclaimer
+from graydns.runtime.steps import run_steps
+from graydns.snapshot.snapshot import Snapshot
+from graydns.upstream.server_groups import ForwardTable
+
+ZONE, API = from_text("a.test"), from_text("api.a.test")
+
+
+@pytest.fixture(autouse=True)
+def without_collector() -> Iterator[None]:
+    """What goes, goes by its reference count."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def router(rules: int) -> Router:
+    versions = {
+        "a": ServiceVersion((ServiceEndpoint({"A": ("192.0.2.1",)}),)),
+        "b": ServiceVersion((ServiceEndpoint({"A": ("192.0.2.2",)}),)),
+    }
+    whens = [RuleConditions(source=f"10.{at // 250}.{at % 250}.0/24", name=f"*-{at}.a.test") for at in range(rules)]
+    listed = [Rule(f"r{at}", when, RuleOutcome(version="b")) for at, when in enumerate(whens)]
+    return compile_router("t", (ZonePolicy(ZONE, {API: ServicePolicy(versions, "a")}, listed),), ())
+
+
+def snapshot(router: Router) -> Snapshot:
+    config = Config(file=Path("graydns.yaml"), document=Document("graydns.yaml", b""))
+    return Snapshot(1, config, Zones(), {}, {DEFAULT_TENANT: router}, ForwardTable({}))
+
+
+def test_rules_outlive_their_router_until_they_are_buried() -> None:
+    """Dropping the last Snapshot with a policy frees nothing large; working through it frees everything."""
+    woken: list[None] = []
+    undertaker = DeferredReclaimer(lambda: woken.append(None))
+    served = snapshot(router(300))
+    undertaker.watch_snapshot(served)
+    undertaker.watch_snapshot(served)
+    policy = served.routers[DEFAULT_TENANT]
+    rule, plan = ref(policy.rules[7]), ref(policy.plan(API, 1))
+    dead = ref(policy)
+    del policy, served
+    assert dead() is None
+    assert rule() is not None
+    assert plan() is not None
+    assert woken == [None]
+    run_steps(undertaker.reclaim_steps())
+    assert rule() is None
+    assert plan() is None
+
+
+def test_what_is_shared_stays() -> None:
+    """A Router with other services keeps the rules of the one before it; they go with the last of both."""
+    undertaker = DeferredReclaimer(lambda: None)
+    first = router(100)
+    second = first.with_services({API: first.services[API]})
+    undertaker.watch_snapshot(snapshot(first))
+    undertaker.watch_snapshot(snapshot(second))
+    rule = ref(first.rules[0])
+    del first
+    run_steps(undertaker.reclaim_steps())
+    assert len(second.plan(from_text("x-7.a.test"), 1).steps) == 0
+    assert second.plan(API, 1).constant_decision is not None
+    assert len(second.networks) == 100
+    del second
+    run_steps(undertaker.reclaim_steps())
+    assert rule() is None
+
+
+def test_it_sleeps_and_wakes_again() -> None:
+    """It is woken once for all that waits, and again for what comes after."""
+    woken: list[None] = []
+    undertaker = DeferredReclaimer(lambda: woken.append(None))
+    undertaker.schedule(iter([None] * 500))
+    undertaker.schedule(iter([None]))
+    assert len(woken) == 1
+    run_steps(undertaker.reclaim_steps())
+    undertaker.schedule(iter([None]))
+    assert len(woken) == 2
