@@ -18,8 +18,8 @@ from typing import Any
 
 from benchmarks.reload import write
 from benchmarks.watching import CANARY, STABLE, Watcher, report, told, watched
-from graydns.config.schema import structured
-from graydns.config.strategy import Strategy
+from graydns.config.release_policy import ReleasePolicy
+from graydns.config.schema import structure_as
 from graydns.sources.policy.keys import PrivateKey, new_private_key
 from graydns.sources.policy.reading import active_key
 from graydns.sources.policy.signing import entries, sign
@@ -46,7 +46,7 @@ def revision(number: int, percent: int, key: PrivateKey) -> list[dict[str, Any]]
         "meta": {**meta, "revision": str(number)},
         "percent": {"api.gray.test": {"canary": str(percent)}},
     }
-    made, misfits = structured(policy, Strategy)
+    made, misfits = structure_as(policy, ReleasePolicy)
     assert made is not None, misfits
     keys = {**entries(sign(made, key, "k1")), active_key("gray/"): str(number).encode()}
     return [

@@ -7,7 +7,7 @@ from pathlib import Path
 from twisted.internet.task import Clock
 
 from graydns.server import DnsServer
-from graydns.sources.files import load_snapshot
+from graydns.sources.snapshot_loader import load_snapshot
 
 CONFIG = """\
 admin: null

@@ -18,7 +18,7 @@ from graydns.audit.line_queue import LineQueue
 from graydns.audit.line_writer import LINES_PER_BATCH, AuditWriter
 from graydns.audit.validation_lines import ValidationLine, ValidationLineObserver, format_validation_fields
 from graydns.audit.verification import verify_log_files
-from graydns.config.audit import ClientPrefix
+from graydns.config.settings import ClientPrefixSettings
 from graydns.model.answer import Answer
 from graydns.model.dnssec_values import RrsigInfo, Security, ValidationStatus
 from graydns.model.name import from_text
@@ -53,7 +53,7 @@ def measure(folder: Path, count: int, names: int) -> tuple[float, float]:
     for query, answer in zip(asked, given, strict=True):
         observer.answered(query, answer, 0.001)
     noted = time.process_time() - began
-    prefix = ClientPrefix()
+    prefix = ClientPrefixSettings()
     began = time.process_time()
     while items := queue.take(LINES_PER_BATCH):
         log.append([format_validation_fields(item, prefix) for item in items if isinstance(item, ValidationLine)])
@@ -69,7 +69,7 @@ def sustain(folder: Path, count: int) -> float:
     log = AuditLog(folder / "log", HmacChain(KEY), time.time, lambda: AuditLogBounds(256 << 20, 14, daily=True))
     for query, answer in zip(queries(count, count), answers(count), strict=True):
         observer.answered(query, answer, 0.001)
-    prefix = ClientPrefix()
+    prefix = ClientPrefixSettings()
     writer: AuditWriter[ValidationLine] = AuditWriter(log, queue, lambda item: format_validation_fields(item, prefix))
     began = time.perf_counter()
     writer.start()

@@ -27,7 +27,7 @@ from graydns.model.query import Query
 from graydns.resolve.links.authority import NullCatalogWaiter
 from graydns.server import DnsServer
 from graydns.snapshot.consul_domain import ConsulZoneTemplate
-from graydns.sources.files import load_snapshot
+from graydns.sources.snapshot_loader import load_snapshot
 
 ROUNDS, QUERIES, SUBNETS = 60, 8192, 128
 

@@ -12,13 +12,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from graydns.authority.lookup import lookup
-from graydns.authority.zone import Zone, Zones
+from graydns.authority.lookup import look_up
+from graydns.authority.zone_data import Zone, ZoneTable
 from graydns.model.decision import Cohort, Decision
 from graydns.model.dns_parameters import IN, A
 from graydns.model.name import from_text
 from graydns.model.query import Client, Query
-from graydns.sources.zonefile import load
+from graydns.sources.zone_file import load_zone_file
 
 ORIGIN = from_text("zone.test")
 HEAD = "$TTL 300\n@ SOA ns hostmaster 1 7200 900 1209600 300\n@ NS ns\nns A 192.0.2.1\n*.wild A 192.0.2.2\n"
@@ -41,8 +41,8 @@ def ask(zone: Zone, text: str) -> tuple[int, tuple[bytes, ...]]:
     """The rcode and the addresses."""
     name = from_text(text)
     question = name + A.to_bytes(2, "big") + IN.to_bytes(2, "big")
-    found = lookup(
-        Zones({zone.origin: zone}), Query(1, b"", question, name, A, IN, Client(b"\x7f\0\0\1")), lambda *_: PLAIN
+    found = look_up(
+        ZoneTable({zone.origin: zone}), Query(1, b"", question, name, A, IN, Client(b"\x7f\0\0\1")), lambda *_: PLAIN
     )
     return found.rcode, found.rrsets[0].rdatas if found.rrsets[0].rdtype == A else ()
 
@@ -59,7 +59,7 @@ def main(names: int) -> None:
         write_zone(path, names)
         gc.collect()
         before, start = resident(), time.perf_counter()
-        zone = load(path, ORIGIN, Path(folder)).zone
+        zone = load_zone_file(path, ORIGIN, Path(folder)).zone
         seconds = time.perf_counter() - start
     child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(f"{zone.size:,} names from {names:,} lines: {seconds:.1f} s, {seconds / names * 1e6:.1f} µs a line")

@@ -60,7 +60,7 @@ def serve(folder: Path) -> None:
 
     from graydns.model.query import Query
     from graydns.server import DnsServer
-    from graydns.sources.files import load_snapshot
+    from graydns.sources.snapshot_loader import load_snapshot
 
     (folder / "graydns.yaml").write_text(CONFIG.format(zones=ROOT / "zones", data=folder))
     front = DnsServer(load_snapshot(folder / "graydns.yaml")[0], Clock(), cookie_secrets=(bytes(16),)).front

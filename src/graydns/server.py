@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from graydns.config.main import Config
+from graydns.config.settings import Config
 from graydns.fast.frontend import Frontend
 from graydns.fast.hot_table import HotTable
 from graydns.fast.interfaces import ServingState
@@ -25,9 +25,9 @@ from graydns.resolve.links.authority import CatalogWaiter, NullCatalogWaiter
 from graydns.resolve.links.validation import ValidatingLink
 from graydns.resolve.pipeline import Stores, build_pipeline
 from graydns.runtime.anomalies import AnomalyLog
-from graydns.runtime.reclaimer import DeferredReclaimer
 from graydns.runtime.slices import run_in_slices
 from graydns.snapshot.consul_domain import ConsulZoneTemplate, add_consul_domain
+from graydns.snapshot.reclaimer import DeferredReclaimer
 from graydns.snapshot.snapshot import Snapshot
 from graydns.sources.consul.versions import Place, Versions
 

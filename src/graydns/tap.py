@@ -28,8 +28,8 @@ from twisted.python import usage
 
 from graydns.admin.admin_service import AdminService
 from graydns.audit.audit_service import open_audit_service
-from graydns.config.address import Door as ConfiguredDoor
-from graydns.config.main import Config
+from graydns.config.address import ListenEndpoint as ConfiguredDoor
+from graydns.config.settings import Config
 from graydns.control.collaborators import ControlObservers
 from graydns.control.control_plane import ControlPlane
 from graydns.control.opening import open_control
@@ -46,7 +46,7 @@ from graydns.observe.observability import ObservabilityService
 from graydns.observe.server_metrics import PolicyFigures
 from graydns.server import DnsServer
 from graydns.snapshot.snapshot import Snapshot
-from graydns.sources.files import compile_reading, data_warnings, read
+from graydns.sources.snapshot_loader import compile_reading, list_data_warnings, read_configuration
 
 if TYPE_CHECKING:
     from graydns.control.policycentre import PolicyCentre
@@ -152,7 +152,7 @@ def makeService(options: Any) -> Service:
 
 def make_graydns_service(path: Path, reactor: Any) -> GraydnsService:
     """A server for the main file at *path*, nothing opened yet. Raises ConfigError."""
-    reading = read(path)
+    reading = read_configuration(path)
     snapshot = compile_reading(1, reading)
     config = snapshot.config
     secrets = _prepare_data_folder(config)
@@ -215,7 +215,7 @@ def make_graydns_service(path: Path, reactor: Any) -> GraydnsService:
         shares=observatory.shares,
     )
     centre = _make_policy_subscriber(config, consul, control, reactor)
-    notes = (*data_warnings(reading), *snapshot.warnings, *((shortage,) if shortage else ()))
+    notes = (*list_data_warnings(reading), *snapshot.warnings, *((shortage,) if shortage else ()))
     graydns = GraydnsService(doors, observatory, control, level, tls, reactor, notes)
     if consul is not None:
         control.catalog = consul.feed

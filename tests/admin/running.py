@@ -19,7 +19,7 @@ from twisted.spread import pb
 
 from graydns.admin.admin_service import AdminService
 from graydns.admin.broker import AdminLimits
-from graydns.config.address import Door, UnixSocket
+from graydns.config.address import ListenEndpoint, UnixSocket
 from graydns.ctl.admin_client import AdminClient, AdminClientError, AdminLogin
 from graydns.ctl.admin_endpoint import AdminEndpoint, TlsAdminEndpoint, UnixAdminEndpoint
 from graydns.listen.tls_context import TlsContext
@@ -112,7 +112,7 @@ class Raw(Protocol):
 
 @asynccontextmanager
 async def running(
-    place: UnixSocket | Door,
+    place: UnixSocket | ListenEndpoint,
     folder: Path,
     *,
     control: MemoryControl | None = None,

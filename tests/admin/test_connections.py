@@ -18,7 +18,7 @@ from twisted.spread.banana import encode as untyped_encode
 from graydns.admin.authenticators import UnixAuthenticator, own_uids
 from graydns.admin.broker import AdminLimits
 from graydns.admin.ports import MAX_ACCEPTS_PER_TURN
-from graydns.config.address import Door, UnixSocket
+from graydns.config.address import ListenEndpoint, UnixSocket
 from tests.admin.memory import MemoryControl
 from tests.admin.running import Raw, reactor, running, unix
 from tests.admin.test_tls import tls_place
@@ -122,9 +122,9 @@ async def test_connections_are_taken_a_few_at_a_time(kind: str, tmp_path: Path) 
         await until(lambda: admin.connections == 0)
 
 
-def dial(place: UnixSocket | Door | None) -> socket.socket:
+def dial(place: UnixSocket | ListenEndpoint | None) -> socket.socket:
     """A connection to *place* that says nothing."""
-    if isinstance(place, Door):
+    if isinstance(place, ListenEndpoint):
         return socket.create_connection((place.host, place.port))
     assert place is not None
     connected = socket.socket(socket.AF_UNIX)

@@ -11,7 +11,7 @@ import pytest
 
 from graydns.admin.admin_service import AdminService
 from graydns.admin.ports import MAX_SOCKET_PATH_BYTES, prepare_socket_path
-from graydns.config.address import Door, UnixSocket
+from graydns.config.address import ListenEndpoint, UnixSocket
 from graydns.model.errors import ConfigError
 from tests.admin.memory import MemoryAudit, MemoryControl
 from tests.admin.running import reactor, running, unix
@@ -115,7 +115,7 @@ async def test_a_port_that_is_taken(tmp_path: Path) -> None:
     place, tls, _ = tls_place(tmp_path)
     async with running(place, tmp_path, tls=tls) as admin:
         where = admin.service.bound_address
-        assert isinstance(where, Door)
+        assert isinstance(where, ListenEndpoint)
         second = AdminService(where, MemoryControl(), MemoryAudit(), reactor, users=tmp_path / "u", tls=tls)
         assert second.bound_address is None
         with pytest.raises(ConfigError, match="Address already in use"):

@@ -13,7 +13,7 @@ from cryptography import x509
 from graydns.admin.admin_service import AdminService
 from graydns.admin.broker import AdminLimits
 from graydns.admin.checkers import load_users
-from graydns.config.address import Door
+from graydns.config.address import ListenEndpoint
 from graydns.ctl.admin_client import AdminClientError, AdminLogin
 from graydns.listen.tls_context import TlsContext
 from graydns.model.errors import ConfigError
@@ -27,11 +27,11 @@ from tests.listen.running import until
 LOOPBACK = (x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1")))
 
 
-def tls_place(folder: Path, client_ca: Path | None = None) -> tuple[Door, TlsContext, str]:
+def tls_place(folder: Path, client_ca: Path | None = None) -> tuple[ListenEndpoint, TlsContext, str]:
     """Any port of 127.0.0.1, what it presents, and the file to verify that with."""
     server = issue(folder, "server", LOOPBACK)
     context = TlsContext(server.certificate_file, server.key_file, client_ca)
-    return Door("tls", "127.0.0.1", 0), context, str(server.certificate_file)
+    return ListenEndpoint("tls", "127.0.0.1", 0), context, str(server.certificate_file)
 
 
 @on_reactor
@@ -198,5 +198,9 @@ def test_tls_needs_a_certificate(tmp_path: Path) -> None:
     """A tls:// place without one is an error of the configuration."""
     with pytest.raises(ConfigError, match="certificate"):
         AdminService(
-            Door("tls", "127.0.0.1", 0), MemoryControl(), MemoryAudit(), reactor, users=tmp_path / "users.json"
+            ListenEndpoint("tls", "127.0.0.1", 0),
+            MemoryControl(),
+            MemoryAudit(),
+            reactor,
+            users=tmp_path / "users.json",
         )

@@ -12,8 +12,8 @@ from twisted.internet import reactor as default_reactor
 from graydns.audit.audit_service import HEAD_PUBLISH_INTERVAL_SECONDS, AuditFigures, AuditService, open_audit_service
 from graydns.audit.hmac_chain import AuditHead, PublishedHead, read_audit_key
 from graydns.audit.verification import verify_log_files
-from graydns.config.load import load
-from graydns.config.main import Config
+from graydns.config.loader import load_main
+from graydns.config.settings import Config
 from graydns.model.answer import Answer
 from graydns.model.errors import ConfigError
 from graydns.model.query import QueryObserver
@@ -27,7 +27,7 @@ reactor: Any = default_reactor
 def configured(folder: Path, text: str) -> Config:
     (folder / "graydns.yaml").write_text(f"zones: null\ndata: data\n{text}\n")
     (folder / "data").mkdir(exist_ok=True)
-    return load(folder / "graydns.yaml")
+    return load_main(folder / "graydns.yaml")
 
 
 def opened(folder: Path, text: str = "audit: {file: log/a.jsonl}", timely: Any = reactor) -> tuple[AuditService, Any]:

@@ -20,7 +20,7 @@ from graydns.audit.validation_lines import (
     format_timestamp,
     format_validation_fields,
 )
-from graydns.config.audit import ClientPrefix
+from graydns.config.settings import ClientPrefixSettings
 from graydns.model.answer import Answer
 from graydns.model.decision import Cohort, Decision
 from graydns.model.dnssec_values import EdeCode, RrsigInfo, Security, ValidationStatus
@@ -37,10 +37,10 @@ BOGUS = ValidationStatus(Security.BOGUS, SIGNER, "the signature of www.example.t
 CLIENT = Client(bytes((192, 0, 2, 77)), tenant="t-demo")
 QUERY = Query(7, b"", b"", from_text("www.example.test."), 1, 1, CLIENT)
 
-WHOLE = ClientPrefix()
+WHOLE = ClientPrefixSettings()
 
 
-def told(query: Query, answer: Answer, prefix: ClientPrefix = WHOLE, seconds: float = 0.5) -> dict[str, Any]:
+def told(query: Query, answer: Answer, prefix: ClientPrefixSettings = WHOLE, seconds: float = 0.5) -> dict[str, Any]:
     """The line of *answer*, given *seconds* after *query* came, at the monotonic time 100."""
     clock = Clock()
     clock.advance(100)
@@ -116,15 +116,15 @@ def test_the_cohort_and_its_tenant() -> None:
 @pytest.mark.parametrize(
     ("source", "prefix", "client"),
     [
-        (bytes((192, 0, 2, 77)), ClientPrefix(24, 56), "192.0.2.0/24"),
-        (bytes.fromhex("20010db8000101ff") + bytes(7) + b"\1", ClientPrefix(24, 56), "2001:db8:1:100::/56"),
+        (bytes((192, 0, 2, 77)), ClientPrefixSettings(24, 56), "192.0.2.0/24"),
+        (bytes.fromhex("20010db8000101ff") + bytes(7) + b"\1", ClientPrefixSettings(24, 56), "2001:db8:1:100::/56"),
         (bytes.fromhex("20010db8000101ff") + bytes(7) + b"\1", WHOLE, "2001:db8:1:1ff::1"),
-        (bytes((192, 0, 2, 77)), ClientPrefix(0, 0), "0.0.0.0/0"),
-        (bytes(10) + b"\xff\xff" + bytes((192, 0, 2, 77)), ClientPrefix(24, 128), "192.0.2.0/24"),
+        (bytes((192, 0, 2, 77)), ClientPrefixSettings(0, 0), "0.0.0.0/0"),
+        (bytes(10) + b"\xff\xff" + bytes((192, 0, 2, 77)), ClientPrefixSettings(24, 128), "192.0.2.0/24"),
         (b"", WHOLE, None),
     ],
 )
-def test_clients_can_be_cut(source: bytes, prefix: ClientPrefix, client: str | None) -> None:
+def test_clients_can_be_cut(source: bytes, prefix: ClientPrefixSettings, client: str | None) -> None:
     """To as many bits as is configured for their family."""
     query = QUERY._replace(client=CLIENT._replace(source=source))
     assert told(query, Answer(proof=SECURE), prefix)["client"] == client

@@ -1,4 +1,4 @@
-"""Our answers for Consul's domain, from the catalog that the recorded agent told."""
+"""Our answers for ConsulSettings's domain, from the catalog that the recorded agent told."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import dns.message
 from attrs import field, frozen
 
 from graydns.authority.consul.zone import ConsulDomain, consul_zone
-from graydns.authority.lookup import lookup
-from graydns.authority.zone import Zone, Zones
-from graydns.config.consul import Consul
+from graydns.authority.lookup import look_up
+from graydns.authority.zone_data import Zone, ZoneTable
+from graydns.config.consul_settings import ConsulSettings
 from graydns.model.catalog import NodeView, ServiceView
 from graydns.model.decision import Decision
 from graydns.model.name import from_text
 from graydns.model.query import TCP
 from graydns.sources.consul.reading import read_node, read_service
 from graydns.wire.answer_body import make_dns_message
-from tests.authority.asking import PLAIN, everything_plain, make_query
 from tests.authority.consul_scene import RECORDED, shown
+from tests.authority.lookups import PLAIN, everything_plain, make_query
 
 DOMAIN = from_text("consul")
 
 #: What DNS_CONFIG of the recorded agent says.
-CONFIG = Consul(service_ttl={"*": 5, "api": 1, "we*": 2})
+CONFIG = ConsulSettings(service_ttl={"*": 5, "api": 1, "we*": 2})
 NODE_TTL, NEGATIVE_TTL = 7, 3
 
 
@@ -62,7 +62,7 @@ class Unknown:
 
 
 def recorded_catalog() -> Known:
-    """The catalog of the recording, with itself read from Consul's JSON."""
+    """The catalog of the recording, with itself read from ConsulSettings's JSON."""
     told = recording()
     return Known(
         {name.lower(): read_service(name, document) for name, document in told["health"].items()},
@@ -75,16 +75,18 @@ def make_domain(catalog: Known | Unknown, *, only_passing: bool = False) -> Cons
     return ConsulDomain(DOMAIN, "dc1", catalog, CONFIG.ttl_of, NODE_TTL, only_passing)
 
 
-def make_zones(catalog: Known | Unknown, *more: Zone, only_passing: bool = False) -> Zones:
+def make_zones(catalog: Known | Unknown, *more: Zone, only_passing: bool = False) -> ZoneTable:
     """The domain, and other zones beside it."""
     zone = consul_zone(make_domain(catalog, only_passing=only_passing), negative_ttl=NEGATIVE_TTL)
-    return Zones({one.origin: one for one in (zone, *more)})
+    return ZoneTable({one.origin: one for one in (zone, *more)})
 
 
-def say(zones: Zones, name: str, mnemonic: str, *, transport: str = TCP, decision: Decision = PLAIN) -> dict[str, Any]:
+def say(
+    zones: ZoneTable, name: str, mnemonic: str, *, transport: str = TCP, decision: Decision = PLAIN
+) -> dict[str, Any]:
     """What we say, in the form of the recording."""
     query = make_query(name, mnemonic, transport=transport, decision=decision)
-    answer = lookup(zones, query, everything_plain).answer()
+    answer = look_up(zones, query, everything_plain).to_answer()
     message: dns.message.Message = make_dns_message(query.question, answer)
     message.flags |= dns.flags.AA if answer.authoritative else 0
     message.set_rcode(dns.rcode.Rcode(answer.rcode))

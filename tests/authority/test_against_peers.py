@@ -12,12 +12,12 @@ import dns.query
 import dns.rrset
 import pytest
 
-from graydns.authority.lookup import lookup
-from graydns.authority.zone import Zones
+from graydns.authority.lookup import look_up
+from graydns.authority.zone_data import ZoneTable
 from graydns.model.name import from_text
-from graydns.sources.zonefile import load
+from graydns.sources.zone_file import load_zone_file
 from graydns.wire.answer_body import make_dns_message
-from tests.authority.asking import everything_plain, make_query
+from tests.authority.lookups import everything_plain, make_query
 from tools.knot import knot_configuration
 from tools.process import Process
 
@@ -78,9 +78,9 @@ def peer_says(port: int, name: str, mnemonic: str) -> Shown:
     return shown(send(query, "127.0.0.1", port=port, timeout=5))
 
 
-def we_say(zones: Zones, name: str, mnemonic: str) -> Shown:
+def we_say(zones: ZoneTable, name: str, mnemonic: str) -> Shown:
     query = make_query(name, mnemonic, transport="tcp")
-    answer = lookup(zones, query, everything_plain).answer()
+    answer = look_up(zones, query, everything_plain).to_answer()
     message = make_dns_message(query.question, answer)
     message.flags |= dns.flags.AA if answer.authoritative else 0
     return shown(message)
@@ -115,10 +115,10 @@ def test_same_answers(
     port = free_port()
     start_process(configure(require_peer(program), tmp_path, port)).wait_until(lambda: serves(port))
     # One zone alone: neither peer follows a CNAME from one of its zones into another.
-    zone = load(ZONE, from_text("peer.test"), ZONE.parent).zone
+    zone = load_zone_file(ZONE, from_text("peer.test"), ZONE.parent).zone
     different = {}
     for name, mnemonic in compared(program):
-        here, there = we_say(Zones({zone.origin: zone}), name, mnemonic), peer_says(port, name, mnemonic)
+        here, there = we_say(ZoneTable({zone.origin: zone}), name, mnemonic), peer_says(port, name, mnemonic)
         if here != there:
             different[name, mnemonic] = f"\n  we: {here}\n  {program}: {there}"
     assert not different, "".join(f"{question}: {answers}\n" for question, answers in different.items())

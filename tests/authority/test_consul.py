@@ -13,15 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.authority.consul.zone import ConsulDomain, consul_zone
-from graydns.authority.lookup import lookup
-from graydns.authority.zone import Zones
+from graydns.authority.lookup import look_up
+from graydns.authority.zone_data import ZoneTable
 from graydns.model.catalog import CRITICAL, WARNING, Choice, Instance, NodeView, ServiceView, Weights
 from graydns.model.decision import BlockAction, DecisionKind
 from graydns.model.dns_parameters import A
 from graydns.model.errors import CatalogPendingError
 from graydns.model.name import from_text
 from graydns.model.query import UDP
-from tests.authority.asking import PLAIN, everything_plain, make_query, make_zone
 from tests.authority.consul_asking import (
     DOMAIN,
     Known,
@@ -31,6 +30,7 @@ from tests.authority.consul_asking import (
     recorded_catalog,
     say,
 )
+from tests.authority.lookups import PLAIN, everything_plain, make_query, make_zone
 
 RECORDED = make_zones(recorded_catalog())
 
@@ -71,14 +71,14 @@ def answers(catalog: Known, name: str = "web.service.consul", mnemonic: str = "A
 def test_what_is_not_known_yet_is_named(name: str, kind: str, wanted: str) -> None:
     """So that a watch can be begun, and the question be put again."""
     with pytest.raises(CatalogPendingError) as raised:
-        lookup(make_zones(Unknown()), make_query(name, "A"), everything_plain)
+        look_up(make_zones(Unknown()), make_query(name, "A"), everything_plain)
     assert (raised.value.kind, raised.value.name) == (kind, wanted)
 
 
 @pytest.mark.parametrize("name", ["consul", "x.consul", "service.consul", "_tcp.consul", "0a000001.addr.consul"])
 def test_names_that_need_no_catalog_wait_for_nothing(name: str) -> None:
     """Nobody can make us watch what cannot exist."""
-    assert lookup(make_zones(Unknown()), make_query(name, "A"), everything_plain).authoritative
+    assert look_up(make_zones(Unknown()), make_query(name, "A"), everything_plain).authoritative
 
 
 def test_the_view_is_the_origin() -> None:
@@ -95,7 +95,7 @@ def test_the_view_is_the_origin() -> None:
         ("x.consul", zones.find(DOMAIN)),
     ):
         for mnemonic in ("A", "AAAA", "SRV"):
-            found = lookup(zones, make_query(name, mnemonic), everything_plain)
+            found = look_up(zones, make_query(name, mnemonic), everything_plain)
             assert found.origin is origin, name
             assert found.shareable
 
@@ -115,7 +115,7 @@ def test_the_choice_of_a_client_comes_first() -> None:
     assert selection.leading == 3
     for first, order in ((0, [2, 3, 4, 1]), (1, [3, 4, 2, 1]), (2, [4, 2, 3, 1])):
         query = make_query("web.service.consul", "A", decision=evolve(PLAIN, origin=Choice(selection, first)))
-        (rrset,) = lookup(zones, query, everything_plain).rrsets
+        (rrset,) = look_up(zones, query, everything_plain).rrsets
         assert [rdata[3] for rdata in rrset.rdatas] == order
     assert web(instance(1, weight=0), instance(2, weight=0)).services["web"].select().leading == 2
 
@@ -124,7 +124,7 @@ def test_a_choice_of_what_has_changed_is_not_taken() -> None:
     """A decision made just before the view changed may be about instances that are gone."""
     old = web(instance(1), instance(2), instance(3)).services["web"].select()
     query = make_query("web.service.consul", "A", decision=evolve(PLAIN, origin=Choice(old, 2)))
-    (rrset,) = lookup(make_zones(web(instance(7))), query, everything_plain).rrsets
+    (rrset,) = look_up(make_zones(web(instance(7))), query, everything_plain).rrsets
     assert rrset.rdatas == (bytes((10, 0, 0, 7)),)
 
 
@@ -134,8 +134,8 @@ def test_names_with_one_answer_have_one_selection() -> None:
     assert view.select("v1") is view.select("V1")
     assert view.select("nope") is not view.select("nope")
     domain = make_domain(Known({"web": view}))
-    assert domain.selection(from_text("_web._v1.service.consul")) is view.select("v1")
-    assert domain.selection(from_text("n1.node.consul")) is None
+    assert domain.find_selection(from_text("_web._v1.service.consul")) is view.select("v1")
+    assert domain.find_selection(from_text("n1.node.consul")) is None
 
 
 def test_names_above_a_tag_with_dots_exist() -> None:
@@ -148,7 +148,7 @@ def test_names_above_a_tag_with_dots_exist() -> None:
 def test_refused_is_what_only_consul_knows() -> None:
     """Nothing that may exist is denied."""
     for name, code in (("web.service.dc2.consul", 20), ("web.connect.consul", 21)):
-        found = lookup(make_zones(Unknown()), make_query(name, "A"), everything_plain)
+        found = look_up(make_zones(Unknown()), make_query(name, "A"), everything_plain)
         assert (found.rcode, found.authoritative, [ede.code for ede in found.edes]) == (5, False, [code])
 
 
@@ -175,14 +175,14 @@ def test_ttl_of_a_service() -> None:
         (ConsulDomain(DOMAIN, "dc1", web(instance(1))), 0),
     ):
         zone = consul_zone(domain)
-        (line,) = say(Zones({zone.origin: zone}), "WEB.service.consul", "A")["answer"]
+        (line,) = say(ZoneTable({zone.origin: zone}), "WEB.service.consul", "A")["answer"]
         assert line.split()[1] == str(ttl)
 
 
 def test_name_servers_of_ours() -> None:
     """Those that are given stand in NS and SOA, with their addresses if they lie in the domain."""
     zone = consul_zone(make_domain(Unknown()), servers={from_text("gray.consul"): [bytes(4), bytes(16)]})
-    zones = Zones({zone.origin: zone})
+    zones = ZoneTable({zone.origin: zone})
     said = say(zones, "consul", "NS")
     assert said["answer"] == ["consul. 7 IN NS gray.consul."]
     assert said["additional"] == ["gray.consul. 7 IN A 0.0.0.0", "gray.consul. 7 IN AAAA ::"]
@@ -198,15 +198,15 @@ def test_chains_lead_from_zone_to_zone(tmp_path: Path) -> None:
     zones = make_zones(catalog, other)
     assert say(zones, "api.shop.test", "A")["answer"][-1] == "web.service.consul. 2 IN A 10.0.0.1"
     assert say(zones, "host.service.consul", "A")["answer"][-1] == "host.shop.test. 300 IN A 192.0.2.1"
-    found = lookup(zones, make_query("away.service.consul", "A"), everything_plain)
-    assert found.chase == from_text("host.example")
+    found = look_up(zones, make_query("away.service.consul", "A"), everything_plain)
+    assert found.cname_target == from_text("host.example")
 
 
 def test_domain_within_a_zone_of_ours(tmp_path: Path) -> None:
     """The longest suffix answers."""
     domain = ConsulDomain(from_text("in.shop.test"), "dc1", web(instance(1)))
     zone, around = consul_zone(domain), make_zone(tmp_path, "shop.test", "www A 192.0.2.1\n")
-    zones = Zones({zone.origin: zone, around.origin: around})
+    zones = ZoneTable({zone.origin: zone, around.origin: around})
     assert say(zones, "web.service.in.shop.test", "SRV")["answer"] == [
         "web.service.in.shop.test. 0 IN SRV 1 1 80 n1.node.dc1.in.shop.test."
     ]
@@ -254,7 +254,7 @@ def test_views_go_when_they_are_replaced() -> None:
     """No cycle keeps what was made of them until a collection (which does not run while serving)."""
     catalog = web(instance(1), instance(2))
     zones, view = make_zones(catalog), catalog.services["web"]
-    lookup(zones, make_query("web.service.consul", "SRV"), everything_plain).answer()
+    look_up(zones, make_query("web.service.consul", "SRV"), everything_plain).to_answer()
     gone = weakref.ref(view)
     gc.disable()
     try:

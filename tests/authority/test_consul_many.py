@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
-from graydns.authority.lookup import lookup
-from graydns.authority.zone import Zones
+from graydns.authority.lookup import look_up
+from graydns.authority.zone_data import ZoneTable
 from graydns.model.catalog import CRITICAL, PASSING, Choice, Instance, ServiceView
 from graydns.model.decision import Decision
 from graydns.model.name import from_text
@@ -23,8 +23,8 @@ from graydns.model.query import TCP
 from graydns.sources.consul.crowd import MOST, Crowds
 from graydns.wire.answer_body import MAX_RECORDS_BYTES
 from graydns.wire.render import render_reply
-from tests.authority.asking import PLAIN, make_query, make_zone
 from tests.authority.consul_asking import Known, make_zones
+from tests.authority.lookups import PLAIN, make_query, make_zone
 from tests.conftest import examples
 
 #: What a message over TCP may have (RFC 1035 section 4.2.2).
@@ -48,15 +48,15 @@ def view(count: int, six: int = 0) -> ServiceView:
     return ServiceView("big", tuple(instance(number, number >= count - six) for number in range(count)))
 
 
-def ask(zones: Zones, mnemonic: str, name: str = NAME, first: int = 0) -> dns.message.Message:
+def ask(zones: ZoneTable, mnemonic: str, name: str = NAME, first: int = 0) -> dns.message.Message:
     """The reply over TCP, for the client whose instance is number *first*."""
     return dns.message.from_wire(reply(zones, mnemonic, name, first), one_rr_per_rrset=True)
 
 
-def reply(zones: Zones, mnemonic: str, name: str = NAME, first: int = 0) -> bytes:
+def reply(zones: ZoneTable, mnemonic: str, name: str = NAME, first: int = 0) -> bytes:
     """Its octets."""
-    (zone,) = (zone for zone in zones if zone.living is not None)
-    selection = zone.living.selection(from_text(NAME)) if zone.living is not None else None
+    (zone,) = (zone for zone in zones if zone.backend is not None)
+    selection = zone.backend.find_selection(from_text(NAME)) if zone.backend is not None else None
     assert selection is not None
     decision = evolve(PLAIN, origin=Choice(selection, first))
 
@@ -64,7 +64,7 @@ def reply(zones: Zones, mnemonic: str, name: str = NAME, first: int = 0) -> byte
         return decision
 
     query = make_query(name, mnemonic, transport=TCP)
-    answer = lookup(zones, query, decide).answer()
+    answer = look_up(zones, query, decide).to_answer()
     return render_reply(query, answer, now=0.0, limit=LARGEST - SPARE, recursion_available=False)
 
 

@@ -11,14 +11,14 @@ import dns.rrset
 import pytest
 import yaml
 
-from graydns.authority.found import Found
-from graydns.authority.lookup import lookup
-from graydns.authority.zone import Zones
+from graydns.authority.local_answer import LocalAnswer
+from graydns.authority.lookup import look_up
+from graydns.authority.zone_data import ZoneTable
 from graydns.model.answer import ADDITIONAL
 from graydns.model.decision import BlockAction, Cohort, Decision, DecisionKind
 from graydns.model.name import from_text, to_text
 from graydns.wire.answer_body import make_dns_message
-from tests.authority.asking import PLAIN, STANDARD, make_query, make_zone, rdata_wire, rdtype_of
+from tests.authority.lookups import PLAIN, STANDARD, make_query, make_zone, rdata_wire, rdtype_of
 
 SCENARIOS = sorted((Path(__file__).parent.parent / "scenarios").glob("*.yaml"))
 
@@ -60,8 +60,8 @@ def standard_soa(text: str) -> list[str]:
     return [f"{origin} {ttl} IN SOA {rdata}"]
 
 
-def check(ask: dict[str, Any], question: bytes, found: Found) -> None:
-    answer = found.answer()
+def check(ask: dict[str, Any], question: bytes, found: LocalAnswer) -> None:
+    answer = found.to_answer()
     message = make_dns_message(question, answer)
     authority = standard_soa(ask["soa"]) if "soa" in ask else ask.get("authority", [])
     assert dns.rcode.to_text(dns.rcode.Rcode(answer.rcode)) == ask.get("rcode", "NOERROR")
@@ -72,7 +72,7 @@ def check(ask: dict[str, Any], question: bytes, found: Found) -> None:
     required = [span for span in answer.spans if span.section == ADDITIONAL and span.required]
     assert len(required) == ask.get("required", 0)
     assert [ede.code for ede in answer.edes] == ([ask["ede"]] if "ede" in ask else [])
-    assert (None if found.chase is None else to_text(found.chase)) == ask.get("chase")
+    assert (None if found.cname_target is None else to_text(found.cname_target)) == ask.get("chase")
     if "scope" in ask:
         assert answer.ecs_scope == ask["scope"]
     assert answer.shareable is ask.get("shareable", True)
@@ -86,13 +86,13 @@ def test_scenario(path: Path, tmp_path: Path) -> None:
     zones = [
         make_zone(tmp_path, origin, text, scenario.get("services", ())) for origin, text in scenario["zones"].items()
     ]
-    by_origin = Zones({zone.origin: zone for zone in zones})
+    by_origin = ZoneTable({zone.origin: zone for zone in zones})
     decisions = {from_text(name): make_decision(name, given) for name, given in scenario.get("decisions", {}).items()}
     for ask in scenario["asks"]:
         assert ask.keys() <= ASK_KEYS
         name, mnemonic = ask["ask"].split()
         query = make_query(name, mnemonic, transport=ask.get("over", "udp"), subnet=ask.get("subnet"))
-        found = lookup(by_origin, query, lambda name, _rdtype: decisions.get(name, PLAIN))
+        found = look_up(by_origin, query, lambda name, _rdtype: decisions.get(name, PLAIN))
         check(ask, query.question, found)
 
 

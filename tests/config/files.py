@@ -7,7 +7,7 @@ from textwrap import dedent
 
 import pytest
 
-from graydns.config.load import Config, ZoneFile, load, load_zone, load_zones
+from graydns.config.loader import Config, ZoneConfig, load_main, load_zone, load_zones
 from graydns.model.errors import ConfigError, ConfigIssue
 
 #: graydns.yaml as contracts for users show it.
@@ -79,10 +79,10 @@ def write_zone(folder: Path, text: str, name: str = "shop.test") -> Path:
 
 def main_of(folder: Path, text: str = "{}") -> Config:
     """What a main file of *text* loads as."""
-    return load(write_main(folder, text))
+    return load_main(write_main(folder, text))
 
 
-def zone_of(folder: Path, text: str) -> ZoneFile:
+def zone_of(folder: Path, text: str) -> ZoneConfig:
     """What a zone file of *text* loads as."""
     return load_zone(write_zone(folder, text))
 

@@ -13,20 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.config.address import (
-    Door,
-    Listening,
-    Server,
+    ListenEndpoint,
+    ListenEndpointReader,
     SystemResolvers,
     UnixSocket,
-    read_admin,
+    UpstreamEndpoint,
+    read_admin_endpoint,
     read_name,
     read_network,
     read_path,
-    read_server,
+    read_upstream_endpoint,
 )
-from graydns.config.misfit import Misfits
+from graydns.config.issues import ValidationError
 
-listening = Listening(("udp", "tcp", "tls"))
+listening = ListenEndpointReader(("udp", "tcp", "tls"))
 
 TAKEN: list[tuple[Callable[[object], Any], str, object]] = [
     (read_network, "10.0.0.0/8", ip_network("10.0.0.0/8")),
@@ -34,17 +34,21 @@ TAKEN: list[tuple[Callable[[object], Any], str, object]] = [
     (read_network, "::1/128", ip_network("::1/128")),
     (read_network, "2001:db8::", ip_network("2001:db8::/128")),
     (read_network, "0.0.0.0/0", ip_network("0.0.0.0/0")),
-    (listening, "udp://127.0.0.1:5300", Door("udp", "127.0.0.1", 5300)),
-    (listening, "tcp://[::1]:5300", Door("tcp", "::1", 5300)),
-    (listening, "tls://[2001:DB8:0::1]", Door("tls", "2001:db8::1", 853)),
-    (listening, "udp://0.0.0.0", Door("udp", "0.0.0.0", 53)),
-    (listening, "udp://127.0.0.1:0", Door("udp", "127.0.0.1", 0)),
-    (read_admin, "unix:var/admin.sock", UnixSocket(Path("var/admin.sock"))),
-    (read_admin, "tls://127.0.0.1:8553", Door("tls", "127.0.0.1", 8553)),
-    (read_server, "system", SystemResolvers()),
-    (read_server, "udp://192.0.2.53:53", Server("udp", "192.0.2.53", 53)),
-    (read_server, "udp://[2001:db8::53]", Server("udp", "2001:db8::53", 53)),
-    (read_server, "tls://192.0.2.54:853#dns.example", Server("tls", "192.0.2.54", 853, "dns.example")),
+    (listening, "udp://127.0.0.1:5300", ListenEndpoint("udp", "127.0.0.1", 5300)),
+    (listening, "tcp://[::1]:5300", ListenEndpoint("tcp", "::1", 5300)),
+    (listening, "tls://[2001:DB8:0::1]", ListenEndpoint("tls", "2001:db8::1", 853)),
+    (listening, "udp://0.0.0.0", ListenEndpoint("udp", "0.0.0.0", 53)),
+    (listening, "udp://127.0.0.1:0", ListenEndpoint("udp", "127.0.0.1", 0)),
+    (read_admin_endpoint, "unix:var/admin.sock", UnixSocket(Path("var/admin.sock"))),
+    (read_admin_endpoint, "tls://127.0.0.1:8553", ListenEndpoint("tls", "127.0.0.1", 8553)),
+    (read_upstream_endpoint, "system", SystemResolvers()),
+    (read_upstream_endpoint, "udp://192.0.2.53:53", UpstreamEndpoint("udp", "192.0.2.53", 53)),
+    (read_upstream_endpoint, "udp://[2001:db8::53]", UpstreamEndpoint("udp", "2001:db8::53", 53)),
+    (
+        read_upstream_endpoint,
+        "tls://192.0.2.54:853#dns.example",
+        UpstreamEndpoint("tls", "192.0.2.54", 853, "dns.example"),
+    ),
     (read_name, ".", b"\0"),
     (read_name, "API.shop.test.", b"\3api\4shop\4test\0"),
     (read_name, "a\\.b.test", b"\3a.b\4test\0"),
@@ -72,19 +76,19 @@ REFUSED: list[tuple[Callable[[object], Any], object, str]] = [
     (listening, "udp://localhost:53", "an IP address"),
     (listening, "udp://127.0.0.1:53/", "an IP address"),
     (listening, ["udp://127.0.0.1:53"], "an IP address"),
-    (read_admin, "unix:", "a path"),
-    (read_admin, "tcp://127.0.0.1:8553", "unix:PATH or tls://"),
-    (read_admin, None, "unix:PATH or tls://"),
-    (read_server, "System", "system, udp://"),
-    (read_server, "192.0.2.53", "system, udp://"),
-    (read_server, "tcp://192.0.2.53:53", "system, udp://"),
-    (read_server, "tls://192.0.2.54:853", "#NAME"),
-    (read_server, "tls://192.0.2.54:853#", "#NAME"),
-    (read_server, "tls://192.0.2.54:853#a b", "#NAME"),
-    (read_server, "udp://192.0.2.53:53#dns.example", "#NAME"),
-    (read_server, "udp://192.0.2.53:0", "system, udp://"),
-    (read_server, "udp://0.0.0.0:53", "system, udp://"),
-    (read_server, None, "system, udp://"),
+    (read_admin_endpoint, "unix:", "a path"),
+    (read_admin_endpoint, "tcp://127.0.0.1:8553", "unix:PATH or tls://"),
+    (read_admin_endpoint, None, "unix:PATH or tls://"),
+    (read_upstream_endpoint, "System", "system, udp://"),
+    (read_upstream_endpoint, "192.0.2.53", "system, udp://"),
+    (read_upstream_endpoint, "tcp://192.0.2.53:53", "system, udp://"),
+    (read_upstream_endpoint, "tls://192.0.2.54:853", "#NAME"),
+    (read_upstream_endpoint, "tls://192.0.2.54:853#", "#NAME"),
+    (read_upstream_endpoint, "tls://192.0.2.54:853#a b", "#NAME"),
+    (read_upstream_endpoint, "udp://192.0.2.53:53#dns.example", "#NAME"),
+    (read_upstream_endpoint, "udp://192.0.2.53:0", "system, udp://"),
+    (read_upstream_endpoint, "udp://0.0.0.0:53", "system, udp://"),
+    (read_upstream_endpoint, None, "system, udp://"),
     (read_name, "", "a domain name"),
     (read_name, "@", "a domain name"),
     (read_name, "a..b", "a domain name"),
@@ -108,15 +112,15 @@ def test_taken(reader: Callable[[object], Any], text: str, value: object) -> Non
 @pytest.mark.parametrize(("reader", "value", "expected"), REFUSED)
 def test_refused(reader: Callable[[object], Any], value: object, expected: str) -> None:
     """Anything else is refused with a text that says what would have been right."""
-    with pytest.raises(Misfits) as caught:
+    with pytest.raises(ValidationError) as caught:
         reader(value)
-    assert expected in caught.value.misfits[0].expected
+    assert expected in caught.value.issues[0].expected
 
 
 @given(st.sampled_from([*dict.fromkeys(row[0] for row in TAKEN)]), st.text() | st.text(alphabet="tls:udp/[]#.%0123@\\"))
 def test_any_text(reader: Callable[[object], Any], text: str) -> None:
     """A reader returns something or raises Misfits, never anything else."""
-    with suppress(Misfits):
+    with suppress(ValidationError):
         reader(text)
 
 
@@ -129,4 +133,4 @@ def test_doors_print_as_they_are_written(text: str) -> None:
 @pytest.mark.parametrize("text", ["system", "udp://[2001:db8::53]:53", "tls://192.0.2.54:853#dns.example"])
 def test_servers_print_as_they_are_written(text: str) -> None:
     """A server's text is what a user would write."""
-    assert str(read_server(text)) == text
+    assert str(read_upstream_endpoint(text)) == text

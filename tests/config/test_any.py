@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graydns.config.load import load, load_zone
+from graydns.config.loader import load_main, load_zone
 from graydns.model.errors import ConfigError, ConfigIssue
 from tests.config.files import BARE, MAIN, ZONE
 
@@ -43,13 +43,13 @@ def judge(read: Callable[[Path], object], data: bytes) -> None:
             assert str(fault).startswith(f"{path}:{fault.line}:{fault.column}: ")
 
 
-@given(st.sampled_from([load, load_zone]), st.text())
+@given(st.sampled_from([load_main, load_zone]), st.text())
 def test_any_text(read: Callable[[Path], object], text: str) -> None:
     """Arbitrary text never raises anything but ConfigError."""
     judge(read, text.encode("utf-8", "surrogatepass"))
 
 
-@given(st.sampled_from([load, load_zone]), st.dictionaries(KEYS, TREES, max_size=8))
+@given(st.sampled_from([load_main, load_zone]), st.dictionaries(KEYS, TREES, max_size=8))
 def test_any_tree(read: Callable[[Path], object], tree: dict[str, Any]) -> None:
     """Arbitrary trees of the right keys and plausible words never raise anything but ConfigError."""
     judge(read, json.dumps(tree, ensure_ascii=True).encode())
@@ -63,4 +63,4 @@ def test_any_edit(text: str, data: st.DataObject) -> None:
     piece = data.draw(
         st.sampled_from(["", text[start:end] * 2, "*x", "&x ", "!!int ", "\n", "{", "]", "'", "-1", "💥"])
     )
-    judge(load if text is MAIN else load_zone, (text[:start] + piece + text[end:]).encode())
+    judge(load_main if text is MAIN else load_zone, (text[:start] + piece + text[end:]).encode())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from graydns.config.load import load, load_zone
+from graydns.config.loader import load_main, load_zone
 from graydns.model.errors import ConfigError
 from tests.config.files import service_zone, write_main, write_zone
 
@@ -23,7 +23,7 @@ def test_examples(tmp_path: Path, example: str) -> None:
     elif example.startswith("stable:"):
         load_zone(write_zone(tmp_path, service_zone(f"default: stable\nversions: {{{example.strip()}}}\n")))
     else:
-        load(write_main(tmp_path, example))
+        load_main(write_main(tmp_path, example))
 
 
 def test_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,5 +31,5 @@ def test_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_main(tmp_path, WRONG)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError) as caught:
-        load(Path("graydns.yaml"))
+        load_main(Path("graydns.yaml"))
     assert f"$ graydnsctl check graydns.yaml\n{caught.value}\n```" in TEXT

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.config.document import Document
-from graydns.config.tree import MOST_MISFITS
+from graydns.config.yaml_tree import MAX_DOCUMENT_ISSUES
 from graydns.model.errors import ConfigIssue
 
 REFUSED = [
@@ -50,7 +50,7 @@ REFUSED = [
 @pytest.mark.parametrize(("text", "place", "found"), REFUSED)
 def test_refused(text: str, place: str, found: str) -> None:
     """Each thing that strict YAML refuses is reported at its line and column."""
-    faults = Document("f", text.encode()).read().faults
+    faults = Document("f", text.encode()).parse().issues
     assert [f"{fault.line}:{fault.column}" for fault in faults] == [place]
     assert faults[0].found.startswith(found)
     assert faults[0].file == "f"
@@ -59,10 +59,10 @@ def test_refused(text: str, place: str, found: str) -> None:
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- "], ids=["list", "mapping", "block"])
 def test_nesting_without_end(opening: str) -> None:
     """Whether our bound on levels or PyYAML's own comes first, it is one fault and neither a crash nor a tree."""
-    reading = Document("f", (opening * 100_000).encode()).read()
+    reading = Document("f", (opening * 100_000).encode()).parse()
     assert reading.root is None
-    assert len(reading.faults) == 1
-    assert len(str(reading.faults[0])) < 1000
+    assert len(reading.issues) == 1
+    assert len(str(reading.issues[0])) < 1000
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_nesting_without_end(opening: str) -> None:
 )
 def test_not_utf8(data: bytes, place: str, expected: str) -> None:
     """Bytes that are not UTF-8 are refused where the parser notices them."""
-    (fault,) = Document("f", data).read().faults
+    (fault,) = Document("f", data).parse().issues
     assert (f"{fault.line}:{fault.column}", fault.expected) == (place, expected)
 
 
@@ -85,45 +85,45 @@ def test_alias_bomb() -> None:
     """Aliases are refused one by one and never expanded."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]" for level in range(1, 30)]
-    reading = Document("f", "\n".join(lines).encode()).read()
-    assert len(reading.faults) == 30 + 29 * 10
+    reading = Document("f", "\n".join(lines).encode()).parse()
+    assert len(reading.issues) == 30 + 29 * 10
     assert reading.root is not None
     assert reading.root["a29"] == [None] * 10
 
 
 def test_a_file_full_of_aliases_is_given_up() -> None:
     """What is wrong with a file that is no configuration at all does not take more memory than the file."""
-    text = f"a: &a [x]\nb: [{'*a, ' * (2 * MOST_MISFITS)}*a]\n"
-    reading = Document("f", text.encode()).read()
+    text = f"a: &a [x]\nb: [{'*a, ' * (2 * MAX_DOCUMENT_ISSUES)}*a]\n"
+    reading = Document("f", text.encode()).parse()
     assert reading.root is None
-    assert len(reading.faults) == MOST_MISFITS + 1
-    assert reading.faults[-1].expected == "the value written out; here reading ends"
+    assert len(reading.issues) == MAX_DOCUMENT_ISSUES + 1
+    assert reading.issues[-1].expected == "the value written out; here reading ends"
 
 
 def test_an_error_has_a_length() -> None:
     """A key or an anchor of any length does not make a line of that length."""
-    faults = Document("f", f"? {'k' * 100_000}\n: &{'a' * 100_000} [\n".encode()).read().faults
+    faults = Document("f", f"? {'k' * 100_000}\n: &{'a' * 100_000} [\n".encode()).parse().issues
     assert len(faults) == 2
     assert all(len(str(fault)) < 1000 for fault in faults)
 
 
 def test_depth_of_32_is_taken() -> None:
     """32 levels are read, the 33rd is not."""
-    assert Document("f", b"{a: " * 32 + b"1" + b"}" * 32).read().faults == ()
-    assert Document("f", b"{a: " * 33 + b"1" + b"}" * 33).read().root is None
+    assert Document("f", b"{a: " * 32 + b"1" + b"}" * 32).parse().issues == ()
+    assert Document("f", b"{a: " * 33 + b"1" + b"}" * 33).parse().root is None
 
 
 def test_all_faults_of_a_file() -> None:
     """What can be stepped over does not hide what follows."""
     text = "a: &x 1\nb: *x\nc: {d: 1, d: 2}\ne: !t 1\nf: [\n"
-    faults = Document("f", text.encode()).read().faults
+    faults = Document("f", text.encode()).parse().issues
     assert [fault.line for fault in faults] == [1, 2, 3, 4, 6]
 
 
 def test_scalars_stay_text() -> None:
     """Plain scalars are what was typed; only null, ~ and nothing at all mean nothing."""
     text = "a: NO\nb: 010\nc: 1:30\nd: 20261122.10\ne: null\nf: ~\ng:\nh: 'null'\ni: ''\nj: 0x1F\nk: .inf\nl: Null\n"
-    assert Document("f", text.encode()).read().root == {
+    assert Document("f", text.encode()).parse().root == {
         "a": "NO",
         "b": "010",
         "c": "1:30",
@@ -141,7 +141,7 @@ def test_scalars_stay_text() -> None:
 
 def test_byte_order_mark() -> None:
     """A UTF-8 byte order mark is no part of the first key."""
-    assert Document("f", b"\xef\xbb\xbfa: 1\n").read().root == {"a": "1"}
+    assert Document("f", b"\xef\xbb\xbfa: 1\n").parse().root == {"a": "1"}
 
 
 NESTED = b"""\
@@ -180,15 +180,15 @@ def test_locate(path: tuple[str | int, ...], place: str) -> None:
 @given(st.text() | st.text(alphabet="[]{}:,-?&*!|>'\"%@`#~ \n\tab\x00\x85\ufeff"))
 def test_any_text(text: str) -> None:
     """Whatever the text, reading ends in a tree or in faults that have a place."""
-    reading = Document("f", text.encode("utf-8", "surrogatepass")).read()
-    assert reading.root is not None or reading.faults
-    assert all(fault.line > 0 and fault.column > 0 for fault in reading.faults)
+    reading = Document("f", text.encode("utf-8", "surrogatepass")).parse()
+    assert reading.root is not None or reading.issues
+    assert all(fault.line > 0 and fault.column > 0 for fault in reading.issues)
 
 
 @given(st.binary())
 def test_any_bytes(data: bytes) -> None:
     """Whatever the bytes, reading ends in a tree or in faults, and any path can be looked for."""
     document = Document("f", data)
-    reading = document.read()
-    assert reading.root is not None or reading.faults
+    reading = document.parse()
+    assert reading.root is not None or reading.issues
     assert document.locate(ConfigIssue(("a", 0), "this", "that")).line > 0

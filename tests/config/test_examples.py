@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from graydns.sources.files import load_snapshot
+from graydns.sources.snapshot_loader import load_snapshot
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

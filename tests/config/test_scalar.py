@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graydns.config.misfit import Misfits
+from graydns.config.issues import ValidationError
 from graydns.config.scalar import (
-    Choice,
     Duration,
     Identifier,
     Integer,
-    Joined,
+    Keyword,
+    KeywordSet,
     Size,
     TenantName,
     Text,
@@ -31,7 +31,7 @@ port = Integer(-5, 65535)
 idle = Duration("100ms", "1h")
 ttl = Ttl("1d")
 size = Size("64KiB", "1TiB")
-isolation = Joined(("network", "storage", "compute"))
+isolation = KeywordSet(("network", "storage", "compute"))
 
 TAKEN: list[tuple[Callable[[object], Any], str, object]] = [
     (read_boolean, "true", True),
@@ -65,7 +65,7 @@ TAKEN: list[tuple[Callable[[object], Any], str, object]] = [
     (Identifier(), "v1.2.0", "v1.2.0"),
     (TenantName(), "t-demo", "t-demo"),
     (Text(), "Größe", "Größe"),
-    (Choice(("udp", "tcp")), "udp", "udp"),
+    (Keyword(("udp", "tcp")), "udp", "udp"),
 ]
 
 REFUSED: list[tuple[Callable[[object], Any], object, str]] = [
@@ -130,8 +130,8 @@ REFUSED: list[tuple[Callable[[object], Any], object, str]] = [
     (Text(), "a\x7f", "a text"),
     (Text(), "a" * 256, "1 to 255 characters"),
     (Text(), None, "a text"),
-    (Choice(("udp", "tcp")), "UDP", "one of udp, tcp"),
-    (Choice(("udp", "tcp")), {}, "one of udp, tcp"),
+    (Keyword(("udp", "tcp")), "UDP", "one of udp, tcp"),
+    (Keyword(("udp", "tcp")), {}, "one of udp, tcp"),
 ]
 
 
@@ -146,9 +146,9 @@ def test_taken(reader: Callable[[object], Any], text: str, value: object) -> Non
 @pytest.mark.parametrize(("reader", "value", "expected"), REFUSED)
 def test_refused(reader: Callable[[object], Any], value: object, expected: str) -> None:
     """Anything else is refused with a text that says what would have been right."""
-    with pytest.raises(Misfits) as caught:
+    with pytest.raises(ValidationError) as caught:
         reader(value)
-    (misfit,) = caught.value.misfits
+    (misfit,) = caught.value.issues
     assert expected in misfit.expected
     assert len(misfit.found) < 100
 
@@ -159,7 +159,7 @@ READERS = [*dict.fromkeys(row[0] for row in TAKEN)]
 @given(st.sampled_from(READERS), st.text(max_size=20) | st.none() | st.lists(st.text(max_size=3), max_size=2))
 def test_any_value(reader: Callable[[object], Any], value: object) -> None:
     """A reader returns something or raises Misfits, never anything else."""
-    with suppress(Misfits):
+    with suppress(ValidationError):
         reader(value)
 
 

@@ -18,7 +18,7 @@ from graydns.control.control_plane import ControlPlane
 from graydns.control.opening import open_control
 from graydns.model.query import Query
 from graydns.server import DnsServer
-from graydns.sources.files import compile_reading, read
+from graydns.sources.snapshot_loader import compile_reading, read_configuration
 from tests.coroutines import finished
 
 T = TypeVar("T")
@@ -118,7 +118,7 @@ class Running:
 
 def run(site: Site, reactor: Any, **options: Any) -> Running:
     """Serve *site*. Raises ConfigError."""
-    reading = read(site.main)
+    reading = read_configuration(site.main)
     snapshot = compile_reading(1, reading)
     snapshot.config.data.mkdir(exist_ok=True)
     server = DnsServer(snapshot, reactor, cookie_secrets=())

@@ -14,7 +14,7 @@ from graydns.control.opening import open_control
 from graydns.model.catalog import CRITICAL, PASSING, Instance, ServiceView
 from graydns.server import DnsServer
 from graydns.sources.consul.versions import Versions
-from graydns.sources.files import compile_reading, read
+from graydns.sources.snapshot_loader import compile_reading, read_configuration
 from tests.control.running import Running, Site, at_once, config, in_reactor
 
 POLICY = """\
@@ -56,7 +56,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     site = Site(tmp_path)
     site.write_main("consul: {}\n")
     write(site, "1", 50)
-    reading = read(site.main)
+    reading = read_configuration(site.main)
     snapshot = compile_reading(1, reading)
     snapshot.config.data.mkdir(exist_ok=True)
     views: dict[str, ServiceView] = {}

@@ -12,8 +12,8 @@ from twisted.internet import reactor
 from twisted.logger import ILogObserver, Logger, LogPublisher
 
 from graydns.control import snapshot_reloader
-from graydns.sources import examine
-from graydns.sources.watch import pause
+from graydns.sources import file_reader
+from graydns.sources.file_fingerprints import pause
 from tests.control.running import Running, Site, at_once, in_reactor, run
 
 
@@ -50,7 +50,7 @@ async def test_an_old_snapshot_dies_by_reference_count(running: Running) -> None
 @in_reactor
 async def test_three_hundred_reloads(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every answer between them is of the snapshot that was served at the time, and memory is where it was."""
-    monkeypatch.setattr("graydns.sources.watch.SETTLE", 0.0)
+    monkeypatch.setattr("graydns.sources.file_fingerprints.SETTLE_SECONDS", 0.0)
     # Until logging begins, Twisted keeps all that is logged.
     monkeypatch.setattr(snapshot_reloader, "_log", Logger(observer=cast(ILogObserver, LogPublisher())))
     running = run(site, reactor, in_thread=at_once)
@@ -80,7 +80,7 @@ async def test_a_large_policy_comes_from_a_child(site: Site, monkeypatch: pytest
     )  # the collector of this process is the tests'
     rule = "  - {{name: r{0}, when: {{source: 10.{1}.{2}.0/24}}, then: {{version: canary}}}}\n"
     rules = "".join(rule.format(at, 100 + at // 200, at % 200) for at in range(1000))
-    assert len(rules) > examine.SMALL
+    assert len(rules) > file_reader.MAX_INLINE_CONFIG_BYTES
     running = run(site, reactor, in_thread=at_once)
     site.write("2", "0", more=rules)
     site.write(zone="b.test")

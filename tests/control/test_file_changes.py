@@ -13,7 +13,7 @@ from graydns.audit.audit_log import AuditLog, AuditLogBounds
 from graydns.audit.hmac_chain import HmacChain
 from graydns.control.collaborators import ControlObservers
 from graydns.control.snapshot_reloader import ReloadRefusedError
-from graydns.sources.watch import Look, pause, settled, stamp
+from graydns.sources.file_fingerprints import FileFingerprints, fingerprint_file, pause, wait_until_stable
 from tests.control.running import Running, Site, at_once, in_reactor, run
 
 
@@ -135,23 +135,23 @@ async def test_stopping_ends_the_watching(running: Running) -> None:
 @in_reactor
 async def test_restless_files_are_given_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that never comes to rest is an error that names it, not a reload without end."""
-    monkeypatch.setattr("graydns.sources.watch.SETTLE", 0.001)
+    monkeypatch.setattr("graydns.sources.file_fingerprints.SETTLE_SECONDS", 0.001)
 
-    def restless() -> Generator[None, None, Look]:
+    def restless() -> Generator[None, None, FileFingerprints]:
         with site.data().open("a") as file:
             file.write(";\n")
         yield
-        return {site.data(): stamp(site.data())}
+        return {site.data(): fingerprint_file(site.data())}
 
     with pytest.raises(Exception, match=r"data\.zone.*goes on changing"):
-        await settled(reactor, restless)
+        await wait_until_stable(reactor, restless)
 
 
 def test_a_stamp_tells_files_apart(site: Site) -> None:
     """Same path, same contents, another file: another stamp; no file: none."""
-    before = stamp(site.data())
+    before = fingerprint_file(site.data())
     copy = site.data().with_name("copy")
     copy.write_bytes(site.data().read_bytes())
     copy.rename(site.data())
-    assert stamp(site.data()) != before
-    assert stamp(copy) is None
+    assert fingerprint_file(site.data()) != before
+    assert fingerprint_file(copy) is None

@@ -16,8 +16,8 @@ from graydns.model.name import from_text
 from graydns.runtime.steps import run_steps
 from graydns.snapshot.compiler import SnapshotInputs, compile_snapshot
 from graydns.snapshot.snapshot import Snapshot
-from graydns.sources.files import read
 from graydns.sources.policy.acceptance import Revision, State, offer
+from graydns.sources.snapshot_loader import read_configuration
 from tests.control.running import Site
 from tests.sources.policy.making import NOW, TERMS, published, strategy
 
@@ -32,8 +32,8 @@ def inputs(tmp_path: Path) -> SnapshotInputs:
     site.write_main()
     site.write(percent="10")
     site.write(zone="b.test")
-    reading = read(site.main)
-    return reading.inputs(reading.config)
+    reading = read_configuration(site.main)
+    return reading.to_snapshot_inputs(reading.config)
 
 
 def revision(**parts: Any) -> Revision:

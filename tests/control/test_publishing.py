@@ -7,7 +7,7 @@ import json
 import pytest
 from twisted.internet.defer import Deferred, gatherResults
 
-from graydns.config.canonical import canonical
+from graydns.config.canonical_json import canonicalize
 from graydns.control import publishing
 from graydns.control.publishing import Rows, read_rows
 from graydns.model.errors import ControlError
@@ -66,7 +66,7 @@ def filled(number: int, size: int) -> KeyValues:
     key = f"{folder_of(PREFIX, number)}whitelist"
 
     def with_filling(count: int) -> dict[str, bytes]:
-        return {**made, key: canonical({"api.a.test": {"canary": ["client:" + "x" * count]}})}
+        return {**made, key: canonicalize({"api.a.test": {"canary": ["client:" + "x" * count]}})}
 
     low, high = 0, size
     while low < high:

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from graydns.config.load import load
-from graydns.config.schema import structured
-from graydns.config.strategy import Strategy
+from graydns.config.loader import load_main
+from graydns.config.release_policy import ReleasePolicy
+from graydns.config.schema import structure_as
 from graydns.ctl.main import main
 from graydns.sources.policy.acceptance import State, Terms, offer
 from graydns.sources.policy.keys import load_keys
@@ -52,7 +52,7 @@ def test_from_a_key_to_a_revision_that_is_taken(algorithm: str, folder: Path) ->
     signed = policy(folder, "sign", "@p.yaml", "--key", "@k", "--id", "k9")
     assert (signed.exit_code, signed.stderr) == (0, WARNING)
 
-    consul = load(folder / "graydns.yaml").consul
+    consul = load_main(folder / "graydns.yaml").consul
     assert consul is not None
     assert consul.policy is not None
     terms = Terms("gray/", "dc1", None, load_keys(consul.policy))
@@ -60,7 +60,7 @@ def test_from_a_key_to_a_revision_that_is_taken(algorithm: str, folder: Path) ->
     _, revision = offer(State(), listing, terms, 0.0)
     assert revision is not None
     assert (revision.number, revision.signed_by) == (3, "k9")
-    assert revision.strategy == structured(yaml.load(POLICY, yaml.BaseLoader), Strategy)[0]
+    assert revision.strategy == structure_as(yaml.load(POLICY, yaml.BaseLoader), ReleasePolicy)[0]
 
 
 def test_a_key_is_its_owners_alone_and_never_written_over(folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from graydns.config.strategy import moment_text
+from graydns.config.release_policy import format_timestamp
 from graydns.sources.policy.signing import entries
 from tests.e2e.policysite import CANARY, CLIENTS, KEY, READ, Site, beside, rights, signed
 
@@ -84,7 +84,7 @@ def test_a_reset_and_a_restart(number: str, site: Site) -> None:
     """What runs goes on, though its window is over and the highest accepted is another; Consul is not needed."""
     end = int(time.time()) + 8
     with site.serving():
-        site.ctl("policy", "push", site.file(7, "100", not_after=moment_text(end)))
+        site.ctl("policy", "push", site.file(7, "100", not_after=format_timestamp(end)))
         site.until(lambda: time.time() > end)
         site.ctl("policy", "high-water", "reset", number)
         assert (site.status()["revision"], site.status()["refused"]) == (7, None)
@@ -233,7 +233,7 @@ def test_what_does_not_fit_yet_is_taken_when_it_does(site: Site) -> None:
     """A revision whose time is to come, and one whose version a file has later, count without being written again."""
     config = site.folder / "zones/a.test/zone-config.yaml"
     with site.serving():
-        soon = moment_text(int(time.time()) + 12)
+        soon = format_timestamp(int(time.time()) + 12)
         assert "has not come" in site.ctl("policy", "push", site.file(7, "100", not_before=soon), status=1)
         site.put(entries(signed(7, "100", not_before=soon)))
         site.activate(7)

@@ -21,7 +21,7 @@ from graydns.fast.peer import Peer
 from graydns.model.query import Query
 from graydns.server import DnsServer
 from graydns.snapshot.snapshot import Snapshot
-from graydns.sources.files import load_snapshot
+from graydns.sources.snapshot_loader import load_snapshot
 from tests.conftest import examples
 from tests.coroutines import finished
 

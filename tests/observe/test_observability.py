@@ -12,7 +12,7 @@ from twisted.internet import reactor as default_reactor
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.task import Clock
 
-from graydns.config.address import Door as HttpDoor
+from graydns.config.address import ListenEndpoint as HttpDoor
 from graydns.fast.answer_log import MAX_COUNTER_GROUPS, OTHER_GROUP, CounterGroup
 from graydns.listen.listener import ListenerLimits
 from graydns.listen.listeners import Listeners

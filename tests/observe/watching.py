@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 
 from graydns.model.query import Query
 from graydns.server import DnsServer
-from graydns.sources.files import load_snapshot
+from graydns.sources.snapshot_loader import load_snapshot
 from tests.coroutines import finished
 
 ROOT = Path(__file__).parents[2]

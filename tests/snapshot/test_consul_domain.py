@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from graydns.authority.consul.zone import ConsulDomain
-from graydns.authority.lookup import lookup
+from graydns.authority.lookup import look_up
 from graydns.model.name import from_text
 from graydns.snapshot.consul_domain import ConsulZoneTemplate, add_consul_domain
 from graydns.snapshot.snapshot import Snapshot
-from graydns.sources.files import check, load_snapshot
+from graydns.sources.snapshot_loader import check_configuration, load_snapshot
 from graydns.wire.answer_body import make_dns_message
-from tests.authority.asking import everything_plain, make_query
 from tests.authority.consul_asking import Known
+from tests.authority.lookups import everything_plain, make_query
 from tests.e2e.serving import write
 
 FOUR, SIX = bytes((192, 0, 2, 53)), bytes(15) + b"\1"
@@ -36,7 +36,7 @@ def load(folder: Path, name: str, zones: Mapping[str, tuple[str, str]], *servers
 def say(snapshot: Snapshot, name: str, mnemonic: str) -> tuple[str, Sequence[str]]:
     """The rcode and the records of the answer."""
     query = make_query(name, mnemonic)
-    answer = lookup(snapshot.zones, query, everything_plain).answer()
+    answer = look_up(snapshot.zones, query, everything_plain).to_answer()
     records = [
         line for rrset in make_dns_message(query.question, answer).answer for line in rrset.to_text().split("\n")
     ]
@@ -78,7 +78,7 @@ def test_what_the_zone_around_says_of_its_name_servers_is_so(tmp_path: Path) -> 
     snapshot = load(tmp_path, "consul.app.test", {"app.test": (TENANT, data)})
     assert servers(snapshot, "consul.app.test") == ["ns1.consul.app.test.", "ns.else.test."]
     assert say(snapshot, "ns1.consul.app.test", "A")[1] == ["ns1.consul.app.test. 0 IN A 192.0.2.7"]
-    assert check(tmp_path / "graydns.yaml") == ()
+    assert check_configuration(tmp_path / "graydns.yaml") == ()
 
 
 def test_it_belongs_to_the_tenant_of_the_zone_around(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_what_it_hides_is_told(tmp_path: Path) -> None:
     """By name: records at and below the domain are not answered any more; names around it are."""
     data = 'shadow.consul A 192.0.2.1\nconsul TXT "x"\nconsular A 192.0.2.2\nxconsul A 192.0.2.3\n'
     load(tmp_path, "consul.app.test", {"app.test": (TENANT, data)})
-    (warning,) = check(tmp_path / "graydns.yaml")
+    (warning,) = check_configuration(tmp_path / "graydns.yaml")
     assert warning == (
         "app.test: hidden by consul.domain, as Consul's catalog answers there: consul.app.test, shadow.consul.app.test"
     )
@@ -109,7 +109,7 @@ def test_of_many_hidden_names_some_are_told(tmp_path: Path) -> None:
     """A zone may have a million of them."""
     data = "".join(f"h{number}.consul A 192.0.2.1\n" for number in range(30))
     load(tmp_path, "consul.app.test", {"app.test": (TENANT, data)})
-    (warning,) = check(tmp_path / "graydns.yaml")
+    (warning,) = check_configuration(tmp_path / "graydns.yaml")
     assert warning.count("consul.app.test") == 10
     assert warning.endswith(" and 20 more")
 
@@ -120,8 +120,8 @@ def test_a_zone_by_its_name_takes_precedence(tmp_path: Path, name: str) -> None:
     snapshot = load(tmp_path, name, {name: (TENANT, ""), "app.test": (TENANT, "")})
     zone = snapshot.zones.find(from_text(name))
     assert zone is not None
-    assert zone.living is None
-    assert check(tmp_path / "graydns.yaml") == (
+    assert zone.backend is None
+    assert check_configuration(tmp_path / "graydns.yaml") == (
         f"consul.domain: {name} is a zone of ours, which answers there instead of Consul's catalog",
     )
 
@@ -130,6 +130,6 @@ def test_it_is_laid_once(tmp_path: Path) -> None:
     """What is there already is left alone: it is the origin of answers."""
     snapshot = load(tmp_path, "consul", {})
     zone = snapshot.zones.by_origin[from_text("consul")]
-    assert isinstance(zone.living, ConsulDomain)
-    assert add_consul_domain(snapshot, ConsulZoneTemplate(zone.living, (), (FOUR, SIX))) is snapshot
-    assert add_consul_domain(snapshot, ConsulZoneTemplate(zone.living, (), (FOUR,))) is not snapshot
+    assert isinstance(zone.backend, ConsulDomain)
+    assert add_consul_domain(snapshot, ConsulZoneTemplate(zone.backend, (), (FOUR, SIX))) is snapshot
+    assert add_consul_domain(snapshot, ConsulZoneTemplate(zone.backend, (), (FOUR,))) is not snapshot

@@ -13,7 +13,7 @@ from graydns.model.name import from_text
 from graydns.model.query import Client
 from graydns.snapshot.consul_domain import ConsulZoneTemplate, add_consul_domain
 from graydns.snapshot.snapshot import Snapshot
-from graydns.sources.files import load_snapshot
+from graydns.sources.snapshot_loader import load_snapshot
 from tests.authority.consul_asking import Known, Unknown
 from tests.e2e.serving import write
 from tests.gray.making import client, query

@@ -9,16 +9,16 @@ from weakref import ref
 
 import pytest
 
-from graydns.authority.zone import Zones
+from graydns.authority.zone_data import ZoneTable
 from graydns.config.document import Document
-from graydns.config.main import Config
+from graydns.config.settings import Config
 from graydns.gray.policy_compiler import ZonePolicy, compile_router
 from graydns.gray.router import Router
 from graydns.model.name import from_text
 from graydns.model.policy import Rule, RuleConditions, RuleOutcome, ServiceEndpoint, ServicePolicy, ServiceVersion
 from graydns.model.query import DEFAULT_TENANT
-from graydns.runtime.reclaimer import DeferredReclaimer
 from graydns.runtime.steps import run_steps
+from graydns.snapshot.reclaimer import DeferredReclaimer
 from graydns.snapshot.snapshot import Snapshot
 from graydns.upstream.server_groups import ForwardTable
 
@@ -45,7 +45,7 @@ def router(rules: int) -> Router:
 
 def snapshot(router: Router) -> Snapshot:
     config = Config(file=Path("graydns.yaml"), document=Document("graydns.yaml", b""))
-    return Snapshot(1, config, Zones(), {}, {DEFAULT_TENANT: router}, ForwardTable({}))
+    return Snapshot(1, config, ZoneTable(), {}, {DEFAULT_TENANT: router}, ForwardTable({}))
 
 
 def test_rules_outlive_their_router_until_they_are_buried() -> None:

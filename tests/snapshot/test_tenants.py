@@ -13,7 +13,7 @@ from graydns.model.decision import Decision, DecisionKind
 from graydns.model.errors import ConfigError
 from graydns.model.query import Client
 from graydns.snapshot.snapshot import Snapshot
-from graydns.sources.files import load_snapshot
+from graydns.sources.snapshot_loader import load_snapshot
 
 MAIN = """\
 admin: null

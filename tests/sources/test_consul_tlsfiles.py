@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 
 from graydns.model.errors import ConfigError
-from graydns.sources.files import check
+from graydns.sources.snapshot_loader import check_configuration
 from tests.listen.certificates import issue
 
 HEAD = "zones: null\nconsul:\n  address: https://consul.test:8501\n  tls: "
 
 
 def faults(folder: Path, tls: str) -> list[str]:
-    """What ``check`` says of that ``consul.tls``; ``start`` says the same."""
+    """What ``check_configuration`` says of that ``consul.tls``; ``start`` says the same."""
     main = folder / "graydns.yaml"
     main.write_text(f"{HEAD}{tls}\n")
     with pytest.raises(ConfigError) as raised:
-        check(main)
+        check_configuration(main)
     return [str(fault).removeprefix(f"{main}:") for fault in raised.value.issues]
 
 
@@ -52,4 +52,4 @@ def test_what_is_right(tmp_path: Path) -> None:
     main = tmp_path / "graydns.yaml"
     tls = f"{{ca: {authority.certificate_file}, certificate: {one.certificate_file}, key: {one.key_file}}}"
     main.write_text(f"{HEAD}{tls}\n")
-    assert check(main) == ()
+    assert check_configuration(main) == ()

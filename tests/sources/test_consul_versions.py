@@ -19,7 +19,7 @@ from graydns.model.errors import ConfigError
 from graydns.model.name import from_text
 from graydns.snapshot.snapshot import Snapshot
 from graydns.sources.consul.versions import Place, Versions
-from graydns.sources.files import load_snapshot
+from graydns.sources.snapshot_loader import load_snapshot
 from tests.e2e.serving import write
 from tests.gray.making import client, query
 

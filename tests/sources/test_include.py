@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from graydns.model.dns_parameters import AAAA, A
-from graydns.sources.folder import Outside, open_inside
-from tests.sources.reading import faults_of, load_text, texts_of
+from graydns.sources.zone_input import OutsideFolderError, open_inside
+from tests.sources.zone_text import faults_of, load_text, texts_of
 
 
 def test_what_an_include_sets_ends_with_it(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_the_folder_itself_may_be_behind_a_link(tmp_path: Path) -> None:
     file, target = open_inside(tmp_path / "link", tmp_path / "link" / "file")
     file.close()
     assert target == tmp_path / "real" / "file"
-    with pytest.raises(Outside):
+    with pytest.raises(OutsideFolderError):
         open_inside(tmp_path / "link", tmp_path)
 
 

@@ -20,7 +20,7 @@ from graydns.admin.factory import AdminFactory, AdminTlsFactory
 from graydns.admin.login_throttle import LoginThrottle
 from graydns.admin.ports import LISTEN_BACKLOG, AcceptLimitedPort, listen_unix, prepare_socket_path
 from graydns.admin.realm import Realm
-from graydns.config.address import Door, UnixSocket
+from graydns.config.address import ListenEndpoint, UnixSocket
 from graydns.listen.tls_context import TlsContext
 from graydns.model.errors import ConfigError, ConfigIssue
 
@@ -36,7 +36,7 @@ class AdminService(Service):
 
     def __init__(
         self,
-        place: UnixSocket | Door,
+        place: UnixSocket | ListenEndpoint,
         control: ControlInterface,
         audit: AuditSink,
         reactor: Any,
@@ -46,7 +46,7 @@ class AdminService(Service):
         limits: AdminLimits | None = None,
         gate: LoginThrottle | None = None,
     ) -> None:
-        if isinstance(place, Door) and tls is None:
+        if isinstance(place, ListenEndpoint) and tls is None:
             raise ConfigError([ConfigIssue(("tls",), "nothing", "a certificate and its key, for the admin interface")])
         self.address = place
         self._reactor = reactor
@@ -58,11 +58,11 @@ class AdminService(Service):
         self.factory: AdminFactory | None = None
 
     @property
-    def bound_address(self) -> UnixSocket | Door | None:
+    def bound_address(self) -> UnixSocket | ListenEndpoint | None:
         """Where clients reach us, ports as they are; None while they do not."""
         if self._port is None or isinstance(self.address, UnixSocket):
             return self.address if self._port else None
-        return Door(self.address.transport, self.address.host, self._port.getHost().port)
+        return ListenEndpoint(self.address.transport, self.address.host, self._port.getHost().port)
 
     def privilegedStartService(self) -> None:
         """Open a TCP port, which may need privileges; look whether a unix socket can be made."""
@@ -118,5 +118,5 @@ class AdminService(Service):
             self.factory.abort_connections()
 
 
-def _format_address(place: UnixSocket | Door) -> str:
+def _format_address(place: UnixSocket | ListenEndpoint) -> str:
     return f"unix:{place.path}" if isinstance(place, UnixSocket) else str(place)

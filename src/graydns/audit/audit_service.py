@@ -21,8 +21,7 @@ from graydns.audit.line_queue import LineQueue
 from graydns.audit.line_writer import AuditWriter
 from graydns.audit.recovery import has_sealed_lines
 from graydns.audit.validation_lines import ValidationLine, ValidationLineObserver, format_validation_fields
-from graydns.config.audit import WAIT
-from graydns.config.main import Config
+from graydns.config.settings import WAIT_WHEN_FULL, Config
 from graydns.model.errors import ConfigError, ConfigIssue
 from graydns.model.query import QueryObserver
 
@@ -137,7 +136,7 @@ def open_audit_service(config: Callable[[], Config], observers: list[QueryObserv
         raise ConfigError([began.document.locate(fault)]) from error
     if audit is None:
         return AuditService(log, None, reactor)
-    queue: LineQueue[ValidationLine] = LineQueue(reactor, audit.on_full == WAIT)
+    queue: LineQueue[ValidationLine] = LineQueue(reactor, audit.on_full == WAIT_WHEN_FULL)
     observers.append(ValidationLineObserver(queue, time.monotonic, time.time))
     return AuditService(
         log, AuditWriter(log, queue, partial(format_validation_fields, prefix=audit.client_prefix)), reactor

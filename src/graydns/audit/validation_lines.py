@@ -18,7 +18,7 @@ from typing import NamedTuple
 from attrs import define, field
 
 from graydns.audit.line_queue import LineQueue
-from graydns.config.audit import ClientPrefix
+from graydns.config.settings import ClientPrefixSettings
 from graydns.model import name
 from graydns.model.answer import Answer
 from graydns.model.decision import Cohort
@@ -84,7 +84,7 @@ class ValidationLineObserver:
         )
 
 
-def format_validation_fields(what: ValidationLine, prefix: ClientPrefix) -> bytes:
+def format_validation_fields(what: ValidationLine, prefix: ClientPrefixSettings) -> bytes:
     """The inside of the line's JSON object, in ASCII; of a client's address *prefix* bits."""
     # By hand, as it is made for every answer: json.dumps of a dictionary takes three times as long.
     cohort, proof = what.cohort, what.proof
@@ -155,7 +155,7 @@ def _format_cohort(cohort: Cohort | None) -> str:
 
 
 @lru_cache(4096)
-def _format_client(source: bytes, prefix: ClientPrefix) -> str:
+def _format_client(source: bytes, prefix: ClientPrefixSettings) -> str:
     if not source:
         return "null"
     address = ip_address(source)

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from attrs import frozen
 
-from graydns.config.misfit import misfits
+from graydns.config.issues import make_validation_error
 from graydns.model import name
 
 Address: TypeAlias = IPv4Address | IPv6Address
@@ -18,13 +18,13 @@ Network: TypeAlias = IPv4Network | IPv6Network
 #: RFC 1035 section 4.2, RFC 7858 section 3.1.
 DEFAULT_PORTS = {"udp": 53, "tcp": 53, "tls": 853}
 
-NETWORK = re.compile(r"([0-9a-fA-F:.]+)(/(?:0|[1-9][0-9]{0,2}))?")
-ENDPOINT = re.compile(r"([a-z]+)://(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+))(?::(0|[1-9][0-9]{0,4}))?")
-SERVER_NAME = re.compile(r"[A-Za-z0-9:._-]{1,255}")
+NETWORK_PATTERN = re.compile(r"([0-9a-fA-F:.]+)(/(?:0|[1-9][0-9]{0,2}))?")
+ENDPOINT_PATTERN = re.compile(r"([a-z]+)://(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+))(?::(0|[1-9][0-9]{0,4}))?")
+SERVER_NAME_PATTERN = re.compile(r"[A-Za-z0-9:._-]{1,255}")
 
 
 @frozen
-class Door:
+class ListenEndpoint:
     """One address and port of a transport: where graydns listens. Port 0: the system picks one."""
 
     transport: str
@@ -52,22 +52,22 @@ class SystemResolvers:
 
 
 @frozen
-class Server:
+class UpstreamEndpoint:
     """A server that is asked; *name*: what its certificate must prove, "" unless *transport* is tls."""
 
     transport: str
     host: str
     port: int
-    name: str = ""
+    server_name: str = ""
 
     def __str__(self) -> str:
-        suffix = f"#{self.name}" if self.name else ""
-        return f"{Door(self.transport, self.host, self.port)}{suffix}"
+        suffix = f"#{self.server_name}" if self.server_name else ""
+        return f"{ListenEndpoint(self.transport, self.host, self.port)}{suffix}"
 
 
 def parse_network(text: str) -> Network | None:
     """The network that *text* writes in CIDR notation, a lone address being a network of one; else None."""
-    if not NETWORK.fullmatch(text):
+    if not NETWORK_PATTERN.fullmatch(text):
         return None
     try:
         return ip_network(text)
@@ -79,16 +79,16 @@ def read_network(value: object, /) -> Network:
     """A network in CIDR notation."""
     expected = "a network such as 10.0.0.0/8 or 2001:db8::/32"
     if not isinstance(value, str):
-        raise misfits(value, expected)
+        raise make_validation_error(value, expected)
     if (network := parse_network(value)) is None:
-        raise misfits(value, f"{expected}{_aligned(value)}")
+        raise make_validation_error(value, f"{expected}{_suggest_network(value)}")
     return network
 
 
-def _aligned(text: str) -> str:
+def _suggest_network(text: str) -> str:
     """What *text* may have been meant to be, if only its host bits are wrong."""
     try:
-        return f"; without host bits it is {ip_network(text, strict=False)}" if NETWORK.fullmatch(text) else ""
+        return f"; without host bits it is {ip_network(text, strict=False)}" if NETWORK_PATTERN.fullmatch(text) else ""
     except ValueError:
         return ""
 
@@ -99,9 +99,9 @@ def read_network_text(value: object, /) -> str:
     return str(value)
 
 
-def parse_door(text: str, transports: tuple[str, ...]) -> Door | None:
+def parse_listen_endpoint(text: str, transports: tuple[str, ...]) -> ListenEndpoint | None:
     """*text* as ``transport://address:port``, else None."""
-    match = ENDPOINT.fullmatch(text)
+    match = ENDPOINT_PATTERN.fullmatch(text)
     if not match or match[1] not in transports:
         return None
     port = int(match[4]) if match[4] else DEFAULT_PORTS[match[1]]
@@ -109,63 +109,65 @@ def parse_door(text: str, transports: tuple[str, ...]) -> Door | None:
         host = IPv6Address(match[2]) if match[2] else IPv4Address(match[3])
     except ValueError:
         return None
-    return Door(match[1], str(host), port) if port <= 65535 else None
+    return ListenEndpoint(match[1], str(host), port) if port <= 65535 else None
 
 
 @frozen
-class Listening:
+class ListenEndpointReader:
     """An endpoint to listen on, with one of *transports*."""
 
     transports: tuple[str, ...]
 
-    def __call__(self, value: object, /) -> Door:
+    def __call__(self, value: object, /) -> ListenEndpoint:
         """The endpoint."""
-        endpoint = parse_door(value, self.transports) if isinstance(value, str) else None
+        endpoint = parse_listen_endpoint(value, self.transports) if isinstance(value, str) else None
         if endpoint is None:
             schemes = " or ".join(f"{transport}://" for transport in self.transports)
-            raise misfits(value, f"{schemes} with an IP address (IPv6 in brackets) and a port up to 65535")
+            raise make_validation_error(
+                value, f"{schemes} with an IP address (IPv6 in brackets) and a port up to 65535"
+            )
         return endpoint
 
 
-def read_admin(value: object, /) -> UnixSocket | Door:
+def read_admin_endpoint(value: object, /) -> UnixSocket | ListenEndpoint:
     """Where the admin interface listens: ``unix:PATH`` or ``tls://ADDRESS:PORT``."""
     if isinstance(value, str):
         if value.startswith("unix:"):
             return UnixSocket(read_path(value.removeprefix("unix:")))
-        if endpoint := parse_door(value, ("tls",)):
+        if endpoint := parse_listen_endpoint(value, ("tls",)):
             return endpoint
-    raise misfits(value, "unix:PATH or tls://ADDRESS:PORT")
+    raise make_validation_error(value, "unix:PATH or tls://ADDRESS:PORT")
 
 
-def read_server(value: object, /) -> Server | SystemResolvers:
+def read_upstream_endpoint(value: object, /) -> UpstreamEndpoint | SystemResolvers:
     """A server that is asked: ``system``, ``udp://ADDRESS:PORT`` or ``tls://ADDRESS:PORT#NAME``."""
     expected = "system, udp://ADDRESS:PORT or tls://ADDRESS:PORT#NAME (IPv6 in brackets, NAME as in its certificate)"
     if not isinstance(value, str):
-        raise misfits(value, expected)
+        raise make_validation_error(value, expected)
     if value == "system":
         return SystemResolvers()
     text, mark, proof = value.partition("#")
-    endpoint = parse_door(text, ("udp", "tls"))
+    endpoint = parse_listen_endpoint(text, ("udp", "tls"))
     if endpoint is None or endpoint.port == 0 or ip_address(endpoint.host).is_unspecified:
-        raise misfits(value, expected)
-    if (endpoint.transport == "tls") != bool(mark) or (mark and not SERVER_NAME.fullmatch(proof)):
-        raise misfits(value, expected)
-    return Server(endpoint.transport, endpoint.host, endpoint.port, proof)
+        raise make_validation_error(value, expected)
+    if (endpoint.transport == "tls") != bool(mark) or (mark and not SERVER_NAME_PATTERN.fullmatch(proof)):
+        raise make_validation_error(value, expected)
+    return UpstreamEndpoint(endpoint.transport, endpoint.host, endpoint.port, proof)
 
 
 def read_name(value: object, /) -> bytes:
     """A full domain name, with or without the final dot, as in ``model.name``."""
     expected = "a domain name such as shop.test"
     if not isinstance(value, str) or value in ("", "@") or any(char.isspace() for char in value):
-        raise misfits(value, expected)
+        raise make_validation_error(value, expected)
     try:
         return name.from_text(value)
     except ValueError:
-        raise misfits(value, expected) from None
+        raise make_validation_error(value, expected) from None
 
 
 def read_path(value: object, /) -> Path:
     """A path, not yet resolved against anything."""
     if not isinstance(value, str) or not value or "\0" in value:
-        raise misfits(value, "a path")
+        raise make_validation_error(value, "a path")
     return Path(value)

@@ -8,71 +8,96 @@ from typing import TypeVar
 
 from cattrs import Converter
 
-from graydns.config.audit import Audit, ClientPrefix
-from graydns.config.consul import (
-    Consul,
-    ConsulTls,
-    PolicyCentre,
-    PolicyKey,
+from graydns.config.consul_settings import (
+    ConsulPolicySettings,
+    ConsulSettings,
+    ConsulTlsSettings,
+    PolicyKeySettings,
     check_consul,
-    check_key,
-    check_policy,
-    check_tls,
+    check_consul_policy,
+    check_consul_tls,
+    check_policy_key,
 )
-from graydns.config.converter import new_converter, register
-from graydns.config.dnssec import Dnssec, DnssecLimits, NegativeTrustAnchor, check_dnssec
+from graydns.config.converter import make_converter, register_class
+from graydns.config.cross_checks import check_settings
+from graydns.config.dnssec_settings import DnssecLimitSettings, DnssecSettings, NegativeTrustAnchor, check_dnssec
 from graydns.config.document import Document
-from graydns.config.main import AdminAudit, Cache, Limits, Reload, Settings, Stale, Tenant, Tls, Trust, Upstream
-from graydns.config.main_check import check_settings
-from graydns.config.misfit import Misfit, Misfits
-from graydns.config.policy import register_policy
-from graydns.config.strategy import register_strategy
-from graydns.config.zone import Source, ZoneSettings, check_zone
+from graydns.config.issues import ValidationError, ValidationIssue
+from graydns.config.policy_schema import register_policy
+from graydns.config.release_policy import register_release_policy
+from graydns.config.settings import (
+    AdminAuditSettings,
+    AuditSettings,
+    CacheSettings,
+    ClientPrefixSettings,
+    LimitSettings,
+    MainSettings,
+    ReloadSettings,
+    StaleSettings,
+    TenantSettings,
+    TlsSettings,
+    TrustSettings,
+    UpstreamSettings,
+)
+from graydns.config.zone_config import ZoneSettings, ZoneSourceSettings, check_zone_settings
 from graydns.model.errors import ConfigError, IssuePath
 
-T = TypeVar("T")
+SchemaT = TypeVar("SchemaT")
 
 
 @cache
-def converter() -> Converter:
+def get_converter() -> Converter:
     """The converter for all files, inner classes first; made when the first file is read."""
-    made = new_converter()
+    made = make_converter()
     register_policy(made)
-    settings = (Tls, Reload, Trust, Limits, AdminAudit, ClientPrefix, Audit, Stale, Cache, Upstream, Tenant, Source)
-    for cls in (*settings, NegativeTrustAnchor, DnssecLimits):
-        register(made, cls)
-    register(made, ConsulTls, check_tls)
-    register(made, PolicyKey, check_key)
-    register(made, PolicyCentre, check_policy)
-    register(made, Consul, check_consul)
-    register(made, Dnssec, check_dnssec)
-    register(made, Settings, check_settings)
-    register(made, ZoneSettings, check_zone)
-    register_strategy(made)
+    settings = (
+        TlsSettings,
+        ReloadSettings,
+        TrustSettings,
+        LimitSettings,
+        AdminAuditSettings,
+        ClientPrefixSettings,
+        AuditSettings,
+        StaleSettings,
+        CacheSettings,
+        UpstreamSettings,
+        TenantSettings,
+        ZoneSourceSettings,
+    )
+    for cls in (*settings, NegativeTrustAnchor, DnssecLimitSettings):
+        register_class(made, cls)
+    register_class(made, ConsulTlsSettings, check_consul_tls)
+    register_class(made, PolicyKeySettings, check_policy_key)
+    register_class(made, ConsulPolicySettings, check_consul_policy)
+    register_class(made, ConsulSettings, check_consul)
+    register_class(made, DnssecSettings, check_dnssec)
+    register_class(made, MainSettings, check_settings)
+    register_class(made, ZoneSettings, check_zone_settings)
+    register_release_policy(made)
     return made
 
 
-def typed(document: Document, cls: type[T]) -> T:
+def read_typed(document: Document, cls: type[SchemaT]) -> SchemaT:
     """What *document* says, as a *cls*; raises ConfigError with every fault of the file, in its order."""
-    reading = document.read()
+    reading = document.parse()
     if reading.root is None:
-        raise ConfigError(reading.faults)
-    made, misfits = structured(reading.root, cls)
-    meant = [misfit for misfit in misfits if reading.skipped.isdisjoint(_above(misfit.path))]
-    faults = [*reading.faults, *(document.locate_all(meant) if meant else ())]
+        raise ConfigError(reading.issues)
+    made, misfits = structure_as(reading.root, cls)
+    meant = [misfit for misfit in misfits if reading.skipped_paths.isdisjoint(_path_prefixes(misfit.path))]
+    faults = [*reading.issues, *(document.locate_all(meant) if meant else ())]
     if made is None or faults:
         raise ConfigError(sorted(faults, key=lambda fault: (fault.line, fault.column)))
     return made
 
 
-def structured(root: object, cls: type[T]) -> tuple[T | None, tuple[Misfit, ...]]:
+def structure_as(root: object, cls: type[SchemaT]) -> tuple[SchemaT | None, tuple[ValidationIssue, ...]]:
     """*root* as a *cls*, or what is wrong with it."""
     try:
-        return converter().structure(root, cls), ()
-    except Misfits as error:
-        return None, error.misfits
+        return get_converter().structure(root, cls), ()
+    except ValidationError as error:
+        return None, error.issues
 
 
-def _above(path: IssuePath) -> Iterator[IssuePath]:
+def _path_prefixes(path: IssuePath) -> Iterator[IssuePath]:
     """*path* and every path above it."""
     return (path[:size] for size in range(len(path) + 1))

@@ -19,13 +19,13 @@ from graydns.control.collaborators import (
 )
 from graydns.control.live_commands import LiveChangeCommands
 from graydns.control.negative_trust_anchors import NegativeTrustAnchorCommands
+from graydns.control.periodic import PeriodicTasks
 from graydns.control.reports import caches, explanations, services
 from graydns.control.reports.plain_data import format_time, to_plain
 from graydns.control.share_changes import ShareChange
 from graydns.control.snapshot_reloader import SnapshotReloader
 from graydns.control.state import ControlState
 from graydns.model.name import to_text
-from graydns.runtime.periodic import PeriodicTasks
 from graydns.runtime.slices import run_in_slices
 from graydns.sources.consul.figures import FeedFigures
 
@@ -99,18 +99,18 @@ class ControlPlane:
         state = self.state
         return [
             {
-                "zone": to_text(entry.file.zone),
-                "tenant": entry.file.tenant_id,
+                "zone": to_text(entry.config.zone),
+                "tenant": entry.config.tenant_id,
                 "serial": entry.zone.serial,
-                "config_version": ".".join(map(str, entry.file.config_version)),
+                "config_version": ".".join(map(str, entry.config.config_version)),
                 "names": entry.zone.size,
-                "services": len(entry.file.services),
-                "rules": len(entry.file.rules),
-                "state": self._zone_state(entry.file.zone, entry.path),
+                "services": len(entry.config.services),
+                "rules": len(entry.config.rules),
+                "state": self._zone_state(entry.config.zone, entry.path),
                 "file": str(entry.path),
             }
             for entry in state.served_reading.zones.values()
-            if tenant in (None, entry.file.tenant_id)
+            if tenant in (None, entry.config.tenant_id)
         ]
 
     def history(self) -> list[Table]:

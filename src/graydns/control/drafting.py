@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from attrs import evolve, frozen
 
-from graydns.config.strategy import FORMAT, Meta, Strategy
+from graydns.config.release_policy import POLICY_FORMAT, PolicyMetadata, ReleasePolicy
 from graydns.control.live_changes import ServiceOverride
 from graydns.control.reports.services import ServiceReference
 from graydns.control.service_overrides import override_service
@@ -25,7 +25,7 @@ class Draft:
     """*strategy*: the next revision. *base*: the number of the one that it was made of, 0 = of none."""
 
     base: int
-    strategy: Strategy
+    strategy: ReleasePolicy
 
 
 def draft(running: Revision | None, terms: Terms, number: int, found: ServiceReference, author: str) -> Draft:
@@ -37,8 +37,10 @@ def draft(running: Revision | None, terms: Terms, number: int, found: ServiceRef
         tenant, strategy = running.strategy.meta.tenant, running.strategy
     else:
         tenant = terms.tenant or found.tenant
-        meta = Meta(format=FORMAT, prefix=terms.prefix, datacenter=terms.datacenter, tenant=tenant, revision=number)
-        strategy = Strategy(meta=meta)
+        meta = PolicyMetadata(
+            format=POLICY_FORMAT, prefix=terms.prefix, datacenter=terms.datacenter, tenant=tenant, revision=number
+        )
+        strategy = ReleasePolicy(meta=meta)
     if tenant != found.tenant:
         raise ControlError(
             f"{found.name} is a service of the tenant {found.tenant}, and the policy is one of {tenant}; "
@@ -78,7 +80,7 @@ def cleared(made: Draft, found: ServiceReference) -> Draft:
     return evolve(made, strategy=without)
 
 
-def says(strategy: Strategy, name: bytes) -> bool:
+def says(strategy: ReleasePolicy, name: bytes) -> bool:
     """Whether *strategy* has shares or a whitelist for the service *name* (wire form)."""
     return any(name in part for part in (strategy.percent, strategy.weight, strategy.whitelist))
 

@@ -15,12 +15,12 @@ from graydns.control.control_plane import ControlPlane
 from graydns.control.drafting import says
 from graydns.control.live_changes import ALL_TENANTS
 from graydns.control.policycentre import PolicyCentre
+from graydns.control.polling import poll_until
 from graydns.control.reports.plain_data import format_time
 from graydns.control.reports.services import find_override, find_service
 from graydns.control.state import ControlState
 from graydns.model.errors import ControlError
 from graydns.model.name import from_text, to_text
-from graydns.runtime.polling import poll_until
 from graydns.sources.policy.reading import abort_folder, off_folder
 
 Table = dict[str, Any]

@@ -16,8 +16,8 @@ from graydns.control.halts import Halts, Seen, Shift
 from graydns.control.publishing import Rows
 from graydns.model.errors import ControlError
 from graydns.model.text import printable
+from graydns.sources.file_fingerprints import pause
 from graydns.sources.policy.reading import KeyValues, active_key
-from graydns.sources.watch import pause
 from txconsul import Consul
 
 #: So often, and so many seconds after one another, is it tried to write back what was lost.

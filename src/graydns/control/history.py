@@ -17,7 +17,7 @@ from attrs import define, field, frozen
 from graydns.control.reading_diff import ReadingDiff
 from graydns.model.name import from_text, to_text
 from graydns.runtime.disk import write_durably
-from graydns.sources.examine import Archived, Job, Place
+from graydns.sources.file_reader import ArchivedZone, ReadJob, ZoneDataLocation
 from graydns.sources.reading import Reading
 
 #: Snapshots that can be gone back to.
@@ -104,19 +104,21 @@ class SnapshotHistory:
         self.records = (*self.records, record)[-MAX_SNAPSHOTS:]
         self._remove_unneeded()
 
-    def read_job(self, number: int, main: Path) -> Job:
+    def read_job(self, number: int, main: Path) -> ReadJob:
         """What reads snapshot *number* again. Raises LookupError, OSError, ValueError."""
         path = self.folder / f"{number:08}.json"
         data = json.loads(path.read_bytes())
         zones = {
-            Path(zone["path"]): Archived(
-                raw=self._read(data, zone["file"]),
-                data=self._read(data, zone["data"]),
-                place=Place(from_text(zone["zone"]), Path(zone["source"]), Path(zone["folder"]), Path(zone["wanted"])),
+            Path(zone["path"]): ArchivedZone(
+                compressed_config=self._read(data, zone["file"]),
+                compressed_rows=self._read(data, zone["data"]),
+                location=ZoneDataLocation(
+                    from_text(zone["zone"]), Path(zone["source"]), Path(zone["folder"]), Path(zone["wanted"])
+                ),
             )
             for zone in data["inputs"]["zones"]
         }
-        return Job(main, archive=zones, archived_main=self._read(data, data["inputs"]["main"]))
+        return ReadJob(main, archive=zones, archived_main=self._read(data, data["inputs"]["main"]))
 
     def _read(self, data: Mapping[str, Any], name: str) -> bytes:
         number, at, size = data["blobs"][name]
@@ -155,16 +157,16 @@ def select_needed_blobs(reading: Reading) -> dict[str, bytes]:
 
 def _list_inputs(reading: Reading) -> dict[str, Any]:
     return {
-        "main": reading.main.blob,
+        "main": reading.main.blob_name,
         "zones": [
             {
-                "zone": to_text(entry.file.zone),
+                "zone": to_text(entry.config.zone),
                 "path": str(entry.path),
-                "file": entry.blob,
-                "data": entry.data_blob,
-                "source": str(entry.place.source),
-                "folder": str(entry.place.folder),
-                "wanted": str(entry.place.wanted),
+                "file": entry.blob_name,
+                "data": entry.data_blob_name,
+                "source": str(entry.data_location.path),
+                "folder": str(entry.data_location.folder),
+                "wanted": str(entry.data_location.unresolved_path),
             }
             for entry in reading.zones.values()
         ],

@@ -17,8 +17,8 @@ from itertools import chain
 
 from attrs import evolve, frozen
 
-from graydns.config.strategy import Strategy
-from graydns.config.zone import ZoneFile
+from graydns.config.release_policy import ReleasePolicy
+from graydns.config.zone_config import ZoneConfig
 from graydns.gray.compiled_service import CompiledService, compile_service
 from graydns.model.errors import ConfigIssue, PolicyIssues
 from graydns.model.name import to_text
@@ -75,7 +75,7 @@ def with_shares(base: Snapshot, revision: Revision) -> Shared:
     return Shared(_put(base, tenant, changed, services) if changed else base, tuple(faults))
 
 
-def changed_service(service: ServicePolicy, name: bytes, strategy: Strategy) -> ServicePolicy:
+def changed_service(service: ServicePolicy, name: bytes, strategy: ReleasePolicy) -> ServicePolicy:
     """*service* as *strategy* has it: whatever it says of shares, or of the whitelist, takes the place of all of it."""
     if (weights := strategy.weight.get(name)) is not None:
         service = evolve(service, weights=weights, percent={}, ranges={})
@@ -94,7 +94,7 @@ def _put(
 ) -> Snapshot:
     """*base* with services *changed*, and as they are written, by zone."""
 
-    def file_with(file: ZoneFile) -> ZoneFile:
+    def file_with(file: ZoneConfig) -> ZoneConfig:
         fresh = services.get(file.zone)
         return file if fresh is None else evolve(file, services={**file.services, **fresh})
 
@@ -108,7 +108,7 @@ def _put(
     )
 
 
-def _unknown(name: bytes, strategy: Strategy) -> Iterator[ConfigIssue]:
+def _unknown(name: bytes, strategy: ReleasePolicy) -> Iterator[ConfigIssue]:
     meta = strategy.meta
     for key in _FIELDS:
         if name in getattr(strategy, key):
@@ -117,7 +117,7 @@ def _unknown(name: bytes, strategy: Strategy) -> Iterator[ConfigIssue]:
             yield ConfigIssue((to_text(name),), found, f"a service of the tenant {meta.tenant!r}", place)
 
 
-def _located(faults: list[ConfigIssue], name: bytes, strategy: Strategy) -> Iterator[ConfigIssue]:
+def _located(faults: list[ConfigIssue], name: bytes, strategy: ReleasePolicy) -> Iterator[ConfigIssue]:
     """*faults* of a service by the keys of KV that they are in."""
     meta = strategy.meta
     keys = {field: key for key, field in _FIELDS.items()}

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from attrs import define, evolve, field
 
-from graydns.config.file import read_document
-from graydns.config.misfit import Misfit
+from graydns.config.document import read_document
+from graydns.config.issues import ValidationIssue
 from graydns.control.live_changes import (
     LIVE_CHANGES_FILE,
     ChangeRecord,
@@ -139,16 +139,16 @@ def _check_tenant_file(own: LiveChanges, path: Path) -> LiveChanges:
     tenant = path.parent.name
     expected = f"{tenant!r}, whose folder this is"
     wrong = [
-        Misfit(("services", name, "tenant"), repr(override.tenant), expected)
+        ValidationIssue(("services", name, "tenant"), repr(override.tenant), expected)
         for name, override in own.services.items()
         if override.tenant not in (None, tenant)
     ]
-    wrong += [Misfit(("gray_off", key), repr(key), expected) for key in own.gray_off if key != tenant]
+    wrong += [ValidationIssue(("gray_off", key), repr(key), expected) for key in own.gray_off if key != tenant]
     if own.pin is not None:
-        wrong.append(Misfit(("pin",), "a rollback", "null; a rollback is of the whole server"))
+        wrong.append(ValidationIssue(("pin",), "a rollback", "null; a rollback is of the whole server"))
     if own.negative_trust_anchors:
         found = "negative trust anchors"
-        wrong.append(Misfit(("negative_trust_anchors",), found, "none; they are of the whole server"))
+        wrong.append(ValidationIssue(("negative_trust_anchors",), found, "none; they are of the whole server"))
     if wrong:
         raise ConfigError(read_document(path).locate_all(wrong))
     services: dict[str, ServiceOverride] = {name: evolve(each, tenant=tenant) for name, each in own.services.items()}

@@ -16,10 +16,10 @@ from attrs import evolve, field, frozen
 from cattrs import Converter
 
 from graydns.config.address import read_name
-from graydns.config.converter import new_converter, register
-from graydns.config.file import read_document
-from graydns.config.misfit import Misfits, misfits
-from graydns.config.policy import percent, read_whitelisted
+from graydns.config.converter import make_converter, register_class
+from graydns.config.document import read_document
+from graydns.config.issues import ValidationError, make_validation_error
+from graydns.config.policy_schema import percent, read_whitelist_entry
 from graydns.config.scalar import Identifier, Integer, TenantName, Text, read_percent, read_version_number
 from graydns.model.errors import ConfigError
 from graydns.model.name import to_text
@@ -37,7 +37,7 @@ _UNIX_SECONDS_PATTERN = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 def read_unix_seconds(value: object, /) -> float:
     """Unix seconds."""
     if not isinstance(value, str) or not _UNIX_SECONDS_PATTERN.fullmatch(value):
-        raise misfits(value, "Unix seconds")
+        raise make_validation_error(value, "Unix seconds")
     return float(value)
 
 
@@ -72,8 +72,8 @@ class WeightsChange(ChangeRecord):
 class WhitelistDelta:
     """Entries that a version's whitelist has besides those of the file, and entries of the file that it has not."""
 
-    add: tuple[Annotated[str, read_whitelisted], ...] = ()
-    remove: tuple[Annotated[str, read_whitelisted], ...] = ()
+    add: tuple[Annotated[str, read_whitelist_entry], ...] = ()
+    remove: tuple[Annotated[str, read_whitelist_entry], ...] = ()
 
 
 @frozen(kw_only=True)
@@ -161,15 +161,15 @@ def load_live_changes(path: Path) -> LiveChanges:
     if not path.exists():
         return LiveChanges()
     document = read_document(path)
-    reading = document.read()
+    reading = document.parse()
     if reading.root is None:
-        raise ConfigError(reading.faults)
+        raise ConfigError(reading.issues)
     try:
         live: LiveChanges = _converter().structure(reading.root, LiveChanges)
-    except Misfits as error:
-        raise ConfigError([*reading.faults, *document.locate_all(error.misfits)]) from None
-    if reading.faults:
-        raise ConfigError(reading.faults)
+    except ValidationError as error:
+        raise ConfigError([*reading.issues, *document.locate_all(error.issues)]) from None
+    if reading.issues:
+        raise ConfigError(reading.issues)
     return live
 
 
@@ -211,7 +211,7 @@ def _dump_record(stay: ChangeRecord) -> dict[str, Any]:
 
 @cache
 def _converter() -> Converter:
-    made = new_converter()
+    made = make_converter()
     for cls in (
         ChangeRecord,
         PercentChange,
@@ -223,5 +223,5 @@ def _converter() -> Converter:
         RollbackPin,
         LiveChanges,
     ):
-        register(made, cls)
+        register_class(made, cls)
     return made

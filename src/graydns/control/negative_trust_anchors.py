@@ -11,8 +11,8 @@ from typing import Any
 from attrs import Factory, define, evolve, field
 
 from graydns.config.address import read_name
-from graydns.config.dnssec import NegativeTrustAnchor
-from graydns.config.misfit import Misfits
+from graydns.config.dnssec_settings import NegativeTrustAnchor
+from graydns.config.issues import ValidationError
 from graydns.config.scalar import Text
 from graydns.control.live_changes import LiveNegativeTrustAnchor
 from graydns.control.live_commands import LiveChangeCommands
@@ -26,7 +26,7 @@ MAX_ANCHOR_DAYS = 30
 
 SOURCE_CONFIG, SOURCE_OPERATOR = "config", "operator"
 
-_REASON_TEXT = Text("a reason", least=0)
+_REASON_TEXT = Text("a reason", min_length=0)
 
 
 @define(eq=False)
@@ -147,12 +147,12 @@ def _describe_change(anchor: LiveNegativeTrustAnchor | None) -> dict[str, Any] |
 def _read_anchor_name(name: str) -> bytes:
     try:
         return read_name(name)
-    except Misfits as error:
-        raise ControlError(f"{name!r} is not {error.misfits[0].expected}") from None
+    except ValidationError as error:
+        raise ControlError(f"{name!r} is not {error.issues[0].expected}") from None
 
 
 def _read_reason(reason: str) -> str:
     try:
         return _REASON_TEXT(reason)
-    except Misfits as error:
-        raise ControlError(f"expected {error.misfits[0].expected}") from None
+    except ValidationError as error:
+        raise ControlError(f"expected {error.issues[0].expected}") from None

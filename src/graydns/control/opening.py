@@ -9,7 +9,7 @@ from typing import Any
 from attrs import evolve
 from twisted.internet.threads import deferToThread
 
-from graydns.config.misfit import Misfit
+from graydns.config.issues import ValidationIssue
 from graydns.control.admission import resolve_effective_config
 from graydns.control.collaborators import ControlObservers
 from graydns.control.control_plane import ControlPlane
@@ -24,10 +24,10 @@ from graydns.runtime.steps import run_steps
 from graydns.server import DnsServer
 from graydns.snapshot.compiler import compile_snapshot
 from graydns.snapshot.snapshot import Snapshot
-from graydns.sources.checks import placed
 from graydns.sources.file_reloader import DeferToThread, FileReloader
-from graydns.sources.files import examined
 from graydns.sources.reading import Reading
+from graydns.sources.reading_checks import to_config_issues
+from graydns.sources.snapshot_loader import run_read_job
 
 FOLDER = "history"
 
@@ -59,8 +59,8 @@ def open_control(
             state.file_snapshot = _compile(state, kept.pin.number, state.served_reading)
     except OSError as error:
         found = f"{state.startup_config.data} ({error.strerror or error})"
-        misfit = Misfit(("data",), found, "a folder that graydns may write to")
-        raise ConfigError(placed(reading.config.document, (misfit,))) from None
+        misfit = ValidationIssue(("data",), found, "a folder that graydns may write to")
+        raise ConfigError(to_config_issues(reading.config.document, (misfit,))) from None
     if kept != LiveChanges() or kept.pin is not None:
         state.apply_snapshot(state.file_snapshot, kept)
     again = FileReloader(reactor, in_thread)
@@ -83,15 +83,15 @@ def _begin(state: ControlState, history: SnapshotHistory) -> None:
 def _pinned(state: ControlState, history: SnapshotHistory, pin: RollbackPin) -> Reading:
     """What snapshot *pin* was made of. Raises ConfigError."""
     try:
-        read = examined(history.read_job(pin.number, state.served_reading.config.file))
+        read = run_read_job(history.read_job(pin.number, state.served_reading.config.file))
     except (OSError, LookupError, ValueError, ConfigError) as error:
         expected = "a snapshot in the history, or no 'pin', with which the files are served"
         fault = ConfigIssue(("pin", "number"), f"{pin.number} ({error})", expected, str(state.store.main_file))
         raise ConfigError([fault]) from None
     served = state.served_reading
-    return evolve(read, look={}, blobs={}, geo=served.geo, resolv_conf=served.resolv_conf)
+    return evolve(read, fingerprints={}, blobs={}, geo=served.geo, resolv_conf=served.resolv_conf)
 
 
 def _compile(state: ControlState, number: int, reading: Reading) -> Snapshot:
     config, state.restart_keys = resolve_effective_config(state.startup_config, reading.config)
-    return run_steps(compile_snapshot(number, reading.inputs(config), state.base_snapshot))
+    return run_steps(compile_snapshot(number, reading.to_snapshot_inputs(config), state.base_snapshot))

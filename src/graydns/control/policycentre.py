@@ -22,8 +22,8 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from graydns.config.consul import Consul as Config
-from graydns.config.consul import PolicyCentre as Policy
+from graydns.config.consul_settings import ConsulPolicySettings as Policy
+from graydns.config.consul_settings import ConsulSettings as Config
 from graydns.control.control_plane import ControlPlane
 from graydns.control.haltwatch import HaltWatch
 from graydns.control.policystore import PolicyStore

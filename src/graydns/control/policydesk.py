@@ -8,18 +8,18 @@ from typing import Any, TypeVar
 
 from attrs import define
 
-from graydns.config.strategy import dump
+from graydns.config.release_policy import dump_release_policy
 from graydns.control import publishing
 from graydns.control.control_plane import ControlPlane
 from graydns.control.drafting import Draft, changed, cleared, draft
 from graydns.control.live_changes import ServiceOverride
 from graydns.control.live_commands import LiveChangeCommands
 from graydns.control.policycentre import PolicyCentre
+from graydns.control.polling import poll_until
 from graydns.control.pruning import Bound, prune
 from graydns.control.reports.services import describe_effective, find_service
 from graydns.control.share_changes import ShareChange
 from graydns.model.errors import ConfigError, ControlError
-from graydns.runtime.polling import poll_until
 from graydns.runtime.slices import run_in_slices
 from graydns.sources.policy.acceptance import Mark, Terms
 from graydns.sources.policy.reading import KeyValues, folder_of, revisions
@@ -117,7 +117,7 @@ class PolicyDesk:
     async def draft(self, name: str, shift: ShareChange | None, actor: str) -> Table:
         """The revision that the one or the other would publish, to be signed elsewhere and pushed."""
         made = self._draft(name, shift, actor, await self._rows())
-        return {"base": made.base, "revision": dump(made.strategy)}
+        return {"base": made.base, "revision": dump_release_policy(made.strategy)}
 
     async def _shift(self, name: str, shift: ShareChange | None, actor: str) -> Table:
         if self.centre.terms.keys is not None:
@@ -128,7 +128,7 @@ class PolicyDesk:
         state, rows = self.changing.state, await self._rows()
         found, made = find_service(state, name), self._draft(name, shift, actor, rows)
         before = describe_effective(state, found, state.live)
-        done = await self._publish(json.dumps(dump(made.strategy)), rows, True)
+        done = await self._publish(json.dumps(dump_release_policy(made.strategy)), rows, True)
         found = find_service(state, name)
         done |= {"service": found.name, "tenant": found.tenant, "nodes": "all"}
         done["before"] |= before

@@ -26,13 +26,13 @@ from typing import Annotated, Any
 
 from attrs import asdict, field, frozen
 
-from graydns.config.canonical import as_texts, canonical, parse
-from graydns.config.consul import MOST_REVISION, from_base64
-from graydns.config.converter import new_converter, register
-from graydns.config.file import read_regular, reason
-from graydns.config.misfit import Misfits, misfits
-from graydns.config.scalar import Choice, Integer, Text
-from graydns.config.strategy import moment_text, read_moment
+from graydns.config.canonical_json import canonicalize, parse_json, to_yaml_node
+from graydns.config.consul_settings import MAX_POLICY_REVISION, decode_base64
+from graydns.config.converter import make_converter, register_class
+from graydns.config.document import describe_os_error, read_regular_file
+from graydns.config.issues import ValidationError, make_validation_error
+from graydns.config.release_policy import format_timestamp, read_timestamp
+from graydns.config.scalar import Integer, Keyword, Text
 from graydns.control.halts import Seen
 from graydns.runtime.disk import write_durably
 from graydns.sources.policy.acceptance import High, Lost, Mark, Revision
@@ -53,31 +53,31 @@ _NOTHING = Seen()
 
 
 def _read_octets(value: object, /) -> bytes:
-    octets = from_base64(value) if isinstance(value, str) else None
+    octets = decode_base64(value) if isinstance(value, str) else None
     if octets is None:
-        raise misfits(value, "octets in base64")
+        raise make_validation_error(value, "octets in base64")
     return octets
 
 
 @frozen
 class _Mark:
-    revision: Annotated[int, Integer(0, MOST_REVISION)]
+    revision: Annotated[int, Integer(0, MAX_POLICY_REVISION)]
     digest: Annotated[str, Digest] | None
     spared: Annotated[str, Digest] | None = None
 
 
 @frozen
 class _Seen:
-    index: Annotated[int, Integer(0, MOST_REVISION)]
-    created: Annotated[int, Integer(0, MOST_REVISION)]
+    index: Annotated[int, Integer(0, MAX_POLICY_REVISION)]
+    created: Annotated[int, Integer(0, MAX_POLICY_REVISION)]
 
 
 @frozen
 class _File:
-    format: Annotated[str, Choice(("1",))]
+    format: Annotated[str, Keyword(("1",))]
     mark: _Mark | None
     copy: Mapping[Annotated[str, Text("a key", most=4096, pattern=r"(?s:.*)")], Annotated[bytes, _read_octets]]
-    kept: Annotated[int, read_moment]
+    kept: Annotated[int, read_timestamp]
     seen: _Seen | None = None
 
 
@@ -112,16 +112,16 @@ class PolicyStore:
     def load(self) -> Kept:
         """What was kept. A file that is not as it was written, or is gone, is a mark that is Lost, never none."""
         try:
-            data = read_regular(self.path)
+            data = read_regular_file(self.path)
         except FileNotFoundError:
             gone = Lost(f"{self.path} is not there, and {self.witness} says that it was")
             return Kept(gone) if os.path.lexists(self.witness) else Kept()
         except (OSError, ValueError) as error:
-            return Kept(Lost(f"{self.path}: {reason(error)}"))
+            return Kept(Lost(f"{self.path}: {describe_os_error(error)}"))
         try:
-            kept = _kept(parse(data)[0])
-        except Misfits as error:
-            first = error.misfits[0]
+            kept = _kept(parse_json(data)[0])
+        except ValidationError as error:
+            first = error.issues[0]
             return Kept(Lost(f"{self.path}: found {first.found}, expected {first.expected}"))
         if kept.mark is not None:
             with suppress(OSError):  # a full disk says so when the next revision is kept
@@ -148,9 +148,9 @@ class PolicyStore:
             "mark": None if mark is None else asdict(mark),
             "copy": {key: base64.b64encode(value).decode() for key, value in entries.items()},
             "seen": asdict(seen),
-            "kept": moment_text(int(now)),
+            "kept": format_timestamp(int(now)),
         }
-        write_durably(self.path, [canonical({**rest, CHECKSUM: _checksum(rest)}), b"\n"])
+        write_durably(self.path, [canonicalize({**rest, CHECKSUM: _checksum(rest)}), b"\n"])
 
     def _bear_witness(self) -> None:
         """Have the witness, before there is what it tells of. Raises OSError."""
@@ -159,20 +159,20 @@ class PolicyStore:
 
 
 def _checksum(rest: Mapping[str, Any]) -> str:
-    return sha256(canonical(rest)).hexdigest()
+    return sha256(canonicalize(rest)).hexdigest()
 
 
 def _kept(value: object) -> Kept:
-    """Raises Misfits."""
+    """Raises ValidationError."""
     if not isinstance(value, dict):
-        raise misfits([], "a mapping")
+        raise make_validation_error([], "a mapping")
     rest = {key: item for key, item in value.items() if key != CHECKSUM}
     if value.get(CHECKSUM) != _checksum(rest):
-        raise misfits("another checksum", "the one of what is there")
-    made = new_converter()
-    register(made, _Mark)
-    register(made, _Seen)
-    register(made, _File)
-    file: _File = made.structure(as_texts(rest), _File)
+        raise make_validation_error("another checksum", "the one of what is there")
+    made = make_converter()
+    register_class(made, _Mark)
+    register_class(made, _Seen)
+    register_class(made, _File)
+    file: _File = made.structure(to_yaml_node(rest), _File)
     mark = None if file.mark is None else Mark(**asdict(file.mark))
     return Kept(mark, file.copy, file.kept, Seen(0, -1) if file.seen is None else Seen(**asdict(file.seen)))

@@ -14,8 +14,8 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from graydns.config.canonical import canonical, parse
-from graydns.config.misfit import Misfits
+from graydns.config.canonical_json import canonicalize, parse_json
+from graydns.config.issues import ValidationError
 from graydns.model.errors import ControlError
 from graydns.sources.policy import acceptance
 from graydns.sources.policy.acceptance import Revision, Terms
@@ -86,9 +86,9 @@ async def read_rows(consul: Consul, prefix: str) -> Rows:
 def revision_of(text: str, terms: Terms) -> tuple[int, KeyValues]:
     """The number and the keys of the revision that *text* is, as ``policy sign`` prints it. Raises ControlError."""
     try:
-        body = parse(text.encode())[0]
-    except Misfits as error:
-        first = error.misfits[0]
+        body = parse_json(text.encode())[0]
+    except ValidationError as error:
+        first = error.issues[0]
         raise ControlError(f"found {first.found}, expected {first.expected}") from None
     known = (*BODY, SIGNATURE)
     if not isinstance(body, Mapping) or not set(BODY) <= set(body) <= set(known):
@@ -96,7 +96,7 @@ def revision_of(text: str, terms: Terms) -> tuple[int, KeyValues]:
     number = body["meta"].get("revision") if isinstance(body["meta"], Mapping) else None
     if not isinstance(number, int) or number < 1:
         raise ControlError("meta has no revision, a number of 1 or above")
-    return number, {folder_of(terms.prefix, number) + name: canonical(value) for name, value in body.items()}
+    return number, {folder_of(terms.prefix, number) + name: canonicalize(value) for name, value in body.items()}
 
 
 def name_of(text: str, terms: Terms) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from attrs import define, field
 
 from graydns.model.name import to_text
 from graydns.model.policy import Rule
-from graydns.sources.packed import CHUNK, PackedRules, unpack
+from graydns.sources.parser_frames import RULES_PER_CHUNK, PackedRules, unpack_rules
 from graydns.sources.reading import Reading, ZoneEntry
 
 #: Names of one kind that are kept; of the others the number.
@@ -23,17 +23,17 @@ ReadingDiff = dict[str, dict[str, Any]]
 def diff_readings(before: Reading | None, after: Reading) -> Generator[None, None, ReadingDiff]:
     """What is new, gone or different in *after*; *before* None: nothing was there."""
     files, zones, services, rules = _KindDiff(), _KindDiff(), _KindDiff(), _KindDiff()
-    old = {} if before is None else {entry.file.zone: entry for entry in before.zones.values()}
-    new = {entry.file.zone: entry for entry in after.zones.values()}
+    old = {} if before is None else {entry.config.zone: entry for entry in before.zones.values()}
+    new = {entry.config.zone: entry for entry in after.zones.values()}
     zones.compare(old, new, _is_same_zone)
     for zone in dict.fromkeys((*old, *new)):
         was, now = old.get(zone), new.get(zone)
-        if was is now or (was is not None and now is not None and was.content == now.content):
+        if was is now or (was is not None and now is not None and was.content_digest == now.content_digest):
             continue
-        services.compare(was.file.services if was else {}, now.file.services if now else {}, lambda a, b: a == b)
+        services.compare(was.config.services if was else {}, now.config.services if now else {}, lambda a, b: a == b)
         yield
         text = to_text(zone)
-        yield from rules.compare_rules(text, was.file.rules if was else (), now.file.rules if now else ())
+        yield from rules.compare_rules(text, was.config.rules if was else (), now.config.rules if now else ())
     for tenant in dict.fromkeys((*_tenants(before), *_tenants(after))):
         mine = _tenants(before).get(tenant), _tenants(after).get(tenant)
         yield from rules.compare_rules(f"tenant {tenant}", *(() if one is None else one.rules for one in mine))
@@ -60,17 +60,17 @@ class _KindDiff:
         shared = set(_rule_chunks(old)) & set(_rule_chunks(new))
         for chunk in _rule_chunks(old):
             if chunk not in shared:
-                known.update((row[0], _row_checksum(row)) for row in unpack(chunk))
+                known.update((row[0], _row_checksum(row)) for row in unpack_rules(chunk))
                 yield
         for chunk in _rule_chunks(new):
             if chunk not in shared:
-                for row in unpack(chunk):
+                for row in unpack_rules(chunk):
                     was = known.pop(row[0], None)
                     if was != _row_checksum(row):
                         self._add(self.added if was is None else self.altered, (f"{place}: {row[0]}",))
                 yield
         while known:
-            gone = [known.popitem()[0] for _ in range(min(CHUNK, len(known)))]
+            gone = [known.popitem()[0] for _ in range(min(RULES_PER_CHUNK, len(known)))]
             self._add(self.removed, (f"{place}: {name}" for name in gone))
             yield
 
@@ -87,7 +87,7 @@ class _KindDiff:
 
 
 def _is_same_zone(was: ZoneEntry, now: ZoneEntry) -> bool:
-    equal = was.content == now.content and was.file.config_version == now.file.config_version
+    equal = was.content_digest == now.content_digest and was.config.config_version == now.config.config_version
     return equal and was.loaded.digest == now.loaded.digest
 
 

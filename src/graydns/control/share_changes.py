@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 
 from attrs import evolve
 
-from graydns.config.misfit import Misfits
-from graydns.config.policy import read_whitelisted
+from graydns.config.issues import ValidationError
+from graydns.config.policy_schema import read_whitelist_entry
 from graydns.config.scalar import Integer, read_percent
 from graydns.control.live_changes import PercentChange, ServiceOverride, WeightsChange, WhitelistChange, WhitelistDelta
 from graydns.control.reports.services import ServiceReference
@@ -55,7 +55,7 @@ def change_weights(shares: Mapping[str, int]) -> ShareChange:
 def change_whitelist(version: str, add: Sequence[str], remove: Sequence[str]) -> ShareChange:
     """A version's whitelist gets entries and loses others."""
     for entry in (*add, *remove):
-        _read_value(read_whitelisted, entry, "whitelist")
+        _read_value(read_whitelist_entry, entry, "whitelist")
 
     def shift(found: ServiceReference, before: ServiceOverride, stay: ChangeRecordFields) -> ServiceOverride:
         _check_versions(found, [version] if add or remove else [])
@@ -86,6 +86,6 @@ def _check_versions(found: ServiceReference, versions: Iterable[str]) -> None:
 def _read_value(reader: Callable[[object], Any], text: object, version: str) -> Any:
     try:
         return reader(text)
-    except Misfits as error:
-        misfit = error.misfits[0]
+    except ValidationError as error:
+        misfit = error.issues[0]
         raise ControlError(f"{version}: found {misfit.found}, expected {misfit.expected}") from None

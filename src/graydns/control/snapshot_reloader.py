@@ -22,7 +22,7 @@ from attrs import define, evolve, field
 from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 
-from graydns.config.main import Config
+from graydns.config.settings import Config
 from graydns.control.admission import (
     AdmittedReading,
     admit_zones,
@@ -40,12 +40,12 @@ from graydns.model.name import from_text, to_text
 from graydns.runtime.slices import run_in_slices
 from graydns.snapshot.compiler import SnapshotInputs, compile_snapshot
 from graydns.snapshot.snapshot import Snapshot
-from graydns.sources.checks import check
 from graydns.sources.file_reloader import FileReloader
-from graydns.sources.files import in_order
 from graydns.sources.policy.acceptance import Revision
 from graydns.sources.reading import Reading
-from graydns.sources.zonefile import serial_warning
+from graydns.sources.reading_checks import check_reading
+from graydns.sources.snapshot_loader import sort_issues
+from graydns.sources.zone_file import check_serial
 
 #: Steps of a compilation after which the collector is relieved of what they made: some thousand objects.
 _FREEZE_INTERVAL_STEPS = 500
@@ -85,7 +85,7 @@ class SnapshotReloader:
 
     def remember_reading(self, read: Reading) -> None:
         """*read* is what files were when they were last read, whether it is served or not."""
-        self._last, self._fingerprints = read, dict(read.look)
+        self._last, self._fingerprints = read, dict(read.fingerprints)
 
     async def is_stale(self) -> bool:
         """Whether a file has changed since files were last read."""
@@ -139,7 +139,7 @@ class SnapshotReloader:
         return snapshot
 
     def _snapshot_inputs(self, reading: Reading, config: Config, revision: Revision | None) -> SnapshotInputs:
-        inputs = reading.inputs(config)
+        inputs = reading.to_snapshot_inputs(config)
         return inputs if revision is None else with_routes(inputs, revision)
 
     async def _reload_or_refuse(self, trigger: str, actor: str, force: bool, prune: str | None) -> dict[str, Any]:
@@ -166,12 +166,12 @@ class SnapshotReloader:
             job = await self.file_reloader.in_thread(
                 lambda: self.history.read_job(number, state.served_reading.config.file)
             )
-            read = await self.file_reloader.examine(job, state.served_reading)
+            read = await self.file_reloader.read_files(job, state.served_reading)
             read = evolve(read, geo=state.served_reading.geo, resolv_conf=state.served_reading.resolv_conf)
             merged, snapshot, waiting = await self._compile_admitted(
-                AdmittedReading(read, faults=read.faults), strict=True
+                AdmittedReading(read, faults=read.issues), strict=True
             )
-            served = evolve(merged.reading, look={}, blobs={})
+            served = evolve(merged.reading, fingerprints={}, blobs={})
             pin, before = RollbackPin(snapshot.number, _highest_versions(state)), state.base_snapshot.number
             found = await self._commit(trigger, actor, served, snapshot, pin)
         except (ConfigError, LookupError, ValueError) as error:
@@ -185,7 +185,7 @@ class SnapshotReloader:
     async def _reload(self, trigger: str, actor: str, force: bool, prune: bytes | None) -> dict[str, Any]:
         state = self.state
         pin = state.live.pin
-        known = state.served_reading if pin is None else evolve(state.served_reading, look={})
+        known = state.served_reading if pin is None else evolve(state.served_reading, fingerprints={})
         read = await self.file_reloader.read(known, self._last)
         self.remember_reading(read)
         if pin is not None and not force and not _exceeds_pin(read, pin):
@@ -195,7 +195,10 @@ class SnapshotReloader:
             raise ReloadRefusedError([misfit])
         merged, snapshot, waiting = await self._compile_admitted(merged)
         served = evolve(
-            merged.reading, blobs={**state.served_reading.blobs, **merged.reading.blobs}, faults={}, wanted=()
+            merged.reading,
+            blobs={**state.served_reading.blobs, **merged.reading.blobs},
+            issues={},
+            missing_data_paths=(),
         )
         before, warnings = state.base_snapshot.number, tuple(_serial_warnings(state.served_reading, served))
         if pin is not None or has_changed(state.served_reading, served):
@@ -229,7 +232,7 @@ class SnapshotReloader:
         faults: Mapping[Path, Iterable[ConfigIssue]] = {}
         while True:
             reading = merged.reading
-            faults = await run_in_slices(self.file_reloader.reactor, check(reading))
+            faults = await run_in_slices(self.file_reloader.reactor, check_reading(reading))
             if not faults and not (strict and merged.faults):
                 config, waiting = resolve_effective_config(state.startup_config, reading.config)
                 steps = compile_snapshot(
@@ -250,7 +253,9 @@ class SnapshotReloader:
         told = await self.file_reloader.locate_issues(found, merged.reading.documents())
         ours = any(path not in zones or id(zones[path]) in served for path in faults)
         if strict or ours:
-            raise ConfigError(in_order([*told.issues, *(fault for each in merged.faults.values() for fault in each)]))
+            raise ConfigError(
+                sort_issues([*told.issues, *(fault for each in merged.faults.values() for fault in each)])
+            )
         located = {path: tuple(each) for path, each in _group_by_file(told.issues).items()}
         return exclude_faulty(merged, self.state.served_reading, located)
 
@@ -294,7 +299,7 @@ def has_changed(before: Reading, after: Reading) -> bool:
 
 def _content_identity(reading: Reading) -> object:
     zones = {
-        entry.file.zone: (entry.content, entry.file.config_version, entry.loaded.digest)
+        entry.config.zone: (entry.content_digest, entry.config.config_version, entry.loaded.digest)
         for entry in reading.zones.values()
     }
     return reading.main.digest, zones
@@ -302,10 +307,10 @@ def _content_identity(reading: Reading) -> object:
 
 def _serial_warnings(before: Reading, after: Reading) -> Iterator[str]:
     """Warnings for zones whose data changed and whose serial did not."""
-    old = {entry.file.zone: entry for entry in before.zones.values()}
+    old = {entry.config.zone: entry for entry in before.zones.values()}
     for entry in after.zones.values():
-        was = old.get(entry.file.zone)
-        if was is not None and (warning := serial_warning(was.loaded, entry.loaded)):
+        was = old.get(entry.config.zone)
+        if was is not None and (warning := check_serial(was.loaded, entry.loaded)):
             yield warning
 
 
@@ -338,7 +343,7 @@ def _group_by_file(faults: Iterable[ConfigIssue]) -> dict[Path, list[ConfigIssue
 
 def _exceeds_pin(read: Reading, pin: RollbackPin) -> bool:
     """Whether a zone has a version above all that it had when *pin* was set."""
-    zones = (entry.file for entry in read.zones.values())
+    zones = (entry.config for entry in read.zones.values())
     return any(zone.config_version > pin.highest[name] for zone in zones if (name := to_text(zone.zone)) in pin.highest)
 
 
@@ -346,8 +351,8 @@ def _highest_versions(state: ControlState) -> dict[str, tuple[int, ...]]:
     """The highest version that every zone is known to have had."""
     highest = {} if state.live.pin is None else dict(state.live.pin.highest)
     for entry in state.served_reading.zones.values():
-        name = to_text(entry.file.zone)
-        highest[name] = max(entry.file.config_version, highest.get(name, ()))
+        name = to_text(entry.config.zone)
+        highest[name] = max(entry.config.config_version, highest.get(name, ()))
     return highest
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from attrs import define, evolve, field
 from twisted.internet.defer import DeferredLock
 
-from graydns.config.main import Config
+from graydns.config.settings import Config
 from graydns.control.layering import with_shares
 from graydns.control.live_change_store import LiveChangeStore
 from graydns.control.live_changes import ChangeRecord, LiveChanges, ServiceOverride

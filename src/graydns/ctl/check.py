@@ -21,7 +21,7 @@ def check(context: click.Context, file: Path) -> None:
     Prints every error with its file, line and column. Exit status: 0 nothing wrong, 1 errors.
     """
     # What compiles a configuration is the server itself; commands that do not need it stay light without.
-    from graydns.sources.files import check as check_configuration
+    from graydns.sources.snapshot_loader import check_configuration as check_configuration
 
     warnings: Sequence[str] = ()
     faults: Sequence[ConfigIssue] = ()

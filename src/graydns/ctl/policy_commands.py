@@ -132,12 +132,12 @@ def publish_policy(tool: CliContext, text: str, activate: bool, base: int | None
 
 
 def parse_revision(body: Any) -> Any:
-    """The Strategy that *body*, the JSON of a revision, is. Raises CommandError."""
-    from graydns.config.canonical import as_texts
-    from graydns.config.schema import structured
-    from graydns.config.strategy import Strategy
+    """The ReleasePolicy that *body*, the JSON of a revision, is. Raises CommandError."""
+    from graydns.config.canonical_json import to_yaml_node
+    from graydns.config.release_policy import ReleasePolicy
+    from graydns.config.schema import structure_as
 
-    made, misfits = structured(as_texts(body), Strategy)
+    made, misfits = structure_as(to_yaml_node(body), ReleasePolicy)
     if made is None:
         raise CommandError("\n".join(f"{misfit.found}, expected {misfit.expected}" for misfit in misfits), wants_json())
     return made
@@ -147,11 +147,11 @@ def dump_signed(strategy: Any, key_file: Path | None, key_id: str) -> str:
     """*strategy* as JSON: signed with the key in *key_file*, else with the signature that it has, if any."""
     import base64
 
-    from graydns.config.strategy import dump
+    from graydns.config.release_policy import dump_release_policy
     from graydns.sources.policy.keys import read_signer
     from graydns.sources.policy.signing import SIGNATURE, sign
 
-    body = dump(strategy)
+    body = dump_release_policy(strategy)
     if key_file is not None:
         check_key_id(key_id)
         try:

@@ -13,7 +13,7 @@ from graydns.ctl.cli_context import CommandError, JsonGroup, print_result, wants
 from graydns.ctl.output import print_error, print_json, print_line
 
 if TYPE_CHECKING:
-    from graydns.config.strategy import Strategy
+    from graydns.config.release_policy import ReleasePolicy
     from graydns.sources.policy.keys import PrivateKey, SharedSecret
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
@@ -85,36 +85,36 @@ def sign(file: Path, key_file: Path, key_id: str, output: Path | None) -> None:
     print_result({"file": str(output), "revision": strategy.meta.revision, "key": key_id}, print_signed)
 
 
-def load_policy(file: Path) -> Strategy:
+def load_policy(file: Path) -> ReleasePolicy:
     """The policy in *file*, YAML or JSON. Raises CommandError with every fault in it."""
-    from graydns.config.file import read_document
-    from graydns.config.schema import typed
-    from graydns.config.strategy import Strategy
+    from graydns.config.document import read_document
+    from graydns.config.release_policy import ReleasePolicy
+    from graydns.config.schema import read_typed
     from graydns.model.errors import ConfigError
 
     try:
-        return typed(read_document(file), Strategy)
+        return read_typed(read_document(file), ReleasePolicy)
     except ConfigError as error:
         raise CommandError(str(error), wants_json()) from None
 
 
-def print_warnings(strategy: Strategy) -> None:
+def print_warnings(strategy: ReleasePolicy) -> None:
     """Say what of *strategy* counts for nothing."""
-    from graydns.config.strategy import http_warnings
+    from graydns.config.release_policy import list_http_warnings
 
-    for warning in http_warnings(strategy):
+    for warning in list_http_warnings(strategy):
         print_error(f"warning: {warning}")
 
 
 def check_key_id(key_id: str) -> None:
     """Raises click.UsageError unless a configuration could call a key that."""
-    from graydns.config.misfit import Misfits
+    from graydns.config.issues import ValidationError
     from graydns.config.scalar import Identifier
 
     try:
         Identifier()(key_id)
-    except Misfits as error:
-        raise click.UsageError(f"--id is {error.misfits[0].expected}") from None
+    except ValidationError as error:
+        raise click.UsageError(f"--id is {error.issues[0].expected}") from None
 
 
 def write_private_file(file: Path, content: bytes) -> None:

@@ -23,7 +23,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from graydns.audit.audit_service import AuditFigures
-from graydns.config.address import Door
+from graydns.config.address import ListenEndpoint
 from graydns.fast.answer_log import MAX_COUNTER_GROUPS, AnswerCounters, CounterGroup
 from graydns.fast.hot_table import HotTable
 from graydns.listen.listeners import Listeners
@@ -90,7 +90,7 @@ class ObservabilityService(MultiService):
         doors: Listeners,
         reactor: Any,
         *,
-        http: Door | None,
+        http: ListenEndpoint | None,
         reloads: Callable[[], Mapping[str, int]] = _no_reloads,
         audit: Callable[[], AuditFigures] | None = None,
         policies: Callable[[], PolicyFigures | None] = lambda: None,
@@ -142,9 +142,9 @@ class ObservabilityService(MultiService):
         self.notifier.send("STOPPING=1")
 
     @property
-    def listening(self) -> Door | None:
+    def listening(self) -> ListenEndpoint | None:
         """Where the pages are now."""
-        return None if self._port is None else Door("tcp", self._http.host, self._port.getHost().port)  # type: ignore[union-attr]
+        return None if self._port is None else ListenEndpoint("tcp", self._http.host, self._port.getHost().port)  # type: ignore[union-attr]
 
     def privilegedStartService(self) -> None:
         """Open the pages; raises ConfigError if that cannot be."""

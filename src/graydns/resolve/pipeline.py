@@ -19,7 +19,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from graydns.config.main import Config
+from graydns.config.settings import Config
 from graydns.dnssec.zone_status import ZoneStatusCache
 from graydns.model.answer import Answer
 from graydns.model.query import DEFAULT_TENANT, AnomalyRecorder, Query, QueryObserver

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import Factory, define, field
 
-from graydns.config.dnssec import Dnssec, NegativeTrustAnchor
+from graydns.config.dnssec_settings import DnssecSettings, NegativeTrustAnchor
 from graydns.dnssec.algorithms import EnabledAlgorithms
 from graydns.dnssec.key_trust import ROOT_ANCHORS, NegativeTrustAnchors, TrustAnchors
 from graydns.dnssec.signature import ValidatorSettings
@@ -68,7 +68,7 @@ class ValidationState:
             self._zones = {place: zones.without(name) for place, zones in self._zones.items()}
         self.bogus_answers.flush()
 
-    def make_policy(self, dnssec: Dnssec) -> ValidationPolicy:
+    def make_policy(self, dnssec: DnssecSettings) -> ValidationPolicy:
         """What is believed by *dnssec*."""
         limits, fixed = dnssec.limits, dnssec.validation_time
         return ValidationPolicy(

@@ -6,10 +6,10 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
 from attrs import field, frozen
 
-from graydns.authority.zone import Zones
+from graydns.authority.zone_data import ZoneTable
 from graydns.config.address import SystemResolvers
-from graydns.config.load import ZoneFile
-from graydns.config.main import Config
+from graydns.config.loader import ZoneConfig
+from graydns.config.settings import Config
 from graydns.gray.geo import GeoLocator
 from graydns.gray.policy_compiler import ZonePolicy
 from graydns.gray.policy_compiler import compile_policy as router_steps
@@ -42,8 +42,8 @@ class SnapshotInputs:
     """
 
     config: Config
-    zone_files: tuple[ZoneFile, ...] = field(repr=False)
-    zones: Zones = field(repr=False)
+    zone_files: tuple[ZoneConfig, ...] = field(repr=False)
+    zones: ZoneTable = field(repr=False)
     geo: GeoLocator | None = field(default=None, repr=False)
     resolv_conf: str = field(default="", repr=False)
     zone_digests: Mapping[bytes, bytes] = field(factory=dict, repr=False)
@@ -111,7 +111,7 @@ def _upstream_groups(inputs: SnapshotInputs) -> Iterator[tuple[str, UpstreamGrou
             if isinstance(server, SystemResolvers):
                 servers += parse_resolv_conf(inputs.resolv_conf)
             else:
-                servers.append(UpstreamServer(server.host, server.port, server.transport, server.name))
+                servers.append(UpstreamServer(server.host, server.port, server.transport, server.server_name))
         yield (
             name,
             UpstreamGroup(
@@ -157,7 +157,7 @@ def _fingerprint_policy(tenant: str, inputs: SnapshotInputs) -> object:
 
 def _compile_router(tenant: str, inputs: SnapshotInputs) -> Generator[None, None, Router]:
     files = [zone for zone in inputs.zone_files if zone.tenant_id == tenant]
-    policies = [ZonePolicy(zone.zone, zone.services, zone.rules, file=str(zone.file)) for zone in files]
+    policies = [ZonePolicy(zone.zone, zone.services, zone.rules, file=str(zone.path)) for zone in files]
     rules = (*inputs.tenant_rules(tenant), *inputs.overlay_rules(tenant))
     return (yield from router_steps(tenant, policies, rules, inputs.geo))
 

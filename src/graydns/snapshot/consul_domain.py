@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import evolve, field, frozen
 
-from graydns.authority.additional import hosts
+from graydns.authority.additional_section import list_target_hosts
 from graydns.authority.consul.zone import ConsulDomain, consul_zone
-from graydns.authority.zone import Zone, Zones
+from graydns.authority.zone_data import Zone, ZoneTable
 from graydns.model.dns_parameters import AAAA, NS, A
 from graydns.model.name import ROOT, is_within, parent, to_text
 from graydns.model.query import DEFAULT_TENANT
@@ -42,14 +42,16 @@ class ConsulZoneTemplate:
     def _name_servers(self, around: Zone | None) -> Mapping[bytes, Sequence[bytes]]:
         names = self.name_servers
         if not names and around is not None:
-            names = _delegated_servers(around, self.origin) or hosts(around.origin, NS, around.apex[NS].rdatas)
+            names = _delegated_servers(around, self.origin) or list_target_hosts(
+                around.origin, NS, around.apex[NS].rdatas
+            )
         return {name: _glue(around, name) or self.addresses for name in names or (b"\2ns" + self.origin,)}
 
 
 def _delegated_servers(around: Zone, domain: bytes) -> Sequence[bytes]:
     """The name servers to which *around* delegates *domain*; none if it does not."""
     node = around.node(domain) or {}
-    return hosts(domain, NS, node[NS].rdatas) if NS in node else ()
+    return list_target_hosts(domain, NS, node[NS].rdatas) if NS in node else ()
 
 
 def _glue(around: Zone | None, name: bytes) -> Sequence[bytes]:
@@ -64,26 +66,26 @@ def add_consul_domain(snapshot: Snapshot, domain: ConsulZoneTemplate) -> Snapsho
     It belongs to the tenant of the zone that it lies in.
     """
     there = snapshot.zones.by_origin.get(domain.origin)
-    if there is not None and there.living is None:
+    if there is not None and there.backend is None:
         return snapshot
     around = find_enclosing_zone(snapshot.zones, domain.origin)
     zone = domain.make_zone(around)
-    if there is not None and there.living is zone.living and there.shards == zone.shards:
+    if there is not None and there.backend is zone.backend and there.shards == zone.shards:
         return snapshot
     owner = DEFAULT_TENANT if around is None else snapshot.tenant_by_zone[around.origin]
     return evolve(
         snapshot,
-        zones=Zones({**snapshot.zones.by_origin, zone.origin: zone}),
+        zones=ZoneTable({**snapshot.zones.by_origin, zone.origin: zone}),
         tenant_by_zone={**snapshot.tenant_by_zone, zone.origin: owner},
     )
 
 
-def find_enclosing_zone(zones: Zones, domain: bytes) -> Zone | None:
+def find_enclosing_zone(zones: ZoneTable, domain: bytes) -> Zone | None:
     """The zone that *domain* lies in, not the one of that name."""
     return None if domain == ROOT else zones.find(parent(domain))
 
 
-def find_hidden_names(zones: Zones, domain: bytes) -> Iterator[str | None]:
+def find_hidden_names(zones: ZoneTable, domain: bytes) -> Iterator[str | None]:
     """What an operator should hear of *zones* with Consul's *domain* among them; None between two steps."""
     if domain in zones.by_origin:
         yield f"consul.domain: {to_text(domain)} is a zone of ours, which answers there instead of Consul's catalog"

@@ -8,9 +8,9 @@ from weakref import WeakKeyDictionary
 
 from attrs import field, frozen
 
-from graydns.authority.zone import Living, Zone, Zones
-from graydns.config.load import ZoneFile
-from graydns.config.main import Config
+from graydns.authority.zone_data import DynamicZoneBackend, Zone, ZoneTable
+from graydns.config.loader import ZoneConfig
+from graydns.config.settings import Config
 from graydns.gray.consul_instances import overlay_selection
 from graydns.gray.explanation import Explanation, explain
 from graydns.gray.plan import Plan
@@ -33,21 +33,21 @@ class Snapshot:
 
     number: int
     config: Config = field(repr=False)
-    zones: Zones = field(repr=False)
+    zones: ZoneTable = field(repr=False)
     tenant_by_zone: Mapping[bytes, str] = field(repr=False)
     routers: Mapping[str, Router] = field(repr=False)
     forward: ForwardTable = field(repr=False)
-    zone_files: tuple[ZoneFile, ...] = field(repr=False, default=())
+    zone_files: tuple[ZoneConfig, ...] = field(repr=False, default=())
     warnings: tuple[str, ...] = ()
     policy_fingerprints: Mapping[str, object] = field(factory=dict, repr=False)
-    file_by_zone: Mapping[bytes, ZoneFile] = field(repr=False)
+    file_by_zone: Mapping[bytes, ZoneConfig] = field(repr=False)
     isolation_levels: Mapping[str, frozenset[str]] = field(repr=False)
     _overlaid_plans: WeakKeyDictionary[Selection, dict[Plan, Plan]] = field(
         init=False, factory=WeakKeyDictionary, repr=False
     )
 
     @file_by_zone.default
-    def _index_files(self) -> Mapping[bytes, ZoneFile]:
+    def _index_files(self) -> Mapping[bytes, ZoneConfig]:
         return {file.zone: file for file in self.zone_files}
 
     @isolation_levels.default
@@ -67,7 +67,7 @@ class Snapshot:
         zone = self.zones.find(qname)
         tenant, router = self._deciding_router(zone, asker)
         plan = router.plan(qname, qtype)
-        return plan if zone is None or zone.living is None else self._dynamic_plan(zone.living, plan, qname, tenant)
+        return plan if zone is None or zone.backend is None else self._dynamic_plan(zone.backend, plan, qname, tenant)
 
     def explain(self, query: Query) -> Explanation:
         """How *query* is decided, without a note on each of what may be 100,000 rules."""
@@ -84,13 +84,13 @@ class Snapshot:
     def _catalog_subject(self, qname: bytes) -> str | None:
         """What *qname* stands for in Consul's catalog; None if it is not in Consul's domain."""
         zone = self.zones.find(qname)
-        return None if zone is None or zone.living is None else zone.living.tell(qname)
+        return None if zone is None or zone.backend is None else zone.backend.describe(qname)
 
-    def _dynamic_plan(self, living: Living, plan: Plan, qname: bytes, tenant: str) -> Plan:
+    def _dynamic_plan(self, living: DynamicZoneBackend, plan: Plan, qname: bytes, tenant: str) -> Plan:
         """*plan* with the instances at *qname* under it, made once for each two; without, if they are not known yet:
         then looking up the name finds that out."""
         try:
-            selection = living.selection(qname)
+            selection = living.find_selection(qname)
         except CatalogPendingError:
             return plan
         if selection is None:

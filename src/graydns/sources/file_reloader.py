@@ -12,12 +12,18 @@ from graydns.config.document import Document
 from graydns.gray.geo import GeoLocator
 from graydns.model.errors import ConfigError, ConfigIssue
 from graydns.runtime.slices import run_in_slices
-from graydns.sources import aside, frames
-from graydns.sources.child import Reactor
-from graydns.sources.examine import Job, TooLarge, examine
-from graydns.sources.files import geo_faults, in_order, lineless, open_geo, read_resolv_conf
-from graydns.sources.reading import RESOLV_CONF, Reading, absorb, job_for, stamps
-from graydns.sources.watch import Look, look, settled
+from graydns.sources import parser_frames, parser_process
+from graydns.sources.file_fingerprints import FileFingerprints, look, wait_until_stable
+from graydns.sources.file_reader import JobTooLargeError, ReadJob, read_files
+from graydns.sources.parser_process import ParserReactor
+from graydns.sources.reading import RESOLV_CONF, Reading, assemble_reading, fingerprint_reading, plan_read_job
+from graydns.sources.snapshot_loader import (
+    make_geo_issues,
+    open_geo_database,
+    read_resolv_conf,
+    sort_issues,
+    split_unlocated_issues,
+)
 
 T = TypeVar("T")
 
@@ -37,10 +43,10 @@ _MAX_READ_ATTEMPTS = 5
 class FileReloader:
     """Reads files again."""
 
-    reactor: Reactor = field(repr=False)
+    reactor: ParserReactor = field(repr=False)
     in_thread: DeferToThread = field(repr=False)
 
-    async def fingerprint(self, served: Reading, last: Reading) -> Look:
+    async def fingerprint(self, served: Reading, last: Reading) -> FileFingerprints:
         """Stamps as they are, of what *served* was read from and what the *last* reading wanted."""
         paths = (*served.paths(), *last.paths())
         return await run_in_slices(self.reactor, look(paths, last.config.zones))
@@ -53,7 +59,7 @@ class FileReloader:
         for _ in range(_MAX_READ_ATTEMPTS):
             paths = (*served.paths(), *last.paths())
             zones = last.config.zones
-            now = await settled(self.reactor, lambda paths=paths, zones=zones: look(paths, zones))  # type: ignore[misc]
+            now = await wait_until_stable(self.reactor, lambda paths=paths, zones=zones: look(paths, zones))  # type: ignore[misc]
             reading = await self._read(served, now)
             later = await run_in_slices(self.reactor, look(now, zones))
             if later == now:
@@ -63,38 +69,42 @@ class FileReloader:
             [ConfigIssue((), "files that go on changing", "files that are complete", served.config.document.file)]
         )
 
-    async def examine(self, job: Job, before: Reading | None) -> Reading:
+    async def read_files(self, job: ReadJob, before: Reading | None) -> Reading:
         """What *job* finds, in this process or, if that would take long, in a child. Raises ConfigError."""
         try:
-            return await run_in_slices(self.reactor, absorb(before, examine(job, bounded=True)))
-        except TooLarge:
-            with await aside.run_aside(self.reactor, job) as said:
-                return await run_in_slices(self.reactor, absorb(before, frames.read(said)))
+            return await run_in_slices(self.reactor, assemble_reading(before, read_files(job, bounded=True)))
+        except JobTooLargeError:
+            with await parser_process.spawn_parser(self.reactor, job) as said:
+                return await run_in_slices(self.reactor, assemble_reading(before, parser_frames.read_frames(said)))
 
     async def locate_issues(self, faults: Sequence[ConfigIssue], documents: dict[str, Document]) -> ConfigError:
         """The error that tells *faults*, each with the line that its file has it on."""
-        here, large = lineless(faults, documents)
+        here, large = split_unlocated_issues(faults, documents)
         if large:
-            with await aside.run_aside(self.reactor, aside.Locate(tuple(large))) as said:
-                here += frames.read(said)
-        return ConfigError(in_order(here))
+            with await parser_process.spawn_parser(self.reactor, parser_process.LocateJob(tuple(large))) as said:
+                here += parser_frames.read_frames(said)
+        return ConfigError(sort_issues(here))
 
-    async def _read(self, served: Reading, now: Look) -> Reading:
+    async def _read(self, served: Reading, now: FileFingerprints) -> Reading:
         started = time.time_ns()
-        reading = await self.examine(job_for(served.config.file, served, now), served)
+        reading = await self.read_files(plan_read_job(served.config.file, served, now), served)
         geo, faults = await self._geo(served, reading, now)
         if faults:
-            reading = evolve(reading, faults={**reading.faults, reading.config.file: tuple(faults)})
-        same = now.get(RESOLV_CONF) == served.look.get(RESOLV_CONF)
+            reading = evolve(reading, issues={**reading.issues, reading.config.file: tuple(faults)})
+        same = now.get(RESOLV_CONF) == served.fingerprints.get(RESOLV_CONF)
         resolv_conf = served.resolv_conf if same else read_resolv_conf()
         reading = evolve(reading, geo=geo, resolv_conf=resolv_conf)
-        return evolve(reading, look=await run_in_slices(self.reactor, stamps(reading, now, started)))
+        return evolve(
+            reading, fingerprints=await run_in_slices(self.reactor, fingerprint_reading(reading, now, started))
+        )
 
-    async def _geo(self, served: Reading, reading: Reading, now: Look) -> tuple[GeoLocator | None, list[ConfigIssue]]:
+    async def _geo(
+        self, served: Reading, reading: Reading, now: FileFingerprints
+    ) -> tuple[GeoLocator | None, list[ConfigIssue]]:
         path = reading.config.geo
-        if path == served.config.geo and (path is None or now.get(path) == served.look.get(path)):
+        if path == served.config.geo and (path is None or now.get(path) == served.fingerprints.get(path)):
             return served.geo, []
         try:
-            return await self.in_thread(lambda: open_geo(path)), []
+            return await self.in_thread(lambda: open_geo_database(path)), []
         except ValueError as error:
-            return None, geo_faults(reading.config, error)
+            return None, make_geo_issues(reading.config, error)

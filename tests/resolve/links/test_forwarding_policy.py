@@ -14,7 +14,7 @@ from graydns.model.query import Client, Edns, Query, Subnet
 from graydns.resolve.links.authority import NullCatalogWaiter
 from graydns.resolve.links.forwarding_policy import ForwardingPolicy
 from graydns.snapshot.snapshot import Snapshot
-from graydns.sources.files import load_snapshot
+from graydns.sources.snapshot_loader import load_snapshot
 from graydns.wire.answer_body import RRset, build_body, read_rrsets
 from tests.coroutines import finished
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from attrs import define, field
 from twisted.internet.task import Clock
 
-from graydns.config.dnssec import Dnssec, NegativeTrustAnchor
+from graydns.config.dnssec_settings import DnssecSettings, NegativeTrustAnchor
 from graydns.dnssec.key_trust import NegativeTrustAnchors
 from graydns.dnssec.signature import ValidatorSettings
 from graydns.model.answer import Answer
@@ -109,7 +109,7 @@ def test_a_configured_one_ends_by_the_time_that_it_is() -> None:
     past, future = 1_577_836_800, 4_102_444_800  # 2020 and 2100
     ended, lasting = NegativeTrustAnchor(ZONE, until=past), NegativeTrustAnchor(NAME, until=future)
     for looked in (past - 1, future + 1, None):
-        dnssec = Dnssec(validate=True, validation_time=looked, negative_trust_anchors=(ended, lasting))
+        dnssec = DnssecSettings(validate=True, validation_time=looked, negative_trust_anchors=(ended, lasting))
         assert ValidationState(None).make_policy(dnssec).negative_anchors() == NegativeTrustAnchors(frozenset({NAME}))
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from attrs import evolve
 
-from graydns.config.schema import structured
-from graydns.config.strategy import Strategy, dump
+from graydns.config.release_policy import ReleasePolicy, dump_release_policy
+from graydns.config.schema import structure_as
 from graydns.sources.policy.acceptance import Terms
 from graydns.sources.policy.keys import Keys, PrivateKey, SharedSecret, Signer, new_private_key
 from graydns.sources.policy.reading import active_key
@@ -52,17 +52,17 @@ POLICY: dict[str, Any] = {
 }
 
 
-def strategy(revision: int = 7, **parts: Any) -> Strategy:
+def strategy(revision: int = 7, **parts: Any) -> ReleasePolicy:
     """POLICY as *revision*, with *parts* in the place of its own; of ``meta`` only what is given differs."""
     meta = {**POLICY["meta"], "revision": str(revision), **parts.pop("meta", {})}
-    made, misfits = structured({**POLICY, **parts, "meta": meta}, Strategy)
+    made, misfits = structure_as({**POLICY, **parts, "meta": meta}, ReleasePolicy)
     assert made is not None, misfits
     return made
 
 
-def published(made: Strategy, signer: Signer | None = PRIVATE, key: str = "k1") -> dict[str, bytes]:
+def published(made: ReleasePolicy, signer: Signer | None = PRIVATE, key: str = "k1") -> dict[str, bytes]:
     """What KV holds once *made* is published and active; without *signer*, unsigned."""
-    kept = entries(dump(made) if signer is None else sign(made, signer, key))
+    kept = entries(dump_release_policy(made) if signer is None else sign(made, signer, key))
     return {**kept, active_key(made.meta.prefix): str(made.meta.revision).encode()}
 
 

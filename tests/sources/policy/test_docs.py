@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from graydns.config.document import Document
-from graydns.config.schema import typed
-from graydns.config.strategy import Strategy, http_warnings
+from graydns.config.release_policy import ReleasePolicy, list_http_warnings
+from graydns.config.schema import read_typed
 from graydns.sources.policy.acceptance import State, offer
 from graydns.sources.policy.errors import Invalid, PolicyError
 from graydns.sources.policy.reading import read_candidate, read_strategy
@@ -27,9 +27,9 @@ def kinds(cls: type[PolicyError]) -> set[type[PolicyError]]:
 def test_example() -> None:
     """It can be read, signed and taken, and its warning is the one that is shown."""
     (example,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
-    made = typed(Document("policy.yaml", example.encode()), Strategy)
+    made = read_typed(Document("policy.yaml", example.encode()), ReleasePolicy)
     assert offer(State(), published(made), TERMS, NOW)[1] is not None
-    assert all(f"warning: {warning}\n" in TEXT for warning in http_warnings(made))
+    assert all(f"warning: {warning}\n" in TEXT for warning in list_http_warnings(made))
 
 
 def test_error() -> None:

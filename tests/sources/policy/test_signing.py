@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graydns.config.canonical import canonical
-from graydns.config.consul import PolicyCentre, PolicyKey
-from graydns.config.strategy import dump
+from graydns.config.canonical_json import canonicalize
+from graydns.config.consul_settings import ConsulPolicySettings, PolicyKeySettings
+from graydns.config.release_policy import dump_release_policy
 from graydns.model.errors import ConfigError
 from graydns.sources.policy.acceptance import State, judge, offer
 from graydns.sources.policy.errors import BadSignature, Invalid, Malformed, PolicyError, UnknownKey, Unsigned
@@ -65,7 +65,7 @@ def test_hmac_of_the_rfc() -> None:
 def test_what_is_signed() -> None:
     """The octets name the place, the number and the window, and have the hash of all the rest."""
     covered = json.loads(read_candidate(LISTING, "gray/").signed)
-    assert covered.pop("body") == sha256(canonical(dump(strategy()))).hexdigest()
+    assert covered.pop("body") == sha256(canonicalize(dump_release_policy(strategy()))).hexdigest()
     assert covered == {
         "datacenter": "dc1",
         "format": "graydns-policy-1",
@@ -173,8 +173,8 @@ def test_dump_is_read_as_it_was() -> None:
 def test_keys_of_a_configuration(tmp_path: Path) -> None:
     """Public keys stand in the configuration, secrets in files."""
     (tmp_path / "k0.key").write_bytes(SECRET.dump())
-    public = PolicyKey("k1", PRIVATE.public.octets)
-    assert load_keys(PolicyCentre(keys=(public, PolicyKey("k0", None, tmp_path / "k0.key")))) == KEYS
+    public = PolicyKeySettings("k1", PRIVATE.public.octets)
+    assert load_keys(ConsulPolicySettings(keys=(public, PolicyKeySettings("k0", None, tmp_path / "k0.key")))) == KEYS
 
 
 @pytest.mark.parametrize("content", [b"", b"AAAA\n", b"\xff" * 44, base64.b64encode(bytes(1025)), None])
@@ -184,7 +184,10 @@ def test_secrets_that_are_none(content: bytes | None, tmp_path: Path) -> None:
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ConfigError) as caught:
-        load_keys(PolicyCentre(keys=(PolicyKey("k1", bytes(32)), PolicyKey("k0", None, path))), "graydns.yaml")
+        load_keys(
+            ConsulPolicySettings(keys=(PolicyKeySettings("k1", bytes(32)), PolicyKeySettings("k0", None, path))),
+            "graydns.yaml",
+        )
     (fault,) = caught.value.issues
     assert (fault.path, fault.file) == (("consul", "policy", "keys", 1, "hmac_sha256_file"), "graydns.yaml")
     assert str(path) in fault.found

@@ -10,11 +10,16 @@ from attrs import evolve, field, frozen
 from graydns.authority.consul.entry import Entry, entry, texts
 from graydns.authority.consul.place import Elsewhere, Empty, OfAddress, OfNode, OfService, place
 from graydns.authority.consul.sections import addresses, services, targets
-from graydns.authority.rows import Stored, pack
-from graydns.authority.search import search
-from graydns.authority.step import Asked, Step, negative, placed, records
-from graydns.authority.verdict import NOT_AUTHORITATIVE
-from graydns.authority.zone import Zone, build
+from graydns.authority.lookup_steps import (
+    NOT_AUTHORITATIVE,
+    LookupQuestion,
+    LookupStep,
+    answer_from_node,
+    answer_from_zone,
+    answer_negative,
+)
+from graydns.authority.zone_data import StoredRRset, Zone, build_zone, pack_node
+from graydns.authority.zone_search import search_zone
 from graydns.model.answer import Ede
 from graydns.model.catalog import Catalog, Choice, Selection, ServiceView
 from graydns.model.decision import Decision
@@ -56,12 +61,12 @@ class ConsulDomain:
             raise ValueError(f"not the name of a datacenter: {self.datacenter!r}")
         return bytes((len(label),)) + label + self.domain
 
-    def selection(self, name: bytes) -> Selection | None:
+    def find_selection(self, name: bytes) -> Selection | None:
         """The instances that *name* stands for, None if it is not a service's. Raises CatalogPendingError."""
         found = place(name, self.domain, self.datacenter)
         return self._select(self._view(found), found) if isinstance(found, OfService) else None
 
-    def tell(self, name: bytes) -> str:
+    def describe(self, name: bytes) -> str:
         """What *name* stands for, in words."""
         match place(name, self.domain, self.datacenter):
             case OfService(service, tag):
@@ -81,27 +86,27 @@ class ConsulDomain:
                 return "another datacenter" if foreign else "what only a Consul server can look up"
         return "nothing"
 
-    def step(self, zone: Zone, name: bytes, decision: Decision, asked: Asked) -> Step:
+    def answer(self, zone: Zone, name: bytes, decision: Decision, asked: LookupQuestion) -> LookupStep:
         """What the catalog says to *name*; instances in the order of *decision*, if it has a Choice of them.
 
         Raises CatalogPendingError.
         """
         if zone.node(name):
-            return placed(zone, name, search(zone, name), asked)
+            return answer_from_zone(zone, name, search_zone(zone, name), asked)
         match place(name, self.domain, self.datacenter):
             case OfService() as found:
                 return self._service(zone, name, found, decision, asked)
             case OfNode(node):
                 return self._node(zone, name, node, asked)
             case OfAddress(address):
-                given = {A if len(address) == 4 else AAAA: Stored(self.node_ttl, (address,))}
-                return records(zone, name, given, asked, why="an address spelled")
+                given = {A if len(address) == 4 else AAAA: StoredRRset(self.node_ttl, (address,))}
+                return answer_from_node(zone, name, given, asked, why="an address spelled")
             case Empty():
-                return negative(zone, NOERROR, why="no records, but names below it")
+                return answer_negative(zone, NOERROR, why="no records, but names below it")
             case Elsewhere(foreign):
                 ede, why = (NOT_AUTHORITATIVE, "another datacenter") if foreign else (_NOT_SUPPORTED, "servers only")
-                return Step(rcode=REFUSED, authoritative=False, edes=(ede,), origin=zone, why=why)
-        return negative(zone, NXDOMAIN, why="no such name")
+                return LookupStep(rcode=REFUSED, authoritative=False, edes=(ede,), origin=zone, why=why)
+        return answer_negative(zone, NXDOMAIN, why="no such name")
 
     def _view(self, found: OfService) -> ServiceView:
         view = self.catalog.service(found.service)
@@ -112,7 +117,9 @@ class ConsulDomain:
     def _select(self, view: ServiceView, found: OfService) -> Selection:
         return view.select(found.tag, only_passing=self.only_passing)
 
-    def _service(self, zone: Zone, name: bytes, found: OfService, decision: Decision, asked: Asked) -> Step:
+    def _service(
+        self, zone: Zone, name: bytes, found: OfService, decision: Decision, asked: LookupQuestion
+    ) -> LookupStep:
         view = self._view(found)
         selection = self._select(view, found)
         entries = self._entries(selection, decision, name)
@@ -120,11 +127,11 @@ class ConsulDomain:
             entries = [one for one in entries if one.srv]
         if not entries:
             exists = selection.instances or _is_above_a_tag(view, found.tag)
-            return evolve(negative(zone, NOERROR if exists else NXDOMAIN, why="no instances"), origin=view)
+            return evolve(answer_negative(zone, NOERROR if exists else NXDOMAIN, why="no instances"), origin=view)
         ttl = self.ttl_of(found.service)
         given = services(entries, ttl) if asked.qtype == SRV else addresses(entries, asked.qtype, ttl)
         told, every = sum(len(stored.rdatas) for stored in given.values()), len(entries)
-        step = records(zone, name, given, asked, why=f"{told} records of {every} instances of {view.name}")
+        step = answer_from_node(zone, name, given, asked, why=f"{told} records of {every} instances of {view.name}")
         more = targets(entries, given[SRV], self.domain) if asked.qtype == SRV else ()
         return evolve(step, rrsets=(*step.rrsets, *more), origin=view)
 
@@ -147,18 +154,18 @@ class ConsulDomain:
                 found.append(one)
         return found
 
-    def _node(self, zone: Zone, name: bytes, node: str, asked: Asked) -> Step:
+    def _node(self, zone: Zone, name: bytes, node: str, asked: LookupQuestion) -> LookupStep:
         view = self.catalog.node(node)
         if view is None:
             raise CatalogPendingError("node", node)
         if view.address is None:
-            return evolve(negative(zone, NXDOMAIN, why="no such node"), origin=view)
-        given: dict[int, Stored] = {}
+            return evolve(answer_negative(zone, NXDOMAIN, why="no such node"), origin=view)
+        given: dict[int, StoredRRset] = {}
         if (found := host_record(view.address)) is not None:
-            given[found[0]] = Stored(self.node_ttl, (found[1],))
+            given[found[0]] = StoredRRset(self.node_ttl, (found[1],))
         if view.meta and CNAME not in given and asked.qtype in (TXT, ANY):
-            given[TXT] = Stored(self.node_ttl, texts(view.meta))
-        return evolve(records(zone, name, given, asked, why="a node"), origin=view)
+            given[TXT] = StoredRRset(self.node_ttl, texts(view.meta))
+        return evolve(answer_from_node(zone, name, given, asked, why="a node"), origin=view)
 
 
 def _is_above_a_tag(view: ServiceView, tag: str) -> bool:
@@ -185,12 +192,12 @@ def consul_zone(
     first = next(iter(known))
     numbers = _NUMBERS.pack(serial, _REFRESH, _RETRY, _EXPIRE, negative_ttl)
     apex = {
-        SOA: Stored(negative_ttl, (first + b"\12hostmaster" + living.domain + numbers,)),
-        NS: Stored(living.node_ttl, tuple(known)),
+        SOA: StoredRRset(negative_ttl, (first + b"\12hostmaster" + living.domain + numbers,)),
+        NS: StoredRRset(living.node_ttl, tuple(known)),
     }
-    rows = {living.domain: pack(apex)}
+    rows = {living.domain: pack_node(apex)}
     for name, given in known.items():
         found = {rdtype: tuple(one for one in given if len(one) == size) for rdtype, size in ((A, 4), (AAAA, 16))}
         if name != living.domain and is_within(name, living.domain):
-            rows[name] = pack({rdtype: Stored(living.node_ttl, one) for rdtype, one in found.items() if one})
-    return evolve(run_steps(build(living.domain, rows.items(), count=len(rows))), living=living)
+            rows[name] = pack_node({rdtype: StoredRRset(living.node_ttl, one) for rdtype, one in found.items() if one})
+    return evolve(run_steps(build_zone(living.domain, rows.items(), count=len(rows))), backend=living)

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from graydns.config.document import Document
-from graydns.config.policy import percent, percents
+from graydns.config.policy_schema import format_percent_range, percent
 from graydns.model.name import to_text
 from graydns.model.policy import ConsulVersionSource, Rule, ServicePolicy
 
@@ -61,7 +61,7 @@ def shares_to_plain(value: ServicePolicy) -> dict[str, Any]:
     return {
         "percent": {version: percent(share) for version, share in value.percent.items()},
         "weights": dict(value.weights),
-        "ranges": {version: [percents(pair) for pair in pairs] for version, pairs in value.ranges.items()},
+        "ranges": {version: [format_percent_range(pair) for pair in pairs] for version, pairs in value.ranges.items()},
         "whitelist": {version: list(entries) for version, entries in value.whitelist.items()},
     }
 

@@ -10,9 +10,9 @@ from typing import Protocol
 
 from attrs import evolve, field, frozen
 
-from graydns.authority.found import Found
-from graydns.authority.lookup import lookup
-from graydns.authority.verdict import STALE
+from graydns.authority.local_answer import LocalAnswer
+from graydns.authority.lookup import look_up
+from graydns.authority.lookup_steps import STALE_ANSWER
 from graydns.model.answer import Answer
 from graydns.model.catalog import View
 from graydns.model.decision import Decision
@@ -40,7 +40,7 @@ class Authority:
             return self.snapshot.plan(name, qtype, query.client.tenant).decide(query.client)
 
         try:
-            found = lookup(self.snapshot.zones, query, decide)
+            found = look_up(self.snapshot.zones, query, decide)
         except CatalogPendingError as missing:
             await self.catalog_waiter.wait_for(missing)
             plan = self.snapshot.plan(query.qname, query.qtype, query.client.tenant)
@@ -48,11 +48,11 @@ class Authority:
             return evolve(
                 await self.resolve(query.with_decision(plan.decide(query.client), plan, query.trace)), shareable=False
             )
-        if found.chase is not None and self._may_follow(query, found.chase):
-            found = await self._follow_outside(found, query, found.chase)
-        answer = found.answer()
+        if found.cname_target is not None and self._may_follow(query, found.cname_target):
+            found = await self._follow_outside(found, query, found.cname_target)
+        answer = found.to_answer()
         if isinstance(answer.origin, View) and self.catalog_waiter.is_stale(answer.origin):
-            return evolve(answer, edes=(*answer.edes, STALE), shareable=False)
+            return evolve(answer, edes=(*answer.edes, STALE_ANSWER), shareable=False)
         return answer
 
     def _may_follow(self, query: Query, target: bytes) -> bool:
@@ -60,7 +60,7 @@ class Authority:
         wanted = query.recursion_desired and query.client.may_forward
         return wanted and self.snapshot.forward.find_group(target) is not None
 
-    async def _follow_outside(self, found: Found, query: Query, target: bytes) -> Found:
+    async def _follow_outside(self, found: LocalAnswer, query: Query, target: bytes) -> LocalAnswer:
         question = target + query.question[-4:]
         plan = self.snapshot.plan(target, query.qtype, query.client.tenant)
         onward = query._replace(question=question, qname=target, plan=plan, decision=plan.decide(query.client))
@@ -69,16 +69,20 @@ class Authority:
             raise ResolveError(f"the end of the chain could not be resolved: {rest.why}", ede=22)
         age = 0 if rest.stored_at is None else int(self.clock() - rest.stored_at)
         records = read_rrsets(question, evolve(rest, body=age_body(rest, age)))
-        return found.completed(
+        return found.complete(
             rest.rcode, records, scope=_combine_scopes(found, rest, query), edes=rest.edes, proof=rest.proof
         )
 
 
-def _combine_scopes(found: Found, rest: Answer, query: Query) -> int | None:
+def _combine_scopes(found: LocalAnswer, rest: Answer, query: Query) -> int | None:
     """The scope of a chain that the upstream's answer *rest* completes: the longer of both parts'."""
     if not rest.ecs_scope:
-        return found.scope
-    own = found.scope if found.scope is not None or query.decision is None else query.decision.ecs_scope(query.client)
+        return found.ecs_scope
+    own = (
+        found.ecs_scope
+        if found.ecs_scope is not None or query.decision is None
+        else query.decision.ecs_scope(query.client)
+    )
     return max(own or 0, rest.ecs_scope)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from attrs import evolve, field, frozen
 
-from graydns.authority.lookup import lookup
+from graydns.authority.lookup import look_up
 from graydns.model.answer import ANSWER, Answer, Ede
 from graydns.model.decision import BlockAction, Decision, DecisionKind
 from graydns.model.dns_parameters import ANY, CNAME, IN, NOERROR, NSEC, NXDOMAIN, REFUSED, RRSIG
@@ -148,7 +148,7 @@ def _complete_locally(snapshot: Snapshot, query: Query, answer: Answer, chain: l
 
     question = target + query.question[-4:]
     onward = query._replace(question=question, qname=target, decision=decide(target, query.qtype))
-    home = lookup(snapshot.zones, onward, decide).answer()
+    home = look_up(snapshot.zones, onward, decide).to_answer()
     scope = home.ecs_scope if home.ecs_scope is not None else decide(target, query.qtype).ecs_scope(query.client)
     whole = (*chain, *(rrset for rrset in read_rrsets(question, home) if rrset.section == ANSWER))
     body, spans = build_body(query.qname, whole)

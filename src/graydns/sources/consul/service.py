@@ -15,8 +15,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from graydns.authority.consul.zone import ConsulDomain
-from graydns.config.consul import Consul as Config
-from graydns.config.consul import ConsulTls
+from graydns.config.consul_settings import ConsulSettings as Config
+from graydns.config.consul_settings import ConsulTlsSettings
 from graydns.model.catalog import ServiceView
 from graydns.model.errors import ConfigError, ConfigIssue
 from graydns.snapshot.consul_domain import ConsulZoneTemplate
@@ -144,7 +144,7 @@ async def ask_datacenter(consul: Consul, reactor: Any) -> str:
 
 
 def _connection(config: Config, reactor: Any) -> Consul:
-    tls = config.tls or ConsulTls()
+    tls = config.tls or ConsulTlsSettings()
     try:
         return Consul(
             reactor,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from graydns.config.consul import Consul, ConsulTls
-from graydns.config.file import read_regular, reason
-from graydns.config.misfit import Misfit
+from graydns.config.consul_settings import ConsulSettings, ConsulTlsSettings
+from graydns.config.document import describe_os_error, read_regular_file
+from graydns.config.issues import ValidationIssue
 
 
-def tls_misfits(consul: Consul | None) -> Iterator[Misfit]:
+def tls_misfits(consul: ConsulSettings | None) -> Iterator[ValidationIssue]:
     """What is wrong with them; paths are those of graydns.yaml."""
     tls = None if consul is None else consul.tls
     if tls is None:
@@ -20,14 +20,14 @@ def tls_misfits(consul: Consul | None) -> Iterator[Misfit]:
     yield from unreadable or _unusable(tls)
 
 
-def _unreadable(key: str, path: Path) -> Iterator[Misfit]:
+def _unreadable(key: str, path: Path) -> Iterator[ValidationIssue]:
     try:
-        read_regular(path)
+        read_regular_file(path)
     except (OSError, ValueError) as error:
-        yield Misfit(("consul", "tls", key), f"{str(path)!r} ({reason(error)})", "a readable file")
+        yield ValidationIssue(("consul", "tls", key), f"{str(path)!r} ({describe_os_error(error)})", "a readable file")
 
 
-def _unusable(tls: ConsulTls) -> Iterator[Misfit]:
+def _unusable(tls: ConsulTlsSettings) -> Iterator[ValidationIssue]:
     from txconsul.tls import policy_of  # loads an HTTP client, which nobody without these files needs here
 
     parts = (
@@ -39,4 +39,4 @@ def _unusable(tls: ConsulTls) -> Iterator[Misfit]:
             policy_of(ca, certificate, own)
         except (OSError, ValueError):
             found = repr(str(ca)) if ca else f"{str(certificate)!r} and {str(own)!r}"
-            yield Misfit(("consul", "tls", key), found, expected)
+            yield ValidationIssue(("consul", "tls", key), found, expected)

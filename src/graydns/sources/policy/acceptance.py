@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from attrs import evolve, field, frozen
 
-from graydns.config.strategy import Meta, Signature, Strategy, http_warnings
+from graydns.config.release_policy import PolicyMetadata, PolicySignature, ReleasePolicy, list_http_warnings
 from graydns.sources.policy.errors import (
     Altered,
     BadSignature,
@@ -89,7 +89,7 @@ class Revision:
 
     number: int
     digest: str
-    strategy: Strategy = field(repr=False)
+    strategy: ReleasePolicy = field(repr=False)
     signed_by: str | None
     entries: KeyValues = field(repr=False)
     warnings: tuple[str, ...] = ()
@@ -172,11 +172,11 @@ def judge(mark: High, envelope: Envelope, terms: Terms, now: float) -> Revision:
         strategy=strategy,
         signed_by=None if signature is None else signature.key,
         entries=candidate.entries,
-        warnings=tuple(http_warnings(strategy)),
+        warnings=tuple(list_http_warnings(strategy)),
     )
 
 
-def read_signed(envelope: Envelope, terms: Terms) -> tuple[Candidate, Signature | None, Strategy]:
+def read_signed(envelope: Envelope, terms: Terms) -> tuple[Candidate, PolicySignature | None, ReleasePolicy]:
     """What *envelope* says, by whose signature, None = nobody's is asked for. Raises PolicyError.
 
     It is opened, which takes long where it is large, only if it has the signature of a key that is known.
@@ -190,14 +190,14 @@ def read_signed(envelope: Envelope, terms: Terms) -> tuple[Candidate, Signature 
     return candidate, signature, strategy
 
 
-def check(mark: High, candidate: Candidate, meta: Meta, now: float) -> None:
+def check(mark: High, candidate: Candidate, meta: PolicyMetadata, now: float) -> None:
     """Raise PolicyError unless *candidate*, which has *meta*, may be taken after *mark*, and now."""
     known = check_mark(mark, candidate.revision, candidate.digest)
     if not known:  # what was accepted in its time stays, also over a restart
         check_window(meta, now)
 
 
-def find_signature(envelope: Envelope, keys: Keys) -> Signature:
+def find_signature(envelope: Envelope, keys: Keys) -> PolicySignature:
     """The signature, of one of *keys* by its own word. Raises Unsigned, UnknownKey, Malformed, Invalid."""
     if (signature := read_signature(envelope)) is None:
         raise Unsigned(envelope.revision, envelope.key(SIGNATURE))
@@ -206,13 +206,13 @@ def find_signature(envelope: Envelope, keys: Keys) -> Signature:
     return signature
 
 
-def check_signature(candidate: Candidate, signature: Signature, keys: Keys) -> None:
+def check_signature(candidate: Candidate, signature: PolicySignature, keys: Keys) -> None:
     """Raise BadSignature unless *signature* is right."""
     if not verifies(keys[signature.key], signature.algorithm, signature.signature, candidate.signed):
         raise BadSignature(candidate.revision, signature.key)
 
 
-def check_place(meta: Meta, candidate: Candidate, terms: Terms) -> None:
+def check_place(meta: PolicyMetadata, candidate: Candidate, terms: Terms) -> None:
     """Raise Elsewhere, or BelowLeast, unless *meta* says that *candidate* is for here and its number is one to take."""
     pairs = {
         "prefix": (meta.prefix, terms.prefix),
@@ -242,7 +242,7 @@ def check_mark(mark: High, revision: int, digest: str) -> bool:
     return mark.digest is not None
 
 
-def check_window(meta: Meta, now: float) -> None:
+def check_window(meta: PolicyMetadata, now: float) -> None:
     """Raise NotYetValid or Expired."""
     if meta.not_before is not None and now < meta.not_before:
         raise NotYetValid(meta.revision, meta.not_before)

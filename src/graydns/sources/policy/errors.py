@@ -25,7 +25,7 @@ from typing import ClassVar
 
 from attrs import frozen
 
-from graydns.config.strategy import moment_text
+from graydns.config.release_policy import format_timestamp
 from graydns.model.errors import ConfigError, ConfigIssue, GraydnsError
 
 
@@ -142,7 +142,7 @@ class NotYetValid(PolicyError):
     reason: ClassVar[str] = "not-yet-valid"
 
     def __str__(self) -> str:
-        return f"revision {self.revision} is valid from {moment_text(self.start)} on"
+        return f"revision {self.revision} is valid from {format_timestamp(self.start)} on"
 
 
 @frozen
@@ -154,7 +154,7 @@ class Expired(PolicyError):
     reason: ClassVar[str] = "expired"
 
     def __str__(self) -> str:
-        return f"revision {self.revision} was valid until {moment_text(self.end)}"
+        return f"revision {self.revision} was valid until {format_timestamp(self.end)}"
 
 
 @frozen

@@ -15,8 +15,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from graydns.config.consul import PolicyCentre, from_base64
-from graydns.config.file import read_regular, reason
+from graydns.config.consul_settings import ConsulPolicySettings, decode_base64
+from graydns.config.document import describe_os_error, read_regular_file
 from graydns.model.errors import ConfigError, ConfigIssue
 
 ED25519, HMAC_SHA256 = "ed25519", "hmac-sha256"
@@ -120,7 +120,7 @@ def new_secret() -> SharedSecret:
     return SharedSecret(token_bytes(LEAST_SECRET))
 
 
-def load_keys(policy: PolicyCentre, file: str = "") -> Keys:
+def load_keys(policy: ConsulPolicySettings, file: str = "") -> Keys:
     """The keys of *policy*. Raises ConfigError for secrets that cannot be read; *file*: the main file."""
     keys: dict[str, Verifier] = {}
     faults: list[ConfigIssue] = []
@@ -140,7 +140,7 @@ def load_keys(policy: PolicyCentre, file: str = "") -> Keys:
 
 def read_secret(path: Path) -> SharedSecret:
     """The secret in *path*: base64 in one line. Raises ValueError."""
-    octets = from_base64(_read(path).decode("ascii", "replace").strip())
+    octets = decode_base64(_read(path).decode("ascii", "replace").strip())
     if octets is None or not LEAST_SECRET <= len(octets) <= MOST_SECRET:
         raise ValueError(f"{path}, which has no {LEAST_SECRET} to {MOST_SECRET} octets in base64")
     return SharedSecret(octets)
@@ -162,6 +162,6 @@ def read_signer(path: Path) -> PrivateKey | SharedSecret:
 
 def _read(path: Path) -> bytes:
     try:
-        return read_regular(path)
+        return read_regular_file(path)
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path} ({reason(error)})") from None
+        raise ValueError(f"{path} ({describe_os_error(error)})") from None

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 from attrs import field, frozen
 
-from graydns.config.canonical import Json, as_texts, parse
-from graydns.config.misfit import Gathering, Misfit, Misfits
+from graydns.config.canonical_json import JsonValue, parse_json, to_yaml_node
+from graydns.config.issues import IssueCollector, ValidationError, ValidationIssue
+from graydns.config.release_policy import PolicySignature, ReleasePolicy
 from graydns.config.scalar import TenantName
-from graydns.config.schema import structured
-from graydns.config.strategy import Signature, Strategy
+from graydns.config.schema import structure_as
 from graydns.model.errors import ConfigIssue
 from graydns.model.name import from_text
 from graydns.sources.policy.errors import Absent, Incomplete, Invalid, Malformed
@@ -54,7 +54,7 @@ class Candidate(Envelope):
     ``signing.message``.
     """
 
-    body: Mapping[str, Json] = field(repr=False)
+    body: Mapping[str, JsonValue] = field(repr=False)
     signed: bytes = field(repr=False)
 
     @property
@@ -122,39 +122,39 @@ def find_revision(listing: KeyValues, prefix: str, revision: int) -> Envelope:
 
 def open_envelope(envelope: Envelope) -> Candidate:
     """The JSON of every key but the signature. Raises Malformed."""
-    wrong = Gathering()
+    wrong = IssueCollector()
     body: dict[str, Any] = {}
     forms: dict[str, bytes] = {}
     for name in BODY:
-        with wrong.at(name):
-            body[name], forms[name] = parse(envelope.entries[envelope.key(name)])
+        with wrong.collect_at(name):
+            body[name], forms[name] = parse_json(envelope.entries[envelope.key(name)])
     if wrong:
         raise Malformed(faults_of(wrong, envelope.key("")))
     return Candidate(envelope.revision, envelope.prefix, envelope.entries, body, message(body["meta"], forms))
 
 
-def read_strategy(candidate: Candidate) -> Strategy:
+def read_strategy(candidate: Candidate) -> ReleasePolicy:
     """What *candidate* says, but for its signature. Raises Invalid."""
-    return _read({name: as_texts(value) for name, value in candidate.body.items()}, Strategy, candidate)
+    return _read({name: to_yaml_node(value) for name, value in candidate.body.items()}, ReleasePolicy, candidate)
 
 
-def read_signature(envelope: Envelope) -> Signature | None:
+def read_signature(envelope: Envelope) -> PolicySignature | None:
     """The signature of *envelope*; None if there is none. Raises Malformed, Invalid."""
     if envelope.key(SIGNATURE) not in envelope.entries:
         return None
-    return _read(as_texts(_signature_of(envelope)), Signature, envelope, SIGNATURE)
+    return _read(to_yaml_node(_signature_of(envelope)), PolicySignature, envelope, SIGNATURE)
 
 
-def _signature_of(envelope: Envelope) -> Json:
+def _signature_of(envelope: Envelope) -> JsonValue:
     """The JSON of the signature, None if there is none. Raises Malformed."""
-    wrong = Gathering()
-    parsed: Json = None
+    wrong = IssueCollector()
+    parsed: JsonValue = None
     if (octets := envelope.entries.get(envelope.key(SIGNATURE))) is None:
         return None
-    with wrong.at(SIGNATURE):
+    with wrong.collect_at(SIGNATURE):
         if len(octets) > _LARGEST_SIGNATURE:
-            raise Misfits((Misfit((), f"{len(octets)} octets", f"at most {_LARGEST_SIGNATURE}"),))
-        parsed = parse(octets)[0]
+            raise ValidationError((ValidationIssue((), f"{len(octets)} octets", f"at most {_LARGEST_SIGNATURE}"),))
+        parsed = parse_json(octets)[0]
     if wrong:
         raise Malformed(faults_of(wrong, envelope.key("")))
     return parsed
@@ -183,7 +183,7 @@ def read_offs(listing: KeyValues, prefix: str) -> tuple[dict[str, str], tuple[st
 def _tenant(text: str) -> str:
     try:
         return text if text == EVERY else TenantName()(text)
-    except Misfits as error:
+    except ValidationError as error:
         raise ValueError(text) from error
 
 
@@ -206,7 +206,9 @@ def revisions(listing: KeyValues, prefix: str) -> tuple[int, ...]:
     return tuple(sorted({int(match[1]) for match in map(pattern.fullmatch, listing) if match}))
 
 
-def faults_of(misfits: Iterator[Misfit] | list[Misfit] | tuple[Misfit, ...], folder: str) -> tuple[ConfigIssue, ...]:
+def faults_of(
+    misfits: Iterator[ValidationIssue] | list[ValidationIssue] | tuple[ValidationIssue, ...], folder: str
+) -> tuple[ConfigIssue, ...]:
     """*misfits*, whose paths begin with the name of a key in *folder*, as faults of those keys."""
     return tuple(
         ConfigIssue(misfit.path[1:], misfit.found, misfit.expected, f"{folder}{misfit.path[0] if misfit.path else ''}")
@@ -215,7 +217,7 @@ def faults_of(misfits: Iterator[Misfit] | list[Misfit] | tuple[Misfit, ...], fol
 
 
 def _read(root: object, cls: type[T], envelope: Envelope, *head: str) -> T:
-    made, misfits = structured(root, cls)
+    made, misfits = structure_as(root, cls)
     if made is None:
         raise Invalid(faults_of([misfit.under(*head) for misfit in misfits], envelope.key("")))
     return made

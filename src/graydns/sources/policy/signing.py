@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from graydns.config.canonical import Json, canonical
-from graydns.config.strategy import Strategy, dump
+from graydns.config.canonical_json import JsonValue, canonicalize
+from graydns.config.release_policy import ReleasePolicy, dump_release_policy
 from graydns.sources.policy.keys import Signer, Verifier
 
 #: The keys of a revision that its signature covers.
@@ -28,25 +28,25 @@ SIGNATURE = "signature"
 NAMED = ("datacenter", "format", "not_after", "not_before", "prefix", "revision", "tenant")
 
 
-def message(meta: Json, forms: Mapping[str, bytes]) -> bytes:
+def message(meta: JsonValue, forms: Mapping[str, bytes]) -> bytes:
     """The octets that are signed. *forms*: the canonical JSON of every key in BODY; *meta*: what that one says."""
     named = {name: meta.get(name) if isinstance(meta, Mapping) else None for name in NAMED}
     body = b",".join(b'"%b":%b' % (key.encode(), forms[key]) for key in BODY)  # which are in canonical order
-    return canonical({**named, "body": sha256(b"{%b}" % body).hexdigest()})
+    return canonicalize({**named, "body": sha256(b"{%b}" % body).hexdigest()})
 
 
-def sign(strategy: Strategy, signer: Signer, key: str) -> dict[str, Any]:
+def sign(strategy: ReleasePolicy, signer: Signer, key: str) -> dict[str, Any]:
     """The JSON of *strategy* by key, SIGNATURE too, made by *signer*, whose id is *key*."""
-    body = dump(strategy)
-    forms = {name: canonical(value) for name, value in body.items()}
+    body = dump_release_policy(strategy)
+    forms = {name: canonicalize(value) for name, value in body.items()}
     signature = base64.b64encode(signer.sign(message(body["meta"], forms))).decode()
     return {**body, SIGNATURE: {"algorithm": signer.algorithm, "key": key, "signature": signature}}
 
 
 def entries(signed: Mapping[str, Any]) -> dict[str, bytes]:
-    """What ``sign`` gave, or ``dump``, as keys of KV with their octets; ``active`` is not among them."""
+    """What ``sign`` gave, or ``dump_release_policy``, as keys of KV with their octets; ``active`` is not among them."""
     folder = f"{signed['meta']['prefix']}strategy/{signed['meta']['revision']}/"
-    return {folder + name: canonical(value) for name, value in signed.items()}
+    return {folder + name: canonicalize(value) for name, value in signed.items()}
 
 
 def verifies(verifier: Verifier, algorithm: str, signature: bytes, signed: bytes) -> bool:
