@@ -65,7 +65,7 @@ def test_ds_of_examples(example: Example) -> None:
     zone = from_text(example.zone)
     dnskey = SignedRRset(0, zone, DNSKEY, 1, 3600, (rdata("DNSKEY", example.dnskey),))
     found = authenticate_keys(
-        zone, [DsRecord.from_rdata(rdata("DsRecord", example.ds))], dnskey, 0, budget(), ValidatorSettings()
+        zone, [DsRecord.from_rdata(rdata("DS", example.ds))], dnskey, 0, budget(), ValidatorSettings()
     )
     assert isinstance(found, VerificationFailure)
     assert found.ede is EdeCode.RRSIGS_MISSING
@@ -76,11 +76,11 @@ def test_ds_digests(ds: str) -> None:
     """The digests of RFC 4034 section 5.4 and RFC 4509 section 2.3."""
     zone = from_text(DS_ZONE)
     dnskey = SignedRRset(0, zone, DNSKEY, 1, 3600, (rdata("DNSKEY", DS_KEY),))
-    found = authenticate_keys(zone, [DsRecord.from_rdata(rdata("DsRecord", ds))], dnskey, 0, budget(), ALL)
+    found = authenticate_keys(zone, [DsRecord.from_rdata(rdata("DS", ds))], dnskey, 0, budget(), ALL)
     assert isinstance(found, VerificationFailure)
     assert found.ede is EdeCode.RRSIGS_MISSING
     other = authenticate_keys(
-        from_text("other.example.com."), [DsRecord.from_rdata(rdata("DsRecord", ds))], dnskey, 0, budget(), ALL
+        from_text("other.example.com."), [DsRecord.from_rdata(rdata("DS", ds))], dnskey, 0, budget(), ALL
     )
     assert isinstance(other, VerificationFailure)
     assert other.ede is EdeCode.DNSKEY_MISSING
