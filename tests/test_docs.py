@@ -64,11 +64,12 @@ def test_layers_are_those_that_are_checked(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_modules_that_are_named_exist(page: Path) -> None:
-    """A path such as ``resolve/link.py`` is below src/graydns, or below the root of the project."""
+    """A path such as ``resolve/link.py`` is below src/graydns, the root of the project, or the folder of the page."""
     if page.name == "CHANGELOG.md":
         return
-    named = set(re.findall(r"[\w-]+(?:/[\w-]+)*/\w+\.py\b", page.read_text()))
-    assert {name for name in named if not any((base / name).exists() for base in (SOURCE, ROOT, ROOT / "src"))} == set()
+    named = set(re.findall(r"(?<![\w/.])(?:[\w-]+/)*[a-z0-9_]+\.py\b", page.read_text()))
+    bases = (SOURCE, SOURCE.parent, ROOT, page.parent)
+    assert {name for name in named if not any((base / name).exists() for base in bases)} == set()
 
 
 def test_commands_of_make_exist() -> None:
