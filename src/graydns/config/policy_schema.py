@@ -60,8 +60,10 @@ def read_whitelist_entry(value: object, /) -> str:
 
 def register_policy(converter: Converter) -> None:
     """Teach *converter* rules and services."""
-    tag = Annotated[str, Text("a tag's key or value, without ',' and '='", most=255, pattern=r"[^\x00-\x1f\x7f,=]*")]
-    value = Annotated[str, Text("a tag's key or value, without ','", least=0, pattern=r"[^\x00-\x1f\x7f,]*")]
+    tag = Annotated[
+        str, Text("a tag's key or value, without ',' and '='", max_length=255, pattern=r"[^\x00-\x1f\x7f,=]*")
+    ]
+    value = Annotated[str, Text("a tag's key or value, without ','", min_length=0, pattern=r"[^\x00-\x1f\x7f,]*")]
     register_class(
         converter,
         RuleConditions,

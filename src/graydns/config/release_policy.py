@@ -72,8 +72,8 @@ class PolicyMetadata:
     revision: Annotated[int, Integer(1, MAX_POLICY_REVISION)]
     not_before: Timestamp | None = None
     not_after: Timestamp | None = None
-    author: Annotated[str, Text("who wrote it", least=0)] = ""
-    description: Annotated[str, Text("a description", least=0, most=1000)] = ""
+    author: Annotated[str, Text("who wrote it", min_length=0)] = ""
+    description: Annotated[str, Text("a description", min_length=0, max_length=1000)] = ""
 
 
 @frozen

@@ -103,7 +103,7 @@ class LimitSettings:
     tls_handshake: Annotated[float, Duration("100ms", "1m")] = 3.0
     max_inflight: Annotated[int, Integer(1, 1_000_000)] = 2000
     max_inflight_per_source: Annotated[int, Integer(1, 1_000_000)] = 200
-    nsid: Annotated[str, Text("a server identifier", most=64)] | None = None
+    nsid: Annotated[str, Text("a server identifier", max_length=64)] | None = None
     udp_payload: Annotated[int, Integer(512, 4096)] = 1232
 
 

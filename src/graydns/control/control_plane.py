@@ -45,7 +45,7 @@ class ControlPlane:
     negative_trust_anchors: NegativeTrustAnchorCommands = field(
         init=False,
         repr=False,
-        default=Factory(lambda self: NegativeTrustAnchorCommands(self.state, self.changing), takes_self=True),
+        default=Factory(lambda self: NegativeTrustAnchorCommands(self.state, self.live_commands), takes_self=True),
     )
     #: None: there is no policy centre.
     policies: PolicyOperations | None = field(init=False, default=None, repr=False)

@@ -42,7 +42,7 @@ def read_unix_seconds(value: object, /) -> float:
 
 
 UnixSeconds = Annotated[float, read_unix_seconds]
-ActorName = Annotated[str, Text("who did it", least=0)]
+ActorName = Annotated[str, Text("who did it", min_length=0)]
 
 
 @frozen(kw_only=True)
@@ -106,7 +106,7 @@ class LiveNegativeTrustAnchor(ChangeRecord):
     """Why a name counts as unsigned for a while (RFC 7646). *until*: there is always an end."""
 
     until: UnixSeconds
-    reason: Annotated[str, Text("a reason", least=0)] = ""
+    reason: Annotated[str, Text("a reason", min_length=0)] = ""
 
 
 @frozen

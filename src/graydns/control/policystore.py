@@ -76,7 +76,7 @@ class _Seen:
 class _File:
     format: Annotated[str, Keyword(("1",))]
     mark: _Mark | None
-    copy: Mapping[Annotated[str, Text("a key", most=4096, pattern=r"(?s:.*)")], Annotated[bytes, _read_octets]]
+    copy: Mapping[Annotated[str, Text("a key", max_length=4096, pattern=r"(?s:.*)")], Annotated[bytes, _read_octets]]
     kept: Annotated[int, read_timestamp]
     seen: _Seen | None = None
 
