@@ -20,9 +20,8 @@ from benchmarks.reload import write
 from benchmarks.watching import CANARY, STABLE, Watcher, report, told, watched
 from graydns.config.release_policy import ReleasePolicy
 from graydns.config.schema import structure_as
-from graydns.sources.policy.keys import PrivateKey, new_private_key
-from graydns.sources.policy.reading import active_key
-from graydns.sources.policy.signing import entries, sign
+from graydns.control.policy.revisions import active_key
+from graydns.control.policy.signatures import Ed25519Signer, encode_kv_entries, generate_private_key, sign_policy
 from tools import consul
 from tools.consul import ConsulServer
 from tools.peers import find
@@ -39,7 +38,7 @@ consul:
 """
 
 
-def revision(number: int, percent: int, key: PrivateKey) -> list[dict[str, Any]]:
+def revision(number: int, percent: int, key: Ed25519Signer) -> list[dict[str, Any]]:
     """The transaction that publishes a signed revision."""
     meta = {"format": "graydns-policy-1", "prefix": "gray/", "datacenter": "dc1", "tenant": "bench"}
     policy = {
@@ -48,13 +47,13 @@ def revision(number: int, percent: int, key: PrivateKey) -> list[dict[str, Any]]
     }
     made, misfits = structure_as(policy, ReleasePolicy)
     assert made is not None, misfits
-    keys = {**entries(sign(made, key, "k1")), active_key("gray/"): str(number).encode()}
+    keys = {**encode_kv_entries(sign_policy(made, key, "k1")), active_key("gray/"): str(number).encode()}
     return [
         {"KV": {"Verb": "set", "Key": name, "Value": base64.b64encode(value).decode()}} for name, value in keys.items()
     ]
 
 
-def measured(agent: ConsulServer, watcher: Watcher, key: PrivateKey, rounds: int) -> Iterator[str]:
+def measured(agent: ConsulServer, watcher: Watcher, key: Ed25519Signer, rounds: int) -> Iterator[str]:
     """Lines of a report."""
     whole: list[float] = []
     after: list[float] = []
@@ -81,7 +80,7 @@ def main() -> None:
     parser.add_argument("--changes", type=int, default=50)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="graydns-policy-") as name:
-        folder, (port,), key = Path(name), free_ports(1), new_private_key()
+        folder, (port,), key = Path(name), free_ports(1), generate_private_key()
         with consul.agent(find("consul"), folder) as agent:
             public = base64.b64encode(key.public.octets).decode()
             (folder / "graydns.yaml").write_text(MAIN.format(port=port, address=agent.address, key=public))

@@ -17,10 +17,10 @@ import dns.message
 from attrs import frozen
 from twisted.internet.task import Clock
 
-from graydns.authority.consul.zone import ConsulDomain
+from graydns.authority.consul.consul_zone import ConsulZoneBackend
 from graydns.fast.frontend import Frontend
 from graydns.fast.peer import Peer
-from graydns.model.catalog import Instance, NodeView, ServiceView
+from graydns.model.catalog import NodeView, ServiceInstance, ServiceView
 from graydns.model.errors import CatalogPendingError
 from graydns.model.name import from_text
 from graydns.model.query import Query
@@ -99,7 +99,7 @@ class Current(NullCatalogWaiter):
 def view(name: str, count: int) -> ServiceView:
     """A service with so many instances."""
     return ServiceView(
-        name, tuple(Instance(f"n{number}", f"192.0.2.{number}", name, name) for number in range(1, count + 1))
+        name, tuple(ServiceInstance(f"n{number}", f"192.0.2.{number}", name, name) for number in range(1, count + 1))
     )
 
 
@@ -111,7 +111,7 @@ def make_server(folder: Path) -> DnsServer:
     (home / "zone-config.yaml").write_text(ZONE)
     (home / "data.zone").write_text(DATA)
     catalog = Catalog({"one": view("one", 1), "three": view("three", 3)})
-    living = ConsulDomain(from_text("consul"), "dc1", catalog, lambda service: 5, 5)
+    living = ConsulZoneBackend(from_text("consul"), "dc1", catalog, lambda service: 5, 5)
     snapshot = load_snapshot(folder / "graydns.yaml")[0]
     return DnsServer(
         snapshot, Clock(), cookie_secrets=(bytes(16),), domain=ConsulZoneTemplate(living), learning=Current()

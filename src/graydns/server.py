@@ -29,7 +29,7 @@ from graydns.runtime.slices import run_in_slices
 from graydns.snapshot.consul_domain import ConsulZoneTemplate, add_consul_domain
 from graydns.snapshot.reclaimer import DeferredReclaimer
 from graydns.snapshot.snapshot import Snapshot
-from graydns.sources.consul.versions import Place, Versions
+from graydns.sources.consul.version_endpoints import TenantService, VersionEndpoints
 
 #: What the hot tables may hold of the cache's size; their answers' bytes are mostly the cache's own.
 _HOT_TABLE_DIVISOR = 4
@@ -53,14 +53,14 @@ class DnsServer:
         cookie_secrets: tuple[bytes, ...],
         domain: ConsulZoneTemplate | None = None,
         learning: CatalogWaiter | None = None,
-        versions: Versions | None = None,
+        versions: VersionEndpoints | None = None,
     ) -> None:
         self.anomalies = AnomalyLog(time.monotonic)
         self._domain = domain
         self._catalog_waiter = learning or NullCatalogWaiter()
-        self.versions = versions or Versions(lambda name: None, reactor)
-        self.versions.changed = self.update_services
-        self.snapshot = snapshot = self.versions.fill(self._add_consul_domain(snapshot))
+        self.versions = versions or VersionEndpoints(lambda name: None, reactor)
+        self.versions.on_services_changed = self.update_services
+        self.snapshot = snapshot = self.versions.fill_snapshot(self._add_consul_domain(snapshot))
         self._reactor = reactor
         self._secrets = cookie_secrets
         self.hot_tables: dict[str, HotTable] = {}
@@ -76,7 +76,7 @@ class DnsServer:
 
     def swap(self, snapshot: Snapshot) -> None:
         """Serve *snapshot* from the next query on; those under way end with the one they began with."""
-        snapshot = self.versions.fill(self._add_consul_domain(snapshot))
+        snapshot = self.versions.fill_snapshot(self._add_consul_domain(snapshot))
         before, peers = self.snapshot.config, self.front.serving.peers
         self.flush_hot_tables()
         if _trust_inputs(snapshot.config) != _trust_inputs(before):
@@ -89,10 +89,10 @@ class DnsServer:
         self.front.serving = self._build_serving(snapshot, peers)
         self._reclaimer.watch_snapshot(snapshot)
 
-    def update_services(self, places: Iterable[Place]) -> None:
+    def update_services(self, places: Iterable[TenantService]) -> None:
         """Compile the services at *places* anew from Consul, and forget their hot answers; all else stays as it is."""
         before, places = self.snapshot, list(places)
-        snapshot = self.versions.renew(before, places)
+        snapshot = self.versions.update_services(before, places)
         if snapshot is before:
             return
         self.snapshot = snapshot
@@ -141,7 +141,12 @@ class DnsServer:
         pipeline, quotas = build_pipeline(snapshot, self.stores), self._update_quotas(snapshot)
         self.validator = pipeline.validator
         return ServingState(
-            pipeline.entrance, snapshot.plan, peers, quotas, self._catalog_waiter.is_current, self.versions.places
+            pipeline.entrance,
+            snapshot.plan,
+            peers,
+            quotas,
+            self._catalog_waiter.is_current,
+            self.versions.service_names,
         )
 
     def _update_quotas(self, snapshot: Snapshot) -> dict[str, TenantQuota]:

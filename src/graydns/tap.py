@@ -32,7 +32,7 @@ from graydns.config.address import ListenEndpoint as ConfiguredDoor
 from graydns.config.settings import Config
 from graydns.control.collaborators import ControlObservers
 from graydns.control.control_plane import ControlPlane
-from graydns.control.opening import open_control
+from graydns.control.startup import open_control
 from graydns.fast.reply_settings import load_cookie_secrets
 from graydns.listen.connections import fit_connection_limit, raise_open_file_limit
 from graydns.listen.listener import Listener, ListenerLimits, find_advertised_addresses
@@ -49,8 +49,8 @@ from graydns.snapshot.snapshot import Snapshot
 from graydns.sources.snapshot_loader import compile_reading, list_data_warnings, read_configuration
 
 if TYPE_CHECKING:
-    from graydns.control.policycentre import PolicyCentre
-    from graydns.sources.consul.service import ConsulSource
+    from graydns.control.policy.subscriber import PolicySubscriber
+    from graydns.sources.consul.consul_source import ConsulSource
 
 
 #: Collections of the young generations stay, often enough to be short; one of the oldest would stop answers for as long
@@ -168,8 +168,8 @@ def make_graydns_service(path: Path, reactor: Any) -> GraydnsService:
         versions=None if consul is None else consul.versions,
     )
     if consul is not None:
-        consul.feed.changed = server.flush_view
-        consul.renamed = server.use_consul_domain
+        consul.feed.on_outdated_view = server.flush_view
+        consul.on_domain_changed = server.use_consul_domain
     limits = ListenerLimits(
         max_connections=connections,
         max_per_source=config.limits.max_per_source,
@@ -239,7 +239,7 @@ def _make_consul_source(config: Config, reactor: Any) -> ConsulSource | None:
     if config.consul is None:
         return None
     from graydns.sources.consul.catalog_file import CatalogSnapshotFile
-    from graydns.sources.consul.service import ConsulSource
+    from graydns.sources.consul.consul_source import ConsulSource
 
     addresses = find_advertised_addresses(door.host for door in config.listen)
     return ConsulSource(config.consul, reactor, CatalogSnapshotFile(config.data), addresses)
@@ -247,19 +247,19 @@ def _make_consul_source(config: Config, reactor: Any) -> ConsulSource | None:
 
 def _make_policy_subscriber(
     config: Config, consul: ConsulSource | None, control: ControlPlane, reactor: Any
-) -> PolicyCentre | None:
+) -> PolicySubscriber | None:
     """What takes policies from Consul's KV; the copy on the disk is in force when this returns."""
     if consul is None or config.consul is None or (policy := config.consul.policy) is None:
         return None
-    from graydns.control.halting import Halting
-    from graydns.control.policycentre import PolicyCentre
-    from graydns.control.policydesk import PolicyDesk
-    from graydns.sources.policy.keys import load_keys
+    from graydns.control.policy.kill_switch_commands import KillSwitchCommands
+    from graydns.control.policy.revision_commands import PolicyCommands
+    from graydns.control.policy.signatures import load_verifiers
+    from graydns.control.policy.subscriber import PolicySubscriber
 
-    keys = None if policy.unsigned else load_keys(policy, str(config.file))
-    centre = PolicyCentre(consul.consul, config.consul, policy, keys, control, reactor)
+    keys = None if policy.unsigned else load_verifiers(policy, str(config.file))
+    centre = PolicySubscriber(consul.consul, config.consul, policy, keys, control, reactor)
     centre.restore()
-    control.policies, control.kill_switch = PolicyDesk(centre), Halting(centre)
+    control.policies, control.kill_switch = PolicyCommands(centre), KillSwitchCommands(centre)
     return centre
 
 

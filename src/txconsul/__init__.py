@@ -1,8 +1,40 @@
 """Consul from Twisted: requests, py-consul's API modules, and watches over blocking queries."""
 
-from txconsul import errors
-from txconsul.consul import Consul
-from txconsul.reply import Reply
-from txconsul.watch import Watch, watch
+from txconsul.client import ConsulClient
+from txconsul.reply import (
+    ConsulClosedError,
+    ConsulError,
+    ConsulNotFoundError,
+    ConsulReply,
+    ConsulServerError,
+    ConsulStatusError,
+    ConsulTimeoutError,
+    ConsulUnreachableError,
+    MalformedReplyError,
+    NoLeaderError,
+    PermissionDeniedError,
+    RequestRefusedError,
+    TokenUnreadableError,
+    TooManyHeldQueriesError,
+)
+from txconsul.watch import ConsulWatch, watch
 
-__all__ = ["Consul", "Reply", "Watch", "errors", "watch"]
+__all__ = [
+    "ConsulClient",
+    "ConsulClosedError",
+    "ConsulError",
+    "ConsulNotFoundError",
+    "ConsulReply",
+    "ConsulServerError",
+    "ConsulStatusError",
+    "ConsulTimeoutError",
+    "ConsulUnreachableError",
+    "ConsulWatch",
+    "MalformedReplyError",
+    "NoLeaderError",
+    "PermissionDeniedError",
+    "RequestRefusedError",
+    "TokenUnreadableError",
+    "TooManyHeldQueriesError",
+    "watch",
+]

@@ -20,45 +20,44 @@ from twisted.web.client import (  # type: ignore[attr-defined]
 )
 from twisted.web.http import PotentialDataLoss
 
-from txconsul.errors import TimedOut, Unreachable
-from txconsul.reply import Message
+from txconsul.reply import ConsulTimeoutError, ConsulUnreachableError, HttpResponse
 
 #: What Twisted raises for what happens on the way. Anything else is a mistake of ours and stays as it is.
 _WRAPPERS = (RequestTransmissionFailed, ResponseFailed, ResponseNeverReceived)
-_ON_THE_WAY = (ConnectError, ConnectionClosed, PotentialDataLoss, RequestNotSent, OSError, TLSError)
+_CONNECTION_ERRORS = (ConnectError, ConnectionClosed, PotentialDataLoss, RequestNotSent, OSError, TLSError)
 
 
-def exchange(clock: Any, begin: Callable[[], Deferred[Message]], seconds: float) -> Deferred[Message]:
-    """Call *begin*; fires with what it gives, or with TimedOut after *seconds*.
+def exchange(clock: Any, begin: Callable[[], Deferred[HttpResponse]], seconds: float) -> Deferred[HttpResponse]:
+    """Call *begin*; fires with what it gives, or with ConsulTimeoutError after *seconds*.
 
     Cancelled, it fires with CancelledError in the same turn, whatever the layers below make of that
     (ResponseNeverReceived while waiting, DNSLookupError while connecting), and the connection is closed.
     """
     under_way = maybeDeferred(begin)
 
-    def give_up(deferred: Deferred[Message]) -> None:
+    def give_up(deferred: Deferred[HttpResponse]) -> None:
         deferred.errback(CancelledError())
         under_way.cancel()
 
-    result: Deferred[Message] = Deferred(give_up)
+    result: Deferred[HttpResponse] = Deferred(give_up)
     under_way.addCallbacks(
         lambda message: None if result.called else result.callback(message),
         lambda failure: None if result.called else result.errback(failure),
     )
-    return result.addTimeout(seconds, clock).addErrback(_translated, seconds)
+    return result.addTimeout(seconds, clock).addErrback(_translate_error, seconds)
 
 
-def whole(response: Any) -> Deferred[Message]:
+def read_response(response: Any) -> Deferred[HttpResponse]:
     """A treq *response*, unbuffered, with all of its body."""
     headers = {
         name.decode("latin-1"): values[-1].decode("latin-1") for name, values in response.headers.getAllRawHeaders()
     }
-    body = _Body()
+    body = _BodyCollector()
     response.deliverBody(body)
-    return body.finished.addCallback(lambda data: Message(response.code, headers, data))
+    return body.finished.addCallback(lambda data: HttpResponse(response.code, headers, data))
 
 
-class _Body(Protocol):
+class _BodyCollector(Protocol):
     """Collects a body. treq's own collector, and Twisted's, leave the connection open when they are cancelled."""
 
     def __init__(self) -> None:
@@ -84,17 +83,17 @@ class _Body(Protocol):
         transport.loseConnection()
 
 
-def _translated(failure: Failure, seconds: float) -> Failure:
+def _translate_error(failure: Failure, seconds: float) -> Failure:
     """Errors of Twisted as ours; CancelledError stays."""
     error = failure.value
     if isinstance(error, TooLate):
-        raise TimedOut(f"no answer within {seconds:g} s")
+        raise ConsulTimeoutError(f"no answer within {seconds:g} s")
     if isinstance(error, _WRAPPERS):
-        raise Unreachable("; ".join(_said(reason.value) for reason in error.reasons))
-    if isinstance(error, _ON_THE_WAY):
-        raise Unreachable(_said(error))
+        raise ConsulUnreachableError("; ".join(_describe_error(reason.value) for reason in error.reasons))
+    if isinstance(error, _CONNECTION_ERRORS):
+        raise ConsulUnreachableError(_describe_error(error))
     return failure
 
 
-def _said(error: BaseException) -> str:
+def _describe_error(error: BaseException) -> str:
     return str(error) or type(error).__name__

@@ -13,21 +13,20 @@ from twisted.python.failure import Failure
 from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.http_headers import Headers
 
-from txconsul.errors import Closed, ConsulError, Crowded
-from txconsul.exchange import exchange, whole
-from txconsul.reply import Message
-from txconsul.token import Token
+from txconsul.authentication import TokenSource
+from txconsul.exchange import exchange, read_response
+from txconsul.reply import ConsulClosedError, ConsulError, HttpResponse, TooManyHeldQueriesError
 
 #: Consul holds a blocking query up to this part of its wait longer.
-STRETCH = 1 / 16
+HOLD_JITTER_RATIO = 1 / 16
 
-CLOSED = "this Consul was closed"
+CLOSED_TEXT = "this Consul was closed"
 
-Pairs = Sequence[tuple[str, str]]
+ParameterPairs = Sequence[tuple[str, str]]
 
 
 @frozen
-class Channel:
+class HttpChannel:
     """A pool of connections and who asks over it."""
 
     pool: HTTPConnectionPool
@@ -39,19 +38,19 @@ class Channel:
 
 
 @define(eq=False)
-class Transport:
+class ConsulTransport:
     """Requests to *base*, such as ``http://127.0.0.1:8500``; see Consul for what the rest means."""
 
     reactor: Any
     base: str
-    token: Token
+    token: TokenSource
     datacenter: str | None
-    plain: Channel
-    holding: Channel
-    line: DeferredSemaphore
-    most_held: int
+    request_channel: HttpChannel
+    blocking_channel: HttpChannel
+    request_slots: DeferredSemaphore
+    max_held: int
     timeout: float
-    _under_way: set[Deferred[Message]] = field(default=Factory(set), init=False)
+    _under_way: set[Deferred[HttpResponse]] = field(default=Factory(set), init=False)
     _held: int = field(default=0, init=False)
     _lingering: set[Any] = field(default=Factory(set), init=False)
     _closed: bool = field(default=False, init=False)
@@ -60,43 +59,43 @@ class Transport:
         self,
         method: str,
         path: str,
-        pairs: Pairs = (),
+        pairs: ParameterPairs = (),
         body: bytes | None = None,
         *,
         token: str | None = None,
         hold: float | None = None,
-    ) -> Deferred[Message]:
+    ) -> Deferred[HttpResponse]:
         """One request below ``/v1/``, fires with whatever was answered, or with an error that is no Answered.
 
         *token*: instead of our own. *hold*: seconds that Consul was told to hold it at most; it never waits in line.
         """
         try:
             headers = self._headers(token)
-            self._refuse(hold)
+            self._check_open(hold)
         except ConsulError as error:
             return fail(error)
         url = self._url(path, pairs)
 
-        def ask() -> Deferred[Message]:
-            http = self.plain.http if hold is None else self.holding.http
+        def ask() -> Deferred[HttpResponse]:
+            http = self.request_channel.http if hold is None else self.blocking_channel.http
             response = http.request(
                 method, url, headers=headers, data=body, allow_redirects=False, unbuffered=True, reactor=self.reactor
             )
-            return response.addCallback(whole)
+            return response.addCallback(read_response)
 
         if hold is None:
-            return self._keep(exchange(self.reactor, lambda: self.line.run(ask), self.timeout), None)
-        return self._keep(exchange(self.reactor, ask, hold * (1 + STRETCH) + self.timeout), hold)
+            return self._track(exchange(self.reactor, lambda: self.request_slots.run(ask), self.timeout), None)
+        return self._track(exchange(self.reactor, ask, hold * (1 + HOLD_JITTER_RATIO) + self.timeout), hold)
 
     def close(self) -> Deferred[None]:
-        """Give up what is under way, with Closed, and close every connection."""
+        """Give up what is under way, with ConsulClosedError, and close every connection."""
         self._closed = True
         for message in tuple(self._under_way):
             message.cancel()
         for call in tuple(self._lingering):
             call.cancel()
         self._lingering.clear()
-        return gatherResults([self.plain.close(), self.holding.close()]).addCallback(lambda _: None)
+        return gatherResults([self.request_channel.close(), self.blocking_channel.close()]).addCallback(lambda _: None)
 
     def _headers(self, token: str | None) -> Headers:
         token = token or self.token.current()
@@ -104,35 +103,35 @@ class Transport:
         plain = {"Accept-Encoding": ["identity"]}
         return Headers({"X-Consul-Token": [token], **plain} if token else plain)
 
-    def _refuse(self, hold: float | None) -> None:
+    def _check_open(self, hold: float | None) -> None:
         if self._closed:
-            raise Closed(CLOSED)
-        if hold is not None and self._held >= self.most_held:
-            raise Crowded(f"{self.most_held} queries are held already")
+            raise ConsulClosedError(CLOSED_TEXT)
+        if hold is not None and self._held >= self.max_held:
+            raise TooManyHeldQueriesError(f"{self.max_held} queries are held already")
 
-    def _url(self, path: str, pairs: Pairs) -> str:
+    def _url(self, path: str, pairs: ParameterPairs) -> str:
         if self.datacenter and not any(name == "dc" for name, _ in pairs):
             pairs = [*pairs, ("dc", self.datacenter)]
         return f"{self.base}/v1/{quote(path)}" + (f"?{urlencode(pairs)}" if pairs else "")
 
-    def _keep(self, message: Deferred[Message], hold: float | None) -> Deferred[Message]:
+    def _track(self, message: Deferred[HttpResponse], hold: float | None) -> Deferred[HttpResponse]:
         """Count *message* as long as it is under way, and as long as Consul may hold it."""
         self._under_way.add(message)
-        free = self._seat(hold)
+        free = self._hold_slot(hold)
 
-        def forget(outcome: Message | Failure) -> Message | Failure:
+        def forget(outcome: HttpResponse | Failure) -> HttpResponse | Failure:
             self._under_way.discard(message)
             given_up = isinstance(outcome, Failure) and isinstance(outcome.value, CancelledError)
             free(given_up)
-            if isinstance(outcome, Message) and outcome.status == 403:
-                self.token.doubt()
+            if isinstance(outcome, HttpResponse) and outcome.status == 403:
+                self.token.invalidate()
             if given_up and self._closed:
-                raise Closed(CLOSED)
+                raise ConsulClosedError(CLOSED_TEXT)
             return outcome
 
         return message.addBoth(forget)
 
-    def _seat(self, hold: float | None) -> Callable[[bool], None]:
+    def _hold_slot(self, hold: float | None) -> Callable[[bool], None]:
         """Take the place of a held query; call what is returned with whether it was given up before its end.
 
         Consul does not notice that: it holds the query, and a connection of those that it allows us, to its end.
@@ -140,7 +139,7 @@ class Transport:
         if hold is None:
             return lambda _: None
         self._held += 1
-        end = self.reactor.seconds() + hold * (1 + STRETCH)
+        end = self.reactor.seconds() + hold * (1 + HOLD_JITTER_RATIO)
 
         def free() -> None:
             self._held -= 1
@@ -159,7 +158,7 @@ class Transport:
         return leave
 
 
-def channel(reactor: Any, policy: Any, size: int, timeout: float, *, again: bool) -> Channel:
+def make_channel(reactor: Any, policy: Any, size: int, timeout: float, *, again: bool) -> HttpChannel:
     """At most *size* connections idle. *again*: repeat what changes nothing, if the kept connection had died."""
     pool = HTTPConnectionPool(reactor)  # type: ignore[no-untyped-call]
     pool.maxPersistentPerHost = size
@@ -167,24 +166,24 @@ def channel(reactor: Any, policy: Any, size: int, timeout: float, *, again: bool
     # Its factory writes two lines into the log for each connection, and cannot be told not to.
     pool._factory = type("Quiet", (pool._factory,), {"noisy": False})  # type: ignore[assignment]
     agent: Any = Agent(reactor, policy, timeout, pool=pool)  # type: ignore[no-untyped-call]
-    return Channel(pool, HTTPClient(agent))
+    return HttpChannel(pool, HTTPClient(agent))
 
 
-def transport(
+def make_transport(
     reactor: Any,
     base: str,
-    token: Token,
+    token: TokenSource,
     policy: Any,
     *,
     datacenter: str | None,
     pool: int,
     held: int,
     timeout: float,
-) -> Transport:
-    """A Transport with connections of its own.
+) -> ConsulTransport:
+    """A ConsulTransport with connections of its own.
 
     A blocking query is never repeated unseen: it carries an index that a restarted agent does not know, and sleeps.
     """
-    plain = channel(reactor, policy, pool, timeout, again=True)
-    holding = channel(reactor, policy, held, timeout, again=False)
-    return Transport(reactor, base, token, datacenter, plain, holding, DeferredSemaphore(pool), held, timeout)
+    plain = make_channel(reactor, policy, pool, timeout, again=True)
+    holding = make_channel(reactor, policy, held, timeout, again=False)
+    return ConsulTransport(reactor, base, token, datacenter, plain, holding, DeferredSemaphore(pool), held, timeout)

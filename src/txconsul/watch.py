@@ -8,58 +8,56 @@ from typing import Any, Protocol, TypeVar
 from attrs import Factory, define, field
 from twisted.internet.defer import CancelledError, Deferred
 
-from txconsul.consul import Value
-from txconsul.course import Course
-from txconsul.errors import Closed, ConsulError, Garbled, NotFound
-from txconsul.pace import Backoff, Bucket
-from txconsul.reply import Reply
+from txconsul.blocking_query import BlockingQueryIndex, QueryBackoff, QueryTokenBucket
+from txconsul.client import ParameterValue
+from txconsul.reply import ConsulClosedError, ConsulError, ConsulNotFoundError, ConsulReply, MalformedReplyError
 
 #: Seconds that Consul holds a query. Bounds how long a state is missed whose index is behind ours (rolled back).
-WAIT = 45.0
+DEFAULT_WAIT_SECONDS = 45.0
 
 #: A wait is this part shorter or longer, by lot, so that watches which began together do not come back together.
-JITTER = 1 / 3
+WAIT_JITTER_RATIO = 1 / 3
 
 #: Two queries may follow on one another at once, so that a change is seen at once and the next one as well; of a burst
 #: only what is there after each interval, in seconds, is.
-BURST = 2
-INTERVAL = 0.06
+QUERY_BURST = 2
+MIN_QUERY_INTERVAL_SECONDS = 0.06
 
 #: Seconds between queries that fail. The longest is well below a second: so late is Consul's return noticed.
-FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 0.8
+MIN_RETRY_SECONDS = 0.1
+MAX_RETRY_SECONDS = 0.8
 
 
-T = TypeVar("T")
+ResultT = TypeVar("ResultT")
 
 
-class Asking(Protocol):
+class BlockingQueryClient(Protocol):
     """The part of Consul that is needed."""
 
     def request(
         self,
         method: str,
         path: str,
-        params: Mapping[str, Value],
+        params: Mapping[str, ParameterValue],
         body: None = None,
         *,
         wait: float | None = None,
         parse: bool = True,
-    ) -> Deferred[Reply]:
+    ) -> Deferred[ConsulReply]:
         """As Consul.request."""
 
 
 def watch(
-    consul: Asking,
+    consul: BlockingQueryClient,
     path: str,
-    params: Mapping[str, Value] | None = None,
+    params: Mapping[str, ParameterValue] | None = None,
     *,
-    wait: float = WAIT,
+    wait: float = DEFAULT_WAIT_SECONDS,
     stale: bool = True,
     parse: bool = True,
     clock: Any,
     random: Callable[[], float],
-) -> Watch:
+) -> ConsulWatch:
     """Watch *path* below ``/v1/``: what it is now, and again whenever its data are others.
 
     *wait*: seconds that Consul holds a query, give or take a third. *stale*: any server may answer, with or without
@@ -68,12 +66,12 @@ def watch(
     """
     if wait <= 0:
         raise ValueError(f"a wait of {wait:g} s would be Consul's default, and that is five minutes")
-    given: dict[str, Value] = {**(params or {}), **({"stale": True} if stale else {})}
-    return Watch(consul, path, given, wait, clock, random, parse)
+    given: dict[str, ParameterValue] = {**(params or {}), **({"stale": True} if stale else {})}
+    return ConsulWatch(consul, path, given, wait, clock, random, parse)
 
 
 @define(eq=False)
-class Watch:
+class ConsulWatch:
     """An asynchronous iterator of Replies, for one reader. Nothing is asked while nobody waits for the next one.
 
     The first Reply comes at once, further ones only when the data differ, compared octet by octet. 404 is an answer,
@@ -81,46 +79,50 @@ class Watch:
     index, and what was told stays told. It ends when it is cancelled, or its Consul closed.
     """
 
-    _consul: Asking
+    _consul: BlockingQueryClient
     path: str
-    _params: Mapping[str, Value]
+    _params: Mapping[str, ParameterValue]
     _wait: float
     _clock: Any
     _random: Callable[[], float]
     _parse: bool = True
     #: Called with each error.
-    failed: Callable[[ConsulError], None] = field(default=lambda _: None, init=False)
+    on_error: Callable[[ConsulError], None] = field(default=lambda _: None, init=False)
     #: Called with each good Reply, also where the data are as before.
-    heard: Callable[[Reply], None] = field(default=lambda _: None, init=False)
+    on_reply: Callable[[ConsulReply], None] = field(default=lambda _: None, init=False)
     #: Whether the last good Reply had other data than the one before; set before it is heard.
     changed: bool = field(default=False, init=False)
     #: Whether the last query went well; not before the first one did.
-    healthy: bool = field(default=False, init=False)
+    is_healthy: bool = field(default=False, init=False)
     #: When the last good Reply came, in seconds of the clock.
-    seen: float | None = field(default=None, init=False)
-    _course: Course = field(default=Factory(Course), init=False)
-    _bucket: Bucket = field(default=Factory(lambda: Bucket(BURST, INTERVAL)), init=False)
-    _backoff: Backoff = field(default=Factory(lambda: Backoff(FIRST_PAUSE, LONGEST_PAUSE)), init=False)
+    last_reply_at: float | None = field(default=None, init=False)
+    _query_index: BlockingQueryIndex = field(default=Factory(BlockingQueryIndex), init=False)
+    _bucket: QueryTokenBucket = field(
+        default=Factory(lambda: QueryTokenBucket(QUERY_BURST, MIN_QUERY_INTERVAL_SECONDS)), init=False
+    )
+    _backoff: QueryBackoff = field(
+        default=Factory(lambda: QueryBackoff(MIN_RETRY_SECONDS, MAX_RETRY_SECONDS)), init=False
+    )
     _waiting: Deferred[Any] | None = field(default=None, init=False)
-    _reading: bool = field(default=False, init=False)
+    _has_reader: bool = field(default=False, init=False)
     _ended: bool = field(default=False, init=False)
 
-    def __aiter__(self) -> Watch:
+    def __aiter__(self) -> ConsulWatch:
         return self
 
-    async def __anext__(self) -> Reply:
-        if self._reading:
+    async def __anext__(self) -> ConsulReply:
+        if self._has_reader:
             raise RuntimeError("a watch has one reader")
-        self._reading = True
+        self._has_reader = True
         try:
             while not self._ended:
-                if (reply := await self._turn()) is not None:
+                if (reply := await self._run_query()) is not None:
                     return reply
         except CancelledError:
             if not self._ended:
                 raise
         finally:
-            self._reading = False
+            self._has_reader = False
         raise StopAsyncIteration
 
     def cancel(self) -> None:
@@ -133,43 +135,43 @@ class Watch:
         """As cancel(), for ``contextlib.aclosing``."""
         self.cancel()
 
-    async def _turn(self) -> Reply | None:
-        """One query; its Reply if there is something new in it."""
+    async def _run_query(self) -> ConsulReply | None:
+        """One query; its ConsulReply if there is something new in it."""
         await self._pause(self._bucket.take(self._clock.seconds()))
         try:
             return await self._query()
-        except Closed:
-            self.healthy, self._ended = False, True
+        except ConsulClosedError:
+            self.is_healthy, self._ended = False, True
         except ConsulError as error:
-            self.healthy = False
-            self._course.lost()
-            self.failed(error)
+            self.is_healthy = False
+            self._query_index.reset()
+            self.on_error(error)
             if not self._ended:
-                await self._pause(self._backoff.pause(self._random()))
+                await self._pause(self._backoff.next_pause(self._random()))
         return None
 
-    async def _query(self) -> Reply | None:
-        """The Reply to the next query, if it has other data. Raises ConsulError."""
-        began, wait = self._clock.seconds(), self._wait * (1 + JITTER * (2 * self._random() - 1))
-        reply = await self._ask(wait)
+    async def _query(self) -> ConsulReply | None:
+        """The ConsulReply to the next query, if it has other data. Raises ConsulError."""
+        began, wait = self._clock.seconds(), self._wait * (1 + WAIT_JITTER_RATIO * (2 * self._random() - 1))
+        reply = await self._send(wait)
         if reply.index is None:
-            raise Garbled(f"{self.path} has no index: it cannot be watched")
-        self.healthy, self.seen = True, self._clock.seconds()
-        if self._course.index is not None:
+            raise MalformedReplyError(f"{self.path} has no index: it cannot be watched")
+        self.is_healthy, self.last_reply_at = True, self._clock.seconds()
+        if self._query_index.index is not None:
             # Whatever is answered at once does not show that queries are held: past the bound of those they are not.
             self._backoff.reset()
-        self.changed = self._course.took(reply, reply.index, self.seen - began < wait)
-        self.heard(reply)
+        self.changed = self._query_index.update(reply, reply.index, self.last_reply_at - began < wait)
+        self.on_reply(reply)
         return reply if self.changed else None
 
-    async def _ask(self, wait: float) -> Reply:
-        index = self._course.index
+    async def _send(self, wait: float) -> ConsulReply:
+        index = self._query_index.index
         try:
             if index is None:
                 return await self._until(self._consul.request("GET", self.path, self._params, parse=self._parse))
             asked = {**self._params, "index": index}
             return await self._until(self._consul.request("GET", self.path, asked, wait=wait, parse=self._parse))
-        except NotFound as missing:
+        except ConsulNotFoundError as missing:
             return missing.reply
 
     async def _pause(self, seconds: float) -> None:
@@ -178,7 +180,7 @@ class Watch:
             call = self._clock.callLater(seconds, over.callback, None)
             await self._until(over)
 
-    async def _until(self, result: Deferred[T]) -> T:
+    async def _until(self, result: Deferred[ResultT]) -> ResultT:
         """Wait for *result*; cancel() cancels it."""
         self._waiting = result
         try:

@@ -10,7 +10,7 @@ import dns.flags
 import dns.message
 from attrs import field, frozen
 
-from graydns.authority.consul.zone import ConsulDomain, consul_zone
+from graydns.authority.consul.consul_zone import ConsulZoneBackend, build_consul_zone
 from graydns.authority.lookup import look_up
 from graydns.authority.zone_data import Zone, ZoneTable
 from graydns.config.consul_settings import ConsulSettings
@@ -18,7 +18,7 @@ from graydns.model.catalog import NodeView, ServiceView
 from graydns.model.decision import Decision
 from graydns.model.name import from_text
 from graydns.model.query import TCP
-from graydns.sources.consul.reading import read_node, read_service
+from graydns.sources.consul.catalog_parser import read_node, read_service
 from graydns.wire.answer_body import make_dns_message
 from tests.authority.consul_scene import RECORDED, shown
 from tests.authority.lookups import PLAIN, everything_plain, make_query
@@ -70,14 +70,14 @@ def recorded_catalog() -> Known:
     )
 
 
-def make_domain(catalog: Known | Unknown, *, only_passing: bool = False) -> ConsulDomain:
+def make_domain(catalog: Known | Unknown, *, only_passing: bool = False) -> ConsulZoneBackend:
     """The domain as the recorded agent had it."""
-    return ConsulDomain(DOMAIN, "dc1", catalog, CONFIG.ttl_of, NODE_TTL, only_passing)
+    return ConsulZoneBackend(DOMAIN, "dc1", catalog, CONFIG.ttl_of, NODE_TTL, only_passing)
 
 
 def make_zones(catalog: Known | Unknown, *more: Zone, only_passing: bool = False) -> ZoneTable:
     """The domain, and other zones beside it."""
-    zone = consul_zone(make_domain(catalog, only_passing=only_passing), negative_ttl=NEGATIVE_TTL)
+    zone = build_consul_zone(make_domain(catalog, only_passing=only_passing), negative_ttl=NEGATIVE_TTL)
     return ZoneTable({one.origin: one for one in (zone, *more)})
 
 

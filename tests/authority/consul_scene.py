@@ -183,7 +183,7 @@ def written(recording: dict[str, Any]) -> str:
 
 
 def record(http: str, port: int) -> dict[str, Any]:
-    """All that the agent says: the catalog for :mod:`graydns.sources.consul.reading`, and the answers."""
+    """All that the agent says: the catalog for :mod:`graydns.sources.consul.catalog_parser`, and the answers."""
     services, nodes = fetch(http, "catalog/services"), fetch(http, "catalog/nodes")
     return {
         "catalog": {"services": services, "nodes": nodes},

@@ -12,10 +12,18 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graydns.authority.consul.zone import ConsulDomain, consul_zone
+from graydns.authority.consul.consul_zone import ConsulZoneBackend, build_consul_zone
 from graydns.authority.lookup import look_up
 from graydns.authority.zone_data import ZoneTable
-from graydns.model.catalog import CRITICAL, WARNING, Choice, Instance, NodeView, ServiceView, Weights
+from graydns.model.catalog import (
+    CRITICAL,
+    WARNING,
+    InstanceWeights,
+    LeadingInstance,
+    NodeView,
+    ServiceInstance,
+    ServiceView,
+)
 from graydns.model.decision import BlockAction, DecisionKind
 from graydns.model.dns_parameters import A
 from graydns.model.errors import CatalogPendingError
@@ -37,8 +45,8 @@ RECORDED = make_zones(recorded_catalog())
 _labels = st.sampled_from("service node addr dc1 web _web _tcp v1 api host hosts blend toweb inside n1 n4 x".split())  # noqa: SIM905
 
 
-def instance(number: int, *tags: str, address: str = "", status: str = "passing", weight: int = 1) -> Instance:
-    return Instance(
+def instance(number: int, *tags: str, address: str = "", status: str = "passing", weight: int = 1) -> ServiceInstance:
+    return ServiceInstance(
         node=f"n{number}",
         node_address=f"10.0.0.{number}",
         service="web",
@@ -46,12 +54,12 @@ def instance(number: int, *tags: str, address: str = "", status: str = "passing"
         address=address,
         port=80,
         tags=tags,
-        weights=Weights(weight, weight),
+        weights=InstanceWeights(weight, weight),
         status=status,
     )
 
 
-def web(*instances: Instance) -> Known:
+def web(*instances: ServiceInstance) -> Known:
     return Known({"web": ServiceView("web", instances)})
 
 
@@ -112,18 +120,18 @@ def test_the_choice_of_a_client_comes_first() -> None:
     catalog = web(instance(1, weight=0), instance(2), instance(3), instance(4))
     zones = make_zones(catalog)
     selection = catalog.services["web"].select()
-    assert selection.leading == 3
+    assert selection.leading_count == 3
     for first, order in ((0, [2, 3, 4, 1]), (1, [3, 4, 2, 1]), (2, [4, 2, 3, 1])):
-        query = make_query("web.service.consul", "A", decision=evolve(PLAIN, origin=Choice(selection, first)))
+        query = make_query("web.service.consul", "A", decision=evolve(PLAIN, origin=LeadingInstance(selection, first)))
         (rrset,) = look_up(zones, query, everything_plain).rrsets
         assert [rdata[3] for rdata in rrset.rdatas] == order
-    assert web(instance(1, weight=0), instance(2, weight=0)).services["web"].select().leading == 2
+    assert web(instance(1, weight=0), instance(2, weight=0)).services["web"].select().leading_count == 2
 
 
 def test_a_choice_of_what_has_changed_is_not_taken() -> None:
     """A decision made just before the view changed may be about instances that are gone."""
     old = web(instance(1), instance(2), instance(3)).services["web"].select()
-    query = make_query("web.service.consul", "A", decision=evolve(PLAIN, origin=Choice(old, 2)))
+    query = make_query("web.service.consul", "A", decision=evolve(PLAIN, origin=LeadingInstance(old, 2)))
     (rrset,) = look_up(make_zones(web(instance(7))), query, everything_plain).rrsets
     assert rrset.rdatas == (bytes((10, 0, 0, 7)),)
 
@@ -171,17 +179,17 @@ def test_addresses_that_are_none_are_left_out() -> None:
 def test_ttl_of_a_service() -> None:
     """What is said of it by its lowered name; whoever says nothing has 0."""
     for domain, ttl in (
-        (ConsulDomain(DOMAIN, "dc1", web(instance(1)), {"web": 3}.__getitem__), 3),
-        (ConsulDomain(DOMAIN, "dc1", web(instance(1))), 0),
+        (ConsulZoneBackend(DOMAIN, "dc1", web(instance(1)), {"web": 3}.__getitem__), 3),
+        (ConsulZoneBackend(DOMAIN, "dc1", web(instance(1))), 0),
     ):
-        zone = consul_zone(domain)
+        zone = build_consul_zone(domain)
         (line,) = say(ZoneTable({zone.origin: zone}), "WEB.service.consul", "A")["answer"]
         assert line.split()[1] == str(ttl)
 
 
 def test_name_servers_of_ours() -> None:
     """Those that are given stand in NS and SOA, with their addresses if they lie in the domain."""
-    zone = consul_zone(make_domain(Unknown()), servers={from_text("gray.consul"): [bytes(4), bytes(16)]})
+    zone = build_consul_zone(make_domain(Unknown()), servers={from_text("gray.consul"): [bytes(4), bytes(16)]})
     zones = ZoneTable({zone.origin: zone})
     said = say(zones, "consul", "NS")
     assert said["answer"] == ["consul. 7 IN NS gray.consul."]
@@ -204,8 +212,8 @@ def test_chains_lead_from_zone_to_zone(tmp_path: Path) -> None:
 
 def test_domain_within_a_zone_of_ours(tmp_path: Path) -> None:
     """The longest suffix answers."""
-    domain = ConsulDomain(from_text("in.shop.test"), "dc1", web(instance(1)))
-    zone, around = consul_zone(domain), make_zone(tmp_path, "shop.test", "www A 192.0.2.1\n")
+    domain = ConsulZoneBackend(from_text("in.shop.test"), "dc1", web(instance(1)))
+    zone, around = build_consul_zone(domain), make_zone(tmp_path, "shop.test", "www A 192.0.2.1\n")
     zones = ZoneTable({zone.origin: zone, around.origin: around})
     assert say(zones, "web.service.in.shop.test", "SRV")["answer"] == [
         "web.service.in.shop.test. 0 IN SRV 1 1 80 n1.node.dc1.in.shop.test."

@@ -16,11 +16,11 @@ from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
 from graydns.authority.lookup import look_up
 from graydns.authority.zone_data import ZoneTable
-from graydns.model.catalog import CRITICAL, PASSING, Choice, Instance, ServiceView
+from graydns.model.catalog import CRITICAL, PASSING, LeadingInstance, ServiceInstance, ServiceView
 from graydns.model.decision import Decision
 from graydns.model.name import from_text
 from graydns.model.query import TCP
-from graydns.sources.consul.crowd import MOST, Crowds
+from graydns.sources.consul.consul_source import MAX_ANSWER_INSTANCES, OversizeWarner
 from graydns.wire.answer_body import MAX_RECORDS_BYTES
 from graydns.wire.render import render_reply
 from tests.authority.consul_asking import Known, make_zones
@@ -36,11 +36,11 @@ SPARE = 1_000
 NAME = "big.service.consul"
 
 
-def instance(number: int, six: bool = False, host: str = "", status: str = PASSING) -> Instance:
+def instance(number: int, six: bool = False, host: str = "", status: str = PASSING) -> ServiceInstance:
     """One at an address of its own."""
     high, low = divmod(number, 256)
     address = host or (f"2001:db8::{number:x}" if six else f"10.9.{high}.{low}")
-    return Instance("n1", "10.0.0.1", "big", f"big{number}", address, 80, status=status)
+    return ServiceInstance("n1", "10.0.0.1", "big", f"big{number}", address, 80, status=status)
 
 
 def view(count: int, six: int = 0) -> ServiceView:
@@ -58,7 +58,7 @@ def reply(zones: ZoneTable, mnemonic: str, name: str = NAME, first: int = 0) -> 
     (zone,) = (zone for zone in zones if zone.backend is not None)
     selection = zone.backend.find_selection(from_text(NAME)) if zone.backend is not None else None
     assert selection is not None
-    decision = evolve(PLAIN, origin=Choice(selection, first))
+    decision = evolve(PLAIN, origin=LeadingInstance(selection, first))
 
     def decide(_name: bytes, _rdtype: int) -> Decision:
         return decision
@@ -128,16 +128,22 @@ def test_an_operator_hears_of_it_once() -> None:
     heard: list[str] = []
 
     def hear(event: LogEvent) -> None:
-        if event["log_namespace"].endswith("consul.crowd"):
+        if event["log_namespace"].endswith("consul.consul_source"):
             heard.append(formatEvent(event))
 
-    crowds = Crowds()
-    small = ServiceView("big", tuple(instance(number, status=CRITICAL) for number in range(MOST + 1)))
+    crowds = OversizeWarner()
+    small = ServiceView("big", tuple(instance(number, status=CRITICAL) for number in range(MAX_ANSWER_INSTANCES + 1)))
     observer: Any = hear
     globalLogPublisher.addObserver(observer)
     try:
-        for told in (view(MOST), view(MOST + 1), view(MOST + 2), small, view(MOST + 1)):
-            crowds.hear(told)
+        for told in (
+            view(MAX_ANSWER_INSTANCES),
+            view(MAX_ANSWER_INSTANCES + 1),
+            view(MAX_ANSWER_INSTANCES + 2),
+            small,
+            view(MAX_ANSWER_INSTANCES + 1),
+        ):
+            crowds.check_size(told)
     finally:
         globalLogPublisher.removeObserver(observer)
-    assert [line.split(":")[0] for line in heard] == [f"'big' has {MOST + 1} instances"] * 2
+    assert [line.split(":")[0] for line in heard] == [f"'big' has {MAX_ANSWER_INSTANCES + 1} instances"] * 2

@@ -11,7 +11,7 @@ import dns.exception
 import pytest
 from attrs import frozen
 
-from graydns.sources.consul.reading import read_service
+from graydns.sources.consul.catalog_parser import read_service
 from tests.authority.consul_asking import Known, make_zones, say
 from tests.authority.consul_scene import Registration, answer, instance, node
 from tools.consul import ConsulServer

@@ -15,7 +15,7 @@ from twisted.internet.task import Clock
 
 from graydns.control.collaborators import ControlObservers
 from graydns.control.control_plane import ControlPlane
-from graydns.control.opening import open_control
+from graydns.control.startup import open_control
 from graydns.model.query import Query
 from graydns.server import DnsServer
 from graydns.sources.snapshot_loader import compile_reading, read_configuration

@@ -10,10 +10,10 @@ from attrs import define
 from twisted.internet import reactor as default_reactor
 from twisted.internet.task import Clock
 
-from graydns.control.opening import open_control
-from graydns.model.catalog import CRITICAL, PASSING, Instance, ServiceView
+from graydns.control.startup import open_control
+from graydns.model.catalog import CRITICAL, PASSING, ServiceInstance, ServiceView
 from graydns.server import DnsServer
-from graydns.sources.consul.versions import Versions
+from graydns.sources.consul.version_endpoints import VersionEndpoints
 from graydns.sources.snapshot_loader import compile_reading, read_configuration
 from tests.control.running import Running, Site, at_once, config, in_reactor
 
@@ -34,14 +34,14 @@ class Scene:
     """A server and what Consul says."""
 
     running: Running
-    versions: Versions
+    versions: VersionEndpoints
     views: dict[str, ServiceView]
 
     def tell(self, status: str) -> None:
         """Consul says that ``api`` has one instance in this state."""
-        instance = Instance("n1", "192.0.2.1", "api", "api1", "192.0.2.20", status=status)
+        instance = ServiceInstance("n1", "192.0.2.1", "api", "api1", "192.0.2.20", status=status)
         self.views["api"] = view = ServiceView("api", (instance,))
-        self.versions.hear(view)
+        self.versions.on_view(view)
 
 
 def write(site: Site, version: str, percent: int) -> None:
@@ -60,7 +60,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     snapshot = compile_reading(1, reading)
     snapshot.config.data.mkdir(exist_ok=True)
     views: dict[str, ServiceView] = {}
-    versions = Versions(views.get, Clock())
+    versions = VersionEndpoints(views.get, Clock())
     server = DnsServer(snapshot, default_reactor, cookie_secrets=(), versions=versions)
     control = open_control(server, reading, default_reactor, in_thread=at_once)
     yield Scene(Running(site, server, control), versions, views)

@@ -12,11 +12,10 @@ from click.testing import CliRunner, Result
 from graydns.config.loader import load_main
 from graydns.config.release_policy import ReleasePolicy
 from graydns.config.schema import structure_as
+from graydns.control.policy.acceptance import AcceptanceState, AcceptanceTerms, evaluate_listing
+from graydns.control.policy.revisions import active_key
+from graydns.control.policy.signatures import encode_kv_entries, load_verifiers
 from graydns.ctl.main import main
-from graydns.sources.policy.acceptance import State, Terms, offer
-from graydns.sources.policy.keys import load_keys
-from graydns.sources.policy.reading import active_key
-from graydns.sources.policy.signing import entries
 
 POLICY = """\
 meta: {format: graydns-policy-1, prefix: gray/, datacenter: dc1, tenant: t-demo, revision: 3}
@@ -55,9 +54,9 @@ def test_from_a_key_to_a_revision_that_is_taken(algorithm: str, folder: Path) ->
     consul = load_main(folder / "graydns.yaml").consul
     assert consul is not None
     assert consul.policy is not None
-    terms = Terms("gray/", "dc1", None, load_keys(consul.policy))
-    listing = {**entries(json.loads(signed.stdout)), active_key("gray/"): b"3"}
-    _, revision = offer(State(), listing, terms, 0.0)
+    terms = AcceptanceTerms("gray/", "dc1", None, load_verifiers(consul.policy))
+    listing = {**encode_kv_entries(json.loads(signed.stdout)), active_key("gray/"): b"3"}
+    _, revision = evaluate_listing(AcceptanceState(), listing, terms, 0.0)
     assert revision is not None
     assert (revision.number, revision.signed_by) == (3, "k9")
     assert revision.strategy == structure_as(yaml.load(POLICY, yaml.BaseLoader), ReleasePolicy)[0]

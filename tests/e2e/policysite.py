@@ -17,11 +17,10 @@ import dns.message
 import dns.query
 from attrs import define, field
 
-from graydns.sources.policy.keys import new_private_key
-from graydns.sources.policy.signing import sign
+from graydns.control.policy.signatures import generate_private_key, sign_policy
 from tests.conftest import answers
+from tests.control.policy.making import strategy
 from tests.e2e.serving import write
-from tests.sources.policy.making import strategy
 from tools.consul import ConsulServer
 from tools.ports import free_ports
 from tools.process import Process, start
@@ -33,7 +32,7 @@ AMPLE = 20.0
 #: Clients that are asked for: a share of them says what share gets the canary.
 CLIENTS = 60
 
-KEY = new_private_key()
+KEY = generate_private_key()
 
 STABLE, CANARY = "192.0.2.10", "192.0.2.20"
 
@@ -131,7 +130,7 @@ def signed(
     meta = {"not_before": not_before, "not_after": not_after, "tenant": "one"}
     empty: dict[str, Any] = {"route": [], "weight": {}, "whitelist": {}}
     said = {**empty, "percent": {"api.a.test": {"canary": canary}}, **parts}
-    return sign(strategy(number, meta=meta, **said), KEY, "k1")
+    return sign_policy(strategy(number, meta=meta, **said), KEY, "k1")
 
 
 #: What ``consul.policy`` says: who may sign, or that nobody has to.

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from graydns.config.release_policy import format_timestamp
-from graydns.sources.policy.signing import entries
+from graydns.control.policy.signatures import encode_kv_entries
 from tests.e2e.policysite import CANARY, CLIENTS, KEY, READ, Site, beside, rights, signed
 
 pytestmark = pytest.mark.timeout(120)
@@ -24,7 +24,7 @@ def test_a_pushed_revision_is_in_the_answers_and_a_forged_one_is_not(site: Site)
         assert done["after"] == {"revision": 7}
         assert site.canaries() == CLIENTS
 
-        forged = entries(signed(8, "50"))
+        forged = encode_kv_entries(signed(8, "50"))
         forged["gray/strategy/8/percent"] = forged["gray/strategy/8/percent"].replace(b"50", b"51")
         site.put(forged)
         site.activate(8)
@@ -34,7 +34,7 @@ def test_a_pushed_revision_is_in_the_answers_and_a_forged_one_is_not(site: Site)
         assert 'graydns_policy_refusals_total{reason="bad-signature"} 1.0' in site.metrics()
         assert "graydns_policy_revision 7.0" in site.metrics()
 
-        site.put(entries(signed(3, "0")))
+        site.put(encode_kv_entries(signed(3, "0")))
         site.activate(3)
         site.until(lambda: site.refused("lower"))
         assert site.canaries() == CLIENTS
@@ -73,7 +73,7 @@ def test_a_restart_without_consul_serves_the_copy(site: Site) -> None:
     path.write_bytes(path.read_bytes().replace(b'"revision":8', b'"revision":2'))
     with site.serving():
         assert site.status()["revision"] is None
-        site.put(entries(signed(9, "100")))
+        site.put(encode_kv_entries(signed(9, "100")))
         site.activate(9)
         site.until(lambda: site.refused("mark-lost"))
         assert site.canaries() == 0
@@ -100,7 +100,7 @@ def test_the_copy_is_deleted(site: Site) -> None:
     with site.serving():
         site.ctl("policy", "push", site.file(7, "0"))
     (site.folder / "var/policy.json").unlink()
-    site.put(entries(signed(3, "100")))
+    site.put(encode_kv_entries(signed(3, "100")))
     site.activate(3)
     with site.serving():
         site.until(lambda: site.refused("mark-lost"))
@@ -115,7 +115,7 @@ def test_empty_data_and_a_floor(site: Site) -> None:
     """Whoever has no memory at all takes what is signed, but for what is below the configured number."""
     config = site.folder / "graydns.yaml"
     config.write_text(config.read_text().replace("policy: {", "policy: {least: 7, "))
-    site.put(entries(signed(6, "100")))
+    site.put(encode_kv_entries(signed(6, "100")))
     site.activate(6)
     with site.serving():
         site.until(lambda: site.refused("below-least"))
@@ -158,7 +158,7 @@ def test_half_a_revision_is_not_taken(site: Site) -> None:
         site.activate(8)
         site.until(lambda: site.refused("incomplete"))
         assert site.canaries() == CLIENTS
-        site.put(entries(signed(8, "0")))
+        site.put(encode_kv_entries(signed(8, "0")))
         site.until(lambda: site.canaries() == 0)
         assert site.status()["refused"] is None
 
@@ -167,7 +167,9 @@ def test_names_of_keys_in_the_log(site: Site) -> None:
     """Whoever may write KV can forge no line of the log and steer no terminal; one key is told of once."""
     with site.serving():
         site.ctl("policy", "push", site.file(7, "100"))
-        site.put({key.replace("strategy/7", "strategy/8"): value for key, value in entries(signed(7, "0")).items()})
+        site.put(
+            {key.replace("strategy/7", "strategy/8"): value for key, value in encode_kv_entries(signed(7, "0")).items()}
+        )
         names = ["gray/strategy/8/ex\x1b[31mtra\nX", "gray/abort/a..b\x1b\nY"]  # which only a transaction can write
         site.agent.must("PUT", "/v1/txn", [{"KV": {"Verb": "set", "Key": name, "Value": "e30="}} for name in names])
         site.activate(8)
@@ -235,14 +237,14 @@ def test_what_does_not_fit_yet_is_taken_when_it_does(site: Site) -> None:
     with site.serving():
         soon = format_timestamp(int(time.time()) + 12)
         assert "has not come" in site.ctl("policy", "push", site.file(7, "100", not_before=soon), status=1)
-        site.put(entries(signed(7, "100", not_before=soon)))
+        site.put(encode_kv_entries(signed(7, "100", not_before=soon)))
         site.activate(7)
         site.until(lambda: site.refused("not-yet-valid"))
         site.until(lambda: bool(site.status()["revision"] == 7))
         assert site.canaries() == CLIENTS
 
         green = {"api.a.test": {"green": "100"}}
-        site.put(entries(signed(8, "0", percent=green)))
+        site.put(encode_kv_entries(signed(8, "0", percent=green)))
         site.activate(8)
         site.until(lambda: site.refused("invalid"))
         text = config.read_text().replace('config_version: "1"', 'config_version: "2"')
@@ -278,7 +280,7 @@ def test_a_token_that_loses_its_rights_takes_nothing_away(guarded: Site) -> None
     """All keys vanish from its sight at once, with no error: what ran goes on, and what was aborted stays so."""
     site = guarded
     with site.serving():
-        site.put({**entries(signed(7, "100")), "gray/strategy/active": b"7"})
+        site.put({**encode_kv_entries(signed(7, "100")), "gray/strategy/active": b"7"})
         site.until(lambda: site.canaries() == CLIENTS)
         site.put({"gray/abort/api.a.test": b"anna"})
         site.until(lambda: site.canaries() == 0)

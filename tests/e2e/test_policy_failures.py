@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from attrs import define, evolve, field
 
-from graydns.control.policystore import PolicyStore
-from graydns.sources.policy.acceptance import Mark
-from graydns.sources.policy.signing import entries
+from graydns.control.policy.acceptance import HighWaterMark
+from graydns.control.policy.policy_store import PolicyStore
+from graydns.control.policy.signatures import encode_kv_entries
 from tests.e2e.policysite import CANARY, CLIENTS, READ, STABLE, Site, beside, rights, signed
 from tools.consul import ConsulServer, leader_of
 from tools.programs import GRAYDNSCTL
@@ -121,11 +121,11 @@ def test_rights_lost_and_given_back(guarded: Site) -> None:
     """While the keys are out of sight another revision is published: it is not seen, and not missed afterwards."""
     site = guarded
     with site.serving():
-        site.put({**entries(signed(7, "0")), ACTIVE: b"7"})
+        site.put({**encode_kv_entries(signed(7, "0")), ACTIVE: b"7"})
         site.until(lambda: site.status()["revision"] == 7)
         rights(site.agent, 'agent_prefix "" { policy = "read" }')
         site.until(lambda: site.refused("absent"))
-        site.put({**entries(signed(8, "100")), ACTIVE: b"8"})
+        site.put({**encode_kv_entries(signed(8, "100")), ACTIVE: b"8"})
         assert 'graydns_policy_refusals_total{reason="absent"} 1.0' in site.metrics()
         assert (site.status()["revision"], site.canaries()) == (7, 0)
         rights(site.agent, READ)
@@ -148,11 +148,11 @@ def test_a_copy_that_is_not_to_be_had(mark: int, canary: str, signature: str, re
         assert site.canaries() == CLIENTS
     store = PolicyStore(site.folder / "var")
     kept = store.load()
-    assert isinstance(kept.mark, Mark)
-    copy = {**entries(signed(7, canary)), ACTIVE: b"7"}
+    assert isinstance(kept.mark, HighWaterMark)
+    copy = {**encode_kv_entries(signed(7, canary)), ACTIVE: b"7"}
     if signature == "0":
         copy["gray/strategy/7/percent"] = copy["gray/strategy/7/percent"].replace(b"100", b"50")
-    store.keep(evolve(kept.mark, revision=mark), None, kept.at, copy)
+    store.save(evolve(kept.mark, revision=mark), None, kept.stored_at, copy)
     site.agent.kill()
     with site.serving():
         told = site.status()

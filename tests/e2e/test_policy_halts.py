@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from graydns.sources.policy.signing import entries
+from graydns.control.policy.signatures import encode_kv_entries
 from tests.e2e.policysite import CLIENTS, Site, signed
 
 pytestmark = pytest.mark.timeout(180)
@@ -83,7 +83,7 @@ def test_what_was_ended_meanwhile_and_what_was_lost(site: Site) -> None:
     lose(site)
     for number in range(40):  # so that its index is no lower than that of the one before
         site.put({f"other/{number}": b""})
-    site.put({**entries(signed(8, "100")), ACTIVE: b"8"})
+    site.put({**encode_kv_entries(signed(8, "100")), ACTIVE: b"8"})
     with site.serving():
         site.until(lambda: bool(site.status()["revision"] == 8))
         site.until(lambda: there(site, ABORT))
@@ -96,11 +96,11 @@ def test_a_token_that_may_only_read(guarded: Site) -> None:
     """It writes nothing back; what is in force here stays so over the next revision."""
     site = guarded
     with site.serving():
-        site.put({**entries(signed(7, "100")), ACTIVE: b"7", ABORT: b"anna"})
+        site.put({**encode_kv_entries(signed(7, "100")), ACTIVE: b"7", ABORT: b"anna"})
         site.until(lambda: site.status()["aborted"] == [API])
         site.agent.must("DELETE", "/v1/kv/gray/?recurse")
         site.until(lambda: site.refused("absent"))
-        site.put({**entries(signed(8, "100")), ACTIVE: b"8"})
+        site.put({**encode_kv_entries(signed(8, "100")), ACTIVE: b"8"})
         site.until(lambda: bool(site.status()["revision"] == 8))
         assert (there(site, ABORT), site.canaries()) == (False, 0)
         assert "Permission denied" in site.ctl("service", "revert", API, status=1)

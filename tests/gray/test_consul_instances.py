@@ -6,7 +6,7 @@ from collections import Counter
 
 from graydns.gray.consul_instances import overlay_selection
 from graydns.gray.plan import Plan
-from graydns.model.catalog import Choice, Instance, Selection, ServiceView, Weights
+from graydns.model.catalog import InstanceSelection, InstanceWeights, LeadingInstance, ServiceInstance, ServiceView
 from graydns.model.decision import DecisionKind
 from graydns.model.name import from_text
 from graydns.model.policy import Rule, RuleConditions, RuleOutcome
@@ -17,11 +17,13 @@ NAME = "web.service.consul"
 CLIENTS = [client(f"198.51.{high}.{low}") for high in range(20) for low in range(100)]
 
 
-def instance(number: int, weight: int = 1, tags: tuple[str, ...] = ()) -> Instance:
-    return Instance(f"n{number}", f"10.0.0.{number}", "web", "web", tags=tags, weights=Weights(weight, 1))
+def instance(number: int, weight: int = 1, tags: tuple[str, ...] = ()) -> ServiceInstance:
+    return ServiceInstance(
+        f"n{number}", f"10.0.0.{number}", "web", "web", tags=tags, weights=InstanceWeights(weight, 1)
+    )
 
 
-def select(*instances: Instance, tag: str = "") -> Selection:
+def select(*instances: ServiceInstance, tag: str = "") -> InstanceSelection:
     return ServiceView("web", instances).select(tag)
 
 
@@ -31,7 +33,7 @@ def plan_of(*rules: Rule) -> Plan:
 
 def first(plan: Plan, asker: Client) -> str:
     choice = plan.decide(asker).origin
-    assert isinstance(choice, Choice)
+    assert isinstance(choice, LeadingInstance)
     return choice.selection.instances[choice.first].node
 
 

@@ -19,15 +19,15 @@ from graydns.gray.version_health import (
     next_transition,
     select_instances,
 )
-from graydns.model.catalog import CRITICAL, PASSING, WARNING, Instance
+from graydns.model.catalog import CRITICAL, PASSING, WARNING, ServiceInstance
 from graydns.model.policy import ConsulVersionSource
 
 SOURCE = ConsulVersionSource("api", rise=10, fall=3)
 
 
-def instance(number: int, status: str = PASSING, tags: tuple[str, ...] = (), **meta: str) -> Instance:
+def instance(number: int, status: str = PASSING, tags: tuple[str, ...] = (), **meta: str) -> ServiceInstance:
     """An instance at 192.0.2.NUMBER."""
-    return Instance("n1", "192.0.2.1", "api", f"api{number}", f"192.0.2.{number}", 80, tags, meta, status=status)
+    return ServiceInstance("n1", "192.0.2.1", "api", f"api{number}", f"192.0.2.{number}", 80, tags, meta, status=status)
 
 
 def test_instances_are_chosen_by_tag_and_meta() -> None:

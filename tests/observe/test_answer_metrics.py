@@ -16,12 +16,12 @@ from graydns.fast.tail_shape import MAX_TAGGED_TAIL_BYTES
 from graydns.fast.tenant_quota import TenantQuota
 from graydns.listen.listener import ListenerLimits
 from graydns.listen.listeners import Listeners
+from graydns.model.catalog import CatalogFeedFigures
 from graydns.model.decision import Cohort, Decision, DecisionKind
 from graydns.observe.metric_families import SAMPLES_PER_PIECE, render
 from graydns.observe.observability import ObservabilityService
 from graydns.observe.server_metrics import MAX_QUOTA_TENANT_SERIES, PolicyFigures
 from graydns.server import DnsServer
-from graydns.sources.consul.figures import FeedFigures
 from tests.observe.watching import ROOT, ask, demo, wire
 
 
@@ -36,7 +36,9 @@ def observatory(server: DnsServer) -> ObservabilityService:
     """What observes it."""
     doors = Listeners([], server.front, ListenerLimits(), Clock())  # type: ignore[arg-type]  # nothing is opened
     figures = PolicyFigures(7, {"lower": 2})
-    feed = FeedFigures(known=9, watches=5, shared=4, age=1.5, stale=3, doubted=1, unread=6, errors=2, last_error="500")
+    feed = CatalogFeedFigures(
+        known=9, watches=5, shared=4, age=1.5, stale=3, doubted=1, unread=6, errors=2, last_error="500"
+    )
     reloads = {"ok": 3, "refused": 1}
     audit = AuditFigures(40, {"disk": 1, "queue": 2}, 3, 4)
     return ObservabilityService(

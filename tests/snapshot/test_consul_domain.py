@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from graydns.authority.consul.zone import ConsulDomain
+from graydns.authority.consul.consul_zone import ConsulZoneBackend
 from graydns.authority.lookup import look_up
 from graydns.model.name import from_text
 from graydns.snapshot.consul_domain import ConsulZoneTemplate, add_consul_domain
@@ -26,7 +26,7 @@ TENANT = "tenant_id: t-app\n"
 def load(folder: Path, name: str, zones: Mapping[str, tuple[str, str]], *servers: str) -> Snapshot:
     """The Snapshot of these zones, with the domain *name* among them."""
     main = f"zones: zones/\nconsul: {{domain: {name}}}\n"
-    living = ConsulDomain(from_text(name), "dc1", Known())
+    living = ConsulZoneBackend(from_text(name), "dc1", Known())
     return add_consul_domain(
         load_snapshot(write(folder, main, zones))[0],
         ConsulZoneTemplate(living, list(map(from_text, servers)), (FOUR, SIX)),
@@ -130,6 +130,6 @@ def test_it_is_laid_once(tmp_path: Path) -> None:
     """What is there already is left alone: it is the origin of answers."""
     snapshot = load(tmp_path, "consul", {})
     zone = snapshot.zones.by_origin[from_text("consul")]
-    assert isinstance(zone.backend, ConsulDomain)
+    assert isinstance(zone.backend, ConsulZoneBackend)
     assert add_consul_domain(snapshot, ConsulZoneTemplate(zone.backend, (), (FOUR, SIX))) is snapshot
     assert add_consul_domain(snapshot, ConsulZoneTemplate(zone.backend, (), (FOUR,))) is not snapshot

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from graydns.authority.consul.zone import ConsulDomain
+from graydns.authority.consul.consul_zone import ConsulZoneBackend
 from graydns.gray.explanation import Explanation
-from graydns.model.catalog import CRITICAL, PASSING, Instance, ServiceView
+from graydns.model.catalog import CRITICAL, PASSING, ServiceInstance, ServiceView
 from graydns.model.name import from_text
 from graydns.model.query import Client
 from graydns.snapshot.consul_domain import ConsulZoneTemplate, add_consul_domain
@@ -42,19 +42,19 @@ def make_snapshot(folder: Path, catalog: Known | Unknown) -> Snapshot:
     name = "consul.app.test"
     main = f"zones: zones/\nconsul: {{domain: {name}}}\n"
     snapshot = load_snapshot(write(folder, main, {"app.test": (RULES, "")}))[0]
-    return add_consul_domain(snapshot, ConsulZoneTemplate(ConsulDomain(from_text(name), "dc1", catalog)))
+    return add_consul_domain(snapshot, ConsulZoneTemplate(ConsulZoneBackend(from_text(name), "dc1", catalog)))
 
 
-def web(count: int, *more: Instance) -> Known:
+def web(count: int, *more: ServiceInstance) -> Known:
     """A catalog with so many instances of ``web``."""
     instances = (instance(number) for number in range(1, count + 1))
     return Known({"web": ServiceView("web", (*instances, *more))})
 
 
-def instance(number: int, status: str = PASSING) -> Instance:
+def instance(number: int, status: str = PASSING) -> ServiceInstance:
     """One instance."""
     address = f"10.0.{number >> 8}.{number & 255}"
-    return Instance(f"n{number}", address, "web", "web", port=80, tags=("v1",), status=status)
+    return ServiceInstance(f"n{number}", address, "web", "web", port=80, tags=("v1",), status=status)
 
 
 def explain(snapshot: Snapshot, asker: Client, name: str = WEB) -> Explanation:

@@ -8,9 +8,9 @@ from typing import Any
 
 from twisted.internet import reactor as default_reactor
 
-from graydns.model.catalog import View
+from graydns.model.catalog import CatalogView
 from graydns.model.errors import CatalogPendingError
-from graydns.sources.consul.feed import Feed
+from graydns.sources.consul.catalog_feed import CatalogFeed
 from tests.txconsul.running import consul_at, in_thread
 from tools.consul import ConsulServer
 
@@ -19,12 +19,12 @@ reactor: Any = default_reactor
 
 @asynccontextmanager
 async def feeding(
-    address: str, gone: list[View] | None = None, most: int = 100, stale_after: float = 60.0, **settings: Any
-) -> AsyncIterator[Feed]:
+    address: str, gone: list[CatalogView] | None = None, most: int = 100, stale_after: float = 60.0, **settings: Any
+) -> AsyncIterator[CatalogFeed]:
     """A feed from the agent at *address*; *gone* gets the views that are not current any more."""
     async with consul_at(address, **settings) as asked:
-        changed: list[View] = [] if gone is None else gone
-        feed = Feed(asked, reactor, stale_after, changed.append, bool(settings), most)
+        changed: list[CatalogView] = [] if gone is None else gone
+        feed = CatalogFeed(asked, reactor, stale_after, changed.append, bool(settings), most)
         try:
             yield feed
         finally:
@@ -43,19 +43,19 @@ async def register_checked(agent: ConsulServer, name: str) -> None:
     await in_thread(agent.must, "PUT", "/v1/agent/service/register", body)
 
 
-async def learnt(feed: Feed, name: str) -> list[str]:
+async def learnt(feed: CatalogFeed, name: str) -> list[str]:
     """The addresses of a service that is asked for."""
     await feed.wait_for(CatalogPendingError("service", name))
     return addresses(feed, name)
 
 
-def addresses(feed: Feed, name: str) -> list[str]:
+def addresses(feed: CatalogFeed, name: str) -> list[str]:
     """Those that are known now."""
     view = feed.service(name)
     return [] if view is None else [instance.host for instance in view.instances]
 
 
-def is_settled(feed: Feed) -> bool:
+def is_settled(feed: CatalogFeed) -> bool:
     """Whether every shared watch has spoken, and everything was asked for since."""
-    watches, members = feed._allotting.shared._watches.values(), feed._allotting.shared.members.values()
-    return all(one.index for one in watches) and all(kept.settled and not kept.asking for kept in members)
+    watches, members = feed._allocator.shared._watches.values(), feed._allocator.shared.members.values()
+    return all(one.index for one in watches) and all(kept.is_current and not kept.is_polling for kept in members)

@@ -6,12 +6,17 @@ import json
 from pathlib import Path
 from types import MappingProxyType
 
-from graydns.model.catalog import WARNING, Instance, NodeView, ServiceView, Weights
+from graydns.model.catalog import WARNING, InstanceWeights, NodeView, ServiceInstance, ServiceView
+from graydns.sources.consul.catalog_entry import SavedView
 from graydns.sources.consul.catalog_file import CATALOG_FILE, CatalogSnapshotFile
-from graydns.sources.consul.kept import Told
 
-WEB = Instance("n1", "192.0.2.1", "web", "web1", "h.test", 80, ("v2",), {"k": "v"}, Weights(3, 1), WARNING)
-TOLD = [Told(ServiceView("web", (WEB,)), 7), Told(NodeView("n1", "192.0.2.1", MappingProxyType({"rack": "a"})), 9)]
+WEB = ServiceInstance(
+    "n1", "192.0.2.1", "web", "web1", "h.test", 80, ("v2",), {"k": "v"}, InstanceWeights(3, 1), WARNING
+)
+TOLD = [
+    SavedView(ServiceView("web", (WEB,)), 7),
+    SavedView(NodeView("n1", "192.0.2.1", MappingProxyType({"rack": "a"})), 9),
+]
 
 
 def test_what_was_kept_is_told_again(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from txconsul import Consul, Reply, Watch, watch
-from txconsul.errors import ConsulError
+from txconsul import ConsulClient, ConsulReply, ConsulWatch, watch
+from txconsul.reply import ConsulError
 
 reactor: Any = default_reactor
 
@@ -41,9 +41,9 @@ async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
 
 
 @asynccontextmanager
-async def consul_at(address: str, **settings: Any) -> AsyncIterator[Consul]:
-    """A Consul that is closed at the end."""
-    consul = Consul(reactor, address, **settings)
+async def consul_at(address: str, **settings: Any) -> AsyncIterator[ConsulClient]:
+    """A ConsulClient that is closed at the end."""
+    consul = ConsulClient(reactor, address, **settings)
     try:
         yield consul
     finally:
@@ -54,32 +54,32 @@ async def consul_at(address: str, **settings: Any) -> AsyncIterator[Consul]:
 class Follower:
     """Somebody who reads a watch: the *replies* so far, the *errors*, how many good replies it *heard*."""
 
-    watch: Watch
-    replies: list[Reply] = field(default=Factory(list), init=False)
+    watch: ConsulWatch
+    replies: list[ConsulReply] = field(default=Factory(list), init=False)
     errors: list[ConsulError] = field(default=Factory(list), init=False)
-    heard: list[Reply] = field(default=Factory(list), init=False)
+    heard: list[ConsulReply] = field(default=Factory(list), init=False)
     ended: bool = field(default=False, init=False)
 
     async def run(self) -> None:
-        self.watch.failed = self.errors.append
-        self.watch.heard = self.heard.append
+        self.watch.on_error = self.errors.append
+        self.watch.on_reply = self.heard.append
         async for reply in self.watch:
             self.replies.append(reply)
         self.ended = True
 
-    async def until_replies(self, count: int) -> Reply:
+    async def until_replies(self, count: int) -> ConsulReply:
         """Wait for so many replies in all; the last one."""
         await until(lambda: len(self.replies) >= count)
         return self.replies[-1]
 
     async def until_held(self) -> None:
         """Wait until a good reply came and the next query had the time to get there."""
-        await until(lambda: self.watch.healthy)
+        await until(lambda: self.watch.is_healthy)
         await deferLater(reactor, 0.1, lambda: None)
 
 
 @asynccontextmanager
-async def following(consul: Consul, path: str, params: Any = None, **settings: Any) -> AsyncIterator[Follower]:
+async def following(consul: ConsulClient, path: str, params: Any = None, **settings: Any) -> AsyncIterator[Follower]:
     """A followed watch, which ends with the block."""
     chosen = {"wait": 30.0, **settings}
     follower = Follower(watch(consul, path, params, clock=reactor, random=random.random, **chosen))

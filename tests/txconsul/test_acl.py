@@ -10,7 +10,7 @@ import pytest
 from tests.coroutines import on_reactor
 from tests.txconsul.running import consul_at, following, in_thread, until
 from tools.consul import MASTER, ConsulServer
-from txconsul.errors import Denied, Refused
+from txconsul.reply import PermissionDeniedError, RequestRefusedError
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -38,10 +38,10 @@ async def test_a_deleted_token_is_told_and_the_next_one_is_taken(acl_agent: Cons
             await key.until_replies(1)
             await in_thread(acl_agent.must, "DELETE", f"/v1/acl/token/{first['AccessorID']}")
             await until(lambda: bool(key.errors))
-            assert isinstance(key.errors[0], Denied)
+            assert isinstance(key.errors[0], PermissionDeniedError)
             assert "ACL not found" in str(key.errors[0])
             file.write_text(second["SecretID"])
-            await until(lambda: key.watch.healthy)
+            await until(lambda: key.watch.is_healthy)
             assert len(key.replies) == 1
             await consul.request("PUT", "kv/acl/key", body="new")
             await key.until_replies(2)
@@ -54,7 +54,7 @@ async def test_lists_are_filtered_without_an_error(acl_agent: ConsulServer) -> N
         await master.request("PUT", "kv/acl/list", body="1")
         assert (await anonymous.request("GET", "catalog/nodes")).json == []
         assert (await anonymous.request("GET", "kv/acl/", {"recurse": True})).status == 404
-        with pytest.raises(Denied, match="Permission denied"):
+        with pytest.raises(PermissionDeniedError, match="Permission denied"):
             await anonymous.request("GET", "kv/acl/list")
 
 
@@ -64,11 +64,11 @@ async def test_transactions_carry_the_token(acl_agent: ConsulServer) -> None:
     put = {"KV": {"Verb": "cas", "Key": "acl/txn", "Value": "MQ==", "Index": 0}}
     async with consul_at(acl_agent.address, token=MASTER) as consul:
         assert (await consul.api.txn.put([put]))["Results"][0]["KV"]["Key"] == "acl/txn"
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(RequestRefusedError) as caught:
             await consul.request("PUT", "txn", body=[put])
         assert caught.value.reply.json["Errors"][0]["OpIndex"] == 0
     async with consul_at(acl_agent.address) as anonymous:
-        with pytest.raises((Denied, Refused), match="Permission denied"):
+        with pytest.raises((PermissionDeniedError, RequestRefusedError), match="Permission denied"):
             await anonymous.api.txn.put([put])
 
 
@@ -76,6 +76,6 @@ async def test_transactions_carry_the_token(acl_agent: ConsulServer) -> None:
 async def test_a_token_of_a_call_comes_before_ours(acl_agent: ConsulServer) -> None:
     """And none of them is in a URL."""
     async with consul_at(acl_agent.address, token="00000000-0000-0000-0000-00000000dead") as consul:
-        with pytest.raises(Denied):
+        with pytest.raises(PermissionDeniedError):
             await consul.api.kv.put("acl/own", "1")
         assert await consul.api.kv.put("acl/own", "1", token=MASTER) is True

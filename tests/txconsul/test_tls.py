@@ -14,8 +14,8 @@ from tests.listen.certificates import Issued, issue
 from tests.txconsul.running import consul_at
 from tools import consul
 from tools.ports import free_ports
-from txconsul.errors import Unreachable
-from txconsul.tls import policy_of
+from txconsul.authentication import make_tls_policy
+from txconsul.reply import ConsulUnreachableError
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -82,7 +82,7 @@ async def test_whoever_is_not_who_he_should_be_is_not_asked(
     """Nor answered."""
     address = secured.address.replace("localhost", host)
     async with consul_at(address, **secured.files(ca, client)) as asked:
-        with pytest.raises(Unreachable):
+        with pytest.raises(ConsulUnreachableError):
             await asked.request("GET", "catalog/nodes")
 
 
@@ -96,6 +96,6 @@ def test_files_that_cannot_be_used_are_refused_at_once(tmp_path: Path) -> None:
     ]
     for settings in wrong:
         with pytest.raises(ValueError, match=r"key|PEM"):
-            policy_of(settings.get("ca"), settings.get("certificate"), settings.get("key"))
+            make_tls_policy(settings.get("ca"), settings.get("certificate"), settings.get("key"))
     with pytest.raises(FileNotFoundError):
-        policy_of(tmp_path / "none", None, None)
+        make_tls_policy(tmp_path / "none", None, None)

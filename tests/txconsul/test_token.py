@@ -6,27 +6,27 @@ from pathlib import Path
 
 import pytest
 
-from txconsul.errors import TokenUnreadable
-from txconsul.token import FileToken, token_of
+from txconsul.authentication import FileToken, make_token_source
+from txconsul.reply import TokenUnreadableError
 
 
 def test_a_token_comes_before_the_environment() -> None:
     """The variable is for when nothing is said."""
-    assert token_of("ours", None, {"CONSUL_HTTP_TOKEN": "theirs"}).current() == "ours"
-    assert token_of(None, None, {"CONSUL_HTTP_TOKEN": "theirs"}).current() == "theirs"
-    assert token_of(None, None, {}).current() is None
+    assert make_token_source("ours", None, {"CONSUL_HTTP_TOKEN": "theirs"}).current() == "ours"
+    assert make_token_source(None, None, {"CONSUL_HTTP_TOKEN": "theirs"}).current() == "theirs"
+    assert make_token_source(None, None, {}).current() is None
 
 
 def test_a_token_and_a_file_contradict_each_other(tmp_path: Path) -> None:
     """One of them would be ignored."""
     with pytest.raises(ValueError, match="only one"):
-        token_of("ours", tmp_path / "token", {})
+        make_token_source("ours", tmp_path / "token", {})
 
 
 def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
     """Its first line is the token."""
     (tmp_path / "token").write_text("one\n# a remark\n")
-    token = token_of(None, tmp_path / "token", {})
+    token = make_token_source(None, tmp_path / "token", {})
     assert token.current() == "one"
     (tmp_path / "new").write_text("two")
     (tmp_path / "new").replace(tmp_path / "token")
@@ -38,8 +38,8 @@ def test_a_refused_token_is_read_anew(tmp_path: Path) -> None:
     token = FileToken(tmp_path / "token")
     (tmp_path / "token").write_text("one")
     assert token.current() == "one"
-    token._stamp, token._text = token._stamp, "older"
-    token.doubt()
+    token._fingerprint, token._text = token._fingerprint, "older"
+    token.invalidate()
     assert token.current() == "one"
 
 
@@ -59,7 +59,7 @@ def test_without_any_token_nothing_is_sent(content: bytes | None, tmp_path: Path
     """As anonymous, lists would be empty without an error."""
     if content is not None:
         (tmp_path / "token").write_bytes(content)
-    with pytest.raises(TokenUnreadable, match="token file"):
+    with pytest.raises(TokenUnreadableError, match="token file"):
         FileToken(tmp_path / "token").current()
 
 
@@ -68,4 +68,4 @@ def test_the_token_stays_out_of_logs(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("secret-1")
     file = FileToken(tmp_path / "token")
     file.current()
-    assert "secret-1" not in repr(file) + repr(token_of("secret-1", None, {}))
+    assert "secret-1" not in repr(file) + repr(make_token_source("secret-1", None, {}))

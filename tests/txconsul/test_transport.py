@@ -8,9 +8,17 @@ from twisted.internet.defer import CancelledError, gatherResults
 from tests.coroutines import on_reactor
 from tests.txconsul.running import consul_at, http, reactor, responding, turn, until
 from tools.ports import free_ports
-from txconsul import Consul
-from txconsul.consul import Value
-from txconsul.errors import Closed, Crowded, Garbled, NotFound, TimedOut, TokenUnreadable, Unreachable
+from txconsul import ConsulClient
+from txconsul.client import ParameterValue
+from txconsul.reply import (
+    ConsulClosedError,
+    ConsulNotFoundError,
+    ConsulTimeoutError,
+    ConsulUnreachableError,
+    MalformedReplyError,
+    TokenUnreadableError,
+    TooManyHeldQueriesError,
+)
 
 
 @pytest.mark.parametrize("parts", [[], [http(body=b"[1,2,3]")[:-3]]], ids=["waiting", "in the body"])
@@ -43,7 +51,7 @@ async def test_a_request_given_up_at_once_is_never_sent() -> None:
 async def test_silence_is_given_up_in_time() -> None:
     """A frozen agent takes connections and says nothing; the connection is closed."""
     async with responding(lambda _: []) as (server, address), consul_at(address, timeout=0.05) as consul:
-        with pytest.raises(TimedOut, match="no answer within"):
+        with pytest.raises(ConsulTimeoutError, match="no answer within"):
             await consul.request("GET", "status/leader")
         await until(lambda: not server.open)
 
@@ -54,7 +62,7 @@ async def test_time_in_line_counts() -> None:
     async with responding(lambda _: []) as (_server, address), consul_at(address, timeout=0.05, pool=1) as consul:
         first, second = (consul.request("GET", "status/leader") for _ in range(2))
         for each in (first, second):
-            with pytest.raises(TimedOut):
+            with pytest.raises(ConsulTimeoutError):
                 await each
 
 
@@ -65,7 +73,7 @@ async def test_half_an_answer_is_none() -> None:
         result = consul.request("GET", "catalog/services")
         await until(lambda: bool(server.requests))
         server.drop()
-        with pytest.raises(Unreachable):
+        with pytest.raises(ConsulUnreachableError):
             await result
 
 
@@ -77,7 +85,7 @@ async def test_a_body_without_a_length_is_none() -> None:
         result = consul.request("GET", "catalog/services")
         await until(lambda: bool(server.requests))
         server.drop()
-        with pytest.raises(Unreachable):
+        with pytest.raises(ConsulUnreachableError):
             await result
 
 
@@ -85,7 +93,7 @@ async def test_a_body_without_a_length_is_none() -> None:
 async def test_what_is_not_http_is_unreachable() -> None:
     """As nobody is there who could be asked."""
     async with responding(lambda _: [b"SSH-2.0-x\r\n\r\n"]) as (_, address), consul_at(address) as consul:
-        with pytest.raises(Unreachable):
+        with pytest.raises(ConsulUnreachableError):
             await consul.request("GET", "status/leader")
 
 
@@ -93,7 +101,7 @@ async def test_what_is_not_http_is_unreachable() -> None:
 async def test_a_closed_port_is_unreachable() -> None:
     """The text says why."""
     async with consul_at(f"http://127.0.0.1:{free_ports(1)[0]}") as consul:
-        with pytest.raises(Unreachable, match="refused"):
+        with pytest.raises(ConsulUnreachableError, match="refused"):
             await consul.request("GET", "status/leader")
 
 
@@ -109,7 +117,7 @@ async def test_a_lost_request_is_not_repeated_unseen() -> None:
         await until(lambda: len(server.requests) == 2)
         assert len(server.open) == 1
         server.drop()
-        with pytest.raises(Unreachable):
+        with pytest.raises(ConsulUnreachableError):
             await result
         assert len(server.requests) == 2
 
@@ -154,13 +162,13 @@ async def test_held_queries_are_bounded_and_never_block_the_others() -> None:
         consul_at(address, pool=1, held=2) as consul,
     ):
         held = [consul.request("GET", "kv/", {"index": 1}, wait=30.0) for _ in range(2)]
-        with pytest.raises(Crowded, match="2 queries"):
+        with pytest.raises(TooManyHeldQueriesError, match="2 queries"):
             await consul.request("GET", "kv/", {"index": 1}, wait=30.0)
         assert (await consul.request("GET", "kv/")).json == []
         await until(lambda: len(server.requests) == 3)
         server.drop()
         for each in held:
-            with pytest.raises(Unreachable):
+            with pytest.raises(ConsulUnreachableError):
                 await each
         assert (await consul.request("GET", "kv/", {"index": 2}, wait=30.0)).json == []
 
@@ -173,7 +181,7 @@ async def test_a_held_query_given_up_makes_room_when_consul_lets_go_of_it() -> N
         await until(lambda: bool(server.requests))
         first.addErrback(lambda _: None).cancel()
         second = consul.request("GET", "kv/", {"index": 1}, wait=0.2)
-        with pytest.raises(Crowded):
+        with pytest.raises(TooManyHeldQueriesError):
             await second
         crowded = True
         while crowded:
@@ -187,15 +195,15 @@ async def test_a_held_query_given_up_makes_room_when_consul_lets_go_of_it() -> N
 async def test_closing_ends_what_is_under_way() -> None:
     """Whoever waits is told, nobody is answered any more, and no connection is left."""
     async with responding(lambda data: [] if b"held" in data else [http()]) as (server, address):
-        consul = Consul(reactor, address)
+        consul = ConsulClient(reactor, address)
         await consul.request("GET", "kv/")
         result = consul.request("GET", "kv/held")
         await until(lambda: len(server.requests) == 2)
         closed = consul.close()
-        with pytest.raises(Closed):
+        with pytest.raises(ConsulClosedError):
             await result
         await closed
-        with pytest.raises(Closed):
+        with pytest.raises(ConsulClosedError):
             await consul.request("GET", "kv/")
         await until(lambda: not server.open)
 
@@ -203,7 +211,7 @@ async def test_closing_ends_what_is_under_way() -> None:
 @on_reactor
 async def test_what_is_asked_is_on_the_wire() -> None:
     """Path and parameters quoted, flags, several of one name, the wait with its unit, token and data centre."""
-    params: dict[str, Value] = {"recurse": True, "keys": False, "index": 5, "tag": ["a", "b&c"]}
+    params: dict[str, ParameterValue] = {"recurse": True, "keys": False, "index": 5, "tag": ["a", "b&c"]}
     key = "kv/gr\N{LATIN SMALL LETTER A WITH DIAERESIS}y key?"
     async with (
         responding(lambda _: [http()]) as (server, address),
@@ -235,7 +243,7 @@ async def test_missing_keys_are_an_answer_only_in_lists() -> None:
     async with responding(lambda _: [http(404, b"", X_Consul_Index=49)]) as (_, address), consul_at(address) as consul:
         reply = await consul.request("GET", "kv/gray/", {"recurse": True})
         assert (reply.status, reply.index, reply.json) == (404, 49, None)
-        with pytest.raises(NotFound) as caught:
+        with pytest.raises(ConsulNotFoundError) as caught:
             await consul.request("GET", "kv/gray/active")
         assert caught.value.reply.index == 49
 
@@ -244,7 +252,7 @@ async def test_missing_keys_are_an_answer_only_in_lists() -> None:
 async def test_an_answer_that_is_not_json_is_garbled() -> None:
     """By its own word it was."""
     async with responding(lambda _: [http(body=b"[1,")]) as (_, address), consul_at(address) as consul:
-        with pytest.raises(Garbled):
+        with pytest.raises(MalformedReplyError):
             await consul.request("GET", "catalog/services")
 
 
@@ -253,7 +261,7 @@ async def test_without_a_readable_token_nothing_is_asked(tmp_path: object) -> No
     """The request fails, and the agent never hears of it."""
     async with responding(lambda _: [http()]) as (server, address):
         async with consul_at(address, token_file=f"{tmp_path}/missing") as consul:
-            with pytest.raises(TokenUnreadable):
+            with pytest.raises(TokenUnreadableError):
                 await consul.request("GET", "catalog/services")
         assert not server.requests
 
@@ -265,4 +273,4 @@ async def test_without_a_readable_token_nothing_is_asked(tmp_path: object) -> No
 def test_addresses_that_are_none_are_refused(address: str) -> None:
     """At once, and not with the first request."""
     with pytest.raises(ValueError, match=r"address|more than"):
-        Consul(object(), address)
+        ConsulClient(object(), address)

@@ -10,16 +10,24 @@ from attrs import Factory, define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
-from txconsul import Reply, Watch, watch
-from txconsul.consul import Value
-from txconsul.errors import Closed, ConsulError, Crowded, Garbled, NoLeader, NotFound, Unreachable
-from txconsul.watch import INTERVAL
+from txconsul import ConsulReply, ConsulWatch, watch
+from txconsul.client import ParameterValue
+from txconsul.reply import (
+    ConsulClosedError,
+    ConsulError,
+    ConsulNotFoundError,
+    ConsulUnreachableError,
+    MalformedReplyError,
+    NoLeaderError,
+    TooManyHeldQueriesError,
+)
+from txconsul.watch import MIN_QUERY_INTERVAL_SECONDS
 
 WAIT = 45.0
 
 
-def said(body: bytes = b"[]", index: int | None = 1, status: int = 200) -> Reply:
-    return Reply(status, index, True, 0.0, None, None, body)
+def said(body: bytes = b"[]", index: int | None = 1, status: int = 200) -> ConsulReply:
+    return ConsulReply(status, index, True, 0.0, None, None, body)
 
 
 @define
@@ -27,12 +35,12 @@ class Asked:
     """A query, with the time at which it was asked."""
 
     at: float
-    params: Mapping[str, Value]
+    params: Mapping[str, ParameterValue]
     wait: float | None
-    result: Deferred[Reply]
+    result: Deferred[ConsulReply]
 
     @property
-    def index(self) -> Value | None:
+    def index(self) -> ParameterValue | None:
         return self.params.get("index")
 
 
@@ -42,13 +50,13 @@ class Scene:
 
     clock: Clock = field(factory=Clock)
     asked: list[Asked] = field(factory=list)
-    replies: list[Reply] = field(factory=list)
+    replies: list[ConsulReply] = field(factory=list)
     errors: list[ConsulError] = field(factory=list)
     lots: list[float] = field(factory=list)
-    watch: Watch = field(default=Factory(lambda self: self.new(), takes_self=True))
+    watch: ConsulWatch = field(default=Factory(lambda self: self.new(), takes_self=True))
     done: Deferred[None] = field(factory=Deferred)
 
-    def new(self) -> Watch:
+    def new(self) -> ConsulWatch:
         return watch(self, "kv/x", {"recurse": True}, wait=WAIT, clock=self.clock, random=self.lot)
 
     def lot(self) -> float:
@@ -58,18 +66,18 @@ class Scene:
         self,
         method: str,
         path: str,
-        params: Mapping[str, Value],
+        params: Mapping[str, ParameterValue],
         body: None = None,
         *,
         wait: float | None = None,
         parse: bool = True,
-    ) -> Deferred[Reply]:
+    ) -> Deferred[ConsulReply]:
         assert (method, path, body) == ("GET", "kv/x", None)
         self.asked.append(Asked(self.clock.seconds(), params, wait, Deferred()))
         return self.asked[-1].result
 
     def begin(self) -> Scene:
-        self.watch.failed = self.errors.append
+        self.watch.on_error = self.errors.append
         self.done = Deferred.fromCoroutine(self._read())
         return self
 
@@ -136,15 +144,15 @@ def test_an_error_is_told_and_asked_again_without_index_after_a_pause() -> None:
     """What was told stays told."""
     scene = Scene().begin()
     scene.answer(b"[1]", 54)
-    assert scene.watch.healthy
-    scene.fail(error := Unreachable("gone"))
+    assert scene.watch.is_healthy
+    scene.fail(error := ConsulUnreachableError("gone"))
     assert scene.errors == [error]
-    assert not scene.watch.healthy
+    assert not scene.watch.is_healthy
     assert len(scene.asked) == 2
     scene.clock.advance(0.1)
     assert scene.asked[-1].index is None
     scene.answer(b"[1]", 13)
-    assert scene.watch.healthy
+    assert scene.watch.is_healthy
     assert len(scene.replies) == 1
 
 
@@ -152,7 +160,7 @@ def test_errors_in_a_row_are_spaced_below_a_second() -> None:
     """Consul's return is noticed within one."""
     scene = Scene(lots=[1.0] * 40).begin()
     for count in range(1, 9):
-        scene.fail(Unreachable("gone"))
+        scene.fail(ConsulUnreachableError("gone"))
         while len(scene.asked) == count:
             scene.clock.advance(0.01)
     gaps = [after.at - before.at for before, after in itertools.pairwise(scene.asked)]
@@ -164,18 +172,18 @@ def test_queries_that_are_never_held_are_spaced_all_the_same() -> None:
     scene = Scene(lots=[1.0] * 40).begin()
     for count in range(1, 6):
         scene.answer(index=7, after=0.0)
-        scene.clock.advance(INTERVAL)
-        scene.fail(Crowded("120 queries are held already"))
+        scene.clock.advance(MIN_QUERY_INTERVAL_SECONDS)
+        scene.fail(TooManyHeldQueriesError("120 queries are held already"))
         while len(scene.asked) == 2 * count:
             scene.clock.advance(0.01)
     gaps = [after.at - before.at for before, after in itertools.pairwise(scene.asked[::2])]
-    assert gaps == pytest.approx([0.1, 0.2, 0.4, 0.8, 0.8], abs=0.02 + INTERVAL)
+    assert gaps == pytest.approx([0.1, 0.2, 0.4, 0.8, 0.8], abs=0.02 + MIN_QUERY_INTERVAL_SECONDS)
 
 
 def test_a_missing_key_is_an_answer() -> None:
     """Its index is gone on from."""
     scene = Scene().begin()
-    scene.fail(NotFound(said(b"", 49, 404)))
+    scene.fail(ConsulNotFoundError(said(b"", 49, 404)))
     assert [(reply.status, reply.json) for reply in scene.replies] == [(404, None)]
     assert scene.asked[-1].index == 49
 
@@ -183,8 +191,8 @@ def test_a_missing_key_is_an_answer() -> None:
 def test_what_has_no_index_is_an_error() -> None:
     """It could only be polled: a path that Consul does not know, or one that it cannot hold."""
     scene = Scene().begin()
-    scene.fail(NotFound(said(b"", None, 404)))
-    assert isinstance(scene.errors[0], Garbled)
+    scene.fail(ConsulNotFoundError(said(b"", None, 404)))
+    assert isinstance(scene.errors[0], MalformedReplyError)
     assert not scene.replies
 
 
@@ -195,10 +203,10 @@ def test_a_change_and_the_next_one_are_asked_for_at_once() -> None:
     for number in (1, 2):
         scene.answer(b"%d" % number, 10 + number, after=0.0)
     for number in (3, 4):
-        scene.clock.advance(INTERVAL * 1.001)
+        scene.clock.advance(MIN_QUERY_INTERVAL_SECONDS * 1.001)
         scene.answer(b"%d" % number, 10 + number, after=0.0)
-    scene.clock.advance(INTERVAL * 1.001)
-    rounds = [(each.at - 1.0) / INTERVAL for each in scene.asked[1:]]
+    scene.clock.advance(MIN_QUERY_INTERVAL_SECONDS * 1.001)
+    rounds = [(each.at - 1.0) / MIN_QUERY_INTERVAL_SECONDS for each in scene.asked[1:]]
     assert rounds == pytest.approx([0, 0, 1, 2, 3], abs=0.01)
     assert len(scene.replies) == 5
 
@@ -216,7 +224,7 @@ def test_cancelling_gives_up_the_query_and_ends_the_reader() -> None:
 def test_cancelling_in_a_pause_asks_nothing_more() -> None:
     """No call is left."""
     scene = Scene().begin()
-    scene.fail(Unreachable("gone"))
+    scene.fail(ConsulUnreachableError("gone"))
     scene.watch.cancel()
     assert scene.done.called
     assert not scene.clock.getDelayedCalls()
@@ -225,8 +233,8 @@ def test_cancelling_in_a_pause_asks_nothing_more() -> None:
 def test_cancelling_from_within_a_callback_ends_it() -> None:
     """The one that hears of errors may end the watch."""
     scene = Scene().begin()
-    scene.watch.failed = lambda _: scene.watch.cancel()
-    scene.fail(Unreachable("gone"))
+    scene.watch.on_error = lambda _: scene.watch.cancel()
+    scene.fail(ConsulUnreachableError("gone"))
     assert scene.done.called
     assert not scene.clock.getDelayedCalls()
 
@@ -243,19 +251,19 @@ def test_cancelling_the_reader_is_not_swallowed() -> None:
 def test_a_closed_consul_ends_the_watch() -> None:
     """There is nobody to ask again."""
     scene = Scene().begin()
-    scene.fail(Closed("closed"))
+    scene.fail(ConsulClosedError("closed"))
     assert scene.done.called
-    assert not scene.watch.healthy
+    assert not scene.watch.is_healthy
 
 
 def test_the_last_good_reply_is_timed() -> None:
     """In seconds of the clock; errors leave it."""
     scene = Scene().begin()
-    assert scene.watch.seen is None
+    assert scene.watch.last_reply_at is None
     scene.answer(b"[1]", 7, after=2.0)
     scene.clock.advance(5.0)
-    scene.fail(NoLeader(said(b"No cluster leader", None, 500)))
-    assert scene.watch.seen == 2.0
+    scene.fail(NoLeaderError(said(b"No cluster leader", None, 500)))
+    assert scene.watch.last_reply_at == 2.0
 
 
 def test_nothing_is_asked_while_nobody_reads() -> None:

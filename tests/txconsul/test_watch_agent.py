@@ -8,8 +8,8 @@ from twisted.internet.defer import gatherResults
 from tests.coroutines import on_reactor
 from tests.txconsul.running import connections, consul_at, following, in_thread, turn, until
 from tools.consul import ConsulServer
-from txconsul.consul import HELD, POOL
-from txconsul.errors import Crowded, TimedOut, Unreachable
+from txconsul.client import MAX_CONCURRENT_REQUESTS, MAX_HELD_QUERIES
+from txconsul.reply import ConsulTimeoutError, ConsulUnreachableError, TooManyHeldQueriesError
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -88,8 +88,8 @@ async def test_an_agent_that_comes_back_empty(agent: ConsulServer) -> None:
             await until(lambda: key.replies[-1].body == b"old")
             await key.until_held()
             await in_thread(agent.kill)
-            await until(lambda: not key.watch.healthy)
-            assert any(isinstance(error, Unreachable) for error in key.errors)
+            await until(lambda: not key.watch.is_healthy)
+            assert any(isinstance(error, ConsulUnreachableError) for error in key.errors)
             agent.forget()
             agent.start()
             await until(lambda: key.replies[-1].status == 404)
@@ -106,7 +106,7 @@ async def test_an_agent_that_comes_back_with_its_data(agent: ConsulServer) -> No
         await until(lambda: key.replies[-1].body == b"old")
         told = len(key.replies)
         await in_thread(agent.kill)
-        await until(lambda: not key.watch.healthy)
+        await until(lambda: not key.watch.is_healthy)
         agent.start()
         await in_thread(agent.wait_ready)
         await key.until_held()
@@ -124,9 +124,9 @@ async def test_a_frozen_agent_is_noticed_and_followed_again(agent: ConsulServer)
     ):
         await key.until_replies(1)
         agent.freeze()
-        await until(lambda: any(isinstance(error, TimedOut) for error in key.errors))
+        await until(lambda: any(isinstance(error, ConsulTimeoutError) for error in key.errors))
         agent.thaw()
-        await until(lambda: key.watch.healthy)
+        await until(lambda: key.watch.is_healthy)
         await consul.request("PUT", "kv/key", body="new")
         await until(lambda: key.replies[-1].body == b"new")
 
@@ -171,10 +171,13 @@ async def test_an_agents_limit_of_connections_is_never_reached(agent: ConsulServ
     """As many held queries as may be, and as many requests as anybody likes: 184 connections at most, none refused."""
     most = 0
     async with consul_at(agent.address, timeout=30.0) as consul:
-        held = [consul.request("GET", "kv/held", {"recurse": True, "index": 10**9}, wait=60.0) for _ in range(HELD)]
+        held = [
+            consul.request("GET", "kv/held", {"recurse": True, "index": 10**9}, wait=60.0)
+            for _ in range(MAX_HELD_QUERIES)
+        ]
         for each in held:
             each.addErrback(lambda _: None)
-        with pytest.raises(Crowded):
+        with pytest.raises(TooManyHeldQueriesError):
             await consul.request("GET", "kv/held", {"index": 1}, wait=60.0)
         under_way = gatherResults([consul.request("GET", "catalog/nodes") for _ in range(1000)])
         while not under_way.called:
@@ -183,7 +186,7 @@ async def test_an_agents_limit_of_connections_is_never_reached(agent: ConsulServ
         assert len(await under_way) == 1000
         for each in held:
             each.cancel()
-        with pytest.raises(Crowded):
+        with pytest.raises(TooManyHeldQueriesError):
             await consul.request("GET", "kv/held", {"index": 1}, wait=60.0)
         await gatherResults([consul.request("GET", "catalog/nodes") for _ in range(100)])
-    assert HELD < most <= HELD + POOL
+    assert MAX_HELD_QUERIES < most <= MAX_HELD_QUERIES + MAX_CONCURRENT_REQUESTS

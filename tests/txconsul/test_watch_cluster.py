@@ -10,13 +10,13 @@ from twisted.internet.task import deferLater
 from tests.coroutines import on_reactor
 from tests.txconsul.running import consul_at, following, in_thread, reactor, until
 from tools.consul import ConsulServer, leader_of
-from txconsul import Consul
-from txconsul.errors import ConsulError, NoLeader
+from txconsul import ConsulClient
+from txconsul.reply import ConsulError, NoLeaderError
 
 pytestmark = pytest.mark.timeout(90)
 
 
-async def written(consul: Consul, key: str, value: str) -> list[ConsulError]:
+async def written(consul: ConsulClient, key: str, value: str) -> list[ConsulError]:
     """Write until it works; the errors on the way."""
     errors: list[ConsulError] = []
     while True:
@@ -39,13 +39,13 @@ async def test_a_stale_watch_lives_through_the_loss_of_the_leader(three_servers:
         await until(lambda: bool(key.replies) and key.replies[-1].body == b"old")
         await key.until_held()
         errors = await gone_and_written(leader, consul)
-        assert any(isinstance(error, NoLeader) for error in errors)
+        assert any(isinstance(error, NoLeaderError) for error in errors)
         await until(lambda: key.replies[-1].body == b"new")
         assert not key.errors
         assert key.replies[-1].known_leader
 
 
-async def gone_and_written(leader: ConsulServer, consul: Consul) -> list[ConsulError]:
+async def gone_and_written(leader: ConsulServer, consul: ConsulClient) -> list[ConsulError]:
     leader.kill()
     return await written(consul, "key", "new")
 
@@ -64,7 +64,7 @@ async def test_without_a_quorum_a_stale_watch_says_what_was_known(three_servers:
             for other in others:
                 await in_thread(other.kill)
             await until(lambda: stale.heard[-1].known_leader is False)
-            await until(lambda: not strict.watch.healthy)
+            await until(lambda: not strict.watch.is_healthy)
             assert stale.replies[-1].body == b"old"
             assert not stale.errors
             for other in others:

@@ -1,4 +1,5 @@
-"""The Head in Consul's KV, below the prefix of policies: a copy that nobody on this machine can take back unseen."""
+"""The Head in ConsulClient's KV, below the prefix of policies: a copy that nobody on this machine can take back
+unseen."""
 
 from __future__ import annotations
 
@@ -7,15 +8,15 @@ from urllib.parse import quote
 
 from attrs import field, frozen
 
-from txconsul import Consul
-from txconsul.errors import NotFound
+from txconsul import ConsulClient
+from txconsul.reply import ConsulNotFoundError
 
 
 @frozen
 class KvHeadPublisher:
     """At ``<prefix>audit/<node>``."""
 
-    consul: Consul = field(repr=False)
+    consul: ConsulClient = field(repr=False)
     prefix: str
     node: str
 
@@ -23,7 +24,7 @@ class KvHeadPublisher:
         """Put the text of a *head* there; what was there before, None = nothing. Raises ConsulError."""
         path = f"kv/{self.prefix}audit/{quote(self.node, safe='')}"
         before = None
-        with suppress(NotFound):
+        with suppress(ConsulNotFoundError):
             before = (await self.consul.request("GET", path, {"raw": True})).body
         await self.consul.request("PUT", path, None, head)
         return before

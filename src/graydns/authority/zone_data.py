@@ -25,7 +25,7 @@ from graydns.model.name import ROOT, is_within, parent
 
 if TYPE_CHECKING:
     from graydns.authority.lookup_steps import LookupQuestion, LookupStep
-    from graydns.model.catalog import Selection
+    from graydns.model.catalog import InstanceSelection
 
 
 _RRSET_HEADER = Struct(">HIH")
@@ -93,7 +93,7 @@ Shards = tuple[dict[bytes, bytes], ...]
 class DynamicZoneBackend(Protocol):
     """Who answers for names whose records come and go while their zone stays."""
 
-    def find_selection(self, name: bytes) -> Selection | None:
+    def find_selection(self, name: bytes) -> InstanceSelection | None:
         """The instances that *name* stands for, None if it is not a service's. Raises NotYetKnown."""
 
     def describe(self, name: bytes) -> str:

@@ -8,8 +8,8 @@ from typing import Any, Protocol, TypeVar
 from attrs import frozen
 
 from graydns.control.share_changes import ShareChange
+from graydns.model.catalog import CatalogFeedFigures
 from graydns.model.errors import ControlError
-from graydns.sources.consul.figures import FeedFigures
 
 T = TypeVar("T")
 Table = dict[str, Any]
@@ -90,17 +90,17 @@ class KillSwitchOperations(Protocol):
     async def revert(self, name: str, actor: str) -> Table:
         """End that, and what was changed live here."""
 
-    async def off(self, tenant: str | None, actor: str) -> Table:
+    async def switch_off(self, tenant: str | None, actor: str) -> Table:
         """Send all services, or those of *tenant*, to their defaults, on all nodes."""
 
-    async def on(self, tenant: str | None, actor: str) -> Table:
+    async def switch_on(self, tenant: str | None, actor: str) -> Table:
         """End that, here too."""
 
 
 class CatalogStatus(Protocol):
     """What is followed in Consul (``sources.consul.feed``)."""
 
-    def figures(self) -> FeedFigures:
+    def figures(self) -> CatalogFeedFigures:
         """How much of it, and how old that is."""
 
 

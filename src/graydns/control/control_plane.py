@@ -25,9 +25,9 @@ from graydns.control.reports.plain_data import format_time, to_plain
 from graydns.control.share_changes import ShareChange
 from graydns.control.snapshot_reloader import SnapshotReloader
 from graydns.control.state import ControlState
+from graydns.model.catalog import CatalogFeedFigures
 from graydns.model.name import to_text
 from graydns.runtime.slices import run_in_slices
-from graydns.sources.consul.figures import FeedFigures
 
 T = TypeVar("T")
 Table = dict[str, Any]
@@ -283,13 +283,13 @@ class ControlPlane:
     async def gray_off(self, tenant: str | None, actor: str, local: bool = False) -> Table:
         """Send all services, or those of *tenant*, to their defaults; on all nodes as an abort is."""
         if self.kill_switch is not None and not local:
-            return await self.kill_switch.off(tenant, actor)
+            return await self.kill_switch.switch_off(tenant, actor)
         return await self._change_local(lambda: self.live_commands.switch_off(tenant, actor))
 
     async def gray_on(self, tenant: str | None, actor: str, local: bool = False) -> Table:
         """Undo :meth:`gray_off`."""
         if self.kill_switch is not None and not local:
-            return await self.kill_switch.on(tenant, actor)
+            return await self.kill_switch.switch_on(tenant, actor)
         return await self._change_local(lambda: self.live_commands.switch_on(tenant, actor))
 
     async def cache_flush(
@@ -356,5 +356,5 @@ class ControlPlane:
         return (*state.reload_warnings, *data, *state.server.snapshot.warnings)
 
 
-def _rounded_figures(figures: FeedFigures) -> Table:
+def _rounded_figures(figures: CatalogFeedFigures) -> Table:
     return {**asdict(figures), "age": round(figures.age, 1)}

@@ -31,8 +31,9 @@ from graydns.control.admission import (
     resolve_effective_config,
 )
 from graydns.control.history import SnapshotHistory, SnapshotRecord, select_needed_blobs
-from graydns.control.layering import with_routes, with_shares
 from graydns.control.live_changes import RollbackPin
+from graydns.control.policy.acceptance import PolicyRevision
+from graydns.control.policy.overlay import overlay_rules, overlay_shares
 from graydns.control.reading_diff import diff_readings
 from graydns.control.state import ControlState
 from graydns.model.errors import ConfigError, ConfigIssue, ControlError
@@ -41,7 +42,6 @@ from graydns.runtime.slices import run_in_slices
 from graydns.snapshot.compiler import SnapshotInputs, compile_snapshot
 from graydns.snapshot.snapshot import Snapshot
 from graydns.sources.file_reloader import FileReloader
-from graydns.sources.policy.acceptance import Revision
 from graydns.sources.reading import Reading
 from graydns.sources.reading_checks import check_reading
 from graydns.sources.snapshot_loader import sort_issues
@@ -110,7 +110,7 @@ class SnapshotReloader:
         finally:
             self._lock.release()
 
-    async def apply_revision(self, revision: Revision, keep: Callable[[], Awaitable[None]]) -> None:
+    async def apply_revision(self, revision: PolicyRevision, keep: Callable[[], Awaitable[None]]) -> None:
         """Serve *revision* over the files, once *keep* has it on the disk.
 
         Raises ConfigError if it does not fit them, and what *keep* raises; then nothing has changed.
@@ -129,18 +129,18 @@ class SnapshotReloader:
         finally:
             self._lock.release()
 
-    def compile_revision(self, revision: Revision) -> Generator[None, None, Snapshot]:
+    def compile_revision(self, revision: PolicyRevision) -> Generator[None, None, Snapshot]:
         """What the files and the rules of *revision* make, in steps. Raises ConfigError, also for its shares."""
         state = self.state
         inputs = self._snapshot_inputs(state.served_reading, state.file_snapshot.config, revision)
         snapshot = yield from compile_snapshot(state.file_snapshot.number, inputs, state.file_snapshot)
-        if faults := with_shares(snapshot, revision).faults:
+        if faults := overlay_shares(snapshot, revision).faults:
             raise ConfigError(faults)
         return snapshot
 
-    def _snapshot_inputs(self, reading: Reading, config: Config, revision: Revision | None) -> SnapshotInputs:
+    def _snapshot_inputs(self, reading: Reading, config: Config, revision: PolicyRevision | None) -> SnapshotInputs:
         inputs = reading.to_snapshot_inputs(config)
-        return inputs if revision is None else with_routes(inputs, revision)
+        return inputs if revision is None else overlay_rules(inputs, revision)
 
     async def _reload_or_refuse(self, trigger: str, actor: str, force: bool, prune: str | None) -> dict[str, Any]:
         try:

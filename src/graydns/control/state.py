@@ -11,16 +11,16 @@ from attrs import define, evolve, field
 from twisted.internet.defer import DeferredLock
 
 from graydns.config.settings import Config
-from graydns.control.layering import with_shares
 from graydns.control.live_change_store import LiveChangeStore
 from graydns.control.live_changes import ChangeRecord, LiveChanges, ServiceOverride
+from graydns.control.policy.acceptance import PolicyRevision
+from graydns.control.policy.overlay import overlay_shares
 from graydns.control.service_overrides import find_in_snapshot, is_switched_off, overlay_live_changes
 from graydns.gray.compiled_service import CompiledService
 from graydns.model.errors import ConfigIssue
 from graydns.model.name import to_text
 from graydns.server import DnsServer
 from graydns.snapshot.snapshot import Snapshot
-from graydns.sources.policy.acceptance import Revision
 from graydns.sources.reading import Reading
 
 
@@ -68,7 +68,7 @@ class ControlState:
     startup_config: Config = field(init=False, repr=False)
     file_snapshot: Snapshot = field(init=False, repr=False)
     base_snapshot: Snapshot = field(init=False)
-    revision: Revision | None = field(init=False, default=None)
+    revision: PolicyRevision | None = field(init=False, default=None)
     aborts: Mapping[bytes, ChangeRecord] = field(init=False, factory=dict)
     switched_off: Mapping[str, ChangeRecord] = field(init=False, factory=dict)
     policy_issues: tuple[ConfigIssue, ...] = field(init=False, default=())
@@ -97,7 +97,7 @@ class ControlState:
         base = plain
         misfits: tuple[ConfigIssue, ...] = ()
         if self.revision is not None:
-            shared = with_shares(plain, self.revision)
+            shared = overlay_shares(plain, self.revision)
             base, misfits = shared.snapshot, shared.faults
         self.file_snapshot, self.policy_issues = plain, misfits
         self.serve(base, live)

@@ -148,19 +148,18 @@ def dump_signed(strategy: Any, key_file: Path | None, key_id: str) -> str:
     import base64
 
     from graydns.config.release_policy import dump_release_policy
-    from graydns.sources.policy.keys import read_signer
-    from graydns.sources.policy.signing import SIGNATURE, sign
+    from graydns.control.policy.signatures import SIGNATURE_KEY, read_signer, sign_policy
 
     body = dump_release_policy(strategy)
     if key_file is not None:
         check_key_id(key_id)
         try:
-            body = sign(strategy, read_signer(key_file), key_id)
+            body = sign_policy(strategy, read_signer(key_file), key_id)
         except ValueError as error:
             raise CommandError(str(error), wants_json()) from None
     elif (found := strategy.signature) is not None:
         octets = base64.b64encode(found.signature).decode()
-        body[SIGNATURE] = {"algorithm": found.algorithm, "key": found.key, "signature": octets}
+        body[SIGNATURE_KEY] = {"algorithm": found.algorithm, "key": found.key, "signature": octets}
     return json.dumps(body, separators=(",", ":"))
 
 

@@ -14,7 +14,7 @@ from graydns.ctl.output import print_error, print_json, print_line
 
 if TYPE_CHECKING:
     from graydns.config.release_policy import ReleasePolicy
-    from graydns.sources.policy.keys import PrivateKey, SharedSecret
+    from graydns.control.policy.signatures import Ed25519Signer, HmacSecret
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
@@ -44,10 +44,10 @@ def keygen(file: Path, algorithm: str, key_id: str) -> None:
 
     An Ed25519 FILE stays with those who sign. An HMAC FILE goes to every graydns too, each of which then could sign.
     """
-    from graydns.sources.policy.keys import new_private_key, new_secret
+    from graydns.control.policy.signatures import generate_private_key, generate_secret
 
     check_key_id(key_id)
-    made = new_private_key() if algorithm == ED25519 else new_secret()
+    made = generate_private_key() if algorithm == ED25519 else generate_secret()
     try:
         write_private_file(file, made.dump())
     except OSError as error:
@@ -63,8 +63,8 @@ def keygen(file: Path, algorithm: str, key_id: str) -> None:
 @click.option("--output", type=click.Path(path_type=Path), help="Write here instead of to standard output.")
 def sign(file: Path, key_file: Path, key_id: str, output: Path | None) -> None:
     """Sign the policy in FILE, and print it with its signature, as JSON that `policy push` takes."""
-    from graydns.sources.policy.keys import read_signer
-    from graydns.sources.policy.signing import sign as make
+    from graydns.control.policy.signatures import read_signer
+    from graydns.control.policy.signatures import sign_policy as make
 
     check_key_id(key_id)
     strategy = load_policy(file)
@@ -126,13 +126,13 @@ def write_private_file(file: Path, content: bytes) -> None:
         os.fsync(opened.fileno())
 
 
-def describe_key(key: PrivateKey | SharedSecret, file: Path) -> dict[str, str]:
+def describe_key(key: Ed25519Signer | HmacSecret, file: Path) -> dict[str, str]:
     """What a configuration says of *key*, which is in *file*."""
     import base64
 
-    from graydns.sources.policy.keys import SharedSecret
+    from graydns.control.policy.signatures import HmacSecret
 
-    if isinstance(key, SharedSecret):
+    if isinstance(key, HmacSecret):
         return {"hmac_sha256_file": str(file)}
     return {"ed25519": base64.b64encode(key.public.octets).decode()}
 

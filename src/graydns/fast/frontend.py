@@ -35,7 +35,7 @@ from graydns.fast.tail_shape import (
 )
 from graydns.gray.plan import Plan
 from graydns.model.answer import Answer
-from graydns.model.catalog import View
+from graydns.model.catalog import CatalogView
 from graydns.model.decision import Decision
 from graydns.model.dns_parameters import IN
 from graydns.model.errors import UnanswerableError
@@ -271,7 +271,7 @@ class Frontend:
             return
         if len(answer.body) > MAX_HOT_BODY_BYTES:
             return
-        view = answer.origin if isinstance(answer.origin, View) else None
+        view = answer.origin if isinstance(answer.origin, CatalogView) else None
         if view is not None and not self.serving.is_current(view):
             return
         tally = self.answer_log.tallies.counter_for(answer.rcode, query.decision, query.client.tenant)

@@ -14,7 +14,7 @@ from graydns.fast.peer import PeerCache
 from graydns.fast.tenant_quota import TenantQuota
 from graydns.gray.plan import Plan
 from graydns.model.answer import Answer
-from graydns.model.catalog import View
+from graydns.model.catalog import CatalogView
 from graydns.model.query import Query
 
 
@@ -66,5 +66,5 @@ class ServingState:
     plan: Callable[[bytes, int, str], Plan]
     peers: PeerCache = field(repr=False)
     quotas: Mapping[str, TenantQuota] = field(factory=dict, repr=False)
-    is_current: Callable[[View], bool] = field(default=lambda view: False, repr=False)
+    is_current: Callable[[CatalogView], bool] = field(default=lambda view: False, repr=False)
     catalog_names: frozenset[bytes] = field(default=frozenset(), repr=False)

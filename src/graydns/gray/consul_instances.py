@@ -22,7 +22,7 @@ from graydns.gray.decisions import DecideByClient
 from graydns.gray.endpoint_pool import MAX_MEMBERS, EndpointPool, PoolMember, build_pool, encode_records
 from graydns.gray.plan import MakeDecision, Plan
 from graydns.gray.version_health import HEALTHY, UNKNOWN, HealthByInstance, VersionHealth
-from graydns.model.catalog import CRITICAL, Choice, Instance, Selection
+from graydns.model.catalog import CRITICAL, InstanceSelection, LeadingInstance, ServiceInstance
 from graydns.model.decision import Cohort, Decision, DecisionKind
 from graydns.model.ip_addresses import host_record
 from graydns.model.query import Client
@@ -57,13 +57,13 @@ def fill(
 
 
 def build_members(
-    instances: Sequence[Instance], standings: HealthByInstance, health: VersionHealth
+    instances: Sequence[ServiceInstance], standings: HealthByInstance, health: VersionHealth
 ) -> tuple[PoolMember, ...]:
     """The endpoints that *instances* make: those that count, or all in a default version that has too few of them.
 
     Host names stand for nothing where there are IP addresses.
     """
-    used = [one for one in instances if health.state != HEALTHY or standings[one.name].is_usable]
+    used = [one for one in instances if health.state != HEALTHY or standings[one.qualified_id].is_usable]
     found = list(_merge_members(map(_build_member, used)))
     addresses = [member for member in found if CNAME not in member.records]
     return tuple((addresses or found)[:MAX_MEMBERS])
@@ -90,7 +90,7 @@ def _is_same(one: EndpointPool, other: EndpointPool) -> bool:
     )
 
 
-def _build_member(instance: Instance) -> PoolMember | None:
+def _build_member(instance: ServiceInstance) -> PoolMember | None:
     """The endpoint at *instance*; None if that has no address that can be told. One that does not pass has the share
     it would have."""
     if (found := host_record(instance.host)) is None:
@@ -116,7 +116,7 @@ def _merge_members(members: Iterable[PoolMember | None]) -> Iterable[PoolMember]
 INSTANCE_CLIENT_KEY = compile_client_key(("subnet", "source"), {})
 
 
-def overlay_selection(plan: Plan, selection: Selection, tenant: str) -> Plan:
+def overlay_selection(plan: Plan, selection: InstanceSelection, tenant: str) -> Plan:
     """*plan* with an instance of *selection* for the clients that it leaves to the zone.
 
     To be made anew when the selection changes; *tenant* is the domain's. Without instances it is *plan* as it is, so
@@ -124,7 +124,7 @@ def overlay_selection(plan: Plan, selection: Selection, tenant: str) -> Plan:
     """
     if not selection.instances:
         return plan
-    if selection.leading < 2:
+    if selection.leading_count < 2:
         return _with_fallback(
             plan,
             _SelectionDecisions(
@@ -143,13 +143,13 @@ def overlay_selection(plan: Plan, selection: Selection, tenant: str) -> Plan:
 
 @frozen(eq=False)
 class _SelectionDecisions:
-    """Makes the Decisions for one Selection.
+    """Makes the Decisions for one InstanceSelection.
 
     *varies*, *reach*: of all Decisions for the name. *first*: who leads for a client, None = the same for all.
     """
 
     tenant: str
-    selection: Selection
+    selection: InstanceSelection
     varies: bool = field(kw_only=True)
     ecs_scopes: tuple[int, int] = field(kw_only=True)
     first: Callable[[Client], int] | None = field(kw_only=True)
@@ -178,11 +178,11 @@ class _SelectionDecisions:
         """The Decision for instance number *first*; one object for each."""
         instances = self.selection.instances
         decision = self._made[first] = Decision(
-            Cohort(self.tenant, self.selection.service, self.selection.tag, instances[first].name),
+            Cohort(self.tenant, self.selection.service, self.selection.tag, instances[first].qualified_id),
             varies=self.varies,
             ecs_scope_v4=self.ecs_scopes[0],
             ecs_scope_v6=self.ecs_scopes[1],
-            origin=Choice(self.selection, first),
+            origin=LeadingInstance(self.selection, first),
             why="instances that Consul knows",
         )
         return decision
@@ -229,20 +229,20 @@ def _raised(settle: MakeDecision, order: _SelectionDecisions) -> MakeDecision:
     return lambda found, client: order.widen(settle(found, client))
 
 
-def _first_instance(tenant: str, selection: Selection) -> Callable[[Client], int]:
+def _first_instance(tenant: str, selection: InstanceSelection) -> Callable[[Client], int]:
     """Who leads for a client."""
     read, first = INSTANCE_CLIENT_KEY.read, _selection_pool(tenant, selection).select_first
     return lambda client: first(read(client))
 
 
-def _selection_pool(tenant: str, selection: Selection) -> EndpointPool:
+def _selection_pool(tenant: str, selection: InstanceSelection) -> EndpointPool:
     """The instances that may be first, under a hash key of their service: whatever tag is asked for, a client keeps the
     instance that is its own, if that has the tag."""
     name = selection.service.lower()
     key = derive_hash_key(tenant, name, name, PURPOSE_ENDPOINT)
-    found: EndpointPool | None = selection.made.get(("pool", key))
+    found: EndpointPool | None = selection.derived.get(("pool", key))
     if found is None:
-        leading = selection.instances[: min(selection.leading, MAX_MEMBERS)]
-        members = [PoolMember(one.name, one.name.encode(), one.weight, {}) for one in leading]
-        selection.made["pool", key] = found = build_pool(name, selection.tag, members, len(members), key)
+        leading = selection.instances[: min(selection.leading_count, MAX_MEMBERS)]
+        members = [PoolMember(one.qualified_id, one.qualified_id.encode(), one.weight, {}) for one in leading]
+        selection.derived["pool", key] = found = build_pool(name, selection.tag, members, len(members), key)
     return found

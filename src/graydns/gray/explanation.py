@@ -13,7 +13,7 @@ from graydns.gray.consul_instances import INSTANCE_CLIENT_KEY
 from graydns.gray.explain_context import ExplainContext, format_network, format_rdtype
 from graydns.gray.plan import Plan
 from graydns.gray.rules import CompiledRule
-from graydns.model.catalog import Choice
+from graydns.model.catalog import LeadingInstance
 from graydns.model.decision import Decision
 from graydns.model.name import to_text
 from graydns.model.query import Subnet
@@ -118,7 +118,7 @@ def explain_plan(
     """
     winner, decision = _evaluate(scene, plan)
     service, cohort = scene.service, decision.cohort
-    choice = decision.origin if isinstance(decision.origin, Choice) else None
+    choice = decision.origin if isinstance(decision.origin, LeadingInstance) else None
     key = (
         service.client_key.read(scene.client) if service else INSTANCE_CLIENT_KEY.read(scene.client) if choice else None
     )
@@ -199,10 +199,10 @@ def _format_winner(
     return "split" if service.split.thresholds else "default"
 
 
-def _format_instances(choice: Choice) -> Iterator[str]:
-    for number in islice(choice.selection.order(choice.first), MAX_SHOWN_INSTANCES):
+def _format_instances(choice: LeadingInstance) -> Iterator[str]:
+    for number in islice(choice.selection.iterate_indexes(choice.first), MAX_SHOWN_INSTANCES):
         one = choice.selection.instances[number]
-        yield f"{one.name} at {one.host} port {one.port}, weight {one.weight}, {one.status}"
+        yield f"{one.qualified_id} at {one.host} port {one.port}, weight {one.weight}, {one.status}"
 
 
 def _format_key(key: bytes) -> str:

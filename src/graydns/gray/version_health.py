@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from attrs import frozen
 
-from graydns.model.catalog import CRITICAL, PASSING, Instance
+from graydns.model.catalog import CRITICAL, PASSING, ServiceInstance
 from graydns.model.policy import ConsulVersionSource
 
 UNKNOWN, GONE, PANIC, HEALTHY = "unknown", "gone", "panic", "healthy"
@@ -72,7 +72,7 @@ class VersionHealth:
         return f"{told}: {f'its clients get {self.default}' if self.default else otherwise}"
 
 
-def select_instances(instances: Iterable[Instance], source: ConsulVersionSource) -> list[Instance]:
+def select_instances(instances: Iterable[ServiceInstance], source: ConsulVersionSource) -> list[ServiceInstance]:
     """Those of *instances* that are meant."""
     return [
         instance
@@ -82,7 +82,7 @@ def select_instances(instances: Iterable[Instance], source: ConsulVersionSource)
     ]
 
 
-def is_healthy(instance: Instance, only_passing: bool) -> bool:
+def is_healthy(instance: ServiceInstance, only_passing: bool) -> bool:
     """Whether Consul's own DNS would give it."""
     return instance.status == PASSING if only_passing else instance.status != CRITICAL
 

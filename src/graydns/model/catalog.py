@@ -2,6 +2,8 @@
 
 A view is a new object each time that what it says has changed, never otherwise: it is the Origin of the answers made
 from it. Names and tags are compared without regard to letter case, as Consul does.
+
+What is told of the feed: to operators, and as metrics.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from attrs import field, frozen
 PASSING, WARNING, CRITICAL = "passing", "warning", "critical"
 
 
-class Weights(NamedTuple):
+class InstanceWeights(NamedTuple):
     """An instance's share, 0 to 65,535, while it passes and while it warns."""
 
     passing: int
@@ -23,11 +25,11 @@ class Weights(NamedTuple):
 
 
 #: Of an instance that was registered without.
-ONE_EACH = Weights(1, 1)
+DEFAULT_WEIGHTS = InstanceWeights(1, 1)
 
 
 @frozen
-class Instance:
+class ServiceInstance:
     """One instance of a service.
 
     *id*: unique on its *node*. *address*: an IP address or a host name; empty = it has the *node_address*. *port*: None
@@ -43,7 +45,7 @@ class Instance:
     port: int | None = 0
     tags: tuple[str, ...] = ()
     meta: Mapping[str, str] = field(factory=dict)
-    weights: Weights = ONE_EACH
+    weights: InstanceWeights = DEFAULT_WEIGHTS
     status: str = PASSING
 
     @property
@@ -59,13 +61,13 @@ class Instance:
         return self.weights.passing if self.status == PASSING else self.weights.warning
 
     @property
-    def name(self) -> str:
+    def qualified_id(self) -> str:
         """What tells it from all other instances of its service."""
         return f"{self.node}/{self.id}"
 
 
 @frozen(eq=False)
-class Selection:
+class InstanceSelection:
     """The instances of a service that a name stands for.
 
     *tag*: lowered; empty = whatever their tags. *instances*: the first *leading* of them may lead an answer; those of
@@ -74,20 +76,21 @@ class Selection:
 
     service: str
     tag: str
-    instances: tuple[Instance, ...]
-    leading: int
-    made: dict[Hashable, Any] = field(init=False, factory=dict, repr=False)
+    instances: tuple[ServiceInstance, ...]
+    leading_count: int
+    derived: dict[Hashable, Any] = field(init=False, factory=dict, repr=False)
 
-    def order(self, first: int) -> Iterator[int]:
+    def iterate_indexes(self, first: int) -> Iterator[int]:
         """The numbers of all instances as an answer has them that number *first* leads."""
-        return chain(range(first, self.leading), range(first), range(self.leading, len(self.instances)))
+        return chain(range(first, self.leading_count), range(first), range(self.leading_count, len(self.instances)))
 
 
 @frozen(eq=False)
-class Choice:
-    """A Selection whose instance number *first* leads: the ``origin`` of the Decision for a name of the catalog."""
+class LeadingInstance:
+    """An InstanceSelection whose instance number *first* leads: the ``origin`` of the Decision for a name of the
+    catalog."""
 
-    selection: Selection
+    selection: InstanceSelection
     first: int
 
 
@@ -96,10 +99,10 @@ class ServiceView:
     """One service as Consul's health endpoint told it; without *instances*: there is no such service."""
 
     name: str
-    instances: tuple[Instance, ...] = ()
-    _selections: dict[tuple[str, bool], Selection] = field(init=False, factory=dict, repr=False)
+    instances: tuple[ServiceInstance, ...] = ()
+    _selections: dict[tuple[str, bool], InstanceSelection] = field(init=False, factory=dict, repr=False)
 
-    def select(self, tag: str = "", *, only_passing: bool = False) -> Selection:
+    def select(self, tag: str = "", *, only_passing: bool = False) -> InstanceSelection:
         """The instances with *tag* that are not critical, or that pass; the same object for the same question."""
         tag = tag.lower()
         if (found := self._selections.get((tag, only_passing))) is None:
@@ -108,7 +111,7 @@ class ServiceView:
                 self._selections[tag, only_passing] = found
         return found
 
-    def _select(self, tag: str, only_passing: bool) -> Selection:
+    def _select(self, tag: str, only_passing: bool) -> InstanceSelection:
         taken = [
             instance
             for instance in self.instances
@@ -117,7 +120,7 @@ class ServiceView:
         ]
         leading = [instance for instance in taken if instance.weight]
         rest = [instance for instance in taken if not instance.weight]
-        return Selection(self.name, tag, (*leading, *rest), len(leading) or len(rest))
+        return InstanceSelection(self.name, tag, (*leading, *rest), len(leading) or len(rest))
 
 
 @frozen(eq=False)
@@ -130,7 +133,7 @@ class NodeView:
 
 
 #: What answers of the catalog are made of.
-View = ServiceView | NodeView
+CatalogView = ServiceView | NodeView
 
 
 class Catalog(Protocol):
@@ -141,3 +144,24 @@ class Catalog(Protocol):
 
     def node(self, name: str) -> NodeView | None:
         """The node of this name."""
+
+
+@frozen
+class CatalogFeedFigures:
+    """*known*: services and nodes; *watches*: those of them with a watch of their own; *shared*: those without.
+
+    *age*: seconds since Consul last confirmed what has been waiting longest for that. *stale*: how many are so old that
+    their answers say so. *doubted*: how many have vanished, or lost instances, in a way that is not believed. *unread*:
+    instances that are left out as what Consul says of them is not understood. *errors*: so far. *last_error*: the last
+    of them, None = there was none.
+    """
+
+    known: int
+    watches: int
+    shared: int
+    age: float
+    stale: int
+    doubted: int
+    unread: int
+    errors: int
+    last_error: str | None

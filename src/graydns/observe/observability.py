@@ -27,6 +27,7 @@ from graydns.config.address import ListenEndpoint
 from graydns.fast.answer_log import MAX_COUNTER_GROUPS, AnswerCounters, CounterGroup
 from graydns.fast.hot_table import HotTable
 from graydns.listen.listeners import Listeners
+from graydns.model.catalog import CatalogFeedFigures
 from graydns.model.errors import ConfigError, ConfigIssue
 from graydns.observe.answer_finder import AnswerFinder
 from graydns.observe.answer_metrics import AnswerMetrics, LatencyObserver
@@ -37,7 +38,6 @@ from graydns.observe.trace_recorder import TraceRecorder
 from graydns.observe.validation_metrics import ValidationCounts, ValidationMetrics
 from graydns.runtime.slices import run_in_slices
 from graydns.snapshot.snapshot import Snapshot
-from graydns.sources.consul.figures import FeedFigures
 
 #: Rules looked at in one step.
 _RULES_PER_STEP = 1000
@@ -94,7 +94,7 @@ class ObservabilityService(MultiService):
         reloads: Callable[[], Mapping[str, int]] = _no_reloads,
         audit: Callable[[], AuditFigures] | None = None,
         policies: Callable[[], PolicyFigures | None] = lambda: None,
-        catalog: Callable[[], FeedFigures | None] = lambda: None,
+        catalog: Callable[[], CatalogFeedFigures | None] = lambda: None,
         notifier: SystemdNotifier | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

@@ -16,11 +16,11 @@ from graydns.fast.frontend import Frontend
 from graydns.fast.hot_table import HotTable
 from graydns.fast.tenant_quota import TenantQuota
 from graydns.listen.listeners import Listeners
+from graydns.model.catalog import CatalogFeedFigures
 from graydns.observe.metric_families import MetricRow, make_counter_family, make_gauge_family
 from graydns.resolve.pipeline import Stores
 from graydns.runtime.anomalies import AnomalyLog
 from graydns.snapshot.snapshot import Snapshot
-from graydns.sources.consul.figures import FeedFigures
 
 #: Tenants whose refusals have a series of their own, as the configuration names them; all further ones are OTHER.
 MAX_QUOTA_TENANT_SERIES = 1000
@@ -59,7 +59,7 @@ class ServerMetrics:
     ready: Callable[[], bool] = field(repr=False)
     started_at: float
     policies: Callable[[], PolicyFigures | None] = field(default=lambda: None, repr=False)
-    catalog: Callable[[], FeedFigures | None] = field(default=lambda: None, repr=False)
+    catalog: Callable[[], CatalogFeedFigures | None] = field(default=lambda: None, repr=False)
     audit: Callable[[], AuditFigures] | None = field(default=None, repr=False)
 
     def collect(self) -> Iterator[Metric]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from attrs import evolve, field, frozen
 
 from graydns.authority.additional_section import list_target_hosts
-from graydns.authority.consul.zone import ConsulDomain, consul_zone
+from graydns.authority.consul.consul_zone import ConsulZoneBackend, build_consul_zone
 from graydns.authority.zone_data import Zone, ZoneTable
 from graydns.model.dns_parameters import AAAA, NS, A
 from graydns.model.name import ROOT, is_within, parent, to_text
@@ -26,7 +26,7 @@ class ConsulZoneTemplate:
     ``ns`` below it. *addresses*: packed, of this server: those below the domain have them.
     """
 
-    backend: ConsulDomain
+    backend: ConsulZoneBackend
     name_servers: Sequence[bytes] = ()
     addresses: Sequence[bytes] = field(default=(), repr=False)
 
@@ -37,7 +37,7 @@ class ConsulZoneTemplate:
 
     def make_zone(self, around: Zone | None) -> Zone:
         """The zone, *around* being the one it lies in."""
-        return consul_zone(self.backend, servers=self._name_servers(around))
+        return build_consul_zone(self.backend, servers=self._name_servers(around))
 
     def _name_servers(self, around: Zone | None) -> Mapping[bytes, Sequence[bytes]]:
         names = self.name_servers

@@ -15,7 +15,7 @@ from graydns.gray.consul_instances import overlay_selection
 from graydns.gray.explanation import Explanation, explain
 from graydns.gray.plan import Plan
 from graydns.gray.router import Router
-from graydns.model.catalog import Selection
+from graydns.model.catalog import InstanceSelection
 from graydns.model.errors import CatalogPendingError
 from graydns.model.query import DEFAULT_TENANT, Query
 from graydns.upstream.server_groups import ForwardTable
@@ -42,7 +42,7 @@ class Snapshot:
     policy_fingerprints: Mapping[str, object] = field(factory=dict, repr=False)
     file_by_zone: Mapping[bytes, ZoneConfig] = field(repr=False)
     isolation_levels: Mapping[str, frozenset[str]] = field(repr=False)
-    _overlaid_plans: WeakKeyDictionary[Selection, dict[Plan, Plan]] = field(
+    _overlaid_plans: WeakKeyDictionary[InstanceSelection, dict[Plan, Plan]] = field(
         init=False, factory=WeakKeyDictionary, repr=False
     )
 

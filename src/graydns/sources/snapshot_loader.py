@@ -18,7 +18,7 @@ from graydns.runtime.steps import run_steps
 from graydns.snapshot.compiler import compile_snapshot
 from graydns.snapshot.snapshot import Snapshot
 from graydns.sources import parser_frames, parser_process
-from graydns.sources.consul.tlsfiles import tls_misfits
+from graydns.sources.consul.tls_checks import check_tls_files
 from graydns.sources.file_reader import JobTooLargeError, ReadJob, read_files
 from graydns.sources.reading import RESOLV_CONF, Reading, assemble_reading, fingerprint_reading
 from graydns.sources.reading_checks import check_reading as cross_check
@@ -46,7 +46,7 @@ def read_configuration(path: Path) -> Reading:
         reading = evolve(reading, geo=open_geo_database(reading.config.geo), resolv_conf=read_resolv_conf())
     except ValueError as error:
         faults += make_geo_issues(reading.config, error)
-    faults += to_config_issues(reading.config.document, tuple(tls_misfits(reading.config.consul)))
+    faults += to_config_issues(reading.config.document, tuple(check_tls_files(reading.config.consul)))
     faults += [fault for found in run_steps(cross_check(reading)).values() for fault in found]
     if faults:
         raise ConfigError(sort_issues(_locate_all_issues(faults, reading.documents())))

@@ -14,7 +14,7 @@ from graydns.authority.local_answer import LocalAnswer
 from graydns.authority.lookup import look_up
 from graydns.authority.lookup_steps import STALE_ANSWER
 from graydns.model.answer import Answer
-from graydns.model.catalog import View
+from graydns.model.catalog import CatalogView
 from graydns.model.decision import Decision
 from graydns.model.dns_parameters import NOERROR, NXDOMAIN
 from graydns.model.errors import CatalogPendingError, ResolveError
@@ -51,7 +51,7 @@ class Authority:
         if found.cname_target is not None and self._may_follow(query, found.cname_target):
             found = await self._follow_outside(found, query, found.cname_target)
         answer = found.to_answer()
-        if isinstance(answer.origin, View) and self.catalog_waiter.is_stale(answer.origin):
+        if isinstance(answer.origin, CatalogView) and self.catalog_waiter.is_stale(answer.origin):
             return evolve(answer, edes=(*answer.edes, STALE_ANSWER), shareable=False)
         return answer
 
@@ -92,10 +92,10 @@ class CatalogWaiter(Protocol):
     async def wait_for(self, missing: CatalogPendingError) -> None:
         """Wait until what is *missing* is known. Raises ResolveError if that takes too long."""
 
-    def is_current(self, view: View) -> bool:
+    def is_current(self, view: CatalogView) -> bool:
         """Whether answers made of *view* may be remembered."""
 
-    def is_stale(self, view: View) -> bool:
+    def is_stale(self, view: CatalogView) -> bool:
         """Whether nothing has been heard of *view* for too long."""
 
 
@@ -106,10 +106,10 @@ class NullCatalogWaiter:
         """Nothing has to be learnt."""
         raise missing
 
-    def is_current(self, view: View) -> bool:
+    def is_current(self, view: CatalogView) -> bool:
         """There is none."""
         return False
 
-    def is_stale(self, view: View) -> bool:
+    def is_stale(self, view: CatalogView) -> bool:
         """There is none."""
         return False

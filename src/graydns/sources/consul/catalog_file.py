@@ -19,9 +19,9 @@ from typing import Any
 from attrs import asdict, frozen
 from twisted.logger import Logger
 
-from graydns.model.catalog import Instance, NodeView, ServiceView, Weights
+from graydns.model.catalog import InstanceWeights, NodeView, ServiceInstance, ServiceView
 from graydns.runtime.disk import write_durably
-from graydns.sources.consul.kept import Told
+from graydns.sources.consul.catalog_entry import SavedView
 
 CATALOG_FILE = "catalog.json"
 
@@ -34,14 +34,14 @@ class CatalogSnapshotFile:
 
     _log = Logger()
 
-    def save(self, told: Iterable[Told], now: float) -> None:
+    def save(self, told: Iterable[SavedView], now: float) -> None:
         """Keep what was *told* up to *now* (Unix seconds). Raises OSError, and then what was kept before stays."""
         views = [_dump_view(each) for each in told]
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         document = {"at": now, "sha256": _checksum(views), "views": views}
         write_durably(self.data / CATALOG_FILE, (json.dumps(document).encode(),))
 
-    def load(self) -> tuple[list[Told], float]:
+    def load(self) -> tuple[list[SavedView], float]:
         """What is kept, and up to when it was told (Unix seconds)."""
         try:
             document = json.loads((self.data / CATALOG_FILE).read_bytes())
@@ -60,8 +60,8 @@ def _checksum(views: object) -> str:
     return sha256(json.dumps(views, sort_keys=True).encode()).hexdigest()
 
 
-def _dump_view(told: Told) -> dict[str, Any]:
-    view, plain = told.view, {"name": told.view.name, "index": told.known}
+def _dump_view(told: SavedView) -> dict[str, Any]:
+    view, plain = told.view, {"name": told.view.name, "index": told.modify_index}
     if isinstance(view, ServiceView):
         instances = [asdict(instance, value_serializer=_dump_collection) for instance in view.instances]
         return {**plain, "instances": instances}
@@ -72,11 +72,13 @@ def _dump_collection(_: object, __: object, value: object) -> object:
     return list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
 
 
-def _parse_view(plain: dict[str, Any]) -> Told:
+def _parse_view(plain: dict[str, Any]) -> SavedView:
     if "instances" not in plain:
-        return Told(NodeView(plain["name"], plain["address"], plain["meta"]), plain["index"])
-    return Told(ServiceView(plain["name"], tuple(_parse_instance(each) for each in plain["instances"])), plain["index"])
+        return SavedView(NodeView(plain["name"], plain["address"], plain["meta"]), plain["index"])
+    return SavedView(
+        ServiceView(plain["name"], tuple(_parse_instance(each) for each in plain["instances"])), plain["index"]
+    )
 
 
-def _parse_instance(plain: dict[str, Any]) -> Instance:
-    return Instance(**{**plain, "tags": tuple(plain["tags"]), "weights": Weights(*plain["weights"])})
+def _parse_instance(plain: dict[str, Any]) -> ServiceInstance:
+    return ServiceInstance(**{**plain, "tags": tuple(plain["tags"]), "weights": InstanceWeights(*plain["weights"])})

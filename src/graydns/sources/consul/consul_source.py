@@ -1,0 +1,191 @@
+"""Consul as a source: the connection, the catalog that is fed by it, and the domain answered from that.
+
+Services with more instances than an answer has room for: said once, as clients cannot see that some are missing.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+from attrs import define, field
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.task import LoopingCall, deferLater
+from twisted.internet.threads import deferToThread
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from graydns.authority.consul.consul_zone import ConsulZoneBackend
+from graydns.config.consul_settings import ConsulSettings as Config
+from graydns.config.consul_settings import ConsulTlsSettings
+from graydns.model.catalog import CRITICAL, ServiceView
+from graydns.model.errors import ConfigError, ConfigIssue
+from graydns.snapshot.consul_domain import ConsulZoneTemplate
+from graydns.sources.consul.catalog_entry import SavedView
+from graydns.sources.consul.catalog_feed import CatalogFeed
+from graydns.sources.consul.version_endpoints import VersionEndpoints
+from graydns.wire.answer_body import MAX_RECORDS_BYTES, RECORD_OVERHEAD_BYTES
+from txconsul import ConsulClient
+from txconsul.reply import ConsulError
+
+#: What a datacenter is called that nobody has given a name: Consul's own default.
+DEFAULT_DATACENTER = "dc1"
+
+#: Seconds until Consul is asked again for what that is.
+DATACENTER_RETRY_SECONDS = 5.0
+
+#: Seconds between two looks whether there is something to keep.
+SAVE_INTERVAL_SECONDS = 15.0
+
+_log = Logger()
+
+
+class CatalogFile(Protocol):
+    """Where the catalog is kept for a start without Consul (``control.shelf``)."""
+
+    def save(self, told: Iterable[SavedView], now: float) -> None:
+        """Keep what was *told* up to *now* (Unix seconds); waits for the disk. Raises OSError."""
+
+    def load(self) -> tuple[list[SavedView], float]:
+        """What is kept, and up to when it was told."""
+
+
+class ConsulSource(Service):
+    """*domain*: for Server; *feed*: what it waits for; *renamed*: gets the domain when Consul has said what its
+    datacenter is called, unless the configuration does; *versions*: for Server, too. Of the catalog nothing is asked
+    before a query does, but for what versions name. *addresses*: packed, at which clients reach this server."""
+
+    def __init__(self, config: Config, reactor: Any, shelf: CatalogFile, addresses: Sequence[bytes] = ()) -> None:
+        self._addresses = addresses
+        self._config, self._reactor, self._catalog_file = config, reactor, shelf
+        self.consul = _make_client(config, reactor)
+        guarded = config.token is not None or config.token_file is not None or "CONSUL_HTTP_TOKEN" in os.environ
+        self.feed = CatalogFeed(self.consul, reactor, config.stale_after, lambda view: None, guarded)
+        self.versions = VersionEndpoints(self.feed.service, reactor, config.only_passing)
+        self.feed.on_service_view = self._on_service_view
+        self.versions.is_stale = self.feed.is_stale
+        self._oversize_warner = OversizeWarner()
+        self.domain = self._make_zone_template(config.datacenter or DEFAULT_DATACENTER)
+        self.on_domain_changed: Callable[[ConsulZoneTemplate], None] = lambda domain: None
+        self._datacenter_query: Deferred[None] | None = None
+        self._save_loop = LoopingCall(self._save_catalog)
+        self._save_loop.clock = reactor
+
+    def startService(self) -> None:
+        """Know what was known, watch what versions name; ask for the datacenter if it is not configured."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self.versions.on_names_changed = self.feed.pin
+        self.feed.pin(self.versions.consul_names)  # first, so that they have the watches
+        told, at = self._catalog_file.load()
+        self.feed.restore_views(told, max(0.0, time.time() - at))
+        self._save_loop.start(SAVE_INTERVAL_SECONDS, now=False)
+        if self._config.datacenter is None:
+            self._datacenter_query = Deferred.fromCoroutine(self._query_datacenter()).addErrback(self._log_failure)
+
+    def stopService(self) -> Deferred[None]:
+        """Keep what is known, end every watch and close every connection."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        if self._datacenter_query is not None:
+            self._datacenter_query.cancel()
+        if self._save_loop.running:
+            self._save_loop.stop()
+        self.versions.stop()
+        self.feed.stop()
+        return self._save_catalog().addBoth(lambda _: self.consul.close())
+
+    def _on_service_view(self, view: ServiceView) -> None:
+        self._oversize_warner.check_size(view)
+        self.versions.on_view(view)
+
+    def _save_catalog(self) -> Deferred[None]:
+        if not self.feed.has_unsaved_news:
+            return succeed(None)
+        self.feed.has_unsaved_news = False
+        keeping: Deferred[None] = deferToThread(self._catalog_file.save, self.feed.export_views(), time.time())
+        return keeping.addErrback(self._log_save_failure)
+
+    def _log_save_failure(self, failure: Failure) -> None:
+        _log.error("the catalog could not be kept: {error}", error=failure.getErrorMessage())
+
+    def _make_zone_template(self, datacenter: str) -> ConsulZoneTemplate:
+        config = self._config
+        return ConsulZoneTemplate(
+            ConsulZoneBackend(
+                config.domain,
+                datacenter,
+                self.feed,
+                config.ttl_of,
+                only_passing=config.only_passing,
+            ),
+            config.name_servers,
+            self._addresses,
+        )
+
+    async def _query_datacenter(self) -> None:
+        datacenter = await query_datacenter(self.consul, self._reactor)
+        if datacenter.lower() != DEFAULT_DATACENTER:
+            self.domain = self._make_zone_template(datacenter)
+            self.on_domain_changed(self.domain)
+
+    def _log_failure(self, failure: Failure) -> None:
+        if not isinstance(failure.value, CancelledError):
+            _log.failure("asking ConsulClient for its datacenter", failure)
+
+
+async def query_datacenter(consul: ConsulClient, reactor: Any) -> str:
+    """What Consul calls its datacenter; asked until it says so."""
+    while True:
+        try:
+            told = (await consul.request("GET", "agent/self")).json
+        except ConsulError as error:
+            _log.warn("Consul does not say the name of its datacenter: {error}", error=str(error))
+            await deferLater(reactor, DATACENTER_RETRY_SECONDS)
+        else:
+            return str(told["Config"]["Datacenter"])
+
+
+def _make_client(config: Config, reactor: Any) -> ConsulClient:
+    tls = config.tls or ConsulTlsSettings()
+    try:
+        return ConsulClient(
+            reactor,
+            config.address,
+            token=None if config.token is None else config.token.value,
+            token_file=config.token_file,
+            ca=tls.ca,
+            certificate=tls.certificate,
+            key=tls.key,
+            datacenter=config.datacenter,
+        )
+    except (OSError, ValueError) as error:
+        raise ConfigError([ConfigIssue(("consul",), str(error), "settings that Consul can be reached with")]) from error
+
+
+#: Instances of which every address is in an answer, if each is IPv4.
+MAX_ANSWER_INSTANCES = MAX_RECORDS_BYTES // (RECORD_OVERHEAD_BYTES + 4)
+
+_oversize_log = Logger()
+
+
+@define(eq=False)
+class OversizeWarner:
+    """Hears what Consul says of services."""
+
+    _oversize: set[str] = field(init=False, factory=set)
+
+    def check_size(self, view: ServiceView) -> None:
+        """Warn of a service that has become too large; again only once it has fitted meanwhile."""
+        count = sum(one.status != CRITICAL for one in view.instances)
+        if count <= MAX_ANSWER_INSTANCES:
+            self._oversize.discard(view.name)
+        elif view.name not in self._oversize:
+            self._oversize.add(view.name)
+            _oversize_log.warn(
+                "{service} has {count} instances: an answer has room for {most} IPv4 addresses, fewer of other records",
+                service=repr(view.name),
+                count=count,
+                most=MAX_ANSWER_INSTANCES,
+            )

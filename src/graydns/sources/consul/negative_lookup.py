@@ -1,0 +1,106 @@
+"""Seeking: names that Consul's lists do not have are asked for once, so many in a second, and forgotten again.
+
+::
+
+    denied(key) ── asked a moment ago, or too many were ──► there is no such thing
+                └─ None ──► seek ──► one question ──► found: it is kept from now on
+                                                  └─► nothing: remembered for a while
+
+A list may be a moment behind, and a token may be shown less of it than of the service itself; but clients can make up
+names without end, so none of them gets a watch, and what is remembered of them is little.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+
+from graydns.model.catalog import CatalogView
+from graydns.runtime.slices import sleep
+from graydns.runtime.timing import Clock
+from graydns.sources.consul.catalog_entry import CatalogEntry, CatalogKey, is_registered
+
+#: Questions for names that no list has: so many a second, and at once.
+MAX_LOOKUPS_PER_SECOND, MAX_LOOKUP_BURST = 50.0, 50.0
+
+#: Names that are remembered not to exist, and for how many seconds.
+MAX_ABSENT_NAMES, ABSENCE_TTL_SECONDS = 1000, 10.0
+
+#: Seconds between two attempts at a name that somebody waits for.
+RETRY_INTERVAL_SECONDS = 0.1
+
+
+@define(eq=False)
+class NegativeLookup:
+    """*lists*: whether a list has it, None = that is not known. *ask*: asks once for what is sought; its view says what
+    was told, None = nothing was. *found*: takes what is there, or what is in a list. *run*: starts work."""
+
+    clock: Clock = field(repr=False)
+    is_listed: Callable[[CatalogKey], bool | None] = field(repr=False)
+    query: Callable[[CatalogEntry], Coroutine[Deferred[Any], Any, bool]] = field(repr=False)
+    on_found: Callable[[CatalogEntry], None] = field(repr=False)
+    run: Callable[[Coroutine[Deferred[Any], Any, None]], None] = field(repr=False)
+    pending: dict[CatalogKey, CatalogEntry] = field(init=False, factory=dict, repr=False)
+    _absent_views: OrderedDict[CatalogKey, tuple[float, CatalogView]] = field(
+        init=False, factory=OrderedDict, repr=False
+    )
+    _tokens: float = field(init=False, default=MAX_LOOKUP_BURST, repr=False)
+    _refilled_at: float = field(init=False, default=0.0, repr=False)
+
+    def find_absent(self, key: CatalogKey) -> CatalogView | None:
+        """What says that there is no such thing; None = it has to be sought, as far as is known."""
+        if self.is_listed(key):
+            return None
+        at, view = self._absent_views.get(key, (float("-inf"), None))
+        if view is not None and self.clock.seconds() - at <= ABSENCE_TTL_SECONDS:
+            return view
+        if not self._has_token() and self.is_listed(key) is False:
+            return CatalogEntry(key).absent_view
+        return None
+
+    def start_lookup(self, key: CatalogKey, told: Deferred[None]) -> CatalogEntry:
+        """Look for it, as long as somebody waits; *told* is fired when that is done."""
+        if (kept := self.pending.get(key)) is not None:
+            kept.waiters.append(told)
+            return kept
+        kept = self.pending[key] = CatalogEntry(key, waiters=[told])
+        self.run(self._look_up(kept))
+        return kept
+
+    def remember_absent(self, kept: CatalogEntry) -> None:
+        """Remember that there is no such thing."""
+        self._absent_views[kept.key] = self.clock.seconds(), kept.absent_view
+        self._absent_views.move_to_end(kept.key)
+        if len(self._absent_views) > MAX_ABSENT_NAMES:
+            self._absent_views.popitem(last=False)
+
+    async def _look_up(self, kept: CatalogEntry) -> None:
+        try:
+            while kept.waiters and kept.view is None:
+                if self.is_listed(kept.key):
+                    break
+                if self._has_token():
+                    self._tokens -= 1
+                    await self.query(kept)
+                elif self.is_listed(kept.key) is False:
+                    break
+                if kept.view is None:
+                    await sleep(self.clock, RETRY_INTERVAL_SECONDS)
+        finally:
+            self.pending.pop(kept.key, None)
+        if is_registered(kept.view) if kept.view is not None else self.is_listed(kept.key):
+            self.on_found(kept)
+            return
+        if kept.view is not None:
+            self.remember_absent(kept)
+        kept.notify_waiters()
+
+    def _has_token(self) -> bool:
+        now = self.clock.seconds()
+        self._tokens = min(MAX_LOOKUP_BURST, self._tokens + (now - self._refilled_at) * MAX_LOOKUPS_PER_SECOND)
+        self._refilled_at = now
+        return self._tokens >= 1
