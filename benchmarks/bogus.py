@@ -1,9 +1,9 @@
-"""How long good clients wait while others ask for bogus names.
+"""Latency of valid queries beside queries for bogus names.
 
 ``python -m benchmarks.bogus [--rate 2000] [--seconds 20] [--rounds 3]`` serves a validating graydns in front of a
-signed hierarchy, and asks it at that rate for names that it has answered before (9 of 10 of the good ones) and for new
-ones in a zone whose keys it knows. Then the same with 1 and with 20 per cent of new names in a zone whose signatures do
-not verify, so that no failure is remembered for any of them. It prints how long the good clients waited.
+signed hierarchy, and queries it at that rate for names that it has answered before (9 of 10) and for new ones in a
+zone whose keys it knows. Then the same with 1 and with 20 per cent of new names in a zone whose signatures do
+not verify, so that no failure is remembered for any of them. It prints the latency of the valid queries.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import dns.message
 
-from benchmarks.pacing import Kind, Paced, ask_paced
+from benchmarks.paced_queries import Kind, Paced, ask_paced
 from benchmarks.reload import used
 from benchmarks.validating import Validating, validating
 from tools.signed.hierarchy import specs_of
@@ -50,7 +50,7 @@ def again(*names: str) -> Kind:
 
 
 def kinds(bogus: float) -> dict[str, tuple[float, Kind]]:
-    """What is asked for, *bogus* of it in vain: names, wildcards and absences with bad signatures."""
+    """The kinds of queries and their shares; *bogus*: the share of names, wildcards and denials with bad signatures."""
     return {
         "hot": ((1 - bogus) * HOT, again(*HOT_NAMES)),
         "new": ((1 - bogus) * (1 - HOT), new("wild.p256.test")),
@@ -66,25 +66,25 @@ def rounds(server: Validating, rate: float, seconds: float, count: int) -> Itera
             before = used(server.process)
             paced = ask_paced(server.port, kinds(share), rate, seconds)
             busy = (used(server.process) - before) / seconds
-            yield f"round {number + 1}, {share:4.0%} bogus: {told(paced)}; graydns busy {busy:.0%}"
+            yield f"round {number + 1}, {share:4.0%} bogus: {format_delays(paced)}; graydns busy {busy:.0%}"
 
 
-def told(paced: Paced) -> str:
-    """Milliseconds, and what else came of it."""
+def format_delays(paced: Paced) -> str:
+    """A line with latencies, losses and wrong rcodes."""
     good = sorted([*paced.seconds["hot"], *paced.seconds["new"]])
-    parts = [f"good clients {spread(good)}", f"of them new names {spread(sorted(paced.seconds['new']))}"]
+    parts = [f"valid queries {format_spread(good)}", f"of them new names {format_spread(sorted(paced.seconds['new']))}"]
     if paced.sent["bogus"]:
-        parts.append(f"bogus {spread(sorted(paced.seconds['bogus']))}")
+        parts.append(f"bogus {format_spread(sorted(paced.seconds['bogus']))}")
     parts.append(f"sent late by {paced.late * 1000:.1f} ms at most")
     wrong = sum(paced.rcodes[kind][rcode] for kind in ("hot", "new") for rcode in paced.rcodes[kind] if rcode)
     passed = sum(count for rcode, count in paced.rcodes["bogus"].items() if rcode != SERVFAIL)
     lost = sum(map(paced.lost, paced.sent))
-    parts.append(f"{lost} lost, {wrong} good ones refused, {passed} bogus ones not")
+    parts.append(f"{lost} lost, {wrong} valid ones refused, {passed} bogus ones not")
     return "; ".join(parts)
 
 
-def spread(taken: list[float]) -> str:
-    """Of *taken*, sorted seconds."""
+def format_spread(taken: list[float]) -> str:
+    """Percentiles of *taken* (sorted seconds)."""
     if not taken:
         return "none"
     half, most, worst = (taken[round((len(taken) - 1) * part)] * 1000 for part in (0.5, 0.99, 1))

@@ -1,10 +1,10 @@
 """How soon the health of an instance is in the answers, and what a large catalog takes.
 
-``python -m benchmarks.consul [--changes 50] [--services 1000]`` starts an agent and graydns in front of it. It fails
-and mends a check over and over and prints the milliseconds from the moment at which the agent's HTTP API shows that to
-the first answer that does. Then it registers so many services with ten instances each, asks for all of them, one after
-the other or many at once, and prints how long that took, how much more memory graydns has afterwards, and how soon
-checks that change and instances that come and go past the bound of own watches are in the answers.
+``python -m benchmarks.consul [--changes 50] [--services 1000]`` starts an agent and graydns in front of it. It makes a
+check fail and pass repeatedly and prints the milliseconds from the time at which the agent's HTTP API shows the state
+to the first answer that reflects it. Then it registers that many services with ten instances each, queries all of them,
+one after the other or many at once, and prints how long that took, how much the memory of graydns grew, and the same
+delays for services past the bound of own watches.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def main() -> None:
 
 
 def changes(agent: ConsulServer, client: Client, count: int) -> None:
-    """Fail and mend a check *count* times."""
+    """Make a check fail and pass *count* times."""
     register(agent, "web", 2)
     while client.count("web.service.consul") != 2:
         time.sleep(0.01)
@@ -150,7 +150,7 @@ def catalog(agent: ConsulServer, client: Client, services: int, pid: int) -> Non
 
 
 def past_the_bound(agent: ConsulServer, client: Client, name: str) -> None:
-    """Fail and mend a check of a service that shares its watch; register an instance of it, and remove that."""
+    """Make a check of a service that shares its watch fail and pass; register and remove an instance of it."""
     service = {"Service": name, "ID": f"{name}-more", "Address": "192.0.2.100"}
     changes: dict[str, Sequence[tuple[list[dict[str, object]], int]]] = {
         "checks": [([checked(name, 0, "critical")], INSTANCES - 1), ([checked(name, 0, "passing")], INSTANCES)],

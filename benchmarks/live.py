@@ -1,10 +1,10 @@
 """How soon a change is in the answers: made in a shell that runs, and made in the file.
 
 ``python -m benchmarks.live [--changes 100] [--files 20]`` serves one gray service, asks it a query every millisecond,
-and types ``service percent`` into a real ``graydnsctl`` that has its connection already, first 0 and then 100 per cent,
-and so on. It prints the milliseconds from the line being typed to the first new answer (what is on the disk by then
+and enters ``service percent`` in a real ``graydnsctl`` that has its connection already, first 0 and then 100 per cent,
+and so on. It prints the milliseconds from the entered line to the first new answer (what is on the disk by then
 survives a power failure), and whether an old answer came after that. Then the same through ``zone-config.yaml``, with
-files looked at every second.
+files checked every second.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from benchmarks.change_watcher import CANARY, STABLE, ChangeWatcher, format_delays, report, watch_changes
 from benchmarks.reload import write
-from benchmarks.watching import CANARY, STABLE, Watcher, report, told, watched
 from tools.ports import free_ports
 from tools.programs import GRAYDNSCTL
 
@@ -39,7 +39,7 @@ INTERVAL = 1000
 
 @contextmanager
 def shell(folder: Path) -> Iterator[Callable[[str], None]]:
-    """A function that types a line into a graydnsctl that has answered once."""
+    """A function that enters a line in a graydnsctl that has answered once."""
     command = [GRAYDNSCTL, "--connect", f"unix:{folder}/admin.sock"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
@@ -58,7 +58,7 @@ def shell(folder: Path) -> Iterator[Callable[[str], None]]:
             keyboard.close()
 
 
-def by_shell(folder: Path, watcher: Watcher, rounds: int) -> Iterator[str]:
+def by_shell(folder: Path, watcher: ChangeWatcher, rounds: int) -> Iterator[str]:
     """Lines of a report."""
     with shell(folder) as enter:
         taken = []
@@ -66,20 +66,20 @@ def by_shell(folder: Path, watcher: Watcher, rounds: int) -> Iterator[str]:
             percent, expected = ((0, STABLE), (100, CANARY))[number % 2]
             line = f"service percent api.gray.test canary={percent}"
             taken.append(watcher.change(expected, partial(enter, line)))
-        yield told(f"{rounds} changes in a shell", taken[5:])
+        yield format_delays(f"{rounds} changes in a shell", taken[5:])
         watcher.expected = b""  # any
         enter("service revert api.gray.test")
         time.sleep(0.5)
 
 
-def by_file(folder: Path, watcher: Watcher, rounds: int) -> Iterator[str]:
+def by_file(folder: Path, watcher: ChangeWatcher, rounds: int) -> Iterator[str]:
     """Lines of a report."""
     taken = []
     for version in range(2, 2 + rounds):
         time.sleep(random.random() * INTERVAL / 1000)
         expected = (STABLE, CANARY)[version % 2]
         taken.append(watcher.change(expected, partial(write, folder, version, 1)))
-    yield told(f"{rounds} changes of the file, looked at every {INTERVAL} ms", taken)
+    yield format_delays(f"{rounds} changes of the file, checked every {INTERVAL} ms", taken)
 
 
 def main() -> None:
@@ -91,7 +91,7 @@ def main() -> None:
         folder, (port,) = Path(name), free_ports(1)
         (folder / "graydns.yaml").write_text(MAIN.format(port=port, interval=INTERVAL))
         write(folder, 1, 1)
-        with watched(folder, port) as watcher:
+        with watch_changes(folder, port) as watcher:
             report(watcher, by_shell(folder, watcher, options.changes), by_file(folder, watcher, options.files))
 
 

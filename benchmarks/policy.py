@@ -1,7 +1,7 @@
 """How soon a release policy that is written to Consul's KV is in the answers.
 
 ``python -m benchmarks.policy [--changes 50]`` serves one gray service beside a Consul agent, asks it a query every
-millisecond, and writes signed revisions, one transaction each, that send first nobody and then everybody to the canary.
+millisecond, and writes signed revisions, one transaction each, that send no client and then every client to the canary.
 It prints the milliseconds from the start of the write to the first new answer (the revision is on the disk by then),
 the part of it after Consul had confirmed the write, and whether an old answer came after a new one.
 """
@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.change_watcher import CANARY, STABLE, ChangeWatcher, format_delays, report, watch_changes
 from benchmarks.reload import write
-from benchmarks.watching import CANARY, STABLE, Watcher, report, told, watched
 from graydns.config.release_policy import ReleasePolicy
 from graydns.config.schema import structure_as
 from graydns.control.policy.revisions import active_key
@@ -53,7 +53,7 @@ def revision(number: int, percent: int, key: Ed25519Signer) -> list[dict[str, An
     ]
 
 
-def measured(agent: ConsulServer, watcher: Watcher, key: Ed25519Signer, rounds: int) -> Iterator[str]:
+def measured(agent: ConsulServer, watcher: ChangeWatcher, key: Ed25519Signer, rounds: int) -> Iterator[str]:
     """Lines of a report."""
     whole: list[float] = []
     after: list[float] = []
@@ -71,8 +71,8 @@ def measured(agent: ConsulServer, watcher: Watcher, key: Ed25519Signer, rounds: 
         if number > 5:  # the first ones are for warming up
             whole.append(seconds)
             after.append((watcher.first or confirmed) - confirmed)
-    yield told(f"{rounds} revisions, from the start of the write", whole)
-    yield told("from Consul's confirmation (negative: before it came back)", after)
+    yield format_delays(f"{rounds} revisions, from the start of the write", whole)
+    yield format_delays("from Consul's confirmation (negative: before it came back)", after)
 
 
 def main() -> None:
@@ -85,7 +85,7 @@ def main() -> None:
             public = base64.b64encode(key.public.octets).decode()
             (folder / "graydns.yaml").write_text(MAIN.format(port=port, address=agent.address, key=public))
             write(folder, 2, 1)
-            with watched(folder, port) as watcher:
+            with watch_changes(folder, port) as watcher:
                 report(watcher, measured(agent, watcher, key, options.changes))
 
 

@@ -87,7 +87,7 @@ def ruled(rules: int) -> Source:
 
 
 def misses(folder: Path, round_: int, count: int) -> Questions:
-    """Names that nobody has asked for before, in this round or another."""
+    """Names that were not queried before, in this round or another."""
     samples = tuple(
         Sample(Question(f"s{number}r{round_}.{site.MISS}"), (frozenset((site.MISS_ADDRESS,)),))
         for number in range(SAMPLES)
@@ -101,7 +101,7 @@ def misses(folder: Path, round_: int, count: int) -> Questions:
 
 
 def signed(folder: Path, round_: int, _count: int) -> Questions:
-    """Names of the signed zone that nobody has asked for before, in this round or another, as far as there are any."""
+    """Names of the signed zone that were not queried before, in this round or another, as far as there are any."""
     numbers = range(round_ * (site.SIGNED_HOSTS // ROUNDS), (round_ + 1) * (site.SIGNED_HOSTS // ROUNDS))
     return _signed(folder / f"signed-{round_}", numbers)
 

@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.reload [--rules 100000] [--rounds 3] [--small 1000]`` serves a zone with that many rules, asks a
 query every millisecond, replaces every rule, and prints the longest time between two answers: while nothing happened,
-and from the change of the file until the old policy has been let go. Then it makes small changes through the file, as
-many as wanted, while dnsperf asks 5,000 queries a second.
+and from the change of the file until the old policy has been freed. Then it makes small changes through the file, as
+many as wanted, while dnsperf sends 5,000 queries a second.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import dns.message
 import dns.query
 from attrs import define, field
 
-from benchmarks.asking import Asking, query
+from benchmarks.query_loop import QueryLoop, query
 from tools import peers
 from tools.ports import free_ports
 from tools.process import Process, start
@@ -53,17 +53,17 @@ rules:
 
 RULE = "  - {{name: r{number}-{version}, when: {{source: {first}.{second}.{third}.0/24}}, then: {{version: canary}}}}\n"
 
-#: Seconds for which a quiet server is asked first, and an old policy has time to go.
+#: Seconds of queries before the first change, and for an old policy to be freed.
 QUIET = 3.0
 
 
 @define
-class Asker(Asking):
-    """Looks at how long answers stop, *server* being the process that gives them.
+class GapMeter(QueryLoop):
+    """Measures the gaps between answers of the process *server*.
 
-    *longest*: seconds between two answers at most; *wait*: from a query to its answer at most; *own*: for how long the
-    thread itself was not let run at most, which says how much of *longest* may be the machine's doing, as does *work*:
-    seconds of processor that the server used during *longest*.
+    *longest*: most seconds between two answers; *wait*: most from a query to its answer; *own*: most that this thread
+    was not scheduled, which says how much of *longest* may be due to the machine; *work*: seconds of processor time
+    that the server used during *longest*.
     """
 
     server: int = field(kw_only=True)
@@ -76,18 +76,18 @@ class Asker(Asking):
 
     def __attrs_post_init__(self) -> None:
         self._before = used(self.server)
-        Asking.__attrs_post_init__(self)
+        QueryLoop.__attrs_post_init__(self)
 
     def reset(self) -> str:
-        """The longest gap so far, for people; begin anew."""
+        """A text with the longest gap so far; start over."""
         text = (
             f"{self.longest * 1000:.1f} ms (the server worked for {self.work * 1000:.1f} of them; "
-            f"an answer took {self.wait * 1000:.1f} at most, the client was held up for {self.own * 1000:.1f} at most)"
+            f"an answer took {self.wait * 1000:.1f} at most, the client was not run for {self.own * 1000:.1f} at most)"
         )
         self.longest = self.wait = self.own = self.work = 0.0
         return text
 
-    def took(self, reply: bytes, sent: float, now: float) -> None:
+    def on_reply(self, reply: bytes, sent: float, now: float) -> None:
         """Measure the gap."""
         self.wait = max(self.wait, now - sent)
         work = used(self.server)
@@ -95,13 +95,13 @@ class Asker(Asking):
             self.longest, self.work = now - self._last, work - self._before
         self._last, self._before = now, work
 
-    def rested(self, over: float) -> None:
-        """Measure the machine."""
+    def on_pause(self, over: float) -> None:
+        """Note how long this thread was not scheduled."""
         self.own = max(self.own, over)
 
 
 def used(process: int) -> float:
-    """Seconds of processor that *process* has used: the clock that clock_getcpuclockid(3) names for it."""
+    """Seconds of processor time of *process*: the clock that clock_getcpuclockid(3) names for it."""
     return time.clock_gettime(~process << 3 | 2)
 
 
@@ -144,26 +144,26 @@ def resident(process: Process) -> int:
 
 def measure(folder: Path, port: int, process: Process, rules: int, rounds: int) -> Iterator[str]:
     """Lines of a report."""
-    asker = Asker(port, server=process.pid)
+    meter = GapMeter(port, server=process.pid)
     try:
         time.sleep(1)
-        asker.reset()
+        meter.reset()
         time.sleep(QUIET)
-        yield f"quiet: longest gap {asker.reset()}, {resident(process)} MiB"
+        yield f"quiet: longest gap {meter.reset()}, {resident(process)} MiB"
         for version in range(2, 2 + rounds):
             write(folder, version, rules)
-            asker.reset()
+            meter.reset()
             seconds = until_served(port, version)
-            gap = asker.reset()
+            gap = meter.reset()
             time.sleep(QUIET)
-            after = asker.reset()
+            after = meter.reset()
             yield (
                 f"{rules} rules replaced: served after {seconds:.1f} s, longest gap {gap}, "
                 f"while the old ones went {after}, {resident(process)} MiB"
             )
     finally:
-        asker.stop()
-    yield f"{asker.answers} answers, {asker.lost} lost"
+        meter.stop()
+    yield f"{meter.answers} answers, {meter.lost} lost"
 
 
 def small(folder: Path, port: int, process: Process, rounds: int) -> Iterator[str]:

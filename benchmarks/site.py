@@ -1,6 +1,6 @@
 """The made-up site that every server serves: one plain zone, one zone of gray services, one zone behind the upstream.
 
-Addresses follow from names, so that a right answer can be told from a wrong one without asking anybody.
+Addresses follow from names, so that answers can be checked without other data.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What answers that are made to be dear cost.
+"""The cost of answers that are built to be expensive.
 
-``python -m benchmarks.traps [--questions 200]`` serves a validating graydns in front of zones that are made to cost a
-validator much, asks one question after the other for names that are new each time, and prints what each cost of
-processor time, all threads together, beside what one of an ordinary zone cost.
+``python -m benchmarks.traps [--questions 200]`` serves a validating graydns in front of zones that are built to be
+expensive to validate, queries one new name after the other, and prints the processor time of each query, all threads
+together, beside that of a query in an ordinary zone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from statistics import median
 from attrs import frozen
 
 from benchmarks.bogus import new
-from benchmarks.pacing import Kind
+from benchmarks.paced_queries import Kind
 from benchmarks.reload import used
 from benchmarks.validating import Validating, validating
 from tools.signed.hierarchy import specs_of
@@ -59,7 +59,7 @@ def report(server: Validating, count: int) -> Iterator[str]:
         client.connect(("127.0.0.1", server.port))
         client.settimeout(10)
         for trap in traps():
-            _ask(client, trap)  # the zone's keys are verified once and not for each question
+            _query(client, trap)  # the keys of the zone are verified once, not for each query
             spent = sorted(_spent(client, server, trap) for _ in range(count // AT_ONCE))
             yield f"{trap.label:<50} {median(spent):6.2f} ms, {spent[-1]:6.2f} at most"
 
@@ -68,11 +68,11 @@ def _spent(client: socket.socket, server: Validating, trap: Trap) -> float:
     """Milliseconds of one of AT_ONCE questions."""
     before = used(server.process)
     for _ in range(AT_ONCE):
-        _ask(client, trap)
+        _query(client, trap)
     return (used(server.process) - before) / AT_ONCE * 1000
 
 
-def _ask(client: socket.socket, trap: Trap) -> None:
+def _query(client: socket.socket, trap: Trap) -> None:
     client.send(trap.questions())
     rcode = client.recv(4096)[3] & 15
     if rcode != trap.rcode:

@@ -1,1 +1,1 @@
-"""What tests and benchmarks share and users never import: real peers, and processes that surely end."""
+"""What tests and benchmarks share and users never import: real peers, and processes that always end."""

@@ -181,6 +181,6 @@ def cluster(program: str, folder: Path, size: int = 3, **more: Any) -> Iterator[
 
 def leader_of(servers: Sequence[ConsulServer]) -> ConsulServer:
     """The one that leads."""
-    told = servers[0].must("GET", "/v1/status/leader")
-    (found,) = [each for each in servers if told == f"127.0.0.1:{each.config['ports']['server']}"]
+    leader = servers[0].must("GET", "/v1/status/leader")
+    (found,) = [each for each in servers if leader == f"127.0.0.1:{each.config['ports']['server']}"]
     return found

@@ -1,4 +1,4 @@
-"""What a knotd of a test or of a measurement is told."""
+"""Configuration of a knotd for tests and benchmarks."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def measure(folder: Path, count: int, names: int) -> tuple[float, float]:
 
 
 def sustain(folder: Path, count: int) -> float:
-    """Lines per second of the thread, the disk included, while nobody else works."""
+    """Lines per second of the thread, the disk included, without other work."""
     queue: LineQueue[ValidationLine] = LineQueue(Clock(), False, max_lines=count)
     observer = ValidationLineObserver(queue, time.monotonic, time.time)
     log = AuditLog(folder / "log", HmacChain(KEY), time.time, lambda: AuditLogBounds(256 << 20, 14, daily=True))

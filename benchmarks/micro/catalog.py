@@ -104,7 +104,7 @@ def view(name: str, count: int) -> ServiceView:
 
 
 def make_server(folder: Path) -> DnsServer:
-    """A server of the zone and the catalog, without doors."""
+    """A server of the zone and the catalog, without listeners."""
     home = folder / "zones" / "shop.test"
     home.mkdir(parents=True)
     (folder / "graydns.yaml").write_text(MAIN.format(data=folder))

@@ -44,7 +44,7 @@ def prove(name: bytes, *rrsets: SignedRRset) -> None:
     )
 
 
-def anew(records: Iterator[SignedRRset]) -> None:
+def reread(records: Iterator[SignedRRset]) -> None:
     """That NAME does not exist, by a record that is another each time."""
     prove(NAME, next(records))
 
@@ -68,7 +68,7 @@ def main() -> None:
     for text, record in {"NSEC": apex, "NSEC3, no iterations": only_hash(0, b"")}.items():
         work = partial(prove, NAME, record)
         show(f"{text}: one record, seen before", work, 300)
-        show(f"{text}: one record, read anew", partial(anew, others(record)), 300)
+        show(f"{text}: one record, read again", partial(reread, others(record)), 300)
     for iterations, salt in ((0, 0), (150, 0), (150, 255)):
         work = partial(prove, DEEP, only_hash(iterations, bytes(salt)))
         show(f"a flood: 62 names, {iterations} iterations, {salt} octets of salt", work, 20)

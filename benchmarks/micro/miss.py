@@ -45,7 +45,7 @@ OPT = bytes.fromhex("00002904d0000000000000")
 
 
 class Silent:
-    """Anomalies that nobody looks at."""
+    """Anomalies that are not recorded."""
 
     def note(self, source: bytes, kind: str, detail: str = "") -> None:
         """Ignore it."""

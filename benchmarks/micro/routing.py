@@ -101,15 +101,15 @@ def drain(policy: ZonePolicy, geo: Everywhere | None = None) -> tuple[Router, fl
         longest = max(longest, time.process_time() - started)
 
 
-def per_call(work: Callable[[Client], object], askers: Iterable[Client]) -> float:
+def per_call(work: Callable[[Client], object], senders: Iterable[Client]) -> float:
     """Microseconds of CPU for one client, the best of several rounds."""
-    askers, best = list(askers), float("inf")
+    senders, best = list(senders), float("inf")
     for _ in range(ROUNDS):
         started = time.process_time()
-        for asker in askers:
-            work(asker)
+        for client in senders:
+            work(client)
         best = min(best, time.process_time() - started)
-    return best / len(askers) * 1e6
+    return best / len(senders) * 1e6
 
 
 def show(label: str, value: float, unit: str = "µs") -> None:
@@ -125,13 +125,13 @@ def plan(router: Router) -> Plan:
 def planning(router: Router, text: str) -> Callable[[Client], Plan]:
     """What finds the plan of a name."""
     name = from_text(text)
-    return lambda asker: router.plan(name, 1)
+    return lambda client: router.plan(name, 1)
 
 
 def measure_decisions(count: int) -> None:
     """Every shape of plan."""
     key = bytes(16)
-    show("siphash alone", per_call(lambda asker: hash64(key, asker.source), clients()))
+    show("siphash alone", per_call(lambda client: hash64(key, client.source), clients()))
     show("plain split", per_call(plan(compiled([])).decide, clients()))
     show("plain split, no subnet", per_call(plan(compiled([])).decide, clients(subnet=False)))
     show("split and 8 endpoints", per_call(plan(compiled([], service(endpoints=8))).decide, clients()))

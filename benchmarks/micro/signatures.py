@@ -164,7 +164,7 @@ def measure_verifying() -> None:
 
 
 def measure_largest_exponent() -> None:
-    """The most expensive RSA key that counts; the signature is false, as nobody has the private key."""
+    """The most expensive RSA key that counts; the signature is invalid, because there is no private key."""
     modulus = private_key(8, 4096).public_key().key.public_numbers().n  # type: ignore[attr-defined]
     key = ZoneKey(b"\1\1\3\x08\4" + (2**32 - 1).to_bytes(4) + modulus.to_bytes(512))
     show("refuse 8, 4096 bits, exponent 2³²-1", per_call(lambda: key.verifies(b"\x7f" * 512, b"")), estimated(key))
@@ -176,7 +176,7 @@ def estimated(key: ZoneKey) -> str:
 
 
 def measure_trusting() -> None:
-    """The DNSKEY RRset of a zone with two keys, its keys loaded anew each time."""
+    """The DNSKEY RRset of a zone with two keys, its keys loaded each time."""
     for algorithm in (8, 13):
         signed = SignedKeys(private_key(algorithm), private_key(algorithm))
         rrset, zone = signed.parse_rrsets(), from_text(ZONE)

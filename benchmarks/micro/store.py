@@ -39,7 +39,7 @@ def question(number: int) -> Query:
 
 
 def answer(query: Query, now: float) -> Answer:
-    """What is believed of an honest reply."""
+    """The Answer from an ordinary reply."""
     request = make_request(query, GROUP)
     data = b"\0\0\x81\x80\0\1\0\2\0\0\0\0" + query.question + RECORDS
     return scrub_reply(parse_reply(data, request), request, RequestForm.FULL, now)

@@ -64,7 +64,7 @@ OLD = (
     Spec("sha1-digest.test.", digests=Digests((1,))),
 )
 
-#: Signed, but nobody can or need know it.
+#: Signed, but insecure for a validator: unknown algorithms or digests, or no DS.
 INSECURE = (
     Spec("unknown-algorithm.test.", (Use(UNKNOWN),)),
     Spec("unknown-digest.test.", digests=Digests((UNKNOWN_DIGEST,))),

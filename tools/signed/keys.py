@@ -16,7 +16,7 @@ from dns.rdtypes.ANY.DNSKEY import DNSKEY
 #: DNSKEY flags (RFC 4034 section 2.1.1, RFC 5011 section 7).
 ZONE, SEP, REVOKE = 256, 1, 128
 
-#: Number of an algorithm that nobody has.
+#: An unassigned algorithm number.
 UNKNOWN = 100
 
 _CURVES = {13: ec.SECP256R1(), 14: ec.SECP384R1()}
@@ -45,7 +45,7 @@ def make_key(seed: str, algorithm: int, flags: int = ZONE | SEP, protocol: int =
 
 
 def forge_key(seed: str, dnskey: DNSKEY) -> DNSKEY:
-    """Another RSA key with the tag of *dnskey*, which nobody can sign with."""
+    """Another RSA key with the tag of *dnskey*, which has no private key."""
     random, tag = Random(seed), dns.dnssec.key_id(dnskey)
     while True:
         head = dnskey.key[:4] + b"\xc0" + random.randbytes(len(dnskey.key) - 7)
@@ -85,7 +85,7 @@ def _rsa(seed: str) -> rsa.RSAPrivateKey:
 
 
 def _prime(random: Random, bits: int) -> int:
-    """A number that is prime but for an error nobody will meet, with its two highest bits set."""
+    """A probable prime with its two highest bits set."""
     while True:
         candidate = random.getrandbits(bits) | 3 << (bits - 2) | 1
         if all(candidate % small for small in _SMALL) and candidate % 65537 != 1 and _passes(candidate, random):

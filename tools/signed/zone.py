@@ -29,7 +29,7 @@ from tools.signed.spec import Nsec, Spec, Use, Window
 NEGATIVE = 60
 TTL = 300
 
-#: A digest type that nobody has.
+#: An unassigned digest type.
 UNKNOWN_DIGEST = 200
 
 

@@ -1,4 +1,4 @@
-"""Asking a gray service every millisecond, in a thread of its own."""
+"""Queries for a gray service every millisecond, from a thread of their own."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def query(subnet: str) -> bytes:
 
 
 @define
-class Asking:
-    """Asks at *port*, subnet after subnet, from when it is made until stop(). *answers*, *lost*: so many there were."""
+class QueryLoop:
+    """Queries *port*, one subnet after the other, from construction until stop(). *answers*, *lost*: counts."""
 
     port: int
     answers: int = field(init=False, default=0)
@@ -31,21 +31,21 @@ class Asking:
     _thread: threading.Thread = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._thread = threading.Thread(target=self._ask)
+        self._thread = threading.Thread(target=self._run_loop)
         self._thread.start()
 
     def stop(self) -> None:
-        """No more queries."""
+        """Stop querying."""
         self._running = False
         self._thread.join()
 
-    def took(self, reply: bytes, sent: float, now: float) -> None:
-        """Be told of a *reply*, empty if it was lost, and when the query was *sent*. In the thread."""
+    def on_reply(self, reply: bytes, sent: float, now: float) -> None:
+        """Handle *reply*, empty if it was lost; *sent*, *now*: monotonic seconds. Called in the thread."""
 
-    def rested(self, over: float) -> None:
-        """Be told for how many seconds more than REST the thread was not let run. In the thread."""
+    def on_pause(self, over: float) -> None:
+        """Handle a pause that lasted *over* seconds longer than REST. Called in the thread."""
 
-    def _ask(self) -> None:
+    def _run_loop(self) -> None:
         wires = [query(f"172.16.{number}.0") for number in range(200)]
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.connect(("127.0.0.1", self.port))
@@ -60,6 +60,6 @@ class Asking:
                     reply = b""
                     self.lost += 1
                 now = time.monotonic()
-                self.took(reply, sent, now)
+                self.on_reply(reply, sent, now)
                 time.sleep(REST)
-                self.rested(time.monotonic() - now - REST)
+                self.on_pause(time.monotonic() - now - REST)

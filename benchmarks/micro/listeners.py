@@ -1,6 +1,6 @@
-"""What a door costs alone: CPU time per query of a server process whose front is one dictionary.
+"""The cost of a listener alone: CPU time per query of a server process whose frontend is one dictionary.
 
-Usage: ``python -m benchmarks.micro.doors [udp|tcp|tls ...]``, with CLIENTS and OUTSTANDING in the environment as for
+Usage: ``python -m benchmarks.micro.listeners [udp|tcp|tls ...]``; CLIENTS and OUTSTANDING in the environment are
 dnsperf's -c and -q (4 and 400). Needs dnsperf; everything stays on loopback.
 """
 
@@ -31,8 +31,8 @@ MODES = {"udp": "udp", "tcp": "tcp", "tls": "dot"}
 
 
 @frozen
-class Asker:
-    """Everybody."""
+class AnyPeer:
+    """The peer of every client."""
 
     source: bytes = b"\x7f\0\0\1"
 
@@ -41,7 +41,7 @@ class DictionaryFront:
     """Answers from a dictionary whose key is everything after the id."""
 
     def __init__(self) -> None:
-        self._asker = Asker()
+        self._peer = AnyPeer()
         self._answers = {}
         for name in NAMES:
             query = dns.message.make_query(name, "A")
@@ -50,16 +50,16 @@ class DictionaryFront:
             reply.answer.append(dns.rrset.from_text(f"{name}.", 60, "IN", "A", "192.0.2.1"))
             self._answers[query.to_wire()[2:]] = reply.to_wire()[2:]
 
-    def peer(self, address: str, transport: str, identity: str | None = None, tenant: str | None = None) -> Asker:
-        """The same for all."""
-        return self._asker
+    def peer(self, address: str, transport: str, identity: str | None = None, tenant: str | None = None) -> AnyPeer:
+        """The same peer for all clients."""
+        return self._peer
 
-    def answer(self, wire: bytes, peer: Asker) -> bytes | Query | None:
+    def answer(self, wire: bytes, peer: AnyPeer) -> bytes | Query | None:
         """A hit, always."""
         return wire[:2] + self._answers[wire[2:]]
 
-    async def resolve(self, query: Query, peer: Asker) -> bytes | None:
-        """Never asked."""
+    async def resolve(self, query: Query, peer: AnyPeer) -> bytes | None:
+        """Not called: there are no misses."""
         raise NotImplementedError
 
 
@@ -68,16 +68,16 @@ def serve(transport: str, folder: Path) -> None:
     reactor: Any = default_reactor
     certificate, key = folder / "dot.crt", folder / "dot.key"
     write_demo_certificate(certificate, key)
-    door = Listener(transport, "127.0.0.1", 0)
-    doors = Listeners([door], DictionaryFront(), ListenerLimits(), reactor, TlsContext(certificate, key))
-    doors.startService()
-    print(doors.listening[0].port, flush=True)
+    listener = Listener(transport, "127.0.0.1", 0)
+    listeners = Listeners([listener], DictionaryFront(), ListenerLimits(), reactor, TlsContext(certificate, key))
+    listeners.startService()
+    print(listeners.listening[0].port, flush=True)
     reactor.run()
 
 
 def measure(transport: str, folder: Path) -> str:
-    """Start a server, have dnsperf ask it, and say what that cost."""
-    command = [sys.executable, "-m", "benchmarks.micro.doors", "--serve", transport, str(folder)]
+    """Start a server, query it with dnsperf, and return a line with the cost."""
+    command = [sys.executable, "-m", "benchmarks.micro.listeners", "--serve", transport, str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         port = server.stdout.readline().strip()
