@@ -1,10 +1,10 @@
-# make run     the demo in the foreground, from nothing but Python 3.11+, as any user
-# make test    lint, types, every test; gets what they need first
+# make run     serve the demo in the foreground; needs Python 3.11+ only, not root
+# make test    lint, types and every test; installs what they need first
 # make test-unit    the tests that need no sockets, no other programs and no child servers: a minute
 # make lint    style, import layers, types
-# make format  rewrite the code in the one style
+# make format  format the code
 # make bench   graydns beside knot, unbound, dnsdist and bind9 (benchmarks/README.md); WRITE=1 keeps the table
-# make clean   take away all that the others made
+# make clean   remove everything that the other targets made
 #
 # PYTHON=/path/to/python3 chooses the interpreter. An install is repeated only when setup.cfg changes,
 # so everything works without a network once it is there.
