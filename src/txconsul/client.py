@@ -1,4 +1,4 @@
-"""A ConsulClient agent, asked over HTTP from Twisted."""
+"""A Consul agent, asked over HTTP from Twisted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ConsulClient:
     *token_file* is read anew when it changes; without it and *token*, the environment's ``CONSUL_HTTP_TOKEN`` goes with
     requests. *ca*, *certificate*, *key*: files in PEM. *pool*: requests under way at once, and connections that stay
     open for the next ones; further requests wait in line. Blocking queries have a connection each and are counted
-    apart: past *held* they fail with Crowded. One that is given up counts on for as long as ConsulClient may hold it,
+    apart: past *held* they fail with Crowded. One that is given up counts on for as long as Consul may hold it,
     since Consul does that. *timeout*: seconds for a request, its time in line included; a blocking query has as much on
     top of what Consul may hold it. Raises ValueError and OSError for settings that cannot be.
     """

@@ -19,7 +19,7 @@ from tests.authority.consul_asking import recording
 
 _scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters())
 _keys = st.sampled_from(
-    "Node Service Checks Address ID Tags Meta InstanceWeights Passing Warning Port Status web".split()  # noqa: SIM905
+    "Node Service Checks Address ID Tags Meta Weights Passing Warning Port Status web".split()  # noqa: SIM905
 )
 _documents = st.recursive(
     _scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_keys, inner, max_size=5), max_leaves=20

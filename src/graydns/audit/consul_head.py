@@ -1,4 +1,4 @@
-"""The Head in ConsulClient's KV, below the prefix of policies: a copy that nobody on this machine can take back
+"""The Head in Consul's KV, below the prefix of policies: a copy that nobody on this machine can take back
 unseen."""
 
 from __future__ import annotations

@@ -8,7 +8,7 @@
 What is halted stays so until somebody ends it. A key that vanishes while all else vanishes too, because Consul lost its
 data or the token its rights, ends nothing: it is *lost*, stays in force here, and is written back.
 
-Halt watch: what is halted in ConsulClient's KV, served as soon as it is heard of, told, and written back if it is lost.
+Halt watch: what is halted in Consul's KV, served as soon as it is heard of, told, and written back if it is lost.
 """
 
 from __future__ import annotations

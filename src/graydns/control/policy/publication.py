@@ -1,4 +1,4 @@
-"""Publishing: policies written to ConsulClient's KV, in one transaction each, over what was read and nothing else.
+"""Publishing: policies written to Consul's KV, in one transaction each, over what was read and nothing else.
 
 A key that is written must not be there yet, and ``active`` must be as it was read: whoever was faster wins, and the
 other is told. A revision that this server would refuse is not published.

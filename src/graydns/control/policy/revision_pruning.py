@@ -1,4 +1,4 @@
-"""Pruning: old revisions taken out of ConsulClient's KV, so that it does not grow with every push.
+"""Pruning: old revisions taken out of Consul's KV, so that it does not grow with every push.
 
 A key goes only if it is as it was read, and none goes once ``active`` has been written again. What is above the active
 revision stays, whatever its age: it may lie there to be activated.

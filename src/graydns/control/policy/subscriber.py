@@ -62,7 +62,7 @@ _MAX_INLINE_EVALUATION_BYTES = 32 << 10
 class PolicySubscriber(Service):
     """Takes revisions for *control*. *keys*: None = they need no signature.
 
-    *keep*: so many revisions stay in KV. *refusals*: by reason. *heard*: Unix seconds of ConsulClient's last word, or
+    *keep*: so many revisions stay in KV. *refusals*: by reason. *heard*: Unix seconds of Consul's last word, or
     of when the copy on the disk was made.
     """
 
@@ -298,8 +298,8 @@ class PolicySubscriber(Service):
         await self.control.live_commands.in_thread(lambda: self._store.save(mark, revision, now, halts, seen))
 
     def _terms_for_copy(self, copy: KeyValues) -> AcceptanceTerms:
-        """The terms for *copy*. Where no datacenter is configured, and ConsulClient cannot be asked, it is the one that
-        was compared with ConsulClient's when the copy was made."""
+        """The terms for *copy*. Where no datacenter is configured, and Consul cannot be asked, it is the one that
+        was compared with Consul's when the copy was made."""
         if self._config.datacenter is not None:
             return self.terms
         try:

@@ -1,9 +1,9 @@
-"""The feed: services and nodes that somebody asked for, watched in ConsulClient and kept as a catalog.
+"""The feed: services and nodes that somebody asked for, watched in Consul and kept as a catalog.
 
 ::
 
     service(name) ── known ──► ServiceView                     a dictionary look-up
-                 ├── not in ConsulClient's list, and asked for a moment ago ──► a ServiceView without instances
+                 ├── not in Consul's list, and asked for a moment ago ──► a ServiceView without instances
                  └── None ──► learn ──► in the list ──► a watch of its own ──► every change within milliseconds
                                      │             └──► past the bound: the shared watches, asked anew when it changes
                                      └► not in it ──► sought by one question
@@ -48,7 +48,7 @@ class CatalogFeed:
     """Implements ``model.catalog.Catalog``.
 
     *changed*: is told each view that is not current any more, or whose data have become stale. *stale_after*: seconds
-    without a word from ConsulClient after which they are. *guarded*: whether requests carry a token, which may lose its
+    without a word from Consul after which they are. *guarded*: whether requests carry a token, which may lose its
     rights. *told*: is told each new view of a service, and again a view that has become stale or is so no more.
     """
 
@@ -177,7 +177,7 @@ class CatalogFeed:
             await told
         except CancelledError:
             raise ResolveError(
-                "ConsulClient has not said yet what it knows of it", ede=NO_REACHABLE_AUTHORITY
+                "Consul has not said yet what it knows of it", ede=NO_REACHABLE_AUTHORITY
             ) from None
         finally:
             if told in kept.waiters:
@@ -315,6 +315,6 @@ class CatalogFeed:
         def ended(result: object) -> None:
             self._tasks.discard(task)
             if isinstance(result, Failure) and not isinstance(result.value, CancelledError):
-                self._log.failure("watching ConsulClient", result)
+                self._log.failure("watching Consul", result)
 
         task.addBoth(ended)

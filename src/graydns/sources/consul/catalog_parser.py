@@ -176,7 +176,7 @@ def _read_instance(listed: object) -> ServiceInstance:
 
 
 def _read_weights(service: Mapping[str, Any]) -> InstanceWeights:
-    weights = service.get("InstanceWeights")
+    weights = service.get("Weights")
     if weights is None:
         return DEFAULT_WEIGHTS
     found = _check_object(weights, "Weights")

@@ -132,7 +132,7 @@ class ConsulSource(Service):
 
     def _log_failure(self, failure: Failure) -> None:
         if not isinstance(failure.value, CancelledError):
-            _log.failure("asking ConsulClient for its datacenter", failure)
+            _log.failure("asking Consul for its datacenter", failure)
 
 
 async def query_datacenter(consul: ConsulClient, reactor: Any) -> str:

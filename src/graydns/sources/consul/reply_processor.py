@@ -1,8 +1,8 @@
 """Taking: what a ConsulReply says of a service or node, read, and believed or not.
 
-Belief: whether what has vanished from ConsulClient is really gone.
+Belief: whether what has vanished from Consul is really gone.
 
-What goes has a higher index than what was there. A lower one is that of a ConsulClient that was restored or has begun
+What goes has a higher index than what was there. A lower one is that of a Consul that was restored or has begun
 anew; the same one is that of a list from which we are not shown everything any more. Then the token must have the
 rights it had, and the leader has to say the same. A list of which Consul says that a part is withheld tells of no
 absence, but where it did so before, too: then what goes is judged as all else.
@@ -60,7 +60,7 @@ class ReplyProcessor:
         except ConsulReplyError:
             if kept.view is None:
                 kept.notify_waiters(
-                    ResolveError("what ConsulClient says of it is not understood", ede=NO_REACHABLE_AUTHORITY)
+                    ResolveError("what Consul says of it is not understood", ede=NO_REACHABLE_AUTHORITY)
                 )
             return
         before, unseen = kept.view, kept.is_partly_unconfirmed

@@ -20,7 +20,7 @@ from txconsul import ConsulClient, ConsulReply, ConsulWatch, watch
 from txconsul.reply import ConsulError, ConsulServerError, ConsulUnreachableError, RequestRefusedError
 
 #: The longest that Consul holds a query, in seconds, and the part of *stale_after* that it is at most: with the lot's
-#: third and ConsulClient's sixteenth on top it is still well below that.
+#: third and Consul's sixteenth on top it is still well below that.
 MAX_HOLD_SECONDS, MAX_HOLD_RATIO = 30.0, 0.4
 
 
@@ -33,7 +33,7 @@ def start_watch(
     clock: Clock,
     parse: bool,
 ) -> ConsulWatch:
-    """A watch of *path* that hears of ConsulClient well within *stale_after* seconds. *parse*: see
+    """A watch of *path* that hears of Consul well within *stale_after* seconds. *parse*: see
     ``txconsul.watch``."""
     wait = min(MAX_HOLD_SECONDS, MAX_HOLD_RATIO * stale_after)
     return watch(consul, path, params, wait=wait, parse=parse, clock=clock, random=random.random)
