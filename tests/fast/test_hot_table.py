@@ -23,14 +23,14 @@ DECISION = Decision(Cohort("default"))
 class OnePlan:
     """A Plan for which all clients are alike."""
 
-    single = DECISION
+    constant_decision = DECISION
 
 
 class ForkPlan:
     """A Plan that tells clients apart, by their subnet."""
 
-    single = None
-    by_subnet = True
+    constant_decision = None
+    reads_subnet_only = True
 
 
 def entry(text: str = "www.test", decision: Decision = DECISION, **fields: Any) -> tuple[bytes, HotEntry]:
@@ -109,7 +109,7 @@ def test_header_bits_follow_the_asker() -> None:
 
 def test_cached_answers_age_and_leave_early() -> None:
     """TTLs fall with time, and the last tenth of a lifetime is left to the cache."""
-    _, kept = entry(stored=1000.0, forwarded=True)
+    _, kept = entry(stored_at=1000.0, forwarded=True)
     kept.age_ttls(1030.5)
     assert kept.body[6:10] == (70).to_bytes(4, "big")
     assert kept.expires == 1090.0
@@ -207,8 +207,8 @@ def test_what_was_asked_takes_room_of_the_table(numbers: list[int]) -> None:
 def test_a_cached_answer_that_comes_anew_is_what_the_question_leads_to() -> None:
     """A refreshed answer takes the place of the old one for those who ask as before."""
     table = HotTable(1 << 20)
-    key, old = entry(stored=1000.0, forwarded=True)
-    _, new = entry(stored=1090.0, forwarded=True)
+    key, old = entry(stored_at=1000.0, forwarded=True)
+    _, new = entry(stored_at=1090.0, forwarded=True)
     table.store(0, key, old, OnePlan())  # type: ignore[arg-type]
     asked = recognise(table, key)
     table.store(0, key, new, OnePlan())  # type: ignore[arg-type]

@@ -156,6 +156,6 @@ def test_watching_ends_with_the_clock(tmp_path: Path) -> None:
     observatory = observing(tmp_path, ticking)
     server: Any = observatory._server
     observatory.traces.watch("www.shop.test", True)
-    server.front.watched_names = frozenset()
+    server.front.traced_names = frozenset()
     ticking.clock.advance(1)
-    assert server.front.watched_names
+    assert server.front.traced_names

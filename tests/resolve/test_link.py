@@ -29,6 +29,6 @@ def test_first_link_is_on_top() -> None:
 def test_chain_shows_its_links_only() -> None:
     """The repr of a chain is the path of a query, without stores and clocks."""
     forward = Forwarder(client=make_client(), choose_group=ForwardTable({}).choose_group)
-    assert repr(stack_links(partial(QueryCoalescer, key=id), last=forward)) == "Coalesce(below=Forward())"
+    assert repr(stack_links(partial(QueryCoalescer, key=id), last=forward)) == "QueryCoalescer(below=Forwarder())"
     chain = Chain(raw=True)
-    assert repr(chain.cache).startswith("Cache(below=RawCache(below=Coalesce(below=Driven(")
+    assert repr(chain.cache).startswith("AnswerCache(below=RawCache(below=QueryCoalescer(below=Driven(")

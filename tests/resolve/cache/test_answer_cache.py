@@ -289,7 +289,7 @@ def test_stored_time_of_the_answer_counts() -> None:
     chain = Chain(StalePolicy(max_stale_seconds=0))
     chain.clock.advance(100)
     chain.ask(WWW)
-    chain.below.answer(ttl=60, stored=70.0)
+    chain.below.answer(ttl=60, stored_at=70.0)
     chain.clock.advance(31)
     chain.ask(WWW)
     assert chain.asked() == 2

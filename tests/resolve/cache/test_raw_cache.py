@@ -27,7 +27,7 @@ def test_cohorts_share_a_question_in_flight() -> None:
     chain.ask(of_cohort(WWW, "a"))
     chain.ask(of_cohort(WWW, "b"))
     assert chain.asked() == 1
-    chain.below.answer(stored=0.0)
+    chain.below.answer(stored_at=0.0)
     assert chain.got[0] is chain.got[1]
     assert chain.store.stats()["default"].entries == 3
 

@@ -114,7 +114,7 @@ def ecs(prefix: int, *octets: int) -> Subnet:
 def keep(store: AnswerStore, chain: Chain, subnet: Subnet | None, scope: int, last: int) -> None:
     """Keep an answer to a query with *subnet*, of *scope*."""
     query = make_query(subnet=subnet)
-    store.store(chain.keys.make_raw_key(query), make_answer(query, last=last, scope=scope), 0.0)
+    store.store(chain.keys.make_raw_key(query), make_answer(query, last=last, ecs_scope=scope), 0.0)
 
 
 def find(store: AnswerStore, chain: Chain, subnet: Subnet | None) -> int | None:
@@ -189,7 +189,7 @@ def test_networks_go_with_their_entries() -> None:
     chain = Chain(group=ECS_GROUP, size=20_000)
     for number in range(200):
         query = make_query(f"n{number}.test", subnet=ecs(24, 192, 0, 2))
-        chain.store.store(chain.keys.make_raw_key(query), make_answer(query, scope=24), 0.0)
+        chain.store.store(chain.keys.make_raw_key(query), make_answer(query, ecs_scope=24), 0.0)
     assert len(chain.store._subnet_indexes) == chain.store.stats()["default"].entries
     chain.store.flush()
     assert not chain.store._subnet_indexes
@@ -205,7 +205,7 @@ def test_longest_match_is_the_longest(known: list[tuple[bytes, int]], address: b
     base = chain.keys.make_raw_key(make_query())
     networks = {truncate_subnet(Subnet(octets, 32), prefix) for octets, prefix in known}
     for each in networks:
-        chain.store.store(_key(base, each), make_answer(make_query(), scope=each.prefix, why=repr(each)), 0.0)
+        chain.store.store(_key(base, each), make_answer(make_query(), ecs_scope=each.prefix, why=repr(each)), 0.0)
     client = Subnet(address, 32)
     holding = [each for each in networks if truncate_subnet(client, each.prefix) == each]
     entry = chain.store.find(_key(base, client))

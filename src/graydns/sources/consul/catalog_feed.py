@@ -176,9 +176,7 @@ class CatalogFeed:
         try:
             await told
         except CancelledError:
-            raise ResolveError(
-                "Consul has not said yet what it knows of it", ede=NO_REACHABLE_AUTHORITY
-            ) from None
+            raise ResolveError("Consul has not said yet what it knows of it", ede=NO_REACHABLE_AUTHORITY) from None
         finally:
             if told in kept.waiters:
                 kept.waiters.remove(told)
