@@ -13,10 +13,10 @@ from graydns.listen.connections import RESERVED_OPEN_FILES, fit_connection_limit
 def test_the_soft_limit_goes_up_to_the_hard_one() -> None:
     """In a process of its own: what the hard limit allows is in force afterwards, and told."""
     script = (
-        "import resource; from graydns.listen.connections import raise_open_files\n"
+        "import resource; from graydns.listen.connections import raise_open_file_limit\n"
         "hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))\n"
-        "told = raise_open_files()\n"
+        "told = raise_open_file_limit()\n"
         "assert told == hard == resource.getrlimit(resource.RLIMIT_NOFILE)[0]\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

@@ -125,7 +125,7 @@ async def test_without_a_census_all_are_asked_for(agent: ConsulServer, monkeypat
     async def fail(*_: object) -> set[Any]:
         raise ConsulReplyError("another form")
 
-    monkeypatch.setattr(NodePoller, "changed", fail)
+    monkeypatch.setattr(NodePoller, "find_changed", fail)
     async with feeding(agent.address, most=0) as feed:
         for number in range(12):
             await have(agent, "n1", f"s{number}", 1)

@@ -42,7 +42,7 @@ async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
 
 @asynccontextmanager
 async def consul_at(address: str, **settings: Any) -> AsyncIterator[ConsulClient]:
-    """A ConsulClient that is closed at the end."""
+    """A Consul that is closed at the end."""
     consul = ConsulClient(reactor, address, **settings)
     try:
         yield consul
