@@ -169,13 +169,13 @@ ROOT = Path(__file__).parents[2]
 SERVER = """
 import resource, sys
 from twisted.internet import reactor
-from graydns.listen.listener import Door, ListenerLimits
-from graydns.listen.listeners import Doors
+from graydns.listen.listener import Listener, ListenerLimits
+from graydns.listen.listeners import Listeners
 from tests.listen.tiny import TinyFront
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
-doors = Doors([Door("tcp", "127.0.0.1", 0)], TinyFront(), ListenerLimits(), reactor)
-doors.startService()
-print(doors.listening[0].port, flush=True)
+service = Listeners([Listener("tcp", "127.0.0.1", 0)], TinyFront(), ListenerLimits(), reactor)
+service.startService()
+print(service.listening[0].port, flush=True)
 reactor.run()
 """
 
