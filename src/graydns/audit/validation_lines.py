@@ -22,9 +22,9 @@ from graydns.config.settings import ClientPrefixSettings
 from graydns.model import name
 from graydns.model.answer import Answer
 from graydns.model.decision import Cohort
+from graydns.model.dns_parameters import format_rcode, format_rdtype
 from graydns.model.dnssec_values import Security, ValidationStatus
 from graydns.model.query import Query
-from graydns.observe.plain_values import format_rcode, format_rdtype
 
 #: Characters of a reason that are written.
 _MAX_REASON_CHARACTERS = 500

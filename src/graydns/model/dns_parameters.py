@@ -1,10 +1,12 @@
-"""Response codes (RFC 1035 section 4.1.1, RFC 2136 section 2.2, RFC 6891 section 9), as plain integers.
+"""DNS parameters as plain integers: response codes, the record types that the code treats specially, the class IN.
 
-Types of records that are treated specially somewhere, and the class of them all, as plain integers.
+Response codes: RFC 1035 section 4.1.1, RFC 2136 section 2.2, RFC 6891 section 9.
 """
 
 from __future__ import annotations
 
+import dns.rcode
+import dns.rdatatype
 from dns.rdatatype import RdataType
 
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, YXDOMAIN, NOTAUTH = 0, 1, 2, 3, 4, 5, 6, 9
@@ -41,3 +43,13 @@ IN = 1
 
 #: Types that a service's version or a rule's records own at their name: one it lacks is NODATA, never the zone's.
 SERVICE_RDTYPES = frozenset((A, AAAA, CNAME))
+
+
+def format_rdtype(qtype: int) -> str:
+    """The mnemonic of a record type; ``TYPE65280`` for one without (RFC 3597)."""
+    return dns.rdatatype.to_text(dns.rdatatype.RdataType.make(qtype))
+
+
+def format_rcode(rcode: int) -> str:
+    """The mnemonic of a response code."""
+    return dns.rcode.to_text(dns.rcode.Rcode.make(rcode))

@@ -17,9 +17,9 @@ from graydns.fast.answer_log import AnswerLog
 from graydns.listen.listeners import Listeners
 from graydns.model.answer import Answer
 from graydns.model.decision import DecisionKind
+from graydns.model.dns_parameters import format_rcode
 from graydns.model.query import Query
 from graydns.observe.metric_families import SAMPLES_PER_PIECE, MetricRow, make_counter_family, make_gauge_family
-from graydns.observe.plain_values import format_rcode
 
 #: Upper bounds of the histogram's buckets, in seconds.
 LATENCY_BOUNDS_SECONDS = (

@@ -6,9 +6,6 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
-import dns.rcode
-import dns.rdatatype
-
 from graydns.fast.answer_log import DecisionSummary
 from graydns.model.decision import Decision
 from graydns.model.query import Client
@@ -20,16 +17,6 @@ PlainData = dict[str, Any]
 def format_timestamp(at: float) -> str:
     """A Unix time in UTC, to the millisecond."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
-
-
-def format_rdtype(qtype: int) -> str:
-    """The mnemonic of a type."""
-    return dns.rdatatype.to_text(dns.rdatatype.RdataType.make(qtype))
-
-
-def format_rcode(rcode: int) -> str:
-    """The mnemonic of an rcode."""
-    return dns.rcode.to_text(dns.rcode.Rcode.make(rcode))
 
 
 def client_to_plain(client: Client) -> PlainData:

@@ -15,6 +15,7 @@ from attrs import define, field
 from graydns.fast.frontend import Frontend
 from graydns.model import name
 from graydns.model.answer import Answer
+from graydns.model.dns_parameters import format_rcode, format_rdtype
 from graydns.model.errors import ControlError
 from graydns.model.query import Query
 from graydns.observe.answer_metrics import classify_stage
@@ -22,8 +23,6 @@ from graydns.observe.plain_values import (
     PlainData,
     client_to_plain,
     decision_to_plain,
-    format_rcode,
-    format_rdtype,
     format_timestamp,
 )
 
