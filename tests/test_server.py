@@ -6,6 +6,7 @@ from pathlib import Path
 
 from twisted.internet.task import Clock
 
+from graydns.model.transport import UDP
 from graydns.server import DnsServer
 from graydns.sources.snapshot_loader import load_snapshot
 
@@ -29,7 +30,7 @@ def test_hot_tables_are_a_quarter_of_what_a_tenant_may_have(tmp_path: Path) -> N
     """A tenant with little room for cached answers has little for hot ones; a swap brings tables up to date."""
     server = make_server(tmp_path, "1MiB")
     for address in ("10.0.0.1", "192.0.2.1"):
-        server.front.peer(address, "udp")
+        server.front.peer(address, UDP)
     assert {tenant: table.limit for tenant, table in server.hot_tables.items()} == {
         "small": 1 << 18,
         "default": 1 << 24,

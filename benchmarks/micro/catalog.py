@@ -24,6 +24,7 @@ from graydns.model.catalog import NodeView, ServiceInstance, ServiceView
 from graydns.model.errors import CatalogPendingError
 from graydns.model.name import from_text
 from graydns.model.query import Query
+from graydns.model.transport import UDP
 from graydns.resolve.links.authority import NullCatalogWaiter
 from graydns.server import DnsServer
 from graydns.snapshot.consul_domain import ConsulZoneTemplate
@@ -164,7 +165,7 @@ def main() -> None:
     """Measure, and print."""
     with tempfile.TemporaryDirectory(prefix="graydns-catalog-") as name:
         front = make_server(Path(name)).front
-        peer = front.peer("127.0.0.1", "udp")
+        peer = front.peer("127.0.0.1", UDP)
         for names in (ONE, THREE):
             for subnets in (0, SUBNETS):
                 compare(front, peer, names, subnets)

@@ -26,7 +26,8 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from benchmarks.micro.miss import respond
-from graydns.model.query import UDP, Query
+from graydns.model.query import Query
+from graydns.model.transport import UDP
 from graydns.tap import make_graydns_service
 
 reactor: Any = default_reactor

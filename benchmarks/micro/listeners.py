@@ -19,10 +19,12 @@ import dns.rrset
 from attrs import frozen
 from twisted.internet import reactor as default_reactor
 
-from graydns.listen.listener import Listener, ListenerLimits
+from graydns.listen.connections import ListenerLimits
+from graydns.listen.listener import Listener
 from graydns.listen.listeners import Listeners
 from graydns.listen.tls_context import TlsContext, write_demo_certificate
 from graydns.model.query import Query
+from graydns.model.transport import Transport, parse_transport
 from tools import peers
 
 SECONDS = 5
@@ -50,7 +52,9 @@ class DictionaryFront:
             reply.answer.append(dns.rrset.from_text(f"{name}.", 60, "IN", "A", "192.0.2.1"))
             self._answers[query.to_wire()[2:]] = reply.to_wire()[2:]
 
-    def peer(self, address: str, transport: str, identity: str | None = None, tenant: str | None = None) -> AnyPeer:
+    def peer(
+        self, address: str, transport: Transport, identity: str | None = None, tenant: str | None = None
+    ) -> AnyPeer:
         """The same peer for all clients."""
         return self._peer
 
@@ -68,7 +72,7 @@ def serve(transport: str, folder: Path) -> None:
     reactor: Any = default_reactor
     certificate, key = folder / "dot.crt", folder / "dot.key"
     write_demo_certificate(certificate, key)
-    listener = Listener(transport, "127.0.0.1", 0)
+    listener = Listener(parse_transport(transport), "127.0.0.1", 0)
     listeners = Listeners([listener], DictionaryFront(), ListenerLimits(), reactor, TlsContext(certificate, key))
     listeners.startService()
     print(listeners.listening[0].port, flush=True)

@@ -15,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from graydns.model.transport import UDP
+
 ROOT = Path(__file__).resolve().parents[2]
 
 #: What the front does for those who observe, and what it would do without them.
@@ -64,7 +66,7 @@ def serve(folder: Path) -> None:
 
     (folder / "graydns.yaml").write_text(CONFIG.format(zones=ROOT / "zones", data=folder))
     front = DnsServer(load_snapshot(folder / "graydns.yaml")[0], Clock(), cookie_secrets=(bytes(16),)).front
-    peer = front.peer("127.0.0.1", "udp")
+    peer = front.peer("127.0.0.1", UDP)
     kinds = {PLAIN: plain(), SOURCE: gray(None), SUBNETS: gray("198.51.{}.0", 128), NEW: gray("10.{}.{}.0", QUERIES)}
     for wires in kinds.values():
         for wire in wires:

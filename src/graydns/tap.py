@@ -34,13 +34,12 @@ from graydns.control.collaborators import ControlObservers
 from graydns.control.control_plane import ControlPlane
 from graydns.control.startup import open_control
 from graydns.fast.reply_settings import load_cookie_secrets
-from graydns.listen.connections import fit_connection_limit, raise_open_file_limit
-from graydns.listen.listener import Listener, ListenerLimits, find_advertised_addresses
+from graydns.listen.connections import ListenerLimits, fit_connection_limit, raise_open_file_limit
+from graydns.listen.listener import Listener, find_advertised_addresses
 from graydns.listen.listeners import GracefulShutdown, Listeners
 from graydns.listen.tls_context import TlsContext, write_demo_certificate
 from graydns.model.errors import ConfigError, ConfigIssue
 from graydns.model.name import to_text
-from graydns.model.query import TLS
 from graydns.observe.log_level import LogLevelControl
 from graydns.observe.observability import ObservabilityService
 from graydns.observe.server_metrics import PolicyFigures
@@ -296,7 +295,9 @@ def _prepare_data_folder(config: Config) -> tuple[bytes, ...]:
 
 def _make_tls_context(config: Config) -> TlsContext | None:
     tls = config.tls
-    doors: list[Listener | ConfiguredDoor] = [door for door in _configured_listeners(config) if door.transport == TLS]
+    doors: list[Listener | ConfiguredDoor] = [
+        door for door in _configured_listeners(config) if door.transport.is_encrypted
+    ]
     if isinstance(config.admin, ConfiguredDoor):
         doors.append(config.admin)
     if tls is None or not doors:
@@ -332,7 +333,7 @@ def format_banner(snapshot: Snapshot, listening: Sequence[Listener], notes: Iter
     zones = sorted(to_text(zone.origin) for zone in snapshot.zones)
     lines.append("zones: " + (", ".join(zones[:10]) + (" …" if len(zones) > 10 else "") if zones else "none"))
     services = [name for zone in snapshot.zone_files for name in zone.services]
-    door = next((door for door in listening if door.transport == "udp"), None)
+    door = next((door for door in listening if door.transport.is_datagram), None)
     if services and door is not None:
         lines.append(
             _EXAMPLE_COMMANDS.format(

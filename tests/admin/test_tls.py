@@ -17,6 +17,7 @@ from graydns.config.address import ListenEndpoint
 from graydns.ctl.admin_client import AdminClientError, AdminLogin
 from graydns.listen.tls_context import TlsContext
 from graydns.model.errors import ConfigError
+from graydns.model.transport import TLS
 from graydns.model.users import DUMMY_USER, ScryptHash
 from tests.admin.memory import MemoryAudit, MemoryControl
 from tests.admin.running import PASSWORD, quick_user, reactor, running, write
@@ -31,7 +32,7 @@ def tls_place(folder: Path, client_ca: Path | None = None) -> tuple[ListenEndpoi
     """Any port of 127.0.0.1, what it presents, and the file to verify that with."""
     server = issue(folder, "server", LOOPBACK)
     context = TlsContext(server.certificate_file, server.key_file, client_ca)
-    return ListenEndpoint("tls", "127.0.0.1", 0), context, str(server.certificate_file)
+    return ListenEndpoint(TLS, "127.0.0.1", 0), context, str(server.certificate_file)
 
 
 @on_reactor
@@ -198,7 +199,7 @@ def test_tls_needs_a_certificate(tmp_path: Path) -> None:
     """A tls:// place without one is an error of the configuration."""
     with pytest.raises(ConfigError, match="certificate"):
         AdminService(
-            ListenEndpoint("tls", "127.0.0.1", 0),
+            ListenEndpoint(TLS, "127.0.0.1", 0),
             MemoryControl(),
             MemoryAudit(),
             reactor,

@@ -17,7 +17,7 @@ from graydns.config.consul_settings import ConsulSettings
 from graydns.model.catalog import NodeView, ServiceView
 from graydns.model.decision import Decision
 from graydns.model.name import from_text
-from graydns.model.query import TCP
+from graydns.model.transport import TCP, Transport
 from graydns.sources.consul.catalog_parser import read_node, read_service
 from graydns.wire.answer_body import make_dns_message
 from tests.authority.consul_scene import RECORDED, shown
@@ -82,7 +82,7 @@ def make_zones(catalog: Known | Unknown, *more: Zone, only_passing: bool = False
 
 
 def say(
-    zones: ZoneTable, name: str, mnemonic: str, *, transport: str = TCP, decision: Decision = PLAIN
+    zones: ZoneTable, name: str, mnemonic: str, *, transport: Transport = TCP, decision: Decision = PLAIN
 ) -> dict[str, Any]:
     """What we say, in the form of the recording."""
     query = make_query(name, mnemonic, transport=transport, decision=decision)

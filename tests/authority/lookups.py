@@ -12,7 +12,8 @@ import dns.rdatatype
 from graydns.authority.zone_data import Zone
 from graydns.model.decision import Cohort, Decision
 from graydns.model.name import from_text
-from graydns.model.query import UDP, Client, Query, Subnet
+from graydns.model.query import Client, Query, Subnet
+from graydns.model.transport import UDP, Transport
 from graydns.sources.zone_file import load_zone_file
 
 STANDARD = "@ SOA ns.invalid. hostmaster.invalid. 1 7200 900 1209600 60\n@ NS ns.invalid.\n"
@@ -29,7 +30,7 @@ def rdtype_of(mnemonic: str) -> int:
 
 
 def make_query(
-    text: str, mnemonic: str, *, transport: str = UDP, subnet: str | None = None, decision: Decision | None = None
+    text: str, mnemonic: str, *, transport: Transport = UDP, subnet: str | None = None, decision: Decision | None = None
 ) -> Query:
     """A question as wire.parse would hand it on; letter case of *text* is kept in the question section."""
     name, rdtype = from_text(text), rdtype_of(mnemonic)

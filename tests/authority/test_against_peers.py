@@ -15,6 +15,7 @@ import pytest
 from graydns.authority.lookup import look_up
 from graydns.authority.zone_data import ZoneTable
 from graydns.model.name import from_text
+from graydns.model.transport import TCP
 from graydns.sources.zone_file import load_zone_file
 from graydns.wire.answer_body import make_dns_message
 from tests.authority.lookups import everything_plain, make_query
@@ -79,7 +80,7 @@ def peer_says(port: int, name: str, mnemonic: str) -> Shown:
 
 
 def we_say(zones: ZoneTable, name: str, mnemonic: str) -> Shown:
-    query = make_query(name, mnemonic, transport="tcp")
+    query = make_query(name, mnemonic, transport=TCP)
     answer = look_up(zones, query, everything_plain).to_answer()
     message = make_dns_message(query.question, answer)
     message.flags |= dns.flags.AA if answer.authoritative else 0

@@ -28,7 +28,7 @@ from graydns.model.decision import BlockAction, DecisionKind
 from graydns.model.dns_parameters import A
 from graydns.model.errors import CatalogPendingError
 from graydns.model.name import from_text
-from graydns.model.query import UDP
+from graydns.model.transport import UDP
 from tests.authority.consul_asking import (
     DOMAIN,
     Known,

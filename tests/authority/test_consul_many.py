@@ -19,7 +19,7 @@ from graydns.authority.zone_data import ZoneTable
 from graydns.model.catalog import CRITICAL, PASSING, LeadingInstance, ServiceInstance, ServiceView
 from graydns.model.decision import Decision
 from graydns.model.name import from_text
-from graydns.model.query import TCP
+from graydns.model.transport import TCP
 from graydns.sources.consul.consul_source import MAX_ANSWER_INSTANCES, OversizeWarner
 from graydns.wire.answer_body import MAX_RECORDS_BYTES
 from graydns.wire.render import render_reply

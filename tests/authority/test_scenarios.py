@@ -17,6 +17,7 @@ from graydns.authority.zone_data import ZoneTable
 from graydns.model.answer import ADDITIONAL
 from graydns.model.decision import BlockAction, Cohort, Decision, DecisionKind
 from graydns.model.name import from_text, to_text
+from graydns.model.transport import parse_transport
 from graydns.wire.answer_body import make_dns_message
 from tests.authority.lookups import PLAIN, STANDARD, make_query, make_zone, rdata_wire, rdtype_of
 
@@ -91,7 +92,7 @@ def test_scenario(path: Path, tmp_path: Path) -> None:
     for ask in scenario["asks"]:
         assert ask.keys() <= ASK_KEYS
         name, mnemonic = ask["ask"].split()
-        query = make_query(name, mnemonic, transport=ask.get("over", "udp"), subnet=ask.get("subnet"))
+        query = make_query(name, mnemonic, transport=parse_transport(ask.get("over", "udp")), subnet=ask.get("subnet"))
         found = look_up(by_origin, query, lambda name, _rdtype: decisions.get(name, PLAIN))
         check(ask, query.question, found)
 

@@ -25,8 +25,9 @@ from graydns.config.address import (
     read_upstream_endpoint,
 )
 from graydns.config.issues import ValidationError
+from graydns.model.transport import TCP, TLS, UDP
 
-listening = ListenEndpointReader(("udp", "tcp", "tls"))
+listening = ListenEndpointReader((UDP, TCP, TLS))
 
 TAKEN: list[tuple[Callable[[object], Any], str, object]] = [
     (read_network, "10.0.0.0/8", ip_network("10.0.0.0/8")),
@@ -34,20 +35,20 @@ TAKEN: list[tuple[Callable[[object], Any], str, object]] = [
     (read_network, "::1/128", ip_network("::1/128")),
     (read_network, "2001:db8::", ip_network("2001:db8::/128")),
     (read_network, "0.0.0.0/0", ip_network("0.0.0.0/0")),
-    (listening, "udp://127.0.0.1:5300", ListenEndpoint("udp", "127.0.0.1", 5300)),
-    (listening, "tcp://[::1]:5300", ListenEndpoint("tcp", "::1", 5300)),
-    (listening, "tls://[2001:DB8:0::1]", ListenEndpoint("tls", "2001:db8::1", 853)),
-    (listening, "udp://0.0.0.0", ListenEndpoint("udp", "0.0.0.0", 53)),
-    (listening, "udp://127.0.0.1:0", ListenEndpoint("udp", "127.0.0.1", 0)),
+    (listening, "udp://127.0.0.1:5300", ListenEndpoint(UDP, "127.0.0.1", 5300)),
+    (listening, "tcp://[::1]:5300", ListenEndpoint(TCP, "::1", 5300)),
+    (listening, "tls://[2001:DB8:0::1]", ListenEndpoint(TLS, "2001:db8::1", 853)),
+    (listening, "udp://0.0.0.0", ListenEndpoint(UDP, "0.0.0.0", 53)),
+    (listening, "udp://127.0.0.1:0", ListenEndpoint(UDP, "127.0.0.1", 0)),
     (read_admin_endpoint, "unix:var/admin.sock", UnixSocket(Path("var/admin.sock"))),
-    (read_admin_endpoint, "tls://127.0.0.1:8553", ListenEndpoint("tls", "127.0.0.1", 8553)),
+    (read_admin_endpoint, "tls://127.0.0.1:8553", ListenEndpoint(TLS, "127.0.0.1", 8553)),
     (read_upstream_endpoint, "system", SystemResolvers()),
-    (read_upstream_endpoint, "udp://192.0.2.53:53", UpstreamEndpoint("udp", "192.0.2.53", 53)),
-    (read_upstream_endpoint, "udp://[2001:db8::53]", UpstreamEndpoint("udp", "2001:db8::53", 53)),
+    (read_upstream_endpoint, "udp://192.0.2.53:53", UpstreamEndpoint(UDP, "192.0.2.53", 53)),
+    (read_upstream_endpoint, "udp://[2001:db8::53]", UpstreamEndpoint(UDP, "2001:db8::53", 53)),
     (
         read_upstream_endpoint,
         "tls://192.0.2.54:853#dns.example",
-        UpstreamEndpoint("tls", "192.0.2.54", 853, "dns.example"),
+        UpstreamEndpoint(TLS, "192.0.2.54", 853, "dns.example"),
     ),
     (read_name, ".", b"\0"),
     (read_name, "API.shop.test.", b"\3api\4shop\4test\0"),

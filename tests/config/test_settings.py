@@ -24,6 +24,7 @@ from graydns.config.settings import (
 )
 from graydns.model.errors import ConfigError
 from graydns.model.name import ROOT
+from graydns.model.transport import TCP, TLS, UDP
 from tests.config.files import MAIN, brief, faults_of_main, main_of
 
 FAULTS = [
@@ -97,13 +98,13 @@ def test_the_documented_file(tmp_path: Path) -> None:
     """The main file that users are shown loads as it is written."""
     config = main_of(tmp_path, MAIN)
     assert config.listen == (
-        ListenEndpoint("udp", "127.0.0.1", 5300),
-        ListenEndpoint("tcp", "127.0.0.1", 5300),
-        ListenEndpoint("tls", "127.0.0.1", 8853),
+        ListenEndpoint(UDP, "127.0.0.1", 5300),
+        ListenEndpoint(TCP, "127.0.0.1", 5300),
+        ListenEndpoint(TLS, "127.0.0.1", 8853),
     )
     assert config.tls == TlsSettings(tmp_path / "var/dot.crt", tmp_path / "var/dot.key", None)
     assert config.admin == UnixSocket(tmp_path / "var/admin.sock")
-    assert config.http == ListenEndpoint("tcp", "127.0.0.1", 8053)
+    assert config.http == ListenEndpoint(TCP, "127.0.0.1", 8053)
     assert (config.data, config.zones, config.geo) == (tmp_path / "var", tmp_path / "zones", None)
     assert config.limits == LimitSettings()
     assert config.cache == CacheSettings(64 << 20, 86_400, 3600, StaleSettings(86_400, 30, 0.0))
@@ -142,12 +143,12 @@ def test_every_option(tmp_path: Path) -> None:
         forward: {Corp.Test.: office}
         """,
     )
-    assert config.listen == (ListenEndpoint("udp", "::1", 0),)
+    assert config.listen == (ListenEndpoint(UDP, "::1", 0),)
     assert config.tls == TlsSettings(Path("/etc/c"), tmp_path / "k", tmp_path / "ca.pem")
     assert (config.admin, config.http, config.zones) == (None, None, None)
     assert config.geo == tmp_path / "city.mmdb"
     assert (config.limits.nsid, config.limits.tcp_idle) == ("ns-1", 0.25)
-    servers = (UpstreamEndpoint("udp", "192.0.2.53", 53), UpstreamEndpoint("tls", "192.0.2.54", 853, "dns.example"))
+    servers = (UpstreamEndpoint(UDP, "192.0.2.53", 53), UpstreamEndpoint(TLS, "192.0.2.54", 853, "dns.example"))
     assert config.upstreams == {"office": UpstreamSettings(servers, 0.5, True, True)}
     assert config.forward == {b"\4corp\4test\0": "office"}
 

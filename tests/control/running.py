@@ -17,6 +17,7 @@ from graydns.control.collaborators import ControlObservers
 from graydns.control.control_plane import ControlPlane
 from graydns.control.startup import open_control
 from graydns.model.query import Query
+from graydns.model.transport import UDP
 from graydns.server import DnsServer
 from graydns.sources.snapshot_loader import compile_reading, read_configuration
 from tests.coroutines import finished
@@ -97,13 +98,13 @@ class Running:
     _peer: Any = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._peer = self.server.front.peer("127.0.0.1", "udp")
+        self._peer = self.server.front.peer("127.0.0.1", UDP)
 
     def ask(self, name: str = "api.a.test", rdtype: str = "A", subnet: str | None = None) -> list[str]:
         """What a client gets: its answers, or the rcode."""
         options: list[Option] = [] if subnet is None else [ECSOption(subnet, 24)]
         wire = dns.message.make_query(name, rdtype, use_edns=0, options=options).to_wire()
-        said = self.server.front.answer(wire, self.server.front.peer("127.0.0.1", "udp"))
+        said = self.server.front.answer(wire, self.server.front.peer("127.0.0.1", UDP))
         if isinstance(said, Query):
             said = finished(self.server.front.resolve(said, self._peer))
         assert said is not None

@@ -11,6 +11,7 @@ from twisted.internet import reactor
 
 from graydns.control.snapshot_reloader import ReloadRefusedError
 from graydns.model.errors import ConfigError
+from graydns.model.transport import TCP, UDP
 from tests.control.running import Running, Site, at_once, config, in_reactor, run
 
 
@@ -353,7 +354,7 @@ async def test_keys_that_need_a_restart_are_told(running: Running) -> None:
 @in_reactor
 async def test_trust_reaches_connections_that_are_open(running: Running) -> None:
     """A connection made before a reload is believed as the new configuration says."""
-    peer = running.server.front.peer("127.0.0.1", "tcp")
+    peer = running.server.front.peer("127.0.0.1", TCP)
     assert peer.trusts_ecs
     assert peer.may_forward
     running.site.write_main("trust: {ecs: []}\nallow_forward: []\ntenants: {two: {clients: [127.0.0.0/8]}}\n")
@@ -362,7 +363,7 @@ async def test_trust_reaches_connections_that_are_open(running: Running) -> None
     assert not peer.trusts_ecs
     assert not peer.may_forward
     assert peer.tenant == "two"
-    assert running.server.front.peer("127.0.0.1", "udp").tenant == "two"
+    assert running.server.front.peer("127.0.0.1", UDP).tenant == "two"
 
 
 @in_reactor

@@ -19,6 +19,7 @@ from twisted.internet.task import Clock
 from graydns.fast.frontend import Frontend
 from graydns.fast.peer import Peer
 from graydns.model.query import Query
+from graydns.model.transport import TCP, TLS, UDP, Transport
 from graydns.server import DnsServer
 from graydns.snapshot.snapshot import Snapshot
 from graydns.sources.snapshot_loader import load_snapshot
@@ -100,9 +101,9 @@ def queries(draw: st.DrawFn) -> bytes:
     return query.to_wire()
 
 
-@given(wire=queries(), transport=st.sampled_from(["udp", "tcp", "tls"]), trusted=st.booleans())
+@given(wire=queries(), transport=st.sampled_from([UDP, TCP, TLS]), trusted=st.booleans())
 @examples(3, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_all_ways_agree(snapshot: Snapshot, wire: bytes, transport: str, trusted: bool) -> None:
+def test_all_ways_agree(snapshot: Snapshot, wire: bytes, transport: Transport, trusted: bool) -> None:
     """Cold, warm and parsed, a query gets the same octets, and dnspython can read them."""
     address = "127.0.0.1" if trusted else "203.0.113.7"
     front = front_of(snapshot)
@@ -113,7 +114,7 @@ def test_all_ways_agree(snapshot: Snapshot, wire: bytes, transport: str, trusted
     parsed = ended(front._answer_parsed(wire, peer), front, peer)
     assert cold == warm == hot == parsed
     assert cold is not None
-    limit = 65535 if transport != "udp" else 1232
+    limit = 65535 if transport != UDP else 1232
     assert len(cold) <= limit
     message = dns.message.from_wire(cold)
     assert message.id == int.from_bytes(wire[:2], "big")
@@ -128,10 +129,10 @@ def test_what_others_asked_before_changes_nothing(snapshot: Snapshot, wire: byte
     cold, warm = front_of(snapshot), front_of(snapshot)
     for address in ("127.0.0.1", "203.0.113.7"):
         for earlier in warming:
-            settled(warm, earlier, warm.peer(address, "udp"))
+            settled(warm, earlier, warm.peer(address, UDP))
     for address in ("127.0.0.1", "203.0.113.7"):
-        fresh = settled(cold, wire, cold.peer(address, "udp"))
-        assert settled(warm, wire, warm.peer(address, "udp")) == fresh
+        fresh = settled(cold, wire, cold.peer(address, UDP))
+        assert settled(warm, wire, warm.peer(address, UDP)) == fresh
 
 
 @given(noise=st.binary(max_size=80), wire=queries(), at=st.integers(0, 100), bit=st.integers(0, 7))
@@ -139,7 +140,7 @@ def test_what_others_asked_before_changes_nothing(snapshot: Snapshot, wire: byte
 def test_damaged_queries_never_raise(snapshot: Snapshot, noise: bytes, wire: bytes, at: int, bit: int) -> None:
     """Any octets get a reply or silence; the short way never differs from the parser's."""
     front = front_of(snapshot)
-    peer = front.peer("127.0.0.1", "udp")
+    peer = front.peer("127.0.0.1", UDP)
     settled(front, wire, peer)
     damaged = bytearray(wire)
     damaged[at % len(wire)] ^= 1 << bit
@@ -151,7 +152,7 @@ def test_damaged_queries_never_raise(snapshot: Snapshot, noise: bytes, wire: byt
 def test_the_short_way_is_taken(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once both versions of a name are hot, no subnet needs the parser; nor does a name that is the same for all."""
     front = front_of(snapshot)
-    peer = front.peer("127.0.0.1", "udp")
+    peer = front.peer("127.0.0.1", UDP)
 
     def wire_of(name: str, number: int) -> bytes:
         option = dns.edns.ECSOption(f"198.51.{number}.0", 24)
@@ -169,7 +170,7 @@ def test_the_short_way_is_taken(snapshot: Snapshot, monkeypatch: pytest.MonkeyPa
 def test_tagged_clients_take_it_when_they_come_again(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tail with tags that was asked with before needs no parser for any question whose answer is hot."""
     front = front_of(snapshot)
-    peer = front.peer("127.0.0.1", "udp")
+    peer = front.peer("127.0.0.1", UDP)
     tags = dns.edns.GenericOption(OptionType.make(65001), b"client=qa-laptop")
     told: list[list[dns.edns.Option]] = [[tags], [tags, dns.edns.ECSOption("198.51.100.0", 24)]]
     wires = [dns.message.make_query("api.shop.test", "A", use_edns=0, options=options).to_wire() for options in told]
@@ -182,7 +183,7 @@ def test_tagged_clients_take_it_when_they_come_again(snapshot: Snapshot, monkeyp
 def test_shapes_that_clients_invent_are_bounded(snapshot: Snapshot) -> None:
     """Any number of odd tails leaves a bounded table."""
     front = front_of(snapshot)
-    peer = front.peer("127.0.0.1", "udp")
+    peer = front.peer("127.0.0.1", UDP)
     wire = dns.message.make_query("www.shop.test", "A", use_edns=0).to_wire()
     for payload in range(10_000):
         front.answer(wire[:-8] + payload.to_bytes(2, "big") + wire[-6:], peer)
@@ -196,7 +197,7 @@ def test_shapes_that_clients_invent_are_bounded(snapshot: Snapshot) -> None:
 def test_errors_are_noted_with_their_reason(snapshot: Snapshot) -> None:
     """What cannot be parsed is counted."""
     server = DnsServer(snapshot, Clock(), cookie_secrets=())
-    peer = server.front.peer("127.0.0.1", "udp")
+    peer = server.front.peer("127.0.0.1", UDP)
     assert server.front.answer(b"\0" * 11, peer) is None
     assert server.anomalies.counts["unanswerable"] == 1
 
@@ -208,7 +209,7 @@ def test_tags_that_are_not_believed_are_counted(snapshot: Snapshot) -> None:
     def send(address: str, tags: bytes) -> None:
         option = dns.edns.GenericOption(OptionType.make(65001), tags)
         query = dns.message.make_query("www.shop.test", "A", use_edns=0, options=[option])
-        server.front.answer(query.to_wire(), server.front.peer(address, "udp"))
+        server.front.answer(query.to_wire(), server.front.peer(address, UDP))
 
     send("127.0.0.1", b"client=qa-laptop")
     assert server.anomalies.counts["tags ignored"] == 0
@@ -228,6 +229,6 @@ def test_every_reply_advertises_the_configured_payload(snapshot: Snapshot, way: 
     wire = query.to_wire()
     if way == "formerr":
         wire = wire[:4] + b"\0\0" + wire[6:12] + wire[-11:]
-    reply = settled(front, wire, front.peer("127.0.0.1", "udp"))
+    reply = settled(front, wire, front.peer("127.0.0.1", UDP))
     assert reply is not None
     assert b"\0\0\x29" + (1400).to_bytes(2, "big") in reply

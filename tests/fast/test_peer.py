@@ -9,6 +9,7 @@ import pytest
 from graydns.fast.hot_table import HotTable
 from graydns.fast.peer import MAX_PEERS_PER_GENERATION, LongestPrefixMap, PeerCache, PeerTrust
 from graydns.model.query import Edns, Subnet
+from graydns.model.transport import TCP, TLS
 
 TRUST = PeerTrust(
     ecs=LongestPrefixMap([ip_network("127.0.0.0/8"), ip_network("2001:db8::/32")]),
@@ -51,7 +52,7 @@ def test_the_two_trusts_are_apart(peers: PeerCache) -> None:
 
 def test_a_tag_never_overrides_tls(peers: PeerCache) -> None:
     """The identity that TLS has proved stays, whatever a tag claims."""
-    peer = peers.make("127.0.0.1", "tls", "tls:laptop.test")
+    peer = peers.make("127.0.0.1", TLS, "tls:laptop.test")
     assert peer.client(SENT).identity == "tls:laptop.test"
 
 
@@ -72,7 +73,7 @@ def test_tenant_by_longest_network(peers: PeerCache, address: str, tenant: str) 
 
 def test_the_listener_decides_before_the_address(peers: PeerCache) -> None:
     """A tenant's own door makes its clients the tenant's."""
-    assert peers.make("10.1.0.1", "tcp", None, "door").tenant == "door"
+    assert peers.make("10.1.0.1", TCP, None, "door").tenant == "door"
 
 
 def test_forged_senders_do_not_fill_memory(peers: PeerCache) -> None:

@@ -12,7 +12,8 @@ from graydns.gray.router import Router
 from graydns.model.errors import ConfigError, ConfigIssue
 from graydns.model.name import from_text
 from graydns.model.policy import Rule, ServiceEndpoint, ServicePolicy, ServiceVersion
-from graydns.model.query import UDP, Client, Query, Subnet
+from graydns.model.query import Client, Query, Subnet
+from graydns.model.transport import UDP, Transport
 
 TENANT = "t-demo"
 ZONE = "shop.test"
@@ -84,7 +85,7 @@ def client(
     subnet: str | None = None,
     identity: str | None = None,
     tags: Mapping[str, str] | None = None,
-    transport: str = UDP,
+    transport: Transport = UDP,
 ) -> Client:
     """A client; *subnet* in CIDR notation."""
     network = None if subnet is None else ip_network(subnet)

@@ -60,7 +60,7 @@ class Reference:
             and (when.name is None or matches_name(when.name, name))
             and (when.regex is None or re.fullmatch(when.regex, name) is not None)
             and when.qtype in (None, qtype)
-            and when.transport in (None, client.transport)
+            and when.transport in (None, client.transport.name)
         )
 
     def _matches_place(self, when: RuleConditions, place: GeoLocation) -> bool:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from graydns.gray.geo import UNKNOWN_LOCATION, GeoLocation
 from graydns.model.policy import Rule, RuleConditions, RuleOutcome, ServicePolicy
 from graydns.model.query import Client, Subnet
+from graydns.model.transport import parse_transport
 from tests.gray.making import CANARY, NEXT, STABLE, service
 
 ZONES = ("a.test", "b.test", "sub.a.test")
@@ -161,7 +162,7 @@ def clients(personal: bool = True) -> st.SearchStrategy[Client]:
     return st.builds(
         Client,
         source=st.sampled_from([ip_address(text).packed for text in ADDRESSES]),
-        transport=st.sampled_from(TRANSPORTS),
+        transport=st.sampled_from([parse_transport(name) for name in TRANSPORTS]),
         subnet=st.none() | subnets(),
         identity=st.sampled_from((None, *IDENTITIES)) if personal else st.none(),
         tags=st.sampled_from([tuple(tags.items()) for tags in TAGS]) if personal else st.just(()),

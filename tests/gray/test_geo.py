@@ -12,6 +12,7 @@ import pytest
 
 from graydns.gray.geo import UNKNOWN_LOCATION, GeoLocation, MaxMindLocator
 from graydns.model.policy import Rule, RuleConditions, RuleOutcome
+from graydns.model.transport import TCP
 from tests.gray.making import client, outcome, route
 from tests.gray.mmdb import Value, write
 
@@ -75,7 +76,7 @@ def test_rules_on_places() -> None:
     other = route({}, *rules[:2], geo=_geo())
     assert outcome(router, "www.shop.test", client("198.51.100.7")) == "rule:country"
     assert outcome(router, "www.shop.test", client("198.51.100.200")) == "rule:city"
-    assert outcome(router, "www.shop.test", client("198.51.100.200", transport="tcp")) == "rule:both"
+    assert outcome(router, "www.shop.test", client("198.51.100.200", transport=TCP)) == "rule:both"
     assert outcome(other, "www.shop.test", client("198.51.100.200")) == "rule:england"
     assert outcome(router, "www.shop.test", client("198.51.100.7", subnet="192.0.2.0/24")) == ""
     assert outcome(router, "www.shop.test", client("192.0.2.1", subnet="198.51.100.128/25")) == "rule:city"

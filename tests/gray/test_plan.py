@@ -19,6 +19,7 @@ from graydns.model.decision import BlockAction, Cohort, Decision, DecisionKind
 from graydns.model.name import from_text
 from graydns.model.policy import Rule, RuleConditions, RuleOutcome
 from graydns.model.query import Client
+from graydns.model.transport import TCP
 from tests.conftest import examples
 from tests.gray.making import API, STABLE, TENANT, client, outcome, query, route, service, version
 from tests.gray.strategies import Atlas
@@ -158,7 +159,7 @@ def test_unconditional_version_rule() -> None:
     decision = _plan(router).decide(client())
     assert (decision.cohort.outcome, decision.ttl, decision.ecs_scope_v4) == ("canary", 2, 0)
     assert outcome(router, API, QA) == "stable"
-    assert outcome(router, API, client(transport="tcp")) == "canary"
+    assert outcome(router, API, client(transport=TCP)) == "canary"
 
 
 @pytest.mark.parametrize(

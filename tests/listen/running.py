@@ -14,12 +14,12 @@ from twisted.internet.protocol import DatagramProtocol, Protocol, connectionDone
 from twisted.internet.task import Clock, deferLater
 from twisted.python.failure import Failure
 
-from graydns.listen.connections import CLOSE_TIMEOUT_SECONDS
+from graydns.listen.connections import CLOSE_TIMEOUT_SECONDS, ListenerLimits
 from graydns.listen.framing import MessageDeframer
-from graydns.listen.listener import Listener, ListenerLimits
+from graydns.listen.listener import Listener
 from graydns.listen.listeners import Listeners
 from graydns.listen.tls_context import TlsContext
-from graydns.model.query import UDP
+from graydns.model.transport import UDP, Transport
 from tests.listen.certificates import ClientTls
 from tests.listen.tiny import TinyFront, framed
 
@@ -80,12 +80,12 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    *doors: Listener | str, limits: ListenerLimits = LIMITS, tls: TlsContext | None = None
+    *doors: Listener | Transport, limits: ListenerLimits = LIMITS, tls: TlsContext | None = None
 ) -> AsyncIterator[Running]:
     """Open *doors* (a transport alone: on 127.0.0.1, any port), and close them afterwards."""
     timeless = TimelessReactor()
     front = TinyFront()
-    wanted = [Listener(door, "127.0.0.1", 0) if isinstance(door, str) else door for door in doors]
+    wanted = [Listener(door, "127.0.0.1", 0) if isinstance(door, Transport) else door for door in doors]
     service = Listeners(wanted, front, limits, timeless, tls)
     service.startService()
     try:

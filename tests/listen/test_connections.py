@@ -5,8 +5,7 @@ from attrs import define, evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from graydns.listen.connections import ConnectionTracker, mask_source
-from graydns.listen.listener import ListenerLimits
+from graydns.listen.connections import ConnectionTracker, ListenerLimits, mask_source
 
 
 @define(eq=False)

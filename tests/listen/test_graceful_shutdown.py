@@ -10,6 +10,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 
 from graydns.listen.listeners import DRAIN_TIMEOUT_SECONDS, GracefulShutdown
+from graydns.model.transport import TCP, UDP
 from tests.coroutines import on_reactor
 from tests.listen.running import DatagramClient, Running, StreamClient, running, turn, until
 from tests.listen.tiny import question, reply_to
@@ -18,14 +19,14 @@ from tests.listen.tiny import question, reply_to
 def leaving(opened: Running, delay: float = 0.0) -> tuple[GracefulShutdown, list[str]]:
     """A service that ends with the doors, and what it told."""
     told: list[str] = []
-    service = GracefulShutdown(opened.doors, lambda: told.append("leaving"), lambda: delay, opened.doors._reactor)
+    service = GracefulShutdown(opened.doors, lambda: told.append("leaving"), lambda: delay, opened.clock)
     return service, told
 
 
 @asynccontextmanager
 async def pending() -> AsyncIterator[tuple[Running, StreamClient, DatagramClient]]:
     """Doors, and two who wait: for ``miss1`` over TCP, for ``miss2`` over UDP."""
-    async with running("tcp", "udp") as opened:
+    async with running(TCP, UDP) as opened:
         stream, datagrams = await opened.tcp(), await opened.udp(1)
         stream.send(question("miss1", 1))
         datagrams.send(question("miss2", 2))
@@ -75,7 +76,7 @@ async def test_what_takes_too_long_is_given_up() -> None:
 @on_reactor
 async def test_nothing_new_is_accepted() -> None:
     """Once it drains, idle connections are closed and what comes is not answered."""
-    async with running("tcp", "udp") as opened:
+    async with running(TCP, UDP) as opened:
         idle, busy, datagrams = await opened.tcp(), await opened.tcp(), await opened.udp(1)
         busy.send(question("miss", 1))
         await until(lambda: len(opened.front.waiting) == 1)
@@ -95,7 +96,7 @@ async def test_nothing_new_is_accepted() -> None:
 @on_reactor
 async def test_it_goes_on_answering_for_the_delay() -> None:
     """During the delay everything is answered as before; children stop after it."""
-    async with running("tcp", "udp") as opened:
+    async with running(TCP, UDP) as opened:
         service, told = leaving(opened, delay=10.0)
         child = Service()
         child.setServiceParent(service)  # type: ignore[no-untyped-call]
@@ -116,7 +117,7 @@ async def test_it_goes_on_answering_for_the_delay() -> None:
 @on_reactor
 async def test_what_has_arrived_is_read_once_more() -> None:
     """Datagrams that wait in the kernel when the door closes are answered."""
-    async with running("udp") as opened:
+    async with running(UDP) as opened:
         client = await opened.udp()
         for number in range(20):
             client.send(question("hot", number))

@@ -12,6 +12,13 @@ class Shaking:
 
     handshakes: HandshakeLimiter
     state: str = "running"
+    source: bytes = bytes(4)
+
+    def finish(self) -> None:
+        self.state = "finished"
+
+    def close(self) -> None:
+        self.state = "closed"
 
     def pause_reading(self) -> None:
         self.state = "held"

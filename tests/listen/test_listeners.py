@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
-from graydns.listen import listeners as service_module
-from graydns.listen.listener import Listener, ListenerLimits
+from graydns.listen import udp as udp_module
+from graydns.listen.connections import ListenerLimits
+from graydns.listen.listener import Listener
 from graydns.listen.listeners import Listeners
 from graydns.model.errors import ConfigError
+from graydns.model.transport import TCP, TLS, UDP, Transport
 from tests.coroutines import on_reactor
 from tests.listen.running import reactor, running, turn
 from tests.listen.tiny import TinyFront, framed, question, reply_to
@@ -36,17 +38,19 @@ def taken(transport: int) -> socket.socket:
 @pytest.mark.parametrize(
     ("transport", "kind", "tenant", "path"),
     [
-        ("tcp", socket.SOCK_STREAM, None, ("listen", 1)),
-        ("udp", socket.SOCK_DGRAM, "t-demo", ("tenants", "t-demo", "listen", 0)),
+        (TCP, socket.SOCK_STREAM, None, ("listen", 1)),
+        (UDP, socket.SOCK_DGRAM, "t-demo", ("tenants", "t-demo", "listen", 0)),
     ],
 )
 @on_reactor
-async def test_doors_open_all_or_none(transport: str, kind: int, tenant: str | None, path: tuple[str, ...]) -> None:
+async def test_doors_open_all_or_none(
+    transport: Transport, kind: int, tenant: str | None, path: tuple[str, ...]
+) -> None:
     """A port that is taken is named, and the doors that were open already are closed again."""
     with taken(kind) as occupied, taken(socket.SOCK_STREAM) as before:
         port, free = occupied.getsockname()[1], before.getsockname()[1]
         before.close()
-        doors = make(Listener("tcp", "127.0.0.1", free), Listener(transport, "127.0.0.1", port, tenant))
+        doors = make(Listener(TCP, "127.0.0.1", free), Listener(transport, "127.0.0.1", port, tenant))
         with pytest.raises(ConfigError) as caught:
             doors.startService()
         (fault,) = caught.value.issues
@@ -63,24 +67,24 @@ async def test_doors_open_all_or_none(transport: str, kind: int, tenant: str | N
 def test_an_address_of_another_machine_is_a_fault() -> None:
     """What cannot be bound is told with the system's reason."""
     with pytest.raises(ConfigError, match="Cannot assign requested address"):
-        make(Listener("tcp", "192.0.2.254", 0)).startService()
+        make(Listener(TCP, "192.0.2.254", 0)).startService()
 
 
 def test_a_tls_door_needs_a_certificate() -> None:
     """Without a context no doors are made at all."""
     with pytest.raises(ConfigError, match="tls"):
-        make(Listener("tls", "127.0.0.1", 0))
+        make(Listener(TLS, "127.0.0.1", 0))
 
 
 @on_reactor
 async def test_the_ports_that_were_chosen_are_told() -> None:
     """Port 0 is reported as what the system made of it, in the order of the doors."""
-    async with running("udp", "tcp", Listener("tcp", "::1", 0)) as open_doors:
+    async with running(UDP, TCP, Listener(TCP, "::1", 0)) as open_doors:
         told = open_doors.doors.listening
         assert [(door.transport, door.host) for door in told] == [
-            ("udp", "127.0.0.1"),
-            ("tcp", "127.0.0.1"),
-            ("tcp", "::1"),
+            (UDP, "127.0.0.1"),
+            (TCP, "127.0.0.1"),
+            (TCP, "::1"),
         ]
         assert all(door.port for door in told)
         for index in (1, 2):
@@ -93,7 +97,7 @@ async def test_the_ports_that_were_chosen_are_told() -> None:
 @on_reactor
 async def test_starting_with_privileges_first_opens_once() -> None:
     """Under twistd both starts come; the second finds the doors open."""
-    doors = make(Listener("udp", "127.0.0.1", 0))
+    doors = make(Listener(UDP, "127.0.0.1", 0))
     doors.privilegedStartService()
     told = doors.listening
     doors.startService()
@@ -105,7 +109,7 @@ async def test_starting_with_privileges_first_opens_once() -> None:
 @on_reactor
 async def test_stopping_closes_everything() -> None:
     """Connections are closed, pending questions cancelled, and the ports are free again."""
-    async with running("tcp", "udp") as open_doors:
+    async with running(TCP, UDP) as open_doors:
         client = await open_doors.tcp()
         client.send(question("hot"), question("miss"))
         await client.received(1)
@@ -122,7 +126,7 @@ async def test_stopping_closes_everything() -> None:
 @on_reactor
 async def test_doors_open_again_after_a_stop() -> None:
     """A stopped service can be started anew."""
-    async with running("tcp") as open_doors:
+    async with running(TCP) as open_doors:
         await open_doors.doors.stopService()
         open_doors.doors.startService()
         client = await open_doors.tcp()
@@ -134,8 +138,8 @@ async def test_doors_open_again_after_a_stop() -> None:
 @on_reactor
 async def test_a_udp_wildcard_has_a_socket_for_every_address(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each address answers for itself on one port; an address that cannot be used yet does not keep the others shut."""
-    monkeypatch.setattr(service_module, "expand_wildcard", lambda host: ("192.0.2.254", "127.0.0.1", "127.0.0.2"))
-    async with running(Listener("udp", "0.0.0.0", 0)) as open_doors:
+    monkeypatch.setattr(udp_module, "expand_wildcard", lambda host: ("192.0.2.254", "127.0.0.1", "127.0.0.2"))
+    async with running(Listener(UDP, "0.0.0.0", 0)) as open_doors:
         told = open_doors.doors.listening
         assert [door.host for door in told] == ["127.0.0.1", "127.0.0.2"]
         assert len({door.port for door in told}) == 1
@@ -155,11 +159,11 @@ def test_ipv6_doors_are_for_ipv6_only() -> None:
             with socket.socket(fileno=descriptor) as adopted:
                 seen.append(adopted.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
                 adopted.detach()
-            return SimpleNamespace()
+            return SimpleNamespace(getHost=lambda: SimpleNamespace(port=1))
 
     seen: list[int] = []
     timeless: Any = Adopting()
-    Listeners([Listener("tcp", "::1", 0)], TinyFront(), ListenerLimits(), timeless).startService()
+    Listeners([Listener(TCP, "::1", 0)], TinyFront(), ListenerLimits(), timeless).startService()
     assert seen == [1]
 
 
@@ -169,11 +173,13 @@ ROOT = Path(__file__).parents[2]
 SERVER = """
 import resource, sys
 from twisted.internet import reactor
-from graydns.listen.listener import Listener, ListenerLimits
+from graydns.listen.connections import ListenerLimits
+from graydns.listen.listener import Listener
 from graydns.listen.listeners import Listeners
+from graydns.model.transport import TCP
 from tests.listen.tiny import TinyFront
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
-service = Listeners([Listener("tcp", "127.0.0.1", 0)], TinyFront(), ListenerLimits(), reactor)
+service = Listeners([Listener(TCP, "127.0.0.1", 0)], TinyFront(), ListenerLimits(), reactor)
 service.startService()
 print(service.listening[0].port, flush=True)
 reactor.run()

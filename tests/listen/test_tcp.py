@@ -8,9 +8,10 @@ import pytest
 from attrs import define, field
 from twisted.internet.error import ConnectionDone
 
-from graydns.listen.connections import CLOSE_TIMEOUT_SECONDS
-from graydns.listen.listener import Listener, ListenerLimits
+from graydns.listen.connections import CLOSE_TIMEOUT_SECONDS, ListenerLimits
+from graydns.listen.listener import Listener
 from graydns.listen.tcp import StreamProtocol
+from graydns.model.transport import TCP
 from tests.coroutines import on_reactor
 from tests.listen.running import Running, running, stuck, turn, until
 from tests.listen.tiny import framed, question, reply_to
@@ -28,21 +29,21 @@ def server_side(open_doors: Running) -> Any:  # a StreamProtocol, looked into
 @on_reactor
 async def test_a_stream_may_come_octet_by_octet(host: str) -> None:
     """Two questions in segments of one octet each get their answers, over both families."""
-    async with running(Listener("tcp", host, 0, "t-demo")) as open_doors:
+    async with running(Listener(TCP, host, 0, "t-demo")) as open_doors:
         client = await open_doors.tcp()
         for octet in framed(question("hot", 1), question("hot", 2)):
             client.transport.write(bytes((octet,)))
             await turn()
         assert await client.received(2) == [reply_to(question("hot", 1)), reply_to(question("hot", 2))]
         (peer,) = open_doors.front.peers
-        assert (peer.address, peer.transport, peer.identity, peer.tenant) == (host, "tcp", None, "t-demo")
+        assert (peer.address, peer.transport, peer.identity, peer.tenant) == (host, TCP, None, "t-demo")
         await client.close()
 
 
 @on_reactor
 async def test_thousands_of_questions_at_once_are_all_answered_in_order() -> None:
     """Hot questions do not count as pipelined, and keep their order."""
-    async with running("tcp", limits=LIMITS) as open_doors:
+    async with running(TCP, limits=LIMITS) as open_doors:
         client = await open_doors.tcp()
         client.send(*(question("hot", number) for number in range(5000)))
         got = await client.received(5000)
@@ -53,7 +54,7 @@ async def test_thousands_of_questions_at_once_are_all_answered_in_order() -> Non
 @on_reactor
 async def test_answers_leave_when_they_are_ready() -> None:
     """A later question that is ready first is answered first (RFC 7766 section 7)."""
-    async with running("tcp") as open_doors:
+    async with running(TCP) as open_doors:
         client = await open_doors.tcp()
         client.send(question("miss-a", 1), question("miss-b", 2), question("hot", 3))
         await client.received(1)
@@ -67,7 +68,7 @@ async def test_answers_leave_when_they_are_ready() -> None:
 @on_reactor
 async def test_at_the_limit_the_door_stops_reading_and_drops_nothing() -> None:
     """No more misses than allowed are pending at any time, and in the end every question has its answer."""
-    async with running("tcp", limits=LIMITS) as open_doors:
+    async with running(TCP, limits=LIMITS) as open_doors:
         client, front = await open_doors.tcp(), open_doors.front
         client.send(*(question(f"miss-{number}", number) for number in range(2000)))
         most = 0
@@ -83,7 +84,7 @@ async def test_at_the_limit_the_door_stops_reading_and_drops_nothing() -> None:
 @on_reactor
 async def test_a_client_that_does_not_read_costs_a_bounded_amount() -> None:
     """When answers pile up the door takes no more questions, and once its time is over the client is dropped."""
-    async with running("tcp") as open_doors:
+    async with running(TCP) as open_doors:
         client, front = await open_doors.tcp(), open_doors.front
         client.transport.pauseProducing()
         client.send(*(question("big", number) for number in range(3000)))
@@ -104,7 +105,7 @@ async def test_a_client_that_does_not_read_costs_a_bounded_amount() -> None:
 @on_reactor
 async def test_a_client_that_reads_late_gets_everything() -> None:
     """Questions that waited because answers were not taken are answered once they are."""
-    async with running("tcp") as open_doors:
+    async with running(TCP) as open_doors:
         client = await open_doors.tcp()
         client.transport.pauseProducing()
         client.send(*(question("big", number) for number in range(300)))
@@ -119,7 +120,7 @@ async def test_a_client_that_reads_late_gets_everything() -> None:
 @on_reactor
 async def test_an_idle_connection_is_closed() -> None:
     """A connection without a question for the idle time is closed in order, each question starting it anew."""
-    async with running("tcp") as open_doors:
+    async with running(TCP) as open_doors:
         client = await open_doors.tcp()
         await until(lambda: len(open_doors.doors.connections) == 1)
         open_doors.clock.advance(7)
@@ -136,7 +137,7 @@ async def test_an_idle_connection_is_closed() -> None:
 @on_reactor
 async def test_octets_that_complete_no_question_do_not_keep_a_connection() -> None:
     """A message that dribbles in is no activity."""
-    async with running("tcp") as open_doors:
+    async with running(TCP) as open_doors:
         client = await open_doors.tcp()
         for octet in framed(question("hot"))[:8]:
             client.transport.write(bytes((octet,)))
@@ -148,7 +149,7 @@ async def test_octets_that_complete_no_question_do_not_keep_a_connection() -> No
 @on_reactor
 async def test_a_connection_that_waits_for_an_answer_is_not_idle() -> None:
     """Its idle time runs from the last answer on."""
-    async with running("tcp") as open_doors:
+    async with running(TCP) as open_doors:
         client = await open_doors.tcp()
         client.send(question("miss"))
         await until(lambda: bool(open_doors.front.waiting))
@@ -165,7 +166,7 @@ async def test_a_connection_that_waits_for_an_answer_is_not_idle() -> None:
 @on_reactor
 async def test_a_client_that_has_asked_everything_still_gets_its_answers() -> None:
     """After the client's FIN, pending answers are sent, and then the connection is closed."""
-    async with running("tcp") as open_doors:
+    async with running(TCP) as open_doors:
         client = await open_doors.tcp()
         client.send(question("miss", 1), question("hot", 2))
         client.transport.loseWriteConnection()
@@ -179,7 +180,7 @@ async def test_a_client_that_has_asked_everything_still_gets_its_answers() -> No
 @on_reactor
 async def test_a_fin_after_the_last_answer_ends_the_connection() -> None:
     """A client with nothing pending is not kept, half a message notwithstanding."""
-    async with running("tcp") as open_doors:
+    async with running(TCP) as open_doors:
         client = await open_doors.tcp()
         client.transport.write(framed(question("hot")) + b"\0\x20abc")
         await client.received(1)
@@ -191,7 +192,7 @@ async def test_a_fin_after_the_last_answer_ends_the_connection() -> None:
 @on_reactor
 async def test_what_cannot_be_dns_ends_the_connection(length: int) -> None:
     """A length below that of a header closes the connection, after what was asked before is answered."""
-    async with running("tcp") as open_doors:
+    async with running(TCP) as open_doors:
         client = await open_doors.tcp()
         client.send(question("hot", 1), bytes(length), question("hot", 2))
         await client.closed()
@@ -201,7 +202,7 @@ async def test_what_cannot_be_dns_ends_the_connection(length: int) -> None:
 @on_reactor
 async def test_a_lost_connection_cancels_what_it_asked() -> None:
     """Nothing goes on working for a client that is gone."""
-    async with running("tcp") as open_doors:
+    async with running(TCP) as open_doors:
         client = await open_doors.tcp()
         client.send(question("miss-a"), question("miss-b"))
         await until(lambda: len(open_doors.front.waiting) == 2)
@@ -213,7 +214,7 @@ async def test_a_lost_connection_cancels_what_it_asked() -> None:
 @on_reactor
 async def test_a_question_that_breaks_the_front_ends_only_its_connection() -> None:
     """An exception is logged; the other connections go on."""
-    async with running("tcp") as open_doors:
+    async with running(TCP) as open_doors:
         other, client = await open_doors.tcp(), await open_doors.tcp()
         client.send(question("boom"))
         await client.closed()
@@ -225,7 +226,7 @@ async def test_a_question_that_breaks_the_front_ends_only_its_connection() -> No
 @on_reactor
 async def test_silence_of_the_front_stays_silence() -> None:
     """A question the front does not answer keeps no place and no connection."""
-    async with running("tcp") as open_doors:
+    async with running(TCP) as open_doors:
         client = await open_doors.tcp()
         client.send(question("none", 1), question("hot", 2))
         assert await client.received(1) == [reply_to(question("hot", 2))]
@@ -235,7 +236,7 @@ async def test_silence_of_the_front_stays_silence() -> None:
 @on_reactor
 async def test_one_source_gets_no_more_than_its_share() -> None:
     """A connection past ``max_per_source`` is closed at once, the ones before it stay."""
-    async with running("tcp", limits=ListenerLimits(max_per_source=2)) as open_doors:
+    async with running(TCP, limits=ListenerLimits(max_per_source=2)) as open_doors:
         first, second, third = [await open_doors.tcp() for _ in range(3)]
         await third.closed()
         for client in (first, second):
@@ -247,7 +248,7 @@ async def test_one_source_gets_no_more_than_its_share() -> None:
 @on_reactor
 async def test_when_full_the_longest_idle_connection_goes() -> None:
     """The connection that asked longest ago makes room for a new one."""
-    async with running("tcp", limits=ListenerLimits(max_connections=2)) as open_doors:
+    async with running(TCP, limits=ListenerLimits(max_connections=2)) as open_doors:
         first, second = await open_doors.tcp(), await open_doors.tcp()
         for client in (second, first):
             client.send(question("hot"))
@@ -264,7 +265,7 @@ async def test_when_full_the_longest_idle_connection_goes() -> None:
 @on_reactor
 async def test_a_client_that_takes_nothing_cannot_delay_the_end() -> None:
     """A closing connection that cannot be flushed is dropped after a moment."""
-    async with running("tcp") as open_doors:
+    async with running(TCP) as open_doors:
         client = await open_doors.tcp()
         client.transport.pauseProducing()
         client.send(*(question("big", number) for number in range(3000)))
@@ -282,7 +283,7 @@ async def test_a_client_that_takes_nothing_cannot_delay_the_end() -> None:
 @on_reactor
 async def test_a_connection_that_ended_leaves_nothing_for_the_collector(way: str) -> None:
     """Full collections are off while serving, so a connection frees itself by reference count."""
-    async with running("tcp") as open_doors:
+    async with running(TCP) as open_doors:
         client = await open_doors.tcp()
         client.send(question("miss"), question("hot"))
         await client.received(1)
@@ -317,7 +318,7 @@ class CountingTransport:
 @on_reactor
 async def test_the_hot_answers_of_one_read_leave_in_one_write() -> None:
     """However many questions a segment holds, there is one write."""
-    async with running("tcp") as open_doors:
+    async with running(TCP) as open_doors:
         client = await open_doors.tcp()
         await until(lambda: len(open_doors.doors.connections) == 1)
         connection: StreamProtocol = server_side(open_doors)

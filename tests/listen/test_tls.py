@@ -10,9 +10,9 @@ from cryptography import x509
 from twisted.internet.error import ConnectionDone
 from twisted.internet.utils import getProcessOutputAndValue
 
-from graydns.listen.connections import HANDSHAKE_SLOT_TIMEOUT_SECONDS, MAX_CONCURRENT_HANDSHAKES
-from graydns.listen.listener import ListenerLimits
+from graydns.listen.connections import HANDSHAKE_SLOT_TIMEOUT_SECONDS, MAX_CONCURRENT_HANDSHAKES, ListenerLimits
 from graydns.listen.tls_context import TlsContext
+from graydns.model.transport import TLS
 from tests.coroutines import on_reactor
 from tests.listen.certificates import ClientTls, Issued, issue
 from tests.listen.running import Running, StreamClient, running, turn, until
@@ -34,14 +34,14 @@ def tls(pair: Issued) -> TlsContext:
 @on_reactor
 async def test_questions_are_answered_over_tls(tls: TlsContext) -> None:
     """Hot ones at once, misses when they are ready; the front knows the transport and no identity."""
-    async with running("tls", tls=tls) as open_doors:
+    async with running(TLS, tls=tls) as open_doors:
         client = await open_doors.tls()
         client.send(question("miss", 1), question("hot", 2))
         await client.received(1)
         open_doors.front.release(b"miss")
         assert await client.received(2) == [reply_to(question("hot", 2)), reply_to(question("miss", 1))]
         (peer,) = open_doors.front.peers
-        assert (peer.transport, peer.identity) == ("tls", None)
+        assert (peer.transport, peer.identity) == (TLS, None)
         assert client.transport.negotiatedProtocol == b"dot"
         await client.close()
 
@@ -49,7 +49,7 @@ async def test_questions_are_answered_over_tls(tls: TlsContext) -> None:
 @on_reactor
 async def test_many_records_of_one_segment_are_answered_together(tls: TlsContext) -> None:
     """A thousand questions, each in a record of its own, get all their answers in order."""
-    async with running("tls", tls=tls) as open_doors:
+    async with running(TLS, tls=tls) as open_doors:
         client = await open_doors.tls()
         connection = client.transport.getHandle()
         await client_ready(client)
@@ -64,7 +64,7 @@ async def test_many_records_of_one_segment_are_answered_together(tls: TlsContext
 @on_reactor
 async def test_a_client_that_does_not_read_is_waited_for(tls: TlsContext) -> None:
     """Answers that pile up stop the questions, and nothing is lost once they are taken."""
-    async with running("tls", tls=tls) as open_doors:
+    async with running(TLS, tls=tls) as open_doors:
         client = await open_doors.tls()
         await client_ready(client)
         client.transport.pauseProducing()
@@ -79,7 +79,7 @@ async def test_a_client_that_does_not_read_is_waited_for(tls: TlsContext) -> Non
 @on_reactor
 async def test_at_the_limit_the_door_stops_reading_and_drops_nothing(tls: TlsContext) -> None:
     """``max_pipelined`` holds over TLS too."""
-    async with running("tls", limits=ListenerLimits(max_pipelined=5), tls=tls) as open_doors:
+    async with running(TLS, limits=ListenerLimits(max_pipelined=5), tls=tls) as open_doors:
         client, front = await open_doors.tls(), open_doors.front
         client.send(*(question(f"miss-{number}", number) for number in range(200)))
         most = 0
@@ -95,7 +95,7 @@ async def test_at_the_limit_the_door_stops_reading_and_drops_nothing(tls: TlsCon
 @on_reactor
 async def test_questions_in_one_segment_with_the_close_are_answered(tls: TlsContext) -> None:
     """A client that says close_notify right behind its question still gets the answer."""
-    async with running("tls", tls=tls) as open_doors:
+    async with running(TLS, tls=tls) as open_doors:
         client = await open_doors.tls()
         await client_ready(client)
         connection = client.transport.getHandle()
@@ -109,7 +109,7 @@ async def test_questions_in_one_segment_with_the_close_are_answered(tls: TlsCont
 @on_reactor
 async def test_a_close_cancels_what_is_pending(tls: TlsContext) -> None:
     """After close_notify nobody takes an answer any more (RFC 5246 section 7.2.1)."""
-    async with running("tls", tls=tls) as open_doors:
+    async with running(TLS, tls=tls) as open_doors:
         client = await open_doors.tls()
         client.send(question("miss"))
         await until(lambda: bool(open_doors.front.waiting))
@@ -120,7 +120,7 @@ async def test_a_close_cancels_what_is_pending(tls: TlsContext) -> None:
 @on_reactor
 async def test_an_idle_connection_is_closed_in_order(tls: TlsContext) -> None:
     """The client hears close_notify, not just the end of TCP."""
-    async with running("tls", tls=tls) as open_doors:
+    async with running(TLS, tls=tls) as open_doors:
         client = await open_doors.tls()
         await client_ready(client)
         open_doors.clock.advance(8)
@@ -131,7 +131,7 @@ async def test_an_idle_connection_is_closed_in_order(tls: TlsContext) -> None:
 @on_reactor
 async def test_a_handshake_that_takes_too_long_is_dropped(tls: TlsContext) -> None:
     """Octets that dribble in do not make it longer."""
-    async with running("tls", tls=tls) as open_doors:
+    async with running(TLS, tls=tls) as open_doors:
         client = await open_doors.tcp()
         await until(lambda: len(open_doors.doors.connections) == 1)
         for octet in b"\x16\x03\x01":
@@ -145,7 +145,7 @@ async def test_a_handshake_that_takes_too_long_is_dropped(tls: TlsContext) -> No
 @on_reactor
 async def test_what_is_not_tls_is_dropped(tls: TlsContext) -> None:
     """Plain DNS on a TLS door ends the connection, and gets no answer."""
-    async with running("tls", tls=tls) as open_doors:
+    async with running(TLS, tls=tls) as open_doors:
         client = await open_doors.tcp()
         client.send(question("hot"))
         await client.closed()
@@ -156,7 +156,7 @@ async def test_what_is_not_tls_is_dropped(tls: TlsContext) -> None:
 @on_reactor
 async def test_a_flood_of_silent_clients_shuts_nobody_out(tls: TlsContext) -> None:
     """With every handshake place held by a silent client, an honest one waits for a moment and is served."""
-    async with running("tls", limits=LIMITS, tls=tls) as open_doors:
+    async with running(TLS, limits=LIMITS, tls=tls) as open_doors:
         silent = [await open_doors.tcp() for _ in range(MAX_CONCURRENT_HANDSHAKES + 10)]
         await until(lambda: len(open_doors.doors.connections) == len(silent))
         assert len(open_doors.doors.connections.handshakes) == MAX_CONCURRENT_HANDSHAKES
@@ -175,7 +175,7 @@ async def test_a_flood_of_silent_clients_shuts_nobody_out(tls: TlsContext) -> No
 @on_reactor
 async def test_a_crowd_that_comes_at_once_is_served_in_turn(tls: TlsContext) -> None:
     """More honest clients than places: all do their handshake, none is dropped."""
-    async with running("tls", limits=LIMITS, tls=tls) as open_doors:
+    async with running(TLS, limits=LIMITS, tls=tls) as open_doors:
         crowd = [await open_doors.tls() for _ in range(MAX_CONCURRENT_HANDSHAKES * 2)]
         for client in crowd:
             client.send(question("hot"))
@@ -190,20 +190,20 @@ async def test_a_verified_certificate_gives_an_identity(tmp_path: Path, pair: Is
     authority = issue(tmp_path, "ca", authority=True)
     shown = issue(tmp_path, "qa", [x509.DNSName("qa-laptop.test")], issuer=authority)
     tls = TlsContext(pair.certificate_file, pair.key_file, authority.certificate_file)
-    async with running("tls", tls=tls) as open_doors:
+    async with running(TLS, tls=tls) as open_doors:
         for offer, identity in ((ClientTls(shown=shown), "tls:qa-laptop.test"), (ClientTls(), None)):
             client = await open_doors.tls(offer)
             client.send(question("hot"))
             await client.received(1)
             peer = open_doors.front.peers[-1]
-            assert (peer.address, peer.transport, peer.identity) == ("127.0.0.1", "tls", identity)
+            assert (peer.address, peer.transport, peer.identity) == ("127.0.0.1", TLS, identity)
             await client.close()
 
 
 @on_reactor
 async def test_a_reload_changes_new_connections_only(tmp_path: Path, pair: Issued, tls: TlsContext) -> None:
     """A connection that is open goes on; the next one sees the new certificate."""
-    async with running("tls", tls=tls) as open_doors:
+    async with running(TLS, tls=tls) as open_doors:
         before = await open_doors.tls()
         await client_ready(before)
         renewed = issue(tmp_path, "server.test")
@@ -224,7 +224,7 @@ async def test_a_reload_changes_new_connections_only(tmp_path: Path, pair: Issue
 async def test_kdig_is_answered(tls: TlsContext, require_peer: Callable[[str], str]) -> None:
     """A client of another make, with ALPN and several questions on one connection, gets its answers."""
     kdig = require_peer("kdig")
-    async with running("tls", tls=tls) as open_doors:
+    async with running(TLS, tls=tls) as open_doors:
         door = open_doors.doors.listening[0]
         arguments = ["@127.0.0.1", "-p", str(door.port), "+tls", "+keepopen", "hot.test", "A", "hot.test", "AAAA"]
         out, _, status = await getProcessOutputAndValue(kdig, arguments)  # type: ignore[no-untyped-call]
@@ -258,7 +258,7 @@ async def test_a_connection_that_ended_leaves_nothing_behind(
     tls: TlsContext, end: Callable[[StreamClient], None]
 ) -> None:
     """However a TLS connection ends, it frees itself by reference count: full collections are off while serving."""
-    async with running("tls", tls=tls) as open_doors:
+    async with running(TLS, tls=tls) as open_doors:
         client = await open_doors.tls()
         await client_ready(client)
         await freed(open_doors, lambda: end(client))
@@ -269,7 +269,7 @@ async def test_a_connection_that_ended_leaves_nothing_behind(
 @on_reactor
 async def test_a_handshake_that_failed_leaves_nothing_behind(tls: TlsContext, octets: bytes) -> None:
     """Neither does a client that is no TLS client, or gives up."""
-    async with running("tls", tls=tls) as open_doors:
+    async with running(TLS, tls=tls) as open_doors:
         client = await open_doors.tcp()
         await until(lambda: len(open_doors.doors.connections) == 1)
 

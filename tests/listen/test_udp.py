@@ -17,6 +17,7 @@ from graydns.listen.udp import (
     UdpListenerProtocol,
     tune_socket,
 )
+from graydns.model.transport import UDP
 from tests.coroutines import on_reactor
 from tests.listen.running import reactor, running, turn, until
 from tests.listen.tiny import TinyFront, question, reply_to
@@ -26,18 +27,18 @@ from tests.listen.tiny import TinyFront, question, reply_to
 @on_reactor
 async def test_answers_leave_for_where_the_question_came_from(host: str) -> None:
     """A hot question is answered from the address and port that were asked, over both families."""
-    async with running(Listener("udp", host, 0)) as open_doors:
+    async with running(Listener(UDP, host, 0)) as open_doors:
         client = await open_doors.udp()
         client.send(question("hot", 1))
         assert await client.received(1) == [reply_to(question("hot", 1))]
-        assert {(peer.address, peer.transport) for peer in open_doors.front.peers} == {(host, "udp")}
+        assert {(peer.address, peer.transport) for peer in open_doors.front.peers} == {(host, UDP)}
         await client.close()
 
 
 @on_reactor
 async def test_a_door_tells_its_tenant() -> None:
     """The front hears whose listener was asked."""
-    async with running(Listener("udp", "127.0.0.1", 0, "t-demo")) as open_doors:
+    async with running(Listener(UDP, "127.0.0.1", 0, "t-demo")) as open_doors:
         client = await open_doors.udp()
         client.send(question("hot"))
         await client.received(1)
@@ -48,7 +49,7 @@ async def test_a_door_tells_its_tenant() -> None:
 @on_reactor
 async def test_a_burst_longer_than_one_wake_up_is_answered_whole() -> None:
     """What is left after a full batch is read at the next wake-up."""
-    async with running("udp") as open_doors:
+    async with running(UDP) as open_doors:
         client = await open_doors.udp()
         count = MAX_DATAGRAMS_PER_READ + MAX_DATAGRAMS_PER_READ // 2
         client.port.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
@@ -61,7 +62,7 @@ async def test_a_burst_longer_than_one_wake_up_is_answered_whole() -> None:
 @on_reactor
 async def test_a_miss_is_answered_when_it_is_ready() -> None:
     """Other questions do not wait for it."""
-    async with running("udp") as open_doors:
+    async with running(UDP) as open_doors:
         client = await open_doors.udp()
         client.send(question("miss", 1), question("hot", 2))
         assert await client.received(1) == [reply_to(question("hot", 2))]
@@ -73,7 +74,7 @@ async def test_a_miss_is_answered_when_it_is_ready() -> None:
 @on_reactor
 async def test_closing_the_door_cancels_its_misses() -> None:
     """Nothing goes on working for clients that can no longer be answered."""
-    async with running("udp") as open_doors:
+    async with running(UDP) as open_doors:
         client = await open_doors.udp()
         client.send(question("miss"))
         await until(lambda: bool(open_doors.front.waiting))
@@ -85,7 +86,7 @@ async def test_closing_the_door_cancels_its_misses() -> None:
 @on_reactor
 async def test_what_deserves_no_answer_gets_none() -> None:
     """Responses, half headers and oversized datagrams do not reach the front; silence of the front stays silence."""
-    async with running("udp") as open_doors:
+    async with running(UDP) as open_doors:
         client = await open_doors.udp()
         response = reply_to(question("hot", 1))
         client.send(response, question("hot", 2)[:11], question("none", 3))
@@ -98,7 +99,7 @@ async def test_what_deserves_no_answer_gets_none() -> None:
 @on_reactor
 async def test_the_largest_query_is_read_whole() -> None:
     """A query of 4,096 octets is answered."""
-    async with running("udp") as open_doors:
+    async with running(UDP) as open_doors:
         client = await open_doors.udp()
         query = question("hot", 1).ljust(MAX_UDP_QUERY_BYTES, b"\0")
         client.send(query)
@@ -116,7 +117,7 @@ def test_port_0_is_never_answered() -> None:
 @on_reactor
 async def test_a_question_that_breaks_the_front_costs_nobody_else_anything() -> None:
     """An exception is logged; the door stays open."""
-    async with running("udp") as open_doors:
+    async with running(UDP) as open_doors:
         client = await open_doors.udp()
         client.send(question("boom", 1), question("hot", 2))
         assert await client.received(1) == [reply_to(question("hot", 2))]
@@ -126,7 +127,7 @@ async def test_a_question_that_breaks_the_front_costs_nobody_else_anything() -> 
 @on_reactor
 async def test_clients_that_went_away_cost_nobody_else_anything() -> None:
     """An answer that nobody takes any more leaves the door as it was."""
-    async with running("udp") as open_doors:
+    async with running(UDP) as open_doors:
         gone, client = await open_doors.udp(), await open_doors.udp()
         gone.send(question("miss", 1))
         await until(lambda: bool(open_doors.front.waiting))

@@ -8,6 +8,7 @@ from attrs import define, field, frozen
 from twisted.internet.defer import CancelledError, Deferred
 
 from graydns.model.query import Client, Query
+from graydns.model.transport import Transport
 
 
 @frozen
@@ -15,7 +16,7 @@ class TinyPeer:
     """Who asks; *source* is made from the text as it comes."""
 
     address: str
-    transport: str
+    transport: Transport
     identity: str | None
     tenant: str | None
     source: bytes
@@ -32,7 +33,9 @@ class TinyFront:
     waiting: dict[bytes, Deferred[None]] = field(factory=dict)
     cancelled: list[bytes] = field(factory=list)
 
-    def peer(self, address: str, transport: str, identity: str | None = None, tenant: str | None = None) -> TinyPeer:
+    def peer(
+        self, address: str, transport: Transport, identity: str | None = None, tenant: str | None = None
+    ) -> TinyPeer:
         source = bytes(map(int, address.split("."))) if "." in address else bytes(15) + b"\1"
         self.peers.append(TinyPeer(address, transport, identity, tenant, source))
         return self.peers[-1]

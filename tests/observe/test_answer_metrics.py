@@ -14,7 +14,7 @@ from graydns.audit.audit_service import AuditFigures
 from graydns.fast.answer_log import MAX_COUNTER_GROUPS, OTHER_GROUP
 from graydns.fast.tail_shape import MAX_TAGGED_TAIL_BYTES
 from graydns.fast.tenant_quota import TenantQuota
-from graydns.listen.listener import ListenerLimits
+from graydns.listen.connections import ListenerLimits
 from graydns.listen.listeners import Listeners
 from graydns.model.catalog import CatalogFeedFigures
 from graydns.model.decision import Cohort, Decision, DecisionKind

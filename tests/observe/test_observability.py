@@ -14,10 +14,11 @@ from twisted.internet.task import Clock
 
 from graydns.config.address import ListenEndpoint as HttpDoor
 from graydns.fast.answer_log import MAX_COUNTER_GROUPS, OTHER_GROUP, CounterGroup
-from graydns.listen.listener import ListenerLimits
+from graydns.listen.connections import ListenerLimits
 from graydns.listen.listeners import Listeners
 from graydns.model.decision import Cohort, Decision, DecisionKind
 from graydns.model.errors import ConfigError
+from graydns.model.transport import TCP
 from graydns.observe.observability import COUNTER_WINDOW_SECONDS, ObservabilityService
 from graydns.observe.systemd import SystemdNotifier
 from tests.coroutines import on_reactor
@@ -63,7 +64,7 @@ async def test_ready_begins_and_ends(tmp_path: Path) -> None:
     """Ready from the start until somebody asks to stop; live and the metrics are there until the pages close."""
     server = demo(tmp_path, reactor)
     doors = Listeners([], server.front, ListenerLimits(), reactor)
-    observatory = ObservabilityService(server, doors, reactor, http=HttpDoor("tcp", "127.0.0.1", 0))
+    observatory = ObservabilityService(server, doors, reactor, http=HttpDoor(TCP, "127.0.0.1", 0))
     observatory.privilegedStartService()
     assert b" 503 " in await get(observatory, b"/ready")
     observatory.startService()
@@ -83,7 +84,7 @@ async def test_a_taken_port_is_a_fault(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        door = HttpDoor("tcp", "127.0.0.1", taken.getsockname()[1])
+        door = HttpDoor(TCP, "127.0.0.1", taken.getsockname()[1])
         doors = Listeners([], server.front, ListenerLimits(), reactor)
         with pytest.raises(ConfigError) as caught:
             ObservabilityService(server, doors, reactor, http=door).privilegedStartService()

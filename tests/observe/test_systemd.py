@@ -13,8 +13,10 @@ import pytest
 from attrs import define, field
 from twisted.internet import reactor as default_reactor
 
-from graydns.listen.listener import Listener, ListenerLimits
+from graydns.listen.connections import ListenerLimits
+from graydns.listen.listener import Listener
 from graydns.listen.listeners import Listeners
+from graydns.model.transport import TCP, UDP
 from graydns.observe.systemd import SystemdNotifier, SystemdWatchdog, read_notifier
 from tests.coroutines import on_reactor
 from tests.listen.running import until
@@ -89,9 +91,7 @@ class Front(TinyFront):
 async def watched(address: str, reply: Callable[[bytes], bytes | None]) -> AsyncIterator[Front]:
     """A door that says *reply*, with a watchdog that wants a sign of life every 20 ms."""
     front = Front(reply=reply)
-    doors = Listeners(
-        [Listener("tcp", "127.0.0.1", 0), Listener("udp", "127.0.0.1", 0)], front, ListenerLimits(), reactor
-    )
+    doors = Listeners([Listener(TCP, "127.0.0.1", 0), Listener(UDP, "127.0.0.1", 0)], front, ListenerLimits(), reactor)
     doors.startService()
     watchdog = SystemdWatchdog(SystemdNotifier(address, 0.02), lambda: doors.listening, reactor)
     watchdog.startService()
@@ -133,7 +133,7 @@ async def test_answers_of_others_do_not(manager: tuple[str, Callable[[], list[st
 async def test_without_a_udp_door_there_is_nothing_to_ask(manager: tuple[str, Callable[[], list[str]]]) -> None:
     """Then the turning of the reactor has to do."""
     address, heard = manager
-    watchdog = SystemdWatchdog(SystemdNotifier(address, 0.02), lambda: (Listener("tcp", "127.0.0.1", 1),), reactor)
+    watchdog = SystemdWatchdog(SystemdNotifier(address, 0.02), lambda: (Listener(TCP, "127.0.0.1", 1),), reactor)
     watchdog.startService()
     await until(lambda: len(heard()) >= 2)
     assert watchdog.stopService() is None

@@ -14,6 +14,7 @@ from twisted.internet.task import Clock
 from graydns.fast.tenant_quota import TenantQuota
 from graydns.model.errors import ControlError
 from graydns.model.query import Query
+from graydns.model.transport import UDP
 from graydns.observe.trace_recorder import (
     MAX_TRACED_NAMES,
     MAX_TRACES_PER_NAME,
@@ -81,7 +82,7 @@ async def test_forwarding_shows_every_link(tmp_path: Path) -> None:
     server = demo(tmp_path, reactor)
     traces = TraceRecorder(server.front, server.front.clock, server.front.wall)
     traces.watch("x.fwd.test", True)
-    peer = server.front.peer("127.0.0.1", "udp")
+    peer = server.front.peer("127.0.0.1", UDP)
     said = server.front.answer(wire("x.fwd.test"), peer)
     assert isinstance(said, Query)
     await Deferred.fromCoroutine(server.front.resolve(said, peer))

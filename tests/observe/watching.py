@@ -10,6 +10,7 @@ import dns.message
 from twisted.internet.task import Clock
 
 from graydns.model.query import Query
+from graydns.model.transport import UDP, Transport
 from graydns.server import DnsServer
 from graydns.sources.snapshot_loader import load_snapshot
 from tests.coroutines import finished
@@ -43,7 +44,7 @@ def wire(name: str, qtype: str = "A", subnet: str | None = None, client: str | N
     return dns.message.make_query(name, qtype, use_edns=0, options=options).to_wire()
 
 
-def ask(server: DnsServer, message: bytes, address: str = "127.0.0.1", transport: str = "udp") -> bytes:
+def ask(server: DnsServer, message: bytes, address: str = "127.0.0.1", transport: Transport = UDP) -> bytes:
     """The reply, by whatever way."""
     front = server.front
     peer = front.peer(address, transport)

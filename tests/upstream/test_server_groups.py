@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from graydns.model.transport import TCP, TLS, UDP
 from graydns.upstream.forwarding_loops import ListeningAddress, find_forwarding_loops, is_local_address
 from graydns.upstream.server_groups import UpstreamServer, parse_resolv_conf
 
@@ -21,7 +22,7 @@ def test_system_without_name_servers_asks_itself() -> None:
 
 def test_server_is_shown_as_it_is_written() -> None:
     """Its text is the one that a configuration file has."""
-    assert str(UpstreamServer("2001:db8::53", 853, "tls", "dns.example")) == "tls://[2001:db8::53]:853#dns.example"
+    assert str(UpstreamServer("2001:db8::53", 853, TLS, "dns.example")) == "tls://[2001:db8::53]:853#dns.example"
     assert str(UpstreamServer("192.0.2.53")) == "udp://192.0.2.53:53"
 
 
@@ -29,16 +30,16 @@ def test_server_is_shown_as_it_is_written() -> None:
 @pytest.mark.parametrize(
     ("server", "listener", "meets"),
     [
-        (UpstreamServer("127.0.0.1", 5300), ListeningAddress("udp", "127.0.0.1", 5300), True),
-        (UpstreamServer("127.0.0.1", 5300), ListeningAddress("tcp", "127.0.0.1", 5300), True),
-        (UpstreamServer("::ffff:127.0.0.1", 5300), ListeningAddress("udp", "127.0.0.1", 5300), True),
-        (UpstreamServer("127.0.0.1", 5300), ListeningAddress("udp", "0.0.0.0", 5300), True),
-        (UpstreamServer("::1", 5300), ListeningAddress("udp", "::", 5300), True),
-        (UpstreamServer("127.0.0.1", 853, "tls"), ListeningAddress("tls", "127.0.0.1", 853), True),
-        (UpstreamServer("127.0.0.1", 5300), ListeningAddress("tls", "127.0.0.1", 5300), False),
-        (UpstreamServer("127.0.0.1", 53), ListeningAddress("udp", "127.0.0.1", 5300), False),
-        (UpstreamServer("127.0.0.2", 5300), ListeningAddress("udp", "127.0.0.1", 5300), False),
-        (UpstreamServer("192.0.2.53", 5300), ListeningAddress("udp", "0.0.0.0", 5300), False),
+        (UpstreamServer("127.0.0.1", 5300), ListeningAddress(UDP, "127.0.0.1", 5300), True),
+        (UpstreamServer("127.0.0.1", 5300), ListeningAddress(TCP, "127.0.0.1", 5300), True),
+        (UpstreamServer("::ffff:127.0.0.1", 5300), ListeningAddress(UDP, "127.0.0.1", 5300), True),
+        (UpstreamServer("127.0.0.1", 5300), ListeningAddress(UDP, "0.0.0.0", 5300), True),
+        (UpstreamServer("::1", 5300), ListeningAddress(UDP, "::", 5300), True),
+        (UpstreamServer("127.0.0.1", 853, TLS), ListeningAddress(TLS, "127.0.0.1", 853), True),
+        (UpstreamServer("127.0.0.1", 5300), ListeningAddress(TLS, "127.0.0.1", 5300), False),
+        (UpstreamServer("127.0.0.1", 53), ListeningAddress(UDP, "127.0.0.1", 5300), False),
+        (UpstreamServer("127.0.0.2", 5300), ListeningAddress(UDP, "127.0.0.1", 5300), False),
+        (UpstreamServer("192.0.2.53", 5300), ListeningAddress(UDP, "0.0.0.0", 5300), False),
     ],
 )
 def test_loops_are_found(server: UpstreamServer, listener: ListeningAddress, meets: bool) -> None:

@@ -14,6 +14,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.ssl import Certificate, DefaultOpenSSLContextFactory, trustRootFromCertificates
 
 from graydns.model.errors import UpstreamError
+from graydns.model.transport import TLS
 from graydns.upstream.server_groups import UpstreamServer
 from tests.coroutines import on_reactor
 from tests.listen.certificates import issue
@@ -62,7 +63,7 @@ async def serving(folder: Path, names: Sequence[x509.GeneralName], script: Scrip
 async def test_answer_comes_over_tls(tmp_path: Path) -> None:
     """A server is believed if its certificate has the configured name."""
     async with serving(tmp_path, [x509.DNSName("dns.example")], honest) as (port, trust):
-        group = group_of(UpstreamServer("127.0.0.1", port, "tls", "dns.example"))
+        group = group_of(UpstreamServer("127.0.0.1", port, TLS, "dns.example"))
         assert show(make_query(), await make_client(trust=trust).ask(make_query(), group)) == [f"answer {ADDRESS}"]
 
 
@@ -70,7 +71,7 @@ async def test_answer_comes_over_tls(tmp_path: Path) -> None:
 async def test_address_is_verified_without_a_name(tmp_path: Path) -> None:
     """Without a name the certificate must have the address."""
     async with serving(tmp_path, [x509.IPAddress(ip_address("127.0.0.1"))], honest) as (port, trust):
-        group = group_of(UpstreamServer("127.0.0.1", port, "tls"))
+        group = group_of(UpstreamServer("127.0.0.1", port, TLS))
         assert show(make_query(), await make_client(trust=trust).ask(make_query(), group)) == [f"answer {ADDRESS}"]
 
 
@@ -82,7 +83,7 @@ async def test_wrong_certificate_is_refused(tmp_path: Path, trusted: bool) -> No
     async with serving(tmp_path, names, honest) as (port, trust):
         client = make_client(trust=trust if trusted else None)
         with pytest.raises(UpstreamError) as caught:
-            await client.ask(make_query(), group_of(UpstreamServer("127.0.0.1", port, "tls", "dns.example")))
+            await client.ask(make_query(), group_of(UpstreamServer("127.0.0.1", port, TLS, "dns.example")))
         assert caught.value.ede == 23
 
 
@@ -91,7 +92,7 @@ async def test_cancelling_closes_the_connection(tmp_path: Path) -> None:
     """Whoever stops waiting leaves no connection, during the handshake or after it."""
     async with serving(tmp_path, [x509.DNSName("dns.example")], silent) as (port, trust):
         for seconds in (0.0, 0.05):
-            group = group_of(UpstreamServer("127.0.0.1", port, "tls", "dns.example"))
+            group = group_of(UpstreamServer("127.0.0.1", port, TLS, "dns.example"))
             asking = make_client(trust=trust).ask(make_query(), group)
             await turn(seconds)
             asking.cancel()

@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 
 from graydns.model.answer import Answer
 from graydns.model.errors import UpstreamError
+from graydns.model.transport import TCP
 from graydns.upstream.exchange import ExchangeError
 from graydns.upstream.server_groups import UpstreamServer
 from graydns.upstream.upstream_client import UpstreamClient
@@ -84,7 +85,7 @@ def test_only_server_is_asked_again() -> None:
 def test_stream_servers_are_not_asked_again() -> None:
     """Over TCP nothing gets lost, so a silent server is only waited for."""
     asked = Asked()
-    asked.client._exchanges[stream := evolve(FIRST, transport="tcp")] = asked.first
+    asked.client._exchanges[stream := evolve(FIRST, transport=TCP)] = asked.first
     asked.ask(stream)
     asked.clock.pump([0.31, 0.31])
     assert asked.counts() == (1, 0)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeAlias
 
+from graydns.model.transport import UDP
+
 #: A plain value whose shape docs/admin.md tells.
 PlainValue: TypeAlias = Any
 PlainObject: TypeAlias = dict[str, PlainValue]
@@ -45,7 +47,7 @@ class ControlInterface(Protocol):
         subnet: str | None = None,
         client: str | None = None,
         tags: dict[str, str] | None = None,
-        transport: str = "udp",
+        transport: str = UDP.name,
         tenant: str | None = None,
     ) -> PlainObject:
         """Why a client would get what it would get."""

@@ -7,6 +7,7 @@ from graydns.admin.credentials import VIEWER
 from graydns.admin.pb_security import AdminRefusedError
 from graydns.admin.perspective import Perspective, remote_method
 from graydns.admin.tenant_scope import TenantScope, find_zone_tenant
+from graydns.model.transport import UDP
 
 #: Of the status, what says nothing of any tenant.
 TENANT_STATUS_KEYS = ("version", "snapshot", "since", "uptime", "ready")
@@ -70,7 +71,7 @@ class Viewer(Perspective):
         subnet: str | None = None,
         client: str | None = None,
         tags: dict[str, str] | None = None,
-        transport: str = "udp",
+        transport: str = UDP.name,
         tenant: str | None = None,
     ) -> PlainValue:
         """Why a client would get what it would get."""

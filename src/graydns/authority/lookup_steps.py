@@ -37,7 +37,7 @@ from graydns.model.dns_parameters import (
     YXDOMAIN,
 )
 from graydns.model.errors import ResolveError
-from graydns.model.query import UDP, Query
+from graydns.model.query import Query
 from graydns.wire.answer_body import RRset
 
 #: Octets of the longest name (RFC 1035 section 2.3.4).
@@ -77,7 +77,7 @@ class LookupQuestion:
     @classmethod
     def from_query(cls, query: Query, decide: Decide) -> LookupQuestion:
         """From *query*. Over TCP and TLS an address cannot be forged, so that ANY is no amplifier there."""
-        return cls(query.qtype, query.client.transport == UDP, decide)
+        return cls(query.qtype, query.client.transport.is_datagram, decide)
 
 
 def answer_from_zone(zone: Zone, name: bytes, place: LookupResult, asked: LookupQuestion) -> LookupStep:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import TypeAlias
@@ -11,12 +12,10 @@ from attrs import frozen
 
 from graydns.config.issues import make_validation_error
 from graydns.model import name
+from graydns.model.transport import TLS, TRANSPORTS, UDP, Transport
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
-
-#: RFC 1035 section 4.2, RFC 7858 section 3.1.
-DEFAULT_PORTS = {"udp": 53, "tcp": 53, "tls": 853}
 
 NETWORK_PATTERN = re.compile(r"([0-9a-fA-F:.]+)(/(?:0|[1-9][0-9]{0,2}))?")
 ENDPOINT_PATTERN = re.compile(r"([a-z]+)://(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+))(?::(0|[1-9][0-9]{0,4}))?")
@@ -27,13 +26,12 @@ SERVER_NAME_PATTERN = re.compile(r"[A-Za-z0-9:._-]{1,255}")
 class ListenEndpoint:
     """One address and port of a transport: where graydns listens. Port 0: the system picks one."""
 
-    transport: str
+    transport: Transport
     host: str
     port: int
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.transport}://{host}:{self.port}"
+        return self.transport.format_url(self.host, self.port)
 
 
 @frozen
@@ -53,16 +51,16 @@ class SystemResolvers:
 
 @frozen
 class UpstreamEndpoint:
-    """A server that is asked; *name*: what its certificate must prove, "" unless *transport* is tls."""
+    """A server that is asked; *name*: what its certificate must prove, "" unless *transport* is encrypted."""
 
-    transport: str
+    transport: Transport
     host: str
     port: int
     server_name: str = ""
 
     def __str__(self) -> str:
-        suffix = f"#{self.server_name}" if self.server_name else ""
-        return f"{ListenEndpoint(self.transport, self.host, self.port)}{suffix}"
+        url = self.transport.format_url(self.host, self.port)
+        return f"{url}#{self.server_name}" if self.server_name else url
 
 
 def parse_network(text: str) -> Network | None:
@@ -99,24 +97,25 @@ def read_network_text(value: object, /) -> str:
     return str(value)
 
 
-def parse_listen_endpoint(text: str, transports: tuple[str, ...]) -> ListenEndpoint | None:
+def parse_listen_endpoint(text: str, transports: Iterable[Transport]) -> ListenEndpoint | None:
     """*text* as ``transport://address:port``, else None."""
     match = ENDPOINT_PATTERN.fullmatch(text)
-    if not match or match[1] not in transports:
+    transport = TRANSPORTS.get(match[1]) if match else None
+    if not match or transport is None or transport not in transports:
         return None
-    port = int(match[4]) if match[4] else DEFAULT_PORTS[match[1]]
+    port = int(match[4]) if match[4] else transport.default_port
     try:
         host = IPv6Address(match[2]) if match[2] else IPv4Address(match[3])
     except ValueError:
         return None
-    return ListenEndpoint(match[1], str(host), port) if port <= 65535 else None
+    return ListenEndpoint(transport, str(host), port) if port <= 65535 else None
 
 
 @frozen
 class ListenEndpointReader:
     """An endpoint to listen on, with one of *transports*."""
 
-    transports: tuple[str, ...]
+    transports: tuple[Transport, ...]
 
     def __call__(self, value: object, /) -> ListenEndpoint:
         """The endpoint."""
@@ -134,7 +133,7 @@ def read_admin_endpoint(value: object, /) -> UnixSocket | ListenEndpoint:
     if isinstance(value, str):
         if value.startswith("unix:"):
             return UnixSocket(read_path(value.removeprefix("unix:")))
-        if endpoint := parse_listen_endpoint(value, ("tls",)):
+        if endpoint := parse_listen_endpoint(value, (TLS,)):
             return endpoint
     raise make_validation_error(value, "unix:PATH or tls://ADDRESS:PORT")
 
@@ -147,10 +146,10 @@ def read_upstream_endpoint(value: object, /) -> UpstreamEndpoint | SystemResolve
     if value == "system":
         return SystemResolvers()
     text, mark, proof = value.partition("#")
-    endpoint = parse_listen_endpoint(text, ("udp", "tls"))
+    endpoint = parse_listen_endpoint(text, (UDP, TLS))
     if endpoint is None or endpoint.port == 0 or ip_address(endpoint.host).is_unspecified:
         raise make_validation_error(value, expected)
-    if (endpoint.transport == "tls") != bool(mark) or (mark and not SERVER_NAME_PATTERN.fullmatch(proof)):
+    if endpoint.transport.is_encrypted != bool(mark) or (mark and not SERVER_NAME_PATTERN.fullmatch(proof)):
         raise make_validation_error(value, expected)
     return UpstreamEndpoint(endpoint.transport, endpoint.host, endpoint.port, proof)
 

@@ -49,9 +49,9 @@ def check_listen_endpoints(settings: MainSettings, broken: Collection[str]) -> I
         yield ValidationIssue(("listen",), "an empty list", "at least one endpoint to listen on")
     taken: dict[tuple[bool, str, int], str] = {}
     for path, door in list_listen_endpoints(settings):
-        if door.transport == "tls" and settings.tls is None and "tls" not in broken:
+        if door.transport.is_encrypted and settings.tls is None and "tls" not in broken:
             yield ValidationIssue(path, str(door), "'tls' with a certificate and key, or no tls:// endpoint")
-        place = (door.transport == "udp", door.host, door.port)
+        place = (door.transport.is_datagram, door.host, door.port)
         if door.port and place in taken:
             yield ValidationIssue(path, str(door), f"an address and port other than {taken[place]}")
         taken.setdefault(place, str(door))

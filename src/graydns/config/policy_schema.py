@@ -26,6 +26,7 @@ from graydns.config.scalar import (
     read_range,
 )
 from graydns.model.policy import Rule, RuleConditions, RuleOutcome, ServicePolicy, ServiceVersion
+from graydns.model.transport import TRANSPORTS
 
 #: Option 65001 carries at most 16 pairs in 512 octets: a rule that asks for more can never match.
 MAX_TAGS = 16
@@ -78,7 +79,7 @@ def register_policy(converter: Converter) -> None:
         name=Annotated[str, Text("a pattern of names", max_length=1024)] | None,
         regex=Annotated[str, Text("a regular expression (RE2)", max_length=1000)] | None,
         qtype=Annotated[str, read_rdtype_text] | None,
-        transport=Annotated[str, Keyword(("udp", "tcp", "tls"))] | None,
+        transport=Annotated[str, Keyword(tuple(TRANSPORTS))] | None,
     )
     register_class(
         converter,

@@ -31,6 +31,7 @@ from graydns.config.document import Document
 from graydns.config.scalar import Duration, Identifier, Integer, Keyword, Size, TenantName, Text, Ttl, read_boolean
 from graydns.model.name import ROOT
 from graydns.model.policy import Rule
+from graydns.model.transport import TCP, TRANSPORTS, UDP
 
 DROP_WHEN_FULL, WAIT_WHEN_FULL = "drop", "wait"
 
@@ -64,7 +65,7 @@ PRIVATE_NETWORKS = (
 )
 
 NetworkList = tuple[Annotated[Network, read_network], ...]
-ListenEndpoints = tuple[Annotated[ListenEndpoint, ListenEndpointReader(("udp", "tcp", "tls"))], ...]
+ListenEndpoints = tuple[Annotated[ListenEndpoint, ListenEndpointReader(tuple(TRANSPORTS.values()))], ...]
 
 
 @frozen
@@ -157,7 +158,7 @@ class TenantSettings:
 
 
 DEFAULT_ADMIN_ENDPOINT = UnixSocket(Path("var/admin.sock"))
-DEFAULT_HTTP_ENDPOINT = ListenEndpoint("tcp", "127.0.0.1", 8053)
+DEFAULT_HTTP_ENDPOINT = ListenEndpoint(TCP, "127.0.0.1", 8053)
 
 
 @frozen(kw_only=True)
@@ -167,10 +168,10 @@ class MainSettings:
     *shutdown_delay*: seconds for which a server that was asked to stop goes on answering, not ready any more.
     """
 
-    listen: ListenEndpoints = (ListenEndpoint("udp", "127.0.0.1", 5300), ListenEndpoint("tcp", "127.0.0.1", 5300))
+    listen: ListenEndpoints = (ListenEndpoint(UDP, "127.0.0.1", 5300), ListenEndpoint(TCP, "127.0.0.1", 5300))
     tls: TlsSettings | None = None
     admin: Annotated[UnixSocket | ListenEndpoint, read_admin_endpoint] | None = DEFAULT_ADMIN_ENDPOINT
-    http: Annotated[ListenEndpoint, ListenEndpointReader(("tcp",))] | None = DEFAULT_HTTP_ENDPOINT
+    http: Annotated[ListenEndpoint, ListenEndpointReader((TCP,))] | None = DEFAULT_HTTP_ENDPOINT
     data: Annotated[Path, read_path] = Path("var")
     shutdown_delay: Annotated[float, Duration("0ms", "5m")] = 0.0
     zones: Annotated[Path, read_path] | None = Path("zones")

@@ -27,6 +27,7 @@ from graydns.control.snapshot_reloader import SnapshotReloader
 from graydns.control.state import ControlState
 from graydns.model.catalog import CatalogFeedFigures
 from graydns.model.name import to_text
+from graydns.model.transport import UDP
 from graydns.runtime.slices import run_in_slices
 
 T = TypeVar("T")
@@ -129,7 +130,7 @@ class ControlPlane:
         subnet: str | None = None,
         client: str | None = None,
         tags: Mapping[str, str] | Sequence[str] | None = None,
-        transport: str = "udp",
+        transport: str = UDP.name,
         tenant: str | None = None,
     ) -> Table:
         """Why a client would get what it would get."""

@@ -12,6 +12,7 @@ import click
 from graydns.ctl.cli_context import CliContext, JsonCommand, JsonGroup, print_result
 from graydns.ctl.output import print_alert, print_fields, print_value, table_printer
 from graydns.ctl.parameter_types import NameParameter, to_unique_dict
+from graydns.model.transport import TRANSPORTS, UDP
 
 
 @click.command(cls=JsonCommand)
@@ -84,7 +85,7 @@ def log_level(tool: CliContext, level: str) -> None:
 @click.option("--subnet", metavar="CIDR", help="Client subnet (ECS) in the query.")
 @click.option("--client", metavar="ID", help="Identity: tls:…, tsig:… or client:….")
 @click.option("--tag", "tags", metavar="K=V", multiple=True, help="A tag in the query; may be repeated.")
-@click.option("--transport", type=click.Choice(["udp", "tcp", "tls"]), default="udp", show_default=True)
+@click.option("--transport", type=click.Choice(list(TRANSPORTS)), default=UDP.name, show_default=True)
 @click.option("--tenant", help="Whose rules, for a name that is in no zone.")
 @click.pass_obj
 def explain(tool: CliContext, /, name: str, rdtype: str, tags: tuple[str, ...], **asked: Any) -> None:

@@ -39,7 +39,8 @@ from graydns.model.catalog import CatalogView
 from graydns.model.decision import Decision
 from graydns.model.dns_parameters import IN
 from graydns.model.errors import UnanswerableError
-from graydns.model.query import UDP, AnomalyRecorder, Client, Query, QueryTrace, QueryTracer, Subnet
+from graydns.model.query import AnomalyRecorder, Client, Query, QueryTrace, QueryTracer, Subnet
+from graydns.model.transport import Transport
 from graydns.wire import error_replies
 from graydns.wire.parse import parse_query
 
@@ -72,9 +73,9 @@ class Frontend:
     _shapes: dict[bytes, TailShape | None] = field(init=False, factory=dict, repr=False)
     _tagged_shapes: dict[bytes, TailShape] = field(init=False, factory=dict, repr=False)
 
-    def peer(self, address: str, transport: str, identity: str | None = None, tenant: str | None = None) -> Peer:
+    def peer(self, address: str, transport: Transport, identity: str | None = None, tenant: str | None = None) -> Peer:
         """Who sends from *address*; for datagrams it is remembered. *tenant*: the listener's, if it has one."""
-        if transport == UDP:
+        if transport.is_datagram:
             return self.serving.peers.datagram_peer(address, tenant)
         return self.serving.peers.make(address, transport, identity, tenant)
 

@@ -16,6 +16,7 @@ from graydns.gray.plan import Plan
 from graydns.model.answer import Answer
 from graydns.model.catalog import CatalogView
 from graydns.model.query import Query
+from graydns.model.transport import Transport
 
 
 class HandlerPeer(Protocol):
@@ -32,8 +33,8 @@ PeerT = TypeVar("PeerT", bound=HandlerPeer)
 class QueryHandler(Protocol[PeerT]):
     """From the bytes of a query to the bytes of its answer. Its Peers are opaque to the doors."""
 
-    def peer(self, address: str, transport: str, identity: str | None = None, tenant: str | None = None) -> PeerT:
-        """Who sends from *address* (text, IPv6 zone index allowed) over *transport* (udp, tcp, tls).
+    def peer(self, address: str, transport: Transport, identity: str | None = None, tenant: str | None = None) -> PeerT:
+        """Who sends from *address* (text, IPv6 zone index allowed) over *transport*.
 
         Doors ask once a datagram and once a connection. *identity*: ``tls:NAME`` of a verified certificate.
         *tenant*: the tenant of the listener, if it has one.

@@ -12,7 +12,8 @@ from attrs import define, field, frozen
 from graydns.fast.client_counter import make_source_key
 from graydns.fast.hot_entry import RA_BIT
 from graydns.fast.hot_table import HotTable
-from graydns.model.query import DEFAULT_TENANT, UDP, Client, Edns
+from graydns.model.query import DEFAULT_TENANT, Client, Edns
+from graydns.model.transport import UDP, Transport
 from graydns.wire.edns import parse_tags
 
 IpNetwork = IPv4Network | IPv6Network
@@ -76,13 +77,13 @@ class Peer:
         "trusts_tags",
     )
 
-    def __init__(self, address: str, transport: str, identity: str | None, listener: str | None) -> None:
+    def __init__(self, address: str, transport: Transport, identity: str | None, listener: str | None) -> None:
         self.address = address
         self.listener_tenant = listener
         self.source = ip_address(address).packed
         self.transport = transport
         self.identity = identity
-        self.max_reply_bytes = 0 if transport == UDP else 65535
+        self.max_reply_bytes = 0 if transport.may_truncate else 65535
         self.counting_key = make_source_key(self.source, identity)
         self.last_query = b""
 
@@ -142,14 +143,16 @@ class PeerCache:
         """The Peer that has sent datagrams from *address* (text), if it is remembered."""
         return self._young.get(address) or self._old.get(address)
 
-    def make(self, address: str, transport: str, identity: str | None, listener_tenant: str | None = None) -> Peer:
+    def make(
+        self, address: str, transport: Transport, identity: str | None, listener_tenant: str | None = None
+    ) -> Peer:
         """A Peer; its tenant is the listener's, else the one whose ``clients`` hold *address*, else the default."""
         parsed = ip_address(address.partition("%")[0])
         if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
             parsed = parsed.ipv4_mapped
         peer = Peer(str(parsed), transport, identity, listener_tenant)
         peer.apply_trust(self.trust, self.hot_table_for)
-        if transport != UDP:
+        if not transport.is_datagram:
             self._connected.add(peer)
         return peer
 

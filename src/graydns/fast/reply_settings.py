@@ -16,7 +16,7 @@ from attrs import frozen
 from graydns.fast.peer import Peer
 from graydns.model.answer import Answer, Ede
 from graydns.model.decision import Decision
-from graydns.model.query import TLS, UDP, Edns, Query
+from graydns.model.query import Edns, Query
 from graydns.wire import edns
 from graydns.wire import edns as codec
 from graydns.wire.edns import COOKIE, encode_option
@@ -93,7 +93,7 @@ class ReplySettings:
             payload=self.payload,
             recursion_available=peer.may_forward,
             scope=0 if query.client.subnet is None else min(scope, query.client.subnet.prefix),
-            pad=PADDING_BLOCK_BYTES if asked is not None and asked.padding and peer.transport == TLS else 0,
+            pad=PADDING_BLOCK_BYTES if asked is not None and asked.padding and peer.transport.pads else 0,
         )
 
     def _options(self, asked: Edns, peer: Peer, wall: float) -> bytes:
@@ -103,6 +103,6 @@ class ReplySettings:
             options = make_cookie_option(self.cookie_secrets, asked.cookie, peer.source, wall)
         if asked.nsid and self.nsid is not None:
             options += edns.encode_option(edns.NSID, self.nsid)
-        if asked.keepalive and peer.transport != UDP:
+        if asked.keepalive and peer.transport.keeps_alive:
             options += edns.encode_option(edns.KEEPALIVE, int(self.idle * 10).to_bytes(2, "big"))
         return options

@@ -12,12 +12,11 @@ from graydns.gray.name_patterns import NamePattern, PatternForm, parse_pattern
 from graydns.gray.policy_records import parse_rdtype
 from graydns.model.errors import PolicyIssues
 from graydns.model.policy import RuleConditions
-from graydns.model.query import TCP, TLS, UDP, Subnet
+from graydns.model.query import Subnet
+from graydns.model.transport import TRANSPORTS, Transport
 
 #: Prefixes of an identity, strongest last.
 IDENTITY_PREFIXES = ("client:", "tsig:", "tls:")
-
-TRANSPORTS = (UDP, TCP, TLS)
 
 
 class CompiledConditions(NamedTuple):
@@ -37,7 +36,7 @@ class CompiledConditions(NamedTuple):
     pattern: NamePattern | None = None
     regex: str | None = None
     qtype: int | None = None
-    transport: str | None = None
+    transport: Transport | None = None
     dimension_count: int = 0
 
     @property
@@ -186,8 +185,8 @@ def _parse_qtype(text: str, faults: PolicyIssues) -> int | None:
         return None
 
 
-def _parse_transport(text: str, faults: PolicyIssues) -> str | None:
-    if text.lower() in TRANSPORTS:
-        return text.lower()
+def _parse_transport(text: str, faults: PolicyIssues) -> Transport | None:
+    if (transport := TRANSPORTS.get(text.lower())) is not None:
+        return transport
     faults.add(f"{text!r}", f"one of {', '.join(TRANSPORTS)}", "transport")
     return None

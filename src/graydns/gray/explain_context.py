@@ -131,7 +131,8 @@ def _explain_location(rule: CompiledRule, scene: ExplainContext) -> str | None:
 
 
 def _explain_transport(rule: CompiledRule, scene: ExplainContext) -> str | None:
-    return _format_difference("transport", scene.client.transport, rule.conditions.transport)
+    wanted = rule.conditions.transport
+    return None if wanted is None else _format_difference("transport", scene.client.transport.name, wanted.name)
 
 
 def _explain_version(rule: CompiledRule, scene: ExplainContext) -> str | None:

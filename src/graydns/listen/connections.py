@@ -1,8 +1,5 @@
-"""Handshakes: how many TLS handshakes run at once, and who waits.
-
-Connections: all TCP and TLS connections of the server, and how many there may be.
-
-Limits: open files, of which every connection is one.
+"""Limits of connections: how many there are, how long each may stay in a state, how many TLS handshakes run at once,
+and how many connections the limit of open files allows.
 """
 
 from __future__ import annotations
@@ -12,62 +9,88 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Protocol
 
+from attrs import frozen
 from twisted.internet.defer import Deferred
 
-from graydns.listen.listener import ListenerLimits
 from graydns.runtime.timing import Clock, Deadlines
 
 #: Handshakes that run at once.
 MAX_CONCURRENT_HANDSHAKES = 64
 
-#: Seconds that a handshake keeps its place when others wait. Two round trips are enough for any honest client;
-#: without this, as many silent clients as there are places would shut the door for everyone.
+#: Seconds after which a handshake is aborted when others wait. Two round trips take less; without this limit,
+#: MAX_CONCURRENT_HANDSHAKES silent clients would keep everybody from connecting.
 HANDSHAKE_SLOT_TIMEOUT_SECONDS = 1.0
 
 
-class PendingHandshake(Protocol):
-    """A connection before its handshake is done."""
+@frozen
+class ListenerLimits:
+    """What clients may use of the listeners for streams.
 
-    def pause_reading(self) -> None:
-        """Do not read on until :meth:`begin`."""
+    *max_connections*: of all listeners together. *max_per_source*: connections of one /24 or /56. *max_pipelined*:
+    queries of one connection in the pipeline. *tcp_idle*: seconds without a complete query, or without reading what
+    was written. *tls_handshake*: seconds from the TCP connection to the end of the handshake.
+    """
 
-    def resume_reading(self) -> None:
-        """Read on."""
+    max_connections: int = 10_000
+    max_per_source: int = 100
+    max_pipelined: int = 100
+    tcp_idle: float = 8.0
+    tls_handshake: float = 3.0
+
+
+class ClientConnection(Protocol):
+    """What the limits need of a connection."""
+
+    @property
+    def source(self) -> bytes:
+        """The client's packed address."""
+
+    def finish(self) -> None:
+        """Read nothing more, and close once all queries are answered."""
+
+    def close(self) -> None:
+        """Close once everything written has been sent."""
 
     def abort(self) -> None:
-        """Drop the connection."""
+        """Reset at once."""
+
+    def pause_reading(self) -> None:
+        """Stop the handshake until :meth:`resume_reading`."""
+
+    def resume_reading(self) -> None:
+        """Go on with the handshake."""
 
 
 class HandshakeLimiter:
-    """At most MOST handshakes at once; the others wait in the order in which they came."""
+    """At most MAX_CONCURRENT_HANDSHAKES at once; the others wait in the order of arrival."""
 
     def __init__(self, clock: Clock) -> None:
-        self._running: Deadlines[PendingHandshake] = Deadlines(clock, HANDSHAKE_SLOT_TIMEOUT_SECONDS, self._expire_slot)
-        self._waiting: OrderedDict[PendingHandshake, None] = OrderedDict()
+        self._running: Deadlines[ClientConnection] = Deadlines(clock, HANDSHAKE_SLOT_TIMEOUT_SECONDS, self._expire_slot)
+        self._waiting: OrderedDict[ClientConnection, None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._running)
 
-    def acquire(self, handshake: PendingHandshake) -> None:
-        """Run *handshake* now, or hold it until a place is free."""
+    def acquire(self, handshake: ClientConnection) -> None:
+        """Run *handshake* now, or pause it until a slot is free."""
         if len(self._running) < MAX_CONCURRENT_HANDSHAKES:
             self._running.start(handshake)
         else:
             handshake.pause_reading()
             self._waiting[handshake] = None
 
-    def release(self, handshake: PendingHandshake) -> None:
-        """*handshake* is done, or its connection is gone."""
+    def release(self, handshake: ClientConnection) -> None:
+        """*handshake* is done, or its connection is lost."""
         self._running.stop(handshake)
         self._waiting.pop(handshake, None)
         self._start_waiting()
 
     def close(self) -> None:
-        """Forget all."""
+        """Drop all and stop the timer."""
         self._waiting.clear()
         self._running.close()
 
-    def _expire_slot(self, handshake: PendingHandshake) -> None:
+    def _expire_slot(self, handshake: ClientConnection) -> None:
         if self._waiting:
             handshake.abort()
             self._start_waiting()
@@ -81,51 +104,28 @@ class HandshakeLimiter:
             handshake.resume_reading()
 
 
-#: Seconds that clients have to take what was written to them when the server stops.
+#: Seconds that clients have to read what was written to them when the server stops.
 CLOSE_TIMEOUT_SECONDS = 2.0
 
 _IPV4_MAPPED_PREFIX = bytes(10) + b"\xff\xff"
 
 
-class ClientConnection(Protocol):
-    """One connection, as far as the limits need it. *source*: the client's packed address."""
-
-    @property
-    def source(self) -> bytes:
-        """The client's packed address."""
-
-    def finish(self) -> None:
-        """Read nothing more, and close it once everything that was asked is answered."""
-
-    def close(self) -> None:
-        """Close it once everything written has gone out."""
-
-    def abort(self) -> None:
-        """Drop it at once."""
-
-    def pause_reading(self) -> None:
-        """Do not go on with its handshake until :meth:`begin`."""
-
-    def resume_reading(self) -> None:
-        """Go on with its handshake."""
-
-
 class ConnectionTracker:
-    """Counts connections and watches how long each stays in a state.
+    """Counts connections and ends those that stay too long in a state.
 
-    A connection is in at most one of *handshaking*, *idle* (no query pending), *stalled* (its client does not take
-    the answers) and *closing*. *refused* and *evicted* count connections since the start.
+    A connection is in at most one of *handshaking*, *idle* (no query pending), *stalled* (its client does not read
+    the replies) and *closing*. *refused* and *evicted* count connections since the start.
     """
 
     def __init__(self, clock: Clock, limits: ListenerLimits) -> None:
         self.limits = limits
         self.handshakes = HandshakeLimiter(clock)
         self.handshaking: Deadlines[ClientConnection] = Deadlines(
-            clock, limits.tls_handshake, lambda late: late.abort()
+            clock, limits.tls_handshake, lambda overdue: overdue.abort()
         )
-        self.idle: Deadlines[ClientConnection] = Deadlines(clock, limits.tcp_idle, lambda late: late.close())
-        self.stalled: Deadlines[ClientConnection] = Deadlines(clock, limits.tcp_idle, lambda late: late.abort())
-        self.closing: Deadlines[ClientConnection] = Deadlines(clock, limits.tcp_idle, lambda late: late.abort())
+        self.idle: Deadlines[ClientConnection] = Deadlines(clock, limits.tcp_idle, lambda overdue: overdue.close())
+        self.stalled: Deadlines[ClientConnection] = Deadlines(clock, limits.tcp_idle, lambda overdue: overdue.abort())
+        self.closing: Deadlines[ClientConnection] = Deadlines(clock, limits.tcp_idle, lambda overdue: overdue.abort())
         self._clock = clock
         self.refused = 0
         self.evicted = 0
@@ -140,7 +140,7 @@ class ConnectionTracker:
         return iter(tuple(self._network_by_connection))
 
     def admit(self, source: bytes) -> bool:
-        """Whether a client at *source* may connect now. When all places are taken, the longest idle one goes."""
+        """Whether a client at *source* may connect now. At ``max_connections`` the longest idle one makes room."""
         if self._count_by_network.get(mask_source(source), 0) >= self.limits.max_per_source or not self._evict_idle():
             self.refused += 1
             return False
@@ -152,7 +152,7 @@ class ConnectionTracker:
         self._count_by_network[network] = self._count_by_network.get(network, 0) + 1
 
     def remove(self, connection: ClientConnection) -> None:
-        """Forget a connection that is gone; no harm if it is forgotten already."""
+        """Stop counting a connection that is lost; calling it again does nothing."""
         for state in (self.handshaking, self.idle, self.stalled, self.closing):
             state.stop(connection)
         if (network := self._network_by_connection.pop(connection, None)) is None:
@@ -162,20 +162,20 @@ class ConnectionTracker:
             del self._count_by_network[network]
         self.handshakes.release(connection)
         if not self._network_by_connection:
-            emptied, self._close_waiters = self._close_waiters, []
-            for waiter in emptied:
+            waiters, self._close_waiters = self._close_waiters, []
+            for waiter in waiters:
                 waiter.callback(None)
 
     async def close(self) -> None:
-        """Close every connection and wait until the last is gone, LINGER seconds at most."""
+        """Close every connection and wait until the last is closed, CLOSE_TIMEOUT_SECONDS at most."""
         for connection in self:
             connection.close()
         if self._network_by_connection:
             self._close_waiters.append(Deferred())
-            last_call = self._clock.callLater(CLOSE_TIMEOUT_SECONDS, self._abort_all)
+            timeout = self._clock.callLater(CLOSE_TIMEOUT_SECONDS, self._abort_all)
             await self._close_waiters[-1]
-            if last_call.active():
-                last_call.cancel()
+            if timeout.active():
+                timeout.cancel()
         for state in (self.handshaking, self.idle, self.stalled, self.closing, self.handshakes):
             state.close()
 
@@ -201,17 +201,17 @@ def mask_source(source: bytes) -> bytes:
     return source[:3] if len(source) == 4 else source[:7]
 
 
-#: Files kept for everything but clients: logs, zones, listening sockets, upstreams, the admin interface.
+#: Files reserved for everything but clients: logs, zones, listening sockets, upstreams, the admin interface.
 RESERVED_OPEN_FILES = 512
 
 
 def raise_open_file_limit() -> int:
-    """Raise the soft limit of open files to the hard one; the limit now in force."""
+    """Raise the soft limit of open files to the hard one; returns the limit now in force."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        except (OSError, ValueError):  # some kernels allow no more than fs.nr_open, whatever the hard limit says
+        except (OSError, ValueError):  # some kernels allow no more than fs.nr_open, even below the hard limit
             return soft
     return hard
 
@@ -225,5 +225,5 @@ def fit_connection_limit(wanted: int, open_files: int, reserved: int = RESERVED_
         return wanted, ""
     return fitting, (
         f"limits.max_connections is {fitting} instead of {wanted}: the limit of open files is {open_files}, "
-        f"of which {open_files - fitting} are kept for other things"
+        f"of which {open_files - fitting} are reserved for other things"
     )

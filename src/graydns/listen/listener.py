@@ -1,45 +1,77 @@
-"""Door: where clients reach graydns, and what they may take there.
+"""Listeners: where clients reach graydns, and what every transport's own module provides for that.
 
-Addresses: the machine's own, for doors that are to be open on all of them.
+Addresses of the machine, for listeners on a wildcard.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import ip_address
+from typing import Any, Protocol, TypeAlias
 
 import ifaddr
 from attrs import frozen
 
+from graydns.fast.interfaces import QueryHandler
+from graydns.listen.connections import ConnectionTracker
+from graydns.listen.tls_context import TlsContext
+from graydns.listen.twisted_types import ListenReactor
+from graydns.model.transport import Transport
+
 
 @frozen
 class Listener:
-    """One socket to listen on. *transport*: udp, tcp or tls. *host*: an address, maybe 0.0.0.0 or ``::``. *port*: 0
-    lets the system choose. *tenant*: whose door it is, None = everyone's."""
+    """One address to listen on. *host*: an IP address, maybe 0.0.0.0 or ``::``. *port*: 0 lets the system choose.
+    *tenant*: the tenant that all its clients belong to, None = the client's address decides."""
 
-    transport: str
+    transport: Transport
     host: str
     port: int
     tenant: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.transport}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+        return self.transport.format_url(self.host, self.port)
 
 
 @frozen
-class ListenerLimits:
-    """What clients may take of the stream doors.
+class ListenContext:
+    """What a listener works with. *connections*: those of all listeners. *tls*: given if the transport is encrypted."""
 
-    *max_connections*: of all doors together. *max_per_source*: connections of one /24 or /56. *max_pipelined*:
-    queries of one connection in the pipeline. *tcp_idle*: seconds without a complete query, or without taking what
-    was written. *tls_handshake*: seconds from the TCP connection to the end of the handshake.
-    """
+    handler: QueryHandler[Any]
+    connections: ConnectionTracker
+    reactor: ListenReactor
+    tls: TlsContext | None = None
 
-    max_connections: int = 10_000
-    max_per_source: int = 100
-    max_pipelined: int = 100
-    tcp_idle: float = 8.0
-    tls_handshake: float = 3.0
+
+class BoundListener(Protocol):
+    """A listener that is open."""
+
+    @property
+    def listener(self) -> Listener:
+        """Where it listens: the port as it is, one address of a wildcard if each has a socket of its own."""
+
+    @property
+    def received(self) -> int:
+        """Messages that came in."""
+
+    @property
+    def dropped(self) -> int:
+        """Replies that the kernel did not take."""
+
+    @property
+    def pending(self) -> int:
+        """Queries in the pipeline that came over no connection."""
+
+    def drain(self) -> bool:
+        """Read or accept nothing more. Whether it stays open, to send the replies that are pending."""
+
+    async def stop(self) -> None:
+        """Close the socket and cancel what is pending."""
+
+
+#: Opens a listener: one socket, or one for each address of a wildcard; sockets are yielded one by one, so that those
+#: already open can be closed when the next fails. Raises CannotListenError or OSError.
+OpenListener: TypeAlias = Callable[[Listener, ListenContext], Iterator[BoundListener]]
 
 
 WILDCARD_FAMILIES = {"0.0.0.0": 4, "::": 6}
@@ -48,8 +80,8 @@ WILDCARD_FAMILIES = {"0.0.0.0": 4, "::": 6}
 def expand_wildcard(host: str) -> tuple[str, ...]:
     """The addresses *host* stands for: itself, or for a wildcard every address of that family the machine has now.
 
-    A UDP socket on a wildcard answers from whichever address routing likes; one on the address that was asked
-    answers from it. Link-local addresses carry their zone index (RFC 4007 section 11).
+    A UDP socket on a wildcard replies from whichever address routing chooses; one on the address that was asked
+    replies from it. Link-local addresses carry their zone index (RFC 4007 section 11).
     """
     if host not in WILDCARD_FAMILIES:
         return (host,)
@@ -61,8 +93,8 @@ def expand_wildcard(host: str) -> tuple[str, ...]:
 
 
 def find_advertised_addresses(hosts: Iterable[str]) -> tuple[bytes, ...]:
-    """The packed addresses at which doors on *hosts* can be told to others: none of one link, and those of the machine
-    itself only if there is no other."""
+    """The packed addresses at which others reach listeners on *hosts*: none that is link-local, and loopback addresses
+    only if there are no others."""
     found = dict.fromkeys(ip_address(address) for host in hosts for address in expand_wildcard(host))
     wide = [address for address in found if not address.is_link_local]
     return tuple(one.packed for one in [one for one in wide if not one.is_loopback] or wide)

@@ -1,17 +1,18 @@
-"""Stream: DNS over TCP (RFC 7766), and what DNS over TLS does once it is decrypted.
+"""DNS over TCP (RFC 7766), and DNS over TLS once it is decrypted.
 
 ::
 
-    segment ─► Frames ─► front.answer ─┬─ hot answers of a segment ──► one write
-                                       └─ Misses ─ when ready ───────► a write each, in any order
+    segment ─► MessageDeframer ─► handler.answer ─┬─ hot replies of a segment ──► one write
+                                                  └─ PendingQueries ─ when ready ─► a write each, in any order
 
-Reading and taking messages out of what was read both stop while ``max_pipelined`` misses are pending or the client
-does not take its answers, so a connection keeps at most what one read brought, what the transport buffers before it
-says so, and the answers of its misses. Nothing is ever dropped.
+Reading, and deframing what was read, both stop while ``max_pipelined`` queries are pending or the client does not read
+its replies. So a connection buffers at most what one read brought, what the transport takes before it pauses its
+producer, and the replies of its pending queries. No query is dropped.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
@@ -24,21 +25,24 @@ from zope.interface import implementer
 from graydns.fast.interfaces import HandlerPeer, QueryHandler
 from graydns.listen.connections import ConnectionTracker
 from graydns.listen.framing import LENGTH_PREFIX_BYTES, MessageDeframer
+from graydns.listen.listener import ListenContext, Listener
 from graydns.listen.pending_queries import PendingQueries
+from graydns.listen.stream_port import StreamListener, listen_stream
 from graydns.listen.twisted_types import ConnectionTransport, PeerAddress
-from graydns.model.query import TCP, Query
+from graydns.model.query import Query
+from graydns.model.transport import TCP, Transport
 from graydns.runtime.timing import Clock
 
-#: Octets of a message's header; nothing shorter is DNS.
+#: Octets of a message's header; nothing shorter is a DNS message (RFC 1035 section 4.1.1).
 MIN_MESSAGE_BYTES = 12
 
-#: Octets of answers that are gathered before they are written.
+#: Octets of replies that are gathered before they are written.
 WRITE_BATCH_BYTES = 65536
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
 class StreamProtocol(DNSProtocol):
-    """One connection. It is its transport's producer: that is how it learns that the client does not read."""
+    """One connection. It registers as its transport's producer, to be paused while the client does not read."""
 
     factory: StreamFactory
     transport: ConnectionTransport  # type: ignore[assignment]  # Twisted says ITransport, which types nothing
@@ -70,11 +74,11 @@ class StreamProtocol(DNSProtocol):
         self.accept_queries()
 
     def accept_queries(self) -> None:
-        """The client may ask: its idle time runs from here on."""
+        """Queries may come: the idle time runs from here on."""
         self._connections.idle.start(self)
 
     def dataReceived(self, data: bytes) -> None:
-        """Answer what *data* completes."""
+        """Answer the messages that *data* completes."""
         self._deframer.feed(data)
         self.process_input()
 
@@ -93,41 +97,41 @@ class StreamProtocol(DNSProtocol):
         self._deframer = MessageDeframer()
 
     def pauseProducing(self) -> None:
-        """The transport has as many answers as it takes."""
+        """The transport's buffer is full."""
         if not self._output_full:
             self._output_full = True
             self._connections.stalled.start(self)
 
     def resumeProducing(self) -> None:
-        """The client has taken all answers."""
+        """The client has read all replies."""
         self._output_full = False
         self._connections.stalled.stop(self)
         self.process_input(active=True)
 
     def stopProducing(self) -> None:
-        """The connection is gone; :meth:`connectionLost` follows."""
+        """The connection is lost; :meth:`connectionLost` follows."""
 
     def finish(self) -> None:
-        """Read nothing more, and close once everything that was asked is answered."""
+        """Read nothing more, and close once all queries are answered."""
         if not (self._input_ended or self._closing):
             self._input_ended = True
             self.transport.pauseProducing()
             self.process_input()
 
     def close(self) -> None:
-        """Close the connection once everything written has gone out; what is pending is cancelled."""
+        """Close the connection once everything written has been sent; pending queries are cancelled."""
         if not self._closing:
             self._stop()
             self._connections.closing.start(self)
             self.transport.loseConnection()
 
     def abort(self) -> None:
-        """Drop the connection, at once and without ceremony."""
+        """Reset the connection at once."""
         self._stop()
         self.transport.abortConnection()
 
     def pause_reading(self) -> None:
-        """Read nothing until :meth:`begin`."""
+        """Read nothing until :meth:`resume_reading`."""
         self.transport.pauseProducing()
 
     def resume_reading(self) -> None:
@@ -135,7 +139,7 @@ class StreamProtocol(DNSProtocol):
         self.transport.resumeProducing()
 
     def process_input(self, *, active: bool = False) -> None:
-        """Answer what has been read as far as the limits let. *active*: the client has just done something."""
+        """Answer what has been read as far as the limits allow. *active*: restart the idle time."""
         if self._processing or self._closing:
             return
         self._processing = True
@@ -149,7 +153,7 @@ class StreamProtocol(DNSProtocol):
             self._update_flow(active or taken > 0)
 
     def _answer_messages(self) -> int:
-        """Answer until there is no complete message left or a limit is reached: how many; -1: one was no DNS."""
+        """Answer until no complete message is left or a limit is reached: how many; -1: one is too short for DNS."""
         answer, peer = self._front.answer, self.peer
         replies: list[bytes] = []
         size = taken = 0
@@ -176,7 +180,7 @@ class StreamProtocol(DNSProtocol):
         return taken
 
     def _deliver(self, reply: bytes | None) -> None:
-        """A miss is answered."""
+        """Send the reply of a pending query."""
         if reply is not None:
             self.transport.write(len(reply).to_bytes(LENGTH_PREFIX_BYTES, "big") + reply)
         self.process_input(active=True)
@@ -185,7 +189,7 @@ class StreamProtocol(DNSProtocol):
         return self._output_full or len(self._pending) >= self._max_pipelined
 
     def _update_flow(self, active: bool) -> None:
-        """Read or do not read, count as idle or do not, as the state now is."""
+        """Pause or resume reading, and count as idle or not, by the present state."""
         reading = not self._is_blocked() and not self._input_ended
         if reading != self._reading:
             self._reading = reading
@@ -199,7 +203,7 @@ class StreamProtocol(DNSProtocol):
             self._connections.idle.start(self)
 
     def _stop(self) -> None:
-        """Answer nothing more. The producer goes first: with one, a transport does not close."""
+        """Answer nothing more. The producer is unregistered first: with one, a transport does not close."""
         self._closing = True
         self._pending.cancel()
         for state in (self._connections.idle, self._connections.stalled, self._connections.handshaking):
@@ -208,25 +212,25 @@ class StreamProtocol(DNSProtocol):
 
 
 class StreamFactory(DNSServerFactory):
-    """Makes the connections of one door. *admitted*: those of all doors. *tenant*: whose it is, None = everyone's.
+    """Makes the connections of one listener. *connection_tracker*: those of all listeners. *tenant*: as of Listener.
     *received*: messages that came in."""
 
     protocol: Any = StreamProtocol
     noisy = False
-    transport_name = TCP
+    transport: Transport = TCP
 
     def __init__(
-        self, front: QueryHandler[Any], admitted: ConnectionTracker, reactor: Clock, tenant: str | None = None
+        self, front: QueryHandler[Any], connection_tracker: ConnectionTracker, reactor: Clock, tenant: str | None = None
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.front = front
-        self.connection_tracker = admitted
+        self.connection_tracker = connection_tracker
         self.reactor = reactor
         self.tenant = tenant
         self.received = 0
 
     def buildProtocol(self, addr: PeerAddress) -> StreamProtocol | None:  # type: ignore[override]  # of IAddress
-        """A protocol for the client at *addr*; None refuses it."""
+        """A protocol for the client at *addr*; None closes the connection."""
         peer = self.make_peer(addr)
         if not self.connection_tracker.admit(peer.source):
             return None
@@ -235,6 +239,12 @@ class StreamFactory(DNSServerFactory):
         return protocol
 
     def make_peer(self, addr: PeerAddress, identity: str | None = None) -> HandlerPeer:
-        """Who connects from *addr*."""
-        peer: HandlerPeer = self.front.peer(addr.host, self.transport_name, identity, self.tenant)
+        """What the handler knows of the client at *addr*. *identity*: of its certificate."""
+        peer: HandlerPeer = self.front.peer(addr.host, self.transport, identity, self.tenant)
         return peer
+
+
+def open_tcp(listener: Listener, context: ListenContext) -> Iterator[StreamListener]:
+    """Open a listener for DNS over TCP. Raises OSError."""
+    factory = StreamFactory(context.handler, context.connections, context.reactor, listener.tenant)
+    yield listen_stream(listener, factory, factory, context.reactor)

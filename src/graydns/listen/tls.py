@@ -1,11 +1,12 @@
-"""TLS: DNS over TLS (RFC 7858), the stream door behind Twisted's TLS transport.
+"""DNS over TLS (RFC 7858): DNS over TCP behind Twisted's TLS transport.
 
 A client may put every query into a record of its own. What one read of the socket brings is decrypted whole before it
-is answered (``context.DrainedConnection``), with one write, which is one record again.
+is answered (``BatchReadConnection``), with one write, which is one record again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from twisted.internet.interfaces import IHandshakeListener
@@ -14,10 +15,12 @@ from zope.interface import implementer
 
 from graydns.fast.interfaces import QueryHandler
 from graydns.listen.connections import ConnectionTracker
+from graydns.listen.listener import ListenContext, Listener
+from graydns.listen.stream_port import StreamListener, listen_stream
 from graydns.listen.tcp import StreamFactory, StreamProtocol
 from graydns.listen.tls_context import TlsContext, read_certificate_identity
 from graydns.listen.twisted_types import ConnectionTransport, PeerAddress
-from graydns.model.query import TLS
+from graydns.model.transport import TLS, Transport
 from graydns.runtime.timing import Clock
 
 
@@ -28,12 +31,12 @@ class TlsStreamProtocol(StreamProtocol):
     transport: TlsTransport
 
     def accept_queries(self) -> None:
-        """The TCP connection is there; the time for the handshake runs from here on."""
+        """The TCP connection is open; the time for the handshake runs from here on."""
         self._connections.handshaking.start(self)
         self._connections.handshakes.acquire(self)
 
     def handshakeCompleted(self) -> None:
-        """The client may ask, and if it showed a certificate we know who it is."""
+        """Queries may come; a certificate that the client showed gives its identity."""
         self._connections.handshaking.stop(self)
         self._connections.handshakes.release(self)
         shown = self.transport.getPeerCertificate()  # type: ignore[no-untyped-call]
@@ -43,39 +46,47 @@ class TlsStreamProtocol(StreamProtocol):
 
 
 class TlsTransport(TLSMemoryBIOProtocol):
-    """Twisted's, without its gathering of writes, which TlsStreamProtocol has done; and it does not wait for the
+    """Twisted's, without its buffering of writes, which StreamProtocol has done; and closing does not wait for the
     client."""
 
     transport: ConnectionTransport  # type: ignore[assignment]
 
     def loseConnection(self) -> None:
-        """Send close_notify and close (RFC 8446 section 6.1: nobody has to wait for the other's)."""
+        """Send close_notify and close (RFC 8446 section 6.1: there is no need to wait for the client's)."""
         super().loseConnection()  # type: ignore[no-untyped-call]
         self.transport.loseConnection()
 
 
 class TlsStreamFactory(StreamFactory):
-    """Makes the decrypted side of the connections of one door."""
+    """Makes the decrypted side of one listener's connections."""
 
     protocol: Any = TlsStreamProtocol
-    transport_name = TLS
+    transport: Transport = TLS
 
 
 class TlsListenerFactory(TLSMemoryBIOFactory):
-    """Makes the connections of one DoT door."""
+    """Makes the connections of one listener."""
 
     def __init__(
         self,
         context: TlsContext,
         front: QueryHandler[Any],
-        admitted: ConnectionTracker,
+        connection_tracker: ConnectionTracker,
         reactor: Clock,
         tenant: str | None = None,
     ) -> None:
-        self.stream_factory = streams = TlsStreamFactory(front, admitted, reactor, tenant)
+        self.stream_factory = streams = TlsStreamFactory(front, connection_tracker, reactor, tenant)
         super().__init__(context, False, streams, reactor)  # type: ignore[arg-type]  # all are what zope calls so
 
     def buildProtocol(self, addr: PeerAddress) -> TlsTransport | None:  # type: ignore[override]  # of IAddress
-        """The two halves of a connection from *addr*; None refuses it."""
+        """The TLS transport and the protocol of a connection from *addr*; None closes it."""
         stream = self.wrappedFactory.buildProtocol(addr)
         return None if stream is None else TlsTransport(self, stream)  # type: ignore[no-untyped-call]
+
+
+def open_tls(listener: Listener, context: ListenContext) -> Iterator[StreamListener]:
+    """Open a listener for DNS over TLS. Raises OSError; ValueError without a TlsContext."""
+    if context.tls is None:
+        raise ValueError("a listener for DNS over TLS needs a TlsContext")
+    factory = TlsListenerFactory(context.tls, context.handler, context.connections, context.reactor, listener.tenant)
+    yield listen_stream(listener, factory, factory.stream_factory, context.reactor)

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from attrs import frozen
 
+from graydns.model.transport import UDP, Transport
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from graydns.model.answer import Answer
     from graydns.model.decision import Decision
 
-
-UDP, TCP, TLS = "udp", "tcp", "tls"
 
 #: The tenant of whatever no other tenant claims.
 DEFAULT_TENANT = "default"
@@ -42,7 +42,7 @@ class Client(NamedTuple):
     """
 
     source: bytes
-    transport: str = UDP
+    transport: Transport = UDP
     subnet: Subnet | None = None
     identity: str | None = None
     tags: tuple[tuple[str, str], ...] = ()

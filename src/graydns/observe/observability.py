@@ -29,6 +29,7 @@ from graydns.fast.hot_table import HotTable
 from graydns.listen.listeners import Listeners
 from graydns.model.catalog import CatalogFeedFigures
 from graydns.model.errors import ConfigError, ConfigIssue
+from graydns.model.transport import TCP
 from graydns.observe.answer_finder import AnswerFinder
 from graydns.observe.answer_metrics import AnswerMetrics, LatencyObserver
 from graydns.observe.http_pages import HttpServerFactory
@@ -144,7 +145,7 @@ class ObservabilityService(MultiService):
     @property
     def listening(self) -> ListenEndpoint | None:
         """Where the pages are now."""
-        return None if self._port is None else ListenEndpoint("tcp", self._http.host, self._port.getHost().port)  # type: ignore[union-attr]
+        return None if self._port is None else ListenEndpoint(TCP, self._http.host, self._port.getHost().port)  # type: ignore[union-attr]
 
     def privilegedStartService(self) -> None:
         """Open the pages; raises ConfigError if that cannot be."""

@@ -24,7 +24,7 @@ def client_to_plain(client: Client) -> PlainData:
     subnet = client.subnet
     return {
         "source": str(ip_address(client.source)) if client.source else None,
-        "transport": client.transport,
+        "transport": client.transport.name,
         "subnet": None if subnet is None else f"{ip_address(subnet.address)}/{subnet.prefix}",
         "identity": client.identity,
         "tags": dict(client.tags),

@@ -19,7 +19,6 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from graydns.listen.listener import Listener
-from graydns.model.query import UDP
 
 #: What is asked: the root's name servers, without RD, which is answered without anybody's help.
 _PROBE_QUERY = b"\0\0\0\1\0\0\0\0\0\0\0\0\2\0\1"
@@ -91,7 +90,7 @@ class SystemdWatchdog(Service):
         return port.stopListening()
 
     def _send_probe(self) -> None:
-        door = next((door for door in self._listeners() if door.transport == UDP), None)
+        door = next((door for door in self._listeners() if door.transport.is_datagram), None)
         if door is None:
             self._notifier.send("WATCHDOG=1")
             return

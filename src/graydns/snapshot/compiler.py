@@ -132,7 +132,9 @@ def _find_forwarding_loops(config: Config, groups: Mapping[str, UpstreamGroup]) 
     listeners = [ListeningAddress(door.transport, door.host, door.port) for door in doors]
     for name, group in groups.items():
         for server, listener in find_forwarding_loops(group.servers, listeners):
-            found = f"{server}, which is graydns itself ({listener.transport}://{listener.address}:{listener.port})"
+            found = (
+                f"{server}, which is graydns itself ({listener.transport.format_url(listener.address, listener.port)})"
+            )
             fault = ConfigIssue(("upstreams", name, "servers"), found, "a server other than graydns itself")
             yield config.document.locate(fault)
 

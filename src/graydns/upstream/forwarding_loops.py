@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from graydns.upstream.server_groups import TLS, UpstreamServer, unmap_address
+from graydns.model.transport import Transport
+from graydns.upstream.server_groups import UpstreamServer, unmap_address
 
 
 class ListeningAddress(NamedTuple):
-    """A door of ours: *transport* ``udp``, ``tcp`` or ``tls``; *address* may be a wildcard."""
+    """Where graydns listens; *address* may be a wildcard."""
 
-    transport: str
+    transport: Transport
     address: str
     port: int
 
@@ -43,7 +44,7 @@ def find_forwarding_loops(
 
 
 def _reaches(server: UpstreamServer, door: ListeningAddress, is_ours: Callable[[str], bool]) -> bool:
-    if server.port != door.port or (server.transport == TLS) != (door.transport == TLS):
+    if server.port != door.port or server.transport.is_encrypted != door.transport.is_encrypted:
         return False
     if unmap_address(server.address) == unmap_address(door.address):
         return True

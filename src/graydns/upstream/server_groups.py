@@ -17,11 +17,7 @@ from attrs import Factory, define, field, frozen
 from graydns.model.dns_parameters import DS
 from graydns.model.name import parent, suffixes
 from graydns.model.query import Query
-
-UDP, TCP, TLS = "udp", "tcp", "tls"
-
-#: Port of plain DNS (RFC 1035 section 4.2) and of DNS over TLS (RFC 7858 section 3.1).
-DNS_PORT, DOT_PORT = 53, 853
+from graydns.model.transport import UDP, Transport
 
 
 @frozen(cache_hash=True)
@@ -34,8 +30,8 @@ class UpstreamServer:
     """
 
     address: str
-    port: int = DNS_PORT
-    transport: str = UDP
+    port: int = UDP.default_port
+    transport: Transport = UDP
     tls_name: str = ""
     packed: bytes = field(
         init=False,
@@ -45,8 +41,8 @@ class UpstreamServer:
     )
 
     def __str__(self) -> str:
-        host = f"[{self.address}]" if ":" in self.address else self.address
-        return f"{self.transport}://{host}:{self.port}" + (f"#{self.tls_name}" if self.tls_name else "")
+        url = self.transport.format_url(self.address, self.port)
+        return f"{url}#{self.tls_name}" if self.tls_name else url
 
 
 def parse_resolv_conf(resolv_conf: str) -> tuple[UpstreamServer, ...]:

@@ -23,7 +23,7 @@ from graydns.upstream.exchange import (
     is_bare_formerr,
     matches_header,
 )
-from graydns.upstream.server_groups import TLS, UpstreamServer
+from graydns.upstream.server_groups import UpstreamServer
 
 #: Seconds until an endpoint gives up connecting; the deadline of the question ends it long before.
 CONNECT_TIMEOUT_SECONDS = 30.0
@@ -37,7 +37,7 @@ def make_endpoint(reactor: UpstreamReactor, server: UpstreamServer, trust: Any =
     """
     kind = TCP6ClientEndpoint if ":" in server.address else TCP4ClientEndpoint
     plain: StreamClientEndpoint = kind(reactor, server.address, server.port, CONNECT_TIMEOUT_SECONDS)
-    if server.transport != TLS:
+    if not server.transport.is_encrypted:
         return plain
     options = optionsForClientTLS(server.tls_name or server.address.partition("%")[0], trustRoot=trust)
     return cast(StreamClientEndpoint, wrapClientTLS(options, cast(Any, plain)))

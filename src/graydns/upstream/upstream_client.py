@@ -13,7 +13,7 @@ from graydns.model.query import AnomalyRecorder, Query
 from graydns.runtime.timing import Deadlines
 from graydns.upstream.epoll import FDSet, UpstreamReactor, make_fd_set
 from graydns.upstream.exchange import EntropyPool, Exchange
-from graydns.upstream.server_groups import UDP, ServerReputation, UpstreamGroup, UpstreamServer
+from graydns.upstream.server_groups import ServerReputation, UpstreamGroup, UpstreamServer
 from graydns.upstream.stream_exchange import StreamExchange, make_endpoint
 from graydns.upstream.udp_exchange import TcpFallbackExchange, UdpExchange
 from graydns.upstream.upstream_query import UpstreamQuery
@@ -82,6 +82,6 @@ class UpstreamClient:
 
     def _make_exchange(self, server: UpstreamServer) -> Exchange:
         stream = StreamExchange(server, make_endpoint(self.reactor, server, self.trust_root), self._entropy)
-        if server.transport != UDP:
+        if not server.transport.is_datagram:
             return stream
         return TcpFallbackExchange(UdpExchange(self._poll, server, self._entropy, self.anomalies), stream)

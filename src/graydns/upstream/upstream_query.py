@@ -21,7 +21,7 @@ from graydns.model.errors import UpstreamError
 from graydns.runtime.timing import Deadlines
 from graydns.upstream.exchange import Exchange, ExchangeError, PendingExchange
 from graydns.upstream.reply_evaluation import ServerFailure, evaluate_reply
-from graydns.upstream.server_groups import UDP, UpstreamServer
+from graydns.upstream.server_groups import UpstreamServer
 from graydns.upstream.upstream_request import RequestForm, UpstreamRequest
 
 #: Parts of the deadline after each of which one more attempt is made.
@@ -142,7 +142,7 @@ class UpstreamQuery:
         self._round_timer.start(self)
         if not self._untried:
             trial = next(iter(self._running))
-            if trial.server.transport == UDP:
+            if trial.server.transport.is_datagram:
                 self._send(trial.server, trial.form)
         else:
             self._try_next()

@@ -8,7 +8,7 @@ from graydns.model.answer import ADDITIONAL
 from graydns.model.dns_parameters import ANY, BADVERS, FORMERR, NOTIMP, OPT, TSIG
 from graydns.model.errors import UnanswerableError
 from graydns.model.name import ROOT
-from graydns.model.query import UDP, Client, Edns, Query
+from graydns.model.query import Client, Edns, Query
 from graydns.wire import edns
 from graydns.wire.edns import OPT_STRUCT, BadVersError
 from graydns.wire.error_replies import find_question_end, make_error_reply
@@ -103,5 +103,5 @@ def _parse_long_tail(data: bytes, end: int, counts: tuple[int, int, int]) -> tup
 def _check_keepalive(data: bytes, options: Edns, client: Client, payload: int) -> None:
     """Refuse a query that sets the idle timeout, which only the server may; over UDP the option means nothing (RFC 7828
     sections 3.2.1 and 3.3.1)."""
-    if client.transport != UDP and any(value for code, value in options.options if code == edns.KEEPALIVE):
+    if client.transport.keeps_alive and any(value for code, value in options.options if code == edns.KEEPALIVE):
         raise UnanswerableError(make_error_reply(data, FORMERR, payload), "a keepalive timeout in a query")

@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from graydns.model.answer import Answer
 from graydns.model.errors import UpstreamError
 from graydns.model.query import Query, Subnet
+from graydns.model.transport import TCP
 from graydns.resolve.links.coalesce import QueryCoalescer
 from tests.resolve.chains import ECS_GROUP, Chain, Driven, make_answer, of_cohort
 from tests.upstream.queries import AAAA, GROUP, make_query
@@ -60,7 +61,7 @@ def test_failure_is_shared() -> None:
 def over_tcp() -> Query:
     """A query of a client that may leave."""
     query = make_query()
-    return query._replace(client=query.client._replace(transport="tcp"))
+    return query._replace(client=query.client._replace(transport=TCP))
 
 
 def test_who_leaves_takes_nobody_along() -> None:

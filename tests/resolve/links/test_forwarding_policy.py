@@ -11,6 +11,7 @@ from graydns.model import name
 from graydns.model.answer import ANSWER, AUTHORITY, Answer
 from graydns.model.dnssec_values import Security, ValidationStatus
 from graydns.model.query import Client, Edns, Query, Subnet
+from graydns.model.transport import UDP
 from graydns.resolve.links.authority import NullCatalogWaiter
 from graydns.resolve.links.forwarding_policy import ForwardingPolicy
 from graydns.snapshot.snapshot import Snapshot
@@ -97,7 +98,7 @@ def resolve(snapshot: Snapshot, qname: str, answer: Answer, client: Client, qtyp
 def client(subnet: str | None = None, identity: str | None = None) -> Client:
     """A client of the tenant that may forward, in a /24."""
     packed = None if subnet is None else Subnet(bytes(map(int, subnet.split("."))), 24)
-    return Client(b"\x7f\0\0\1", "udp", packed, identity, (), "one", True)
+    return Client(b"\x7f\0\0\1", UDP, packed, identity, (), "one", True)
 
 
 def ttls(query: Query, answer: Answer) -> list[int]:

@@ -20,7 +20,8 @@ from graydns.model.decision import DecisionKind
 from graydns.model.dnssec_values import Security, ValidationStatus
 from graydns.model.errors import ControlError, OverloadedError, ResolveError
 from graydns.model.name import from_text, to_text
-from graydns.model.query import DEFAULT_TENANT, TCP, TLS, UDP, Client, Query, Subnet
+from graydns.model.query import DEFAULT_TENANT, Client, Query, Subnet
+from graydns.model.transport import parse_transport
 from graydns.resolve.links.forwarding_policy import HOP_BY_HOP_TYPES
 from graydns.resolve.links.validation import VALIDATION_EDNS, ValidatingLink
 from graydns.server import DnsServer
@@ -46,10 +47,9 @@ def explain_decision(
 
     Raises ControlError.
     """
-    if transport not in (UDP, TCP, TLS):
-        raise ControlError(f"no transport {transport!r}; there are {UDP}, {TCP} and {TLS}")
     qname, qtype = parse_question(name, rdtype)
     try:
+        over = parse_transport(transport)
         address = ip_address(source or "127.0.0.1")
         network = None if subnet is None else ip_network(subnet, strict=False)
     except ValueError as error:
@@ -58,7 +58,7 @@ def explain_decision(
         client = f"client:{client}"
     asker = Client(
         source=address.packed,
-        transport=transport,
+        transport=over,
         subnet=None if network is None else Subnet(network.network_address.packed, network.prefixlen),
         identity=client,
         tags=tuple(sorted(_parse_tags(tags))),

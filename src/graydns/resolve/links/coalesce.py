@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from graydns.model.answer import Answer
-from graydns.model.query import UDP, Query
+from graydns.model.query import Query
 from graydns.resolve.link import Resolver
 
 
@@ -32,7 +32,7 @@ class QueryCoalescer:
         if flight is not None:
             return await flight.join()
         flight = self._flights[key] = SingleFlight(self._flights, key)
-        if query.client.transport != UDP:
+        if not query.client.transport.is_datagram:
             flight.start(self.below.resolve(query))
             return await flight.join()
         # Whoever asks over UDP stays to the end, so nothing has to be made that could outlive him: half the cost.

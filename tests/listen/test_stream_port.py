@@ -13,7 +13,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 
-from graydns.listen.eager_write import EagerWriteConnection
+from graydns.listen.stream_port import EagerWriteConnection
 
 #: More than the buffers of a pair of sockets hold.
 LARGE = bytes(range(256)) * (1 << 15)
