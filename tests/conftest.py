@@ -120,11 +120,17 @@ def answers(port: int, host: str = "127.0.0.1") -> bool:
 
 
 @pytest.fixture
-def start_agent(require_peer: Callable[[str], str], tmp_path: Path) -> Iterator[Callable[..., ConsulServer]]:
-    """A function: more keys of its configuration -> a Consul agent, which ends with the test."""
+def start_agent(
+    request: pytest.FixtureRequest, require_peer: Callable[[str], str], tmp_path: Path
+) -> Iterator[Callable[..., ConsulServer]]:
+    """A function: more keys of its configuration -> a Consul agent, which ends with the test.
+
+    A restart loses its data, unless the test has the marker ``agent_keeps_data``.
+    """
     program = require_peer("consul")
+    keeps_data = request.node.get_closest_marker("agent_keeps_data") is not None
     with ExitStack() as stack:
-        yield lambda **more: stack.enter_context(consul.agent(program, tmp_path, **more))
+        yield lambda **more: stack.enter_context(consul.agent(program, tmp_path, keeps_data=keeps_data, **more))
 
 
 @pytest.fixture

@@ -143,6 +143,7 @@ def test_nodes_and_odd_names_are_answered(agent: ConsulServer, port: int) -> Non
     assert ask(port, "consul", "SOA").answer
 
 
+@pytest.mark.agent_keeps_data
 def test_a_start_without_consul_knows_what_was_known(agent: ConsulServer, tmp_path: Path) -> None:
     """What was told before a restart is answered after it, as stale once it is old, and follows Consul again."""
     (port,) = free_ports(1)

@@ -103,6 +103,7 @@ def test_a_canary_empties_into_the_default_and_comes_back(agent: ConsulServer, p
         assert clients(port) == before  # half of the canary is as many as its threshold asks for
 
 
+@pytest.mark.agent_keeps_data
 def test_a_restart_without_consul(agent: ConsulServer, place: Place) -> None:
     """What was known is answered, the same to the same clients; with nothing known a default in the file answers for
     canaries too, and one from Consul is SERVFAIL with EDE 22, not a denial; all is well once Consul is there."""

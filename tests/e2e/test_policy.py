@@ -48,6 +48,7 @@ def test_a_pushed_revision_is_in_the_answers_and_a_forged_one_is_not(site: Site)
         assert "policy take" in actions
 
 
+@pytest.mark.agent_keeps_data
 def test_a_restart_without_consul_serves_the_copy(site: Site) -> None:
     """What was accepted counts after a restart, judged again; a copy that was altered does not."""
     with site.serving():
@@ -124,6 +125,7 @@ def test_empty_data_and_a_floor(site: Site) -> None:
         assert site.canaries() == CLIENTS
 
 
+@pytest.mark.agent_keeps_data
 def test_an_abort_in_kv_sends_all_to_the_default(site: Site) -> None:
     """It needs no signature, holds over a restart without Consul and over live changes, and ends with revert."""
     with site.serving():

@@ -52,6 +52,7 @@ async def test_checks_and_nodes_that_change_are_seen(agent: ConsulServer) -> Non
         await until(lambda: all(feed.service(name).instances[0].status == "critical" for name in ("web", "other")))  # type: ignore[union-attr]
 
 
+@pytest.mark.agent_keeps_data
 @on_reactor
 async def test_a_failed_first_question_is_asked_again(agent: ConsulServer) -> None:
     """By whoever asks for the name next; nothing is left of it meanwhile."""

@@ -98,6 +98,7 @@ async def test_an_agent_that_comes_back_empty(agent: ConsulServer) -> None:
             await until(lambda: key.replies[-1].body == b"new")
 
 
+@pytest.mark.agent_keeps_data
 @on_reactor
 async def test_an_agent_that_comes_back_with_its_data(agent: ConsulServer) -> None:
     """There is nothing to tell, and the next change is seen."""
