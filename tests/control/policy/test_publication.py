@@ -60,6 +60,9 @@ async def test_two_who_read_the_same(second: int, agent: ConsulServer) -> None:
             assert kept == {**entries(7, "0"), **keys, active_key(PREFIX): str(number).encode()}
 
 
+EMPTY_KV = KvRows({}, {})
+
+
 def filled(number: int, size: int) -> KeyValues:
     """A revision whose transaction has *size* octets, or up to three more, as base64 goes in steps of four."""
     made = dict(entries(number, "10"))
@@ -75,8 +78,8 @@ def filled(number: int, size: int) -> KeyValues:
     return with_filling(low)
 
 
-def transaction(keys: KeyValues, number: int) -> int:
-    """The octets of the transaction that publishes *keys*."""
+def transaction(keys: KeyValues, number: int, rows: KvRows = EMPTY_KV) -> int:
+    """The octets of the transaction that publishes *keys* where KV holds *rows*."""
     sent: list[bytes] = []
 
     class Recorder:
@@ -84,7 +87,7 @@ def transaction(keys: KeyValues, number: int) -> int:
             sent.append(body)
             return Deferred()
 
-    writing = publication.write_revision(Recorder(), PREFIX, number, keys, KvRows({}, {}), activate=True)  # type: ignore[arg-type]
+    writing = publication.write_revision(Recorder(), PREFIX, number, keys, rows, activate=True)  # type: ignore[arg-type]
     Deferred.fromCoroutine(writing)
     return len(sent[0])
 
@@ -100,7 +103,7 @@ async def test_both_sides_of_consuls_limit(agent: ConsulServer) -> None:
         rows = await read_rows(consul, PREFIX)
         assert {**fits, active_key(PREFIX): b"8"} == rows.values
         with pytest.raises(
-            ControlError, match=rf"too large.*nothing was written: it has {transaction(over, 9)} octets"
+            ControlError, match=rf"too large.*nothing was written: it has {transaction(over, 9, rows)} octets"
         ):
             await publication.write_revision(consul, PREFIX, 9, over, rows, activate=True)
         assert (await read_rows(consul, PREFIX)).values == rows.values

@@ -8,6 +8,7 @@ asked for what they have, they tell it exactly, and only what the changed ones s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Generator, Iterator, Mapping
 from typing import Any
 
@@ -64,10 +65,14 @@ def _check_digests(body: bytes) -> Iterator[tuple[CatalogKey, object]]:
         yield key, (node, entry["CheckID"], entry["ServiceID"], entry["Status"])
 
 
+#: What Consul answers for a node that has gone; an agent in development mode indents its JSON.
+_IS_ABSENT_NODE = re.compile(rb'\s*\{\s*"Node"\s*:\s*null').match
+
+
 def _node_service_digests(body: bytes) -> Iterator[tuple[CatalogKey, object]]:
     entry: Any
-    if body.startswith(b'{"Node":null'):
-        return  # it has gone
+    if _IS_ABSENT_NODE(body):
+        return
     for entry in iterate_entries(body, NODE_SERVICES_PATH, "Services"):
         yield ("service", entry["Service"].lower()), (entry["ID"], entry["ModifyIndex"])
 
