@@ -26,9 +26,9 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from benchmarks.micro.miss import respond
+from graydns.assembly import make_graydns_service
 from graydns.model.query import Query
 from graydns.model.transport import UDP
-from graydns.tap import make_graydns_service
 
 reactor: Any = default_reactor
 
@@ -83,7 +83,7 @@ def serve(kind: str, count: int, port: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         config = Path(name) / "graydns.yaml"
         config.write_text(CONFIG.format(data=name, zones=Path("zones").resolve(), port=port))
-        front = make_graydns_service(config, reactor).control.state.server.front
+        front = make_graydns_service(config, reactor).core.state.server.front
         gc.collect()
         gc.freeze()
         gc.set_threshold(5_000, 5, 1_000_000)  # as in the server

@@ -18,6 +18,7 @@ from graydns.fast.peer import LongestPrefixMap, PeerCache, PeerTrust
 from graydns.fast.reply_settings import ReplySettings
 from graydns.fast.tenant_quota import TenantQuota
 from graydns.model.answer import Answer
+from graydns.model.decision import Cohort
 from graydns.model.dnssec_values import Security
 from graydns.model.name import is_within
 from graydns.resolve.cache.cache_keys import CacheKey
@@ -25,9 +26,10 @@ from graydns.resolve.links.authority import CatalogWaiter, NullCatalogWaiter
 from graydns.resolve.links.validation import ValidatingLink
 from graydns.resolve.pipeline import Stores, build_pipeline
 from graydns.runtime.anomalies import AnomalyLog
+from graydns.runtime.reclaimer import DeferredReclaimer
 from graydns.runtime.slices import run_in_slices
 from graydns.snapshot.consul_domain import ConsulZoneTemplate, add_consul_domain
-from graydns.snapshot.reclaimer import DeferredReclaimer
+from graydns.snapshot.reclamation import watch_router, watch_snapshot
 from graydns.snapshot.snapshot import Snapshot
 from graydns.sources.consul.version_endpoints import TenantService, VersionEndpoints
 
@@ -59,7 +61,7 @@ class DnsServer:
         self._domain = domain
         self._catalog_waiter = learning or NullCatalogWaiter()
         self.versions = versions or VersionEndpoints(lambda name: None, reactor)
-        self.versions.on_services_changed = self.update_services
+        self.versions.subscribe(self.update_services)
         self.snapshot = snapshot = self.versions.fill_snapshot(self._add_consul_domain(snapshot))
         self._reactor = reactor
         self._secrets = cookie_secrets
@@ -72,7 +74,7 @@ class DnsServer:
         self.front = Frontend(
             self._build_serving(snapshot, peers), self._reply_settings(), time.monotonic, time.time, self.anomalies
         )
-        self._reclaimer.watch_snapshot(snapshot)
+        watch_snapshot(self._reclaimer, snapshot)
 
     def swap(self, snapshot: Snapshot) -> None:
         """Serve *snapshot* from the next query on; those under way end with the one they began with."""
@@ -85,9 +87,9 @@ class DnsServer:
         self.snapshot = snapshot
         self.front.use_settings(self._reply_settings())
         for tenant, table in self.hot_tables.items():
-            table.limit = self._hot_limit(tenant)
-        self.front.serving = self._build_serving(snapshot, peers)
-        self._reclaimer.watch_snapshot(snapshot)
+            table.resize(self._hot_limit(tenant))
+        self.front.use_serving(self._build_serving(snapshot, peers))
+        watch_snapshot(self._reclaimer, snapshot)
 
     def update_services(self, places: Iterable[TenantService]) -> None:
         """Compile the services at *places* anew from Consul, and forget their hot answers; all else stays as it is."""
@@ -99,10 +101,10 @@ class DnsServer:
         for table in self.hot_tables.values():
             for _, name in places:
                 table.forget_view(name)
-        self.front.serving = self._build_serving(snapshot, self.front.serving.peers)
+        self.front.use_serving(self._build_serving(snapshot, self.front.serving.peers))
         for tenant, router in snapshot.routers.items():
             if router is not before.routers[tenant]:
-                self._reclaimer.watch_router(router)
+                watch_router(self._reclaimer, router)
 
     def use_consul_domain(self, domain: ConsulZoneTemplate) -> None:
         """Answer for Consul's domain by this from now on."""
@@ -120,7 +122,8 @@ class DnsServer:
     def set_negative_trust_anchors(self, negatives: frozenset[bytes]) -> None:
         """Let *negatives* be the names of the negative trust anchors beside those that are configured, at once."""
         validation = self.stores.validation
-        before, validation.negative_anchors = validation.negative_anchors, negatives
+        before = validation.negative_anchors
+        validation.use_negative_anchors(negatives)
         self.flush_validation(before ^ negatives)
 
     def flush_validation(self, names: Collection[bytes]) -> None:
@@ -131,6 +134,13 @@ class DnsServer:
             self.stores.validation.flush(name)
             self.stores.answers.remove_matching(partial(_depends_on, name))
         self.flush_hot_tables()
+
+    def flush_answers(self, name: bytes | None, cohort: Cohort | None, partition: str | None) -> int:
+        """Remove cached answers and failures of *name*, *cohort* and *partition*, None = all; the number of answers."""
+        count = self.stores.answers.flush(name, cohort, partition)
+        self.stores.failure_cache.flush(name, partition)
+        self.flush_hot_tables()
+        return count
 
     def flush_hot_tables(self) -> None:
         """Empty the hot tables: the next query for a name goes through the pipeline."""
@@ -155,7 +165,7 @@ class DnsServer:
         for name, tenant in snapshot.config.tenants.items():
             if "compute" in snapshot.isolation(name) and (tenant.qps, tenant.inflight) != (None, None):
                 quota = quotas[name] = self.quotas.get(name) or TenantQuota()
-                quota.rate, quota.max_in_flight = tenant.qps, tenant.inflight
+                quota.configure(tenant.qps, tenant.inflight)
         self.quotas = quotas
         return quotas
 

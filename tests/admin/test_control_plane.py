@@ -34,7 +34,7 @@ async def administered(folder: Path) -> AsyncIterator[tuple[Running, AdminClient
     site.write()
     (folder / "var").mkdir()
     audit = AuditLog(folder / "var/audit.log", HmacChain(bytes(32)), time.time, lambda: AuditLogBounds(1 << 20, 5))
-    running = run(site, reactor, observers=ControlObservers(audit=audit, level=lambda level: "info"))
+    running = run(site, reactor, audit=audit, observers=ControlObservers(level=lambda level: "info"))
     control: ControlPlane = running.control
     path = folder / "admin.sock"
     service = AdminService(UnixSocket(path), control, audit, reactor, users=folder / "users.json")

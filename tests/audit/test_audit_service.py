@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 from twisted.internet import reactor as default_reactor
 
-from graydns.audit.audit_service import HEAD_PUBLISH_INTERVAL_SECONDS, AuditFigures, AuditService, open_audit_service
+from graydns.audit.audit_service import (
+    HEAD_PUBLISH_INTERVAL_SECONDS,
+    AuditFigures,
+    AuditService,
+    PublishHead,
+    open_audit_service,
+)
 from graydns.audit.hmac_chain import AuditHead, PublishedHead, read_audit_key
 from graydns.audit.verification import verify_log_files
 from graydns.config.loader import load_main
@@ -30,11 +36,13 @@ def configured(folder: Path, text: str) -> Config:
     return load_main(folder / "graydns.yaml")
 
 
-def opened(folder: Path, text: str = "audit: {file: log/a.jsonl}", timely: Any = reactor) -> tuple[AuditService, Any]:
+def opened(
+    folder: Path, text: str = "audit: {file: log/a.jsonl}", timely: Any = reactor, publish: PublishHead | None = None
+) -> tuple[AuditService, Any]:
     """And what observes the pipeline for it, if anything does."""
     config = configured(folder, text)
     observers: list[QueryObserver] = []
-    auditing = open_audit_service(lambda: config, observers, timely)
+    auditing = open_audit_service(lambda: config, observers, timely, publish)
     return auditing, observers[0] if observers else None
 
 
@@ -80,14 +88,13 @@ async def test_the_head_is_published_hourly(tmp_path: Path) -> None:
     """At the start, every hour, and on this machine at the end; the same one not twice."""
     timely = TimelessReactor()
     published: list[bytes] = []
-    auditing, _ = opened(tmp_path, "", timely)
 
     async def publish(head: bytes) -> bytes | None:
         before = published[-1] if published else None
         published.append(head)
         return before
 
-    auditing.publish = publish
+    auditing, _ = opened(tmp_path, "", timely, publish)
     auditing.log.write("", "one", "", None, None, "", None)
     auditing.startService()
     await until(lambda: bool(timely.clock.getDelayedCalls()))
@@ -108,12 +115,11 @@ async def test_the_head_is_published_hourly(tmp_path: Path) -> None:
 @on_reactor
 async def test_a_head_elsewhere_that_the_log_has_not(tmp_path: Path) -> None:
     """Somebody has cut the log off, with the head that was beside it: the log says so from now on."""
-    auditing, _ = opened(tmp_path, "")
 
     async def publish(head: bytes) -> bytes | None:
         return b'{"number":714,"hmac":"%s"}' % (b"a" * 64)
 
-    auditing.publish = publish
+    auditing, _ = opened(tmp_path, "", publish=publish)
     auditing.log.write("", "one", "", None, None, "", None)
     auditing.startService()
     await until(lambda: auditing.log.head.number == 2)
@@ -125,14 +131,13 @@ async def test_a_head_elsewhere_that_the_log_has_not(tmp_path: Path) -> None:
 async def test_nobody_to_publish_to_is_no_failure(tmp_path: Path) -> None:
     """The next time tries again, and the copy on the disk is there."""
     timely = TimelessReactor()
-    auditing, _ = opened(tmp_path, "", timely)
     tried: list[bytes] = []
 
     async def publish(head: bytes) -> bytes | None:
         tried.append(head)
         raise OSError("nobody is there")
 
-    auditing.publish = publish
+    auditing, _ = opened(tmp_path, "", timely, publish)
     auditing.log.write("", "one", "", None, None, "", None)
     auditing.startService()
     await until(lambda: bool(timely.clock.getDelayedCalls()))

@@ -13,8 +13,9 @@ from attrs import define, field
 from dns.edns import ECSOption, Option
 from twisted.internet.task import Clock
 
-from graydns.control.collaborators import ControlObservers
+from graydns.control.collaborators import ControlAuditLog, ControlObservers
 from graydns.control.control_plane import ControlPlane
+from graydns.control.core import ControlCore
 from graydns.control.startup import open_control
 from graydns.model.query import Query
 from graydns.model.transport import UDP
@@ -94,6 +95,7 @@ class Running:
 
     site: Site
     server: DnsServer
+    core: ControlCore
     control: ControlPlane
     _peer: Any = field(init=False)
 
@@ -117,15 +119,16 @@ class Running:
         return sum(self.ask(subnet=subnet) == ["192.0.2.20"] for subnet in subnets)
 
 
-def run(site: Site, reactor: Any, **options: Any) -> Running:
-    """Serve *site*. Raises ConfigError."""
+def run(site: Site, reactor: Any, observers: ControlObservers | None = None, **options: Any) -> Running:
+    """Serve *site*; *options*: those of ``open_control``. Raises ConfigError."""
     reading = read_configuration(site.main)
     snapshot = compile_reading(1, reading)
     snapshot.config.data.mkdir(exist_ok=True)
     server = DnsServer(snapshot, reactor, cookie_secrets=())
-    return Running(site, server, open_control(server, reading, reactor, **options))
+    core = open_control(server, reading, reactor, **options)
+    return Running(site, server, core, ControlPlane(core, observers or ControlObservers()))
 
 
-def begin(site: Site, clock: Clock, observers: ControlObservers | None = None) -> Running:
-    """Serve *site* from what its data folder holds, with its watching at work; *clock* is what time it is, too."""
-    return run(site, clock, in_thread=at_once, wall=clock.seconds, observers=observers)
+def begin(site: Site, clock: Clock, audit: ControlAuditLog | None = None) -> Running:
+    """Serve *site* from what its data folder holds; *clock* gives the wall-clock time as well."""
+    return run(site, clock, in_thread=at_once, wall=clock.seconds, audit=audit)

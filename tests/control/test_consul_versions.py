@@ -10,6 +10,7 @@ from attrs import define
 from twisted.internet import reactor as default_reactor
 from twisted.internet.task import Clock
 
+from graydns.control.control_plane import ControlPlane
 from graydns.control.startup import open_control
 from graydns.model.catalog import CRITICAL, PASSING, ServiceInstance, ServiceView
 from graydns.server import DnsServer
@@ -62,9 +63,9 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     views: dict[str, ServiceView] = {}
     versions = VersionEndpoints(views.get, Clock())
     server = DnsServer(snapshot, default_reactor, cookie_secrets=(), versions=versions)
-    control = open_control(server, reading, default_reactor, in_thread=at_once)
-    yield Scene(Running(site, server, control), versions, views)
-    control.periodic_tasks.stop()
+    core = open_control(server, reading, default_reactor, in_thread=at_once)
+    yield Scene(Running(site, server, core, ControlPlane(core)), versions, views)
+    core.periodic_tasks.stop()
 
 
 @in_reactor

@@ -12,8 +12,8 @@ from twisted.internet import reactor
 from twisted.logger import ILogObserver, Logger, LogPublisher
 
 from graydns.control import snapshot_reloader
+from graydns.runtime.timing import sleep
 from graydns.sources import file_reader
-from graydns.sources.file_fingerprints import pause
 from tests.control.running import Running, Site, at_once, in_reactor, run
 
 
@@ -43,7 +43,7 @@ async def test_an_old_snapshot_dies_by_reference_count(running: Running) -> None
         running.site.write(str(serial), str(serial))
         running.site.write_data(serial)
         await running.control.reload("me")
-        await pause(reactor, 0.01)
+        await sleep(reactor, 0.01)
         assert [each() for each in old] == [None] * len(old)
 
 
@@ -63,10 +63,10 @@ async def test_three_hundred_reloads(site: Site, monkeypatch: pytest.MonkeyPatch
         assert running.ask("www.a.test") == ["192.0.2.80"]
         if number % 100 == 0:
             running.server.front.answer_log.recent.clear()  # bounded, but far from its bound here
-            await pause(reactor, 0.01)
+            await sleep(reactor, 0.01)
             gc.collect()
             objects.append(len(gc.get_objects()))
-    assert running.control.state.reload_counts == {"accepted": 300}
+    assert running.core.state.reload_counts == {"accepted": 300}
     assert running.control.status()["snapshot"] == 301
     assert objects[2] < objects[0] + 200
 

@@ -11,24 +11,24 @@ from twisted.internet.task import LoopingCall
 
 from graydns.audit.audit_log import AuditLog, AuditLogBounds
 from graydns.audit.hmac_chain import HmacChain
-from graydns.control.collaborators import ControlObservers
 from graydns.control.snapshot_reloader import ReloadRefusedError
-from graydns.sources.file_fingerprints import FileFingerprints, fingerprint_file, pause, wait_until_stable
+from graydns.runtime.timing import sleep
+from graydns.sources.file_fingerprints import FileFingerprints, fingerprint_file, wait_until_stable
 from tests.control.running import Running, Site, at_once, in_reactor, run
 
 
 async def until(condition: Iterator[bool]) -> None:
     """Wait for the first true value."""
     while not next(condition):
-        await pause(reactor, 0.02)
+        await sleep(reactor, 0.02)
 
 
 @pytest.fixture
 def watched(running: Running) -> Iterator[Running]:
     """A Control that looks at its files every 100 ms."""
-    running.control.periodic_tasks.start()
+    running.core.periodic_tasks.start()
     yield running
-    running.control.periodic_tasks.stop()
+    running.core.periodic_tasks.stop()
 
 
 @in_reactor
@@ -43,14 +43,14 @@ async def test_a_change_is_noticed(watched: Running) -> None:
 async def test_what_no_operator_asked_for_is_written_down(site: Site) -> None:
     """What was taken up or refused because a file changed, or on a signal, stands in the audit log with its cause."""
     audit = AuditLog(site.folder / "audit.log", HmacChain(bytes(32)), time.time, lambda: AuditLogBounds(1 << 20, 5))
-    running = run(site, reactor, in_thread=at_once, observers=ControlObservers(audit=audit))
+    running = run(site, reactor, in_thread=at_once, audit=audit)
     running.site.write("2", "100")
-    await running.control.periodic_tasks.reload_if_stale()
+    await running.core.reload_if_stale()
     running.site.write("3", "50")
-    await running.control.periodic_tasks.reload("SIGHUP")
-    await running.control.periodic_tasks.reload("SIGHUP")  # nothing is new, so there is nothing to tell
+    await running.core.reload_unattended("SIGHUP")
+    await running.core.reload_unattended("SIGHUP")  # nothing is new, so there is nothing to tell
     running.site.write("4", "101")
-    await running.control.periodic_tasks.reload("SIGHUP")
+    await running.core.reload_unattended("SIGHUP")
     lines = [(line["origin"], line["action"], line["before"], line["after"]) for line in audit.tail(9)]
     assert lines[:2] == [
         ("file", "reload", {"snapshot": 1}, {"snapshot": 2}),
@@ -68,7 +68,7 @@ async def test_changes_in_a_row_all_arrive(watched: Running) -> None:
     watched.site.write("3", "99")
     await until(watched.control.zones()[0]["config_version"] == "3" for _ in iter(int, 1))
     watched.site.write("4", "11")
-    await pause(reactor, 0.05)
+    await sleep(reactor, 0.05)
     watched.site.write("5", "98")
     await until(watched.control.zones()[0]["config_version"] == "5" for _ in iter(int, 1))
     assert watched.control.service_show("api.a.test")["configured"]["percent"] == {"canary": "98"}
@@ -105,9 +105,9 @@ async def test_a_truncated_file_is_refused(running: Running) -> None:
     running.site.file().write_text(whole[: whole.index("canary: {A")])
     with pytest.raises(ReloadRefusedError, match=r"zone-config\.yaml:\d+:\d+"):
         await running.control.reload("me")
-    assert not await running.control.reloader.is_stale()
+    assert not await running.core.reloader.is_stale()
     running.site.file().write_text(whole)
-    assert await running.control.reloader.is_stale()
+    assert await running.core.reloader.is_stale()
     assert (await running.control.reload("me"))["changed"]
 
 
@@ -115,21 +115,21 @@ async def test_a_truncated_file_is_refused(running: Running) -> None:
 async def test_a_refused_file_is_read_once(watched: Running) -> None:
     """What was refused is not tried again until something changes."""
     watched.site.write("0", "100")
-    await until(bool(watched.control.state.reload_counts["refused"]) for _ in iter(int, 1))
-    await pause(reactor, 0.5)
-    assert watched.control.state.reload_counts == {"refused": 1}
+    await until(bool(watched.core.state.reload_counts["refused"]) for _ in iter(int, 1))
+    await sleep(reactor, 0.5)
+    assert watched.core.state.reload_counts == {"refused": 1}
 
 
 @in_reactor
 async def test_stopping_ends_the_watching(running: Running) -> None:
     """A Control that is stopped in the midst of a reload looks no more."""
     running.site.write("2", "100")
-    running.control.periodic_tasks.start()
-    await pause(reactor, 0.01)
-    running.control.periodic_tasks.stop()
-    await pause(reactor, 0.3)
+    running.core.periodic_tasks.start()
+    await sleep(reactor, 0.01)
+    running.core.periodic_tasks.stop()
+    await sleep(reactor, 0.3)
     assert running.ask() == ["192.0.2.10"]
-    assert not running.control.state.reload_counts
+    assert not running.core.state.reload_counts
 
 
 @in_reactor

@@ -63,13 +63,13 @@ async def test_a_rollback_holds_until_a_version_is_above_all(running: Running) -
     await went_wrong(running)
     await running.control.rollback(1, "me")
     running.site.write_data(serial=9, www="192.0.2.98")
-    await running.control.periodic_tasks.reload_if_stale()
+    await running.core.reload_if_stale()
     assert running.control.status()["last_reload"]["ok"]
     with pytest.raises(ReloadRefusedError, match=r"rollback.*reload --force"):
         await running.control.reload("me")
     assert running.ask() == ["192.0.2.10"]
     running.site.write("3", "100")
-    await running.control.periodic_tasks.reload_if_stale()
+    await running.core.reload_if_stale()
     assert running.ask() == ["192.0.2.20"]
     assert running.ask("www.a.test") == ["192.0.2.98"]
     assert running.control.status()["pinned"] is None
@@ -96,12 +96,12 @@ async def test_history_and_rollback_outlive_a_restart(running: Running) -> None:
     assert again.ask("www.a.test") == ["192.0.2.80"]
     assert [record["number"] for record in again.control.history()] == [1, 2, 3]
     assert again.control.status()["pinned"] == 3
-    await again.control.periodic_tasks.reload_if_stale()
+    await again.core.reload_if_stale()
     assert again.ask() == ["192.0.2.10"]
     await again.control.rollback(2, "me")
     assert again.ask() == ["192.0.2.20"]
     again.site.write("3", "0")
-    await again.control.periodic_tasks.reload_if_stale()
+    await again.core.reload_if_stale()
     assert again.ask() == ["192.0.2.10"]
     assert run(running.site, reactor, in_thread=at_once).control.status()["snapshot"] == 5
 

@@ -70,7 +70,7 @@ async def test_a_restart_finds_all_of_it(apart: Running) -> None:
     """The parts come together again."""
     await change_all(apart)
     again = begin(apart.site)
-    assert dump_live_changes(again.control.state.live) == dump_live_changes(apart.control.state.live)
+    assert dump_live_changes(again.core.state.live) == dump_live_changes(apart.core.state.live)
     assert again.ask() == again.ask("api.c.test") == ["192.0.2.20"]
     assert again.ask("api.b.test") == ["192.0.2.10"]
 
@@ -115,7 +115,7 @@ async def test_files_follow_the_isolation_level(site: Site, level: str) -> None:
     own = site.folder / "var/tenants/b/live.json"
     assert own.exists() is (level == "storage")
     assert ("api.b.test" in kept(site)["services"]) is (level != "storage")
-    assert dump_live_changes(begin(site).control.state.live) == dump_live_changes(running.control.state.live)
+    assert dump_live_changes(begin(site).core.state.live) == dump_live_changes(running.core.state.live)
 
 
 @in_reactor

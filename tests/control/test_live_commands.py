@@ -15,7 +15,6 @@ from twisted.internet.task import Clock
 
 from graydns.audit.audit_log import AuditLog, AuditLogBounds
 from graydns.audit.hmac_chain import HmacChain
-from graydns.control.collaborators import ControlObservers
 from graydns.control.state import ServedCounts
 from graydns.model.errors import ControlError
 from tests.control.running import Running, Site, at_once, begin, in_reactor, run
@@ -138,7 +137,7 @@ def test_what_cannot_be_is_refused(running: Running, percent: dict[str, str], wh
 
 def test_a_full_disk_refuses_changes(running: Running) -> None:
     """What cannot be kept is not served."""
-    running.control.live_commands.in_thread = full
+    running.core.live_commands.in_thread = full
     with pytest.raises(ControlError, match="No space left"):
         finished(running.control.service_percent("api.a.test", {"canary": "100"}, "me"))
     assert running.ask() == ["192.0.2.10"]
@@ -156,21 +155,21 @@ def test_changes_outlive_a_restart(site: Site, clock: Clock) -> None:
 def test_a_change_ends_when_it_is_to(site: Site, clock: Clock, restart: bool) -> None:
     """After its time the file counts again, by itself, whether the server was restarted meanwhile or not."""
     running = begin(site, clock)
-    running.control.periodic_tasks.start()
+    running.core.periodic_tasks.start()
     finished(running.control.service_percent("api.a.test", {"canary": "100"}, "me", seconds=7200))
     assert running.control.service_show("api.a.test")["live"][0]["until"] == "2025-11-13T04:13:20.000Z"
     clock.advance(7190)
     if restart:
-        running.control.periodic_tasks.stop()
+        running.core.periodic_tasks.stop()
         running = begin(site, clock)
-        running.control.periodic_tasks.start()
+        running.core.periodic_tasks.start()
     assert running.ask() == ["192.0.2.20"]
     clock.advance(9)
     assert running.ask() == ["192.0.2.20"]
     clock.advance(2)
     assert running.ask() == ["192.0.2.10"]
     assert kept(site)["services"] == {}
-    running.control.periodic_tasks.stop()
+    running.core.periodic_tasks.stop()
 
 
 def test_the_end_of_a_change_is_written_down(site: Site, clock: Clock) -> None:
@@ -181,14 +180,14 @@ def test_the_end_of_a_change_is_written_down(site: Site, clock: Clock) -> None:
         clock.seconds,
         lambda: AuditLogBounds(1 << 20, 5),
     )
-    running = begin(site, clock, ControlObservers(audit=audit))
-    running.control.periodic_tasks.start()
+    running = begin(site, clock, audit)
+    running.core.periodic_tasks.start()
     finished(running.control.service_percent("api.a.test", {"canary": "100"}, "me", seconds=60))
-    state = running.control.state
+    state = running.core.state
     services = {"gone.test": state.live.services["api.a.test"], **state.live.services}
     state.serve(state.base_snapshot, evolve(state.live, services=services))
     clock.advance(61)
-    running.control.periodic_tasks.stop()
+    running.core.periodic_tasks.stop()
     lines = [(line["origin"], line["action"], line["target"], line["tenant"]) for line in audit.tail(9)]
     action = "time", "service expire"
     assert lines == [(*action, "gone.test", None), (*action, "api.a.test", "one")]
@@ -207,7 +206,7 @@ def counting(running: Running) -> list[Set[tuple[str, str]]]:
         def reset_services(self, services: Set[tuple[str, str]]) -> None:
             anew.append(services)
 
-    running.control.state.shares = Counting()
+    running.core.state.shares = Counting()
     return anew
 
 

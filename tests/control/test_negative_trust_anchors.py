@@ -12,7 +12,6 @@ from twisted.logger import capturedLogs, formatEvent
 
 from graydns.audit.audit_log import AuditLog, AuditLogBounds
 from graydns.audit.hmac_chain import HmacChain
-from graydns.control.collaborators import ControlObservers
 from graydns.dnssec.zone_status import ZoneStatus
 from graydns.model.answer import Answer
 from graydns.model.dnssec_values import Security, ValidationStatus
@@ -145,14 +144,14 @@ def test_it_ends_by_itself(site: Site, clock: Clock, restart: bool) -> None:
         clock.seconds,
         lambda: AuditLogBounds(1 << 20, 5),
     )
-    running = begin(site, clock, ControlObservers(audit=audit))
-    running.control.periodic_tasks.start()
+    running = begin(site, clock, audit)
+    running.core.periodic_tasks.start()
     add(running, seconds=7200)
     clock.advance(7190)
     if restart:
-        running.control.periodic_tasks.stop()
-        running = begin(site, clock, ControlObservers(audit=audit))
-        running.control.periodic_tasks.start()
+        running.core.periodic_tasks.stop()
+        running = begin(site, clock, audit)
+        running.core.periodic_tasks.start()
     hold(running, "www.broken.test", Security.INSECURE)
     clock.advance(9)
     assert len(counting(running)) == 1
@@ -163,7 +162,7 @@ def test_it_ends_by_itself(site: Site, clock: Clock, restart: bool) -> None:
     assert kept(site)["negative_trust_anchors"] == {}
     (line,) = audit.tail(9)
     assert [line[key] for key in ("action", "target", "origin")] == ["nta expire", "broken.test", "time"]
-    running.control.periodic_tasks.stop()
+    running.core.periodic_tasks.stop()
 
 
 def test_one_that_ended_while_nobody_served_is_gone(site: Site, clock: Clock) -> None:
@@ -176,7 +175,7 @@ def test_one_that_ended_while_nobody_served_is_gone(site: Site, clock: Clock) ->
 
 def test_what_a_configured_one_made_insecure_ends_with_it(validating: Running, clock: Clock) -> None:
     """Its answers are forgotten at its end, and it is listed no more."""
-    validating.control.periodic_tasks.start()
+    validating.core.periodic_tasks.start()
     clock.advance(50)
     hold(validating, "www.soon.test", Security.INSECURE)
     clock.advance(40)
@@ -184,7 +183,7 @@ def test_what_a_configured_one_made_insecure_ends_with_it(validating: Running, c
     clock.advance(11)
     assert not held(validating, "www.soon.test")
     assert [row["name"] for row in validating.control.nta_list()] == ["old.test"]
-    validating.control.periodic_tasks.stop()
+    validating.core.periodic_tasks.stop()
 
 
 def test_one_that_is_there_is_prolonged(validating: Running) -> None:
@@ -250,7 +249,7 @@ def test_a_full_disk_changes_nothing(validating: Running) -> None:
     async def full(call: Callable[[], T]) -> T:
         raise OSError(28, "No space left on device")
 
-    validating.control.live_commands.in_thread = full
+    validating.core.live_commands.in_thread = full
     with pytest.raises(ControlError, match="No space left"):
         add(validating)
     assert not counting(validating)
@@ -264,8 +263,8 @@ def test_a_full_disk_keeps_none_from_ending(
     change."""
     write(site)
     audit = AuditLog(site.folder / "audit.log", HmacChain(bytes(32)), clock.seconds, lambda: AuditLogBounds(1 << 20, 5))
-    running = begin(site, clock, ControlObservers(audit=audit))
-    running.control.periodic_tasks.start()
+    running = begin(site, clock, audit)
+    running.core.periodic_tasks.start()
     add(running, seconds=60)
 
     def full(*_: object) -> None:
@@ -284,7 +283,7 @@ def test_a_full_disk_keeps_none_from_ending(
     assert not counting(begin(site, clock))
     add(running, "other.test")
     assert list(kept(site)["negative_trust_anchors"]) == ["other.test"]
-    running.control.periodic_tasks.stop()
+    running.core.periodic_tasks.stop()
 
 
 @pytest.mark.parametrize("until", ["null", '"soon"'])

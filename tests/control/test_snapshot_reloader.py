@@ -98,7 +98,7 @@ async def test_an_included_file_is_watched_too(running: Running) -> None:
     await running.control.reload("me")
     assert running.ask("more.a.test") == ["192.0.2.90"]
     included.write_text("more A 192.0.2.91\n")
-    assert await running.control.reloader.is_stale()
+    assert await running.core.reloader.is_stale()
     await running.control.reload("me")
     assert running.ask("more.a.test") == ["192.0.2.91"]
 
@@ -192,14 +192,14 @@ async def test_a_swapped_data_link_is_a_change(tmp_path: Path) -> None:
         (site.file().parent / name).symlink_to(f"..data/{name}")
     running = run(site, reactor, in_thread=at_once)
     assert running.ask() == ["192.0.2.10"]
-    await running.control.periodic_tasks.reload_if_stale()  # files so young are looked at twice
-    assert not await running.control.reloader.is_stale()
+    await running.core.reload_if_stale()  # files so young are looked at twice
+    assert not await running.core.reloader.is_stale()
     mounted(site, "..2", "2", "100")
-    assert await running.control.reloader.is_stale()
+    assert await running.core.reloader.is_stale()
     shutil.rmtree(site.file().parent / "..1")
-    await running.control.periodic_tasks.reload_if_stale()
+    await running.core.reload_if_stale()
     assert running.ask() == ["192.0.2.20"]
-    assert not await running.control.reloader.is_stale()
+    assert not await running.core.reloader.is_stale()
 
 
 @in_reactor
@@ -271,7 +271,7 @@ async def test_faulty_data_keep_what_they_are(lenient: Running) -> None:
     assert (await lenient.control.reload("me"))["kept"]
     assert lenient.ask("www.b.test") == ["192.0.2.80"]
     lenient.site.write_data(zone="b.test", www="192.0.2.83")
-    assert await lenient.control.reloader.is_stale()
+    assert await lenient.core.reloader.is_stale()
     assert not (await lenient.control.reload("me"))["kept"]
     assert lenient.ask("www.b.test") == ["192.0.2.83"]
 
@@ -284,7 +284,7 @@ async def test_a_new_zone_at_fault_is_left_out(lenient: Running) -> None:
     assert (await lenient.control.reload("me"))["kept"]
     assert lenient.ask("www.c.test") == ["REFUSED"]
     lenient.site.write_data(zone="c.test")
-    assert await lenient.control.reloader.is_stale()
+    assert await lenient.core.reloader.is_stale()
     assert not (await lenient.control.reload("me"))["kept"]
     assert lenient.ask("www.c.test") == ["192.0.2.80"]
 

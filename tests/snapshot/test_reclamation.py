@@ -17,8 +17,9 @@ from graydns.gray.router import Router
 from graydns.model.name import from_text
 from graydns.model.policy import Rule, RuleConditions, RuleOutcome, ServiceEndpoint, ServicePolicy, ServiceVersion
 from graydns.model.query import DEFAULT_TENANT
+from graydns.runtime.reclaimer import DeferredReclaimer
 from graydns.runtime.steps import run_steps
-from graydns.snapshot.reclaimer import DeferredReclaimer
+from graydns.snapshot.reclamation import watch_snapshot
 from graydns.snapshot.snapshot import Snapshot
 from graydns.upstream.server_groups import ForwardTable
 
@@ -51,10 +52,10 @@ def snapshot(router: Router) -> Snapshot:
 def test_rules_outlive_their_router_until_they_are_buried() -> None:
     """Dropping the last Snapshot with a policy frees nothing large; working through it frees everything."""
     woken: list[None] = []
-    undertaker = DeferredReclaimer(lambda: woken.append(None))
+    reclaimer = DeferredReclaimer(lambda: woken.append(None))
     served = snapshot(router(300))
-    undertaker.watch_snapshot(served)
-    undertaker.watch_snapshot(served)
+    watch_snapshot(reclaimer, served)
+    watch_snapshot(reclaimer, served)
     policy = served.routers[DEFAULT_TENANT]
     rule, plan = ref(policy.rules[7]), ref(policy.plan(API, 1))
     dead = ref(policy)
@@ -63,36 +64,36 @@ def test_rules_outlive_their_router_until_they_are_buried() -> None:
     assert rule() is not None
     assert plan() is not None
     assert woken == [None]
-    run_steps(undertaker.reclaim_steps())
+    run_steps(reclaimer.reclaim_steps())
     assert rule() is None
     assert plan() is None
 
 
 def test_what_is_shared_stays() -> None:
     """A Router with other services keeps the rules of the one before it; they go with the last of both."""
-    undertaker = DeferredReclaimer(lambda: None)
+    reclaimer = DeferredReclaimer(lambda: None)
     first = router(100)
     second = first.with_services({API: first.services[API]})
-    undertaker.watch_snapshot(snapshot(first))
-    undertaker.watch_snapshot(snapshot(second))
+    watch_snapshot(reclaimer, snapshot(first))
+    watch_snapshot(reclaimer, snapshot(second))
     rule = ref(first.rules[0])
     del first
-    run_steps(undertaker.reclaim_steps())
+    run_steps(reclaimer.reclaim_steps())
     assert len(second.plan(from_text("x-7.a.test"), 1).steps) == 0
     assert second.plan(API, 1).constant_decision is not None
     assert len(second.networks) == 100
     del second
-    run_steps(undertaker.reclaim_steps())
+    run_steps(reclaimer.reclaim_steps())
     assert rule() is None
 
 
 def test_it_sleeps_and_wakes_again() -> None:
     """It is woken once for all that waits, and again for what comes after."""
     woken: list[None] = []
-    undertaker = DeferredReclaimer(lambda: woken.append(None))
-    undertaker.schedule(iter([None] * 500))
-    undertaker.schedule(iter([None]))
+    reclaimer = DeferredReclaimer(lambda: woken.append(None))
+    reclaimer.schedule(iter([None] * 500))
+    reclaimer.schedule(iter([None]))
     assert len(woken) == 1
-    run_steps(undertaker.reclaim_steps())
-    undertaker.schedule(iter([None]))
+    run_steps(reclaimer.reclaim_steps())
+    reclaimer.schedule(iter([None]))
     assert len(woken) == 2

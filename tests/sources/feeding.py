@@ -24,7 +24,8 @@ async def feeding(
     """A feed from the agent at *address*; *gone* gets the views that are not current any more."""
     async with consul_at(address, **settings) as asked:
         changed: list[CatalogView] = [] if gone is None else gone
-        feed = CatalogFeed(asked, reactor, stale_after, changed.append, bool(settings), most)
+        feed = CatalogFeed(asked, reactor, stale_after, bool(settings), most)
+        feed.subscribe(changed.append)
         try:
             yield feed
         finally:

@@ -75,7 +75,7 @@ class Scene:
     def begin(self, snapshot: Snapshot, *, only_passing: bool = False) -> None:
         """Serve *snapshot*."""
         self.versions = VersionEndpoints(self.views.get, self.clock, only_passing)
-        self.versions.on_services_changed = self.renew
+        self.versions.subscribe(self.renew)
         self.snapshot = self.versions.fill_snapshot(snapshot)
 
     def renew(self, places: Iterable[TenantService]) -> None:

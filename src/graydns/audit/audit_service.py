@@ -51,9 +51,15 @@ class AuditService(Service):
     name = "audit"
     _log = Logger()
 
-    def __init__(self, log: AuditLog, writer: AuditWriter[ValidationLine] | None, reactor: Any) -> None:
+    def __init__(
+        self,
+        log: AuditLog,
+        writer: AuditWriter[ValidationLine] | None,
+        reactor: Any,
+        publish: PublishHead | None = None,
+    ) -> None:
         self.log = log
-        self.publish: PublishHead | None = None
+        self._publish = publish
         self._writer = writer
         self._reactor = reactor
         self._published_head = AuditHead()
@@ -85,7 +91,7 @@ class AuditService(Service):
         if self._writer is not None:
             await self._in_thread(self._writer.stop)
         # Elsewhere at the next start: connections end now, too.
-        self.publish = None
+        self._publish = None
         await self._publish_head()
 
     async def _publish_head(self) -> None:
@@ -95,7 +101,7 @@ class AuditService(Service):
         try:
             head, text = await self._in_thread(self.log.publish)
             self._log.info("audit head: line {number}, {hmac}", number=head.number, hmac=head.hmac)
-            before = None if self.publish is None else await self.publish(text)
+            before = None if self._publish is None else await self._publish(text)
             self._published_head = head
             if before is not None:
                 await self._in_thread(partial(self.log.check_published_head, before))
@@ -106,8 +112,11 @@ class AuditService(Service):
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), call)
 
 
-def open_audit_service(config: Callable[[], Config], observers: list[QueryObserver], reactor: Any) -> AuditService:
-    """The audit log as *config* has it. Answers are observed through *observers*. Raises ConfigError."""
+def open_audit_service(
+    config: Callable[[], Config], observers: list[QueryObserver], reactor: Any, publish: PublishHead | None = None
+) -> AuditService:
+    """The audit log as *config* has it. Answers are observed through *observers*. *publish*: where heads go, None =
+    nowhere but the data folder. Raises ConfigError."""
     began = config()
     audit, data = began.audit, began.data
 
@@ -135,9 +144,9 @@ def open_audit_service(config: Callable[[], Config], observers: list[QueryObserv
         fault = ConfigIssue(where, found, expected)
         raise ConfigError([began.document.locate(fault)]) from error
     if audit is None:
-        return AuditService(log, None, reactor)
+        return AuditService(log, None, reactor, publish)
     queue: LineQueue[ValidationLine] = LineQueue(reactor, audit.on_full == WAIT_WHEN_FULL)
     observers.append(ValidationLineObserver(queue, time.monotonic, time.time))
     return AuditService(
-        log, AuditWriter(log, queue, partial(format_validation_fields, prefix=audit.client_prefix)), reactor
+        log, AuditWriter(log, queue, partial(format_validation_fields, prefix=audit.client_prefix)), reactor, publish
     )

@@ -110,7 +110,6 @@ class ControlObservers:
 
     why: RecentAnswers | None = None
     traces: TraceControl | None = None
-    audit: ControlAuditLog | None = None
     level: Callable[[str], str] | None = None
     listeners: Callable[[], Sequence[object]] = tuple
     ready: Callable[[], bool] = bool

@@ -4,70 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import version
-from typing import Any, TypeVar
 
-from attrs import Factory, asdict, define, field
-from twisted.logger import Logger
+from attrs import asdict, field, frozen
 
 from graydns.control import share_changes
+from graydns.control.arguments import check_has_cache, parse_cohort, parse_name
 from graydns.control.collaborators import (
     CatalogStatus,
     ControlObservers,
     KillSwitchOperations,
     PolicyOperations,
+    Table,
     require_part,
 )
-from graydns.control.live_commands import LiveChangeCommands
-from graydns.control.negative_trust_anchors import NegativeTrustAnchorCommands
-from graydns.control.periodic import PeriodicTasks
+from graydns.control.core import ControlCore
 from graydns.control.reports import caches, explanations, services
 from graydns.control.reports.plain_data import format_time, to_plain
 from graydns.control.share_changes import ShareChange
-from graydns.control.snapshot_reloader import SnapshotReloader
-from graydns.control.state import ControlState
 from graydns.model.catalog import CatalogFeedFigures
 from graydns.model.name import to_text
 from graydns.model.transport import UDP
 from graydns.runtime.slices import run_in_slices
 
-T = TypeVar("T")
-Table = dict[str, Any]
 
-
-@define(eq=False)
+@frozen(eq=False)
 class ControlPlane:
-    """See ``admin.control.Control`` for the methods that operators reach. Made by ``control.opening.open_control``."""
+    """What operators see and change; see ``admin.control_interface`` for the methods that are reached over the network.
 
-    state: ControlState
-    reactor: Any = field(repr=False)
-    reloader: SnapshotReloader = field(repr=False)
-    live_commands: LiveChangeCommands = field(repr=False)
+    *observers*: what observes the server. *policies*, *kill_switch*: None = no policies in Consul's KV. *catalog*:
+    None = no Consul.
+    """
+
+    core: ControlCore
     observers: ControlObservers = field(factory=ControlObservers, repr=False)
-    negative_trust_anchors: NegativeTrustAnchorCommands = field(
-        init=False,
-        repr=False,
-        default=Factory(lambda self: NegativeTrustAnchorCommands(self.state, self.live_commands), takes_self=True),
-    )
-    #: None: there is no policy centre.
-    policies: PolicyOperations | None = field(init=False, default=None, repr=False)
-    kill_switch: KillSwitchOperations | None = field(init=False, default=None, repr=False)
-    #: None: there is no Consul.
-    catalog: CatalogStatus | None = field(init=False, default=None, repr=False)
-    periodic_tasks: PeriodicTasks = field(init=False, repr=False)
-    _log: Logger = field(init=False, factory=Logger, repr=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.periodic_tasks = PeriodicTasks(
-            self.state, self.negative_trust_anchors, self.reactor, self.reloader, self._expire, self.record_event
-        )
+    policies: PolicyOperations | None = field(default=None, repr=False)
+    kill_switch: KillSwitchOperations | None = field(default=None, repr=False)
+    catalog: CatalogStatus | None = field(default=None, repr=False)
 
     # What can be seen.
 
     def status(self) -> Table:
         """What runs, how long, and where it departs from the files."""
-        state = self.state
+        state = self.core.state
         snapshot, live = state.server.snapshot, state.live
-        drift = [*services.list_drift(state), *self.negative_trust_anchors.list_drift()]
+        drift = [*services.list_drift(state), *self.core.negative_trust_anchors.list_drift()]
         return {
             "version": version("graydns"),
             "snapshot": snapshot.number,
@@ -83,9 +63,9 @@ class ControlPlane:
             "policy": None if self.policies is None else self.policies.status(),
             "pinned": None if live.pin is None else live.pin.number,
             "drift": drift,
-            "vanished": sorted(map(to_text, state.vanished)),
-            "faulty": {str(path): list(map(str, faults)) for path, faults in state.faults.items()},
-            "restart": list(state.restart_keys),
+            "vanished": sorted(map(to_text, state.files.vanished)),
+            "faulty": {str(path): list(map(str, faults)) for path, faults in state.files.faults.items()},
+            "restart": list(state.files.restart_keys),
             "last_reload": {**state.last_reload, "at": format_time(state.last_reload["at"])},
             "reloads": dict(state.reload_counts),
             "warnings": list(self._warnings()),
@@ -93,11 +73,11 @@ class ControlPlane:
 
     def config_effective(self) -> Table:
         """The configuration that is in effect, with defaults."""
-        return dict(to_plain(self.state.server.snapshot.config))
+        return dict(to_plain(self.core.state.server.snapshot.config))
 
     def zones(self, tenant: str | None = None) -> list[Table]:
         """Every zone, or those of *tenant*."""
-        state = self.state
+        state = self.core.state
         return [
             {
                 "zone": to_text(entry.config.zone),
@@ -116,10 +96,10 @@ class ControlPlane:
 
     def history(self) -> list[Table]:
         """The last snapshots, oldest first."""
-        running = self.state.base_snapshot.number
+        running = self.core.state.base_snapshot.number
         return [
             {**record.to_plain(), "at": format_time(record.at), "running": record.number == running}
-            for record in self.reloader.history.records
+            for record in self.core.reloader.history.records
         ]
 
     async def explain(
@@ -134,37 +114,37 @@ class ControlPlane:
         tenant: str | None = None,
     ) -> Table:
         """Why a client would get what it would get."""
-        snapshot = self.state.server.snapshot
+        snapshot = self.core.state.server.snapshot
         asked = (name, rdtype, source, subnet, client, tags, transport, tenant)
-        return await run_in_slices(self.reactor, explanations.explain_decision(snapshot, *asked))
+        return await run_in_slices(self.core.reactor, explanations.explain_decision(snapshot, *asked))
 
     def services(self, tenant: str | None = None) -> list[Table]:
         """Every service, or those of *tenant*."""
-        return services.list_services(self.state, tenant)
+        return services.list_services(self.core.state, tenant)
 
     def service_show(self, name: str) -> Table:
         """One service as the file has it and as it is, and what it served."""
-        return services.describe_service(self.state, name)
+        return services.describe_service(self.core.state, name)
 
     def cache_stats(self) -> Table:
         """How full the caches are and how often they helped."""
-        return caches.describe_caches(self.state.server)
+        return caches.describe_caches(self.core.state.server)
 
     def cache_lookup(self, name: str, rdtype: str) -> list[Table]:
         """What the caches hold for a question."""
-        return caches.find_cached_answers(self.state.server, name, rdtype)
+        return caches.find_cached_answers(self.core.state.server, name, rdtype)
 
     def nta_list(self) -> list[Table]:
         """The negative trust anchors, those that are configured first."""
-        return self.negative_trust_anchors.list_anchors()
+        return self.core.negative_trust_anchors.list_anchors()
 
     async def dnssec_explain(self, name: str, rdtype: str, tenant: str | None = None, cd: bool = False) -> Table:
         """What an upstream's answer to a question is worth, step by step; with *cd* also what it is."""
-        return await explanations.explain_validation(self.state.server, name, rdtype, tenant, cd)
+        return await explanations.explain_validation(self.core.state.server, name, rdtype, tenant, cd)
 
     def upstreams(self) -> list[Table]:
         """Every upstream server and its state."""
-        return caches.list_upstreams(self.state.server)
+        return caches.list_upstreams(self.core.state.server)
 
     def why(self, client: str, tenant: str | None = None) -> list[Table]:
         """The last answers that one client got, and why; *tenant*: only its own."""
@@ -180,21 +160,21 @@ class ControlPlane:
 
     def audit_tail(self, last: int = 50, tenant: str | None = None) -> list[Table]:
         """The last changes."""
-        return require_part(self.observers.audit, "there is no audit log").tail(last, tenant)
+        return require_part(self.core.audit, "there is no audit log").tail(last, tenant)
 
     def audit_verify(self) -> Table:
         """Whether nobody changed the audit log."""
-        return require_part(self.observers.audit, "there is no audit log").verify()
+        return require_part(self.core.audit, "there is no audit log").verify()
 
     # What can be changed.
 
     async def reload(self, actor: str, force: bool = False, prune: str | None = None, trigger: str = "reload") -> Table:
         """Take up the files as they now are."""
-        return await self.reloader.reload(trigger, actor, force=force, prune=prune)
+        return await self.core.reloader.reload(trigger, actor, force=force, prune=prune)
 
     async def rollback(self, number: int, actor: str) -> Table:
         """Go back to what snapshot *number* was made from."""
-        return await self.reloader.rollback(number, actor)
+        return await self.core.reloader.rollback(number, actor)
 
     async def service_percent(
         self, name: str, percent: Mapping[str, str], actor: str, seconds: float | None = None, local: bool = False
@@ -225,7 +205,7 @@ class ControlPlane:
         """Send everybody to the default version; on all nodes where there is a policy centre, unless *local*."""
         if self.kill_switch is not None and not local:
             return await self.kill_switch.abort(name, actor)
-        return await self._change_local(lambda: self.live_commands.abort(name, actor))
+        return await self._change_local(lambda: self.core.live_commands.abort(name, actor))
 
     async def service_revert(self, name: str, actor: str, local: bool = False, policy: bool = False) -> Table:
         """Drop what was changed live, the file and the policy count again; an abort on all nodes too unless *local*.
@@ -236,7 +216,7 @@ class ControlPlane:
             return await self._policies().clear(name, actor)
         if self.kill_switch is not None and not local:
             return await self.kill_switch.revert(name, actor)
-        return await self._change_local(lambda: self.live_commands.revert(name, actor))
+        return await self._change_local(lambda: self.core.live_commands.revert(name, actor))
 
     async def policy_list(self) -> list[Table]:
         """The last revisions that KV has."""
@@ -285,27 +265,35 @@ class ControlPlane:
         """Send all services, or those of *tenant*, to their defaults; on all nodes as an abort is."""
         if self.kill_switch is not None and not local:
             return await self.kill_switch.switch_off(tenant, actor)
-        return await self._change_local(lambda: self.live_commands.switch_off(tenant, actor))
+        return await self._change_local(lambda: self.core.live_commands.switch_off(tenant, actor))
 
     async def gray_on(self, tenant: str | None, actor: str, local: bool = False) -> Table:
         """Undo :meth:`gray_off`."""
         if self.kill_switch is not None and not local:
             return await self.kill_switch.switch_on(tenant, actor)
-        return await self._change_local(lambda: self.live_commands.switch_on(tenant, actor))
+        return await self._change_local(lambda: self.core.live_commands.switch_on(tenant, actor))
 
     async def cache_flush(
         self, name: str | None = None, cohort: str | None = None, tenant: str | None = None, *, actor: str
     ) -> Table:
         """Forget cached answers."""
-        return {"before": None, "after": None, "flushed": caches.flush_caches(self.state.server, name, cohort, tenant)}
+        server = self.core.state.server
+        if tenant is not None:
+            check_has_cache(server.snapshot, tenant)
+        flushed = server.flush_answers(
+            None if name is None else parse_name(name), None if cohort is None else parse_cohort(cohort), tenant
+        )
+        return {"before": None, "after": None, "flushed": flushed}
 
     async def nta_add(self, name: str, seconds: float, reason: str, actor: str) -> Table:
         """Let *name* and all below it count as unsigned for *seconds*."""
-        return await self.run_exclusively(lambda: self.negative_trust_anchors.add(name, seconds, reason, actor))
+        return await self.core.run_exclusively(
+            lambda: self.core.negative_trust_anchors.add(name, seconds, reason, actor)
+        )
 
     async def nta_remove(self, name: str, actor: str) -> Table:
         """Undo :meth:`nta_add`."""
-        return await self.run_exclusively(lambda: self.negative_trust_anchors.remove(name, actor))
+        return await self.core.run_exclusively(lambda: self.core.negative_trust_anchors.remove(name, actor))
 
     def log_level(self, level: str, actor: str) -> Table:
         """Log from *level* up."""
@@ -315,46 +303,29 @@ class ControlPlane:
     async def _change(self, name: str, shift: ShareChange, actor: str, seconds: float | None, local: bool) -> Table:
         if self.policies is not None and not local:
             return await self.policies.change(name, shift, actor, seconds)
-        return await self._change_local(lambda: self.live_commands.change(name, shift, actor, seconds))
+        return await self._change_local(lambda: self.core.live_commands.change(name, shift, actor, seconds))
 
     async def _change_local(self, change: Callable[[], Awaitable[Table]]) -> Table:
         """A live change of this node only, which is said where there are others to follow."""
-        done = await self.run_exclusively(change)
+        done = await self.core.run_exclusively(change)
         return done if self.policies is None else {**done, "nodes": "this one"}
-
-    async def run_exclusively(self, change: Callable[[], Awaitable[T]]) -> T:
-        """One live change after the other."""
-        await self.state.lock.acquire()
-        try:
-            return await change()
-        finally:
-            self.state.lock.release()
-            self.periodic_tasks.schedule_expiry()
-
-    async def record_event(
-        self, action: str, target: str, before: Any, after: Any, origin: str, tenant: str | None = None
-    ) -> None:
-        """Write down what no operator asked for. *origin*: what brought it about."""
-        if (audit := self.observers.audit) is None:
-            return
-        try:
-            await self.live_commands.in_thread(lambda: audit.write("", action, target, before, after, origin, tenant))
-        except OSError:
-            self._log.failure("the audit log cannot be written")
-
-    async def _expire(self) -> list[Table]:
-        return await self.run_exclusively(self.live_commands.expire)
 
     def _policies(self) -> PolicyOperations:
         return require_part(self.policies, "consul.policy is not configured")
 
     def _zone_state(self, zone: bytes, path: object) -> str:
-        return "vanished" if zone in self.state.vanished else "faulty" if path in self.state.faults else "ok"
+        return (
+            "vanished"
+            if zone in self.core.state.files.vanished
+            else "faulty"
+            if path in self.core.state.files.faults
+            else "ok"
+        )
 
     def _warnings(self) -> Sequence[str]:
-        state = self.state
+        state = self.core.state
         data = [warning for entry in state.served_reading.zones.values() for warning in entry.loaded.warnings]
-        return (*state.reload_warnings, *data, *state.server.snapshot.warnings)
+        return (*state.files.warnings, *data, *state.server.snapshot.warnings)
 
 
 def _rounded_figures(figures: CatalogFeedFigures) -> Table:

@@ -9,13 +9,19 @@ from twisted.logger import Logger
 
 from graydns.control.live_changes import ALL_TENANTS, ChangeRecord, LiveChanges, ServiceOverride
 from graydns.control.reports.plain_data import format_time
-from graydns.control.reports.services import ServiceReference, describe_effective, find_override, find_service
-from graydns.control.service_overrides import check_service, override_service
+from graydns.control.reports.services import describe_effective
+from graydns.control.service_overrides import (
+    ServiceReference,
+    check_service,
+    find_override,
+    find_service,
+    override_service,
+)
 from graydns.control.share_changes import ShareChange
 from graydns.control.state import ControlState
 from graydns.model.errors import ControlError
 from graydns.model.name import to_text
-from graydns.sources.file_reloader import DeferToThread
+from graydns.runtime.disk import DeferToThread
 
 #: The longest that a change may be meant to last, in seconds.
 MAX_CHANGE_SECONDS = 366 * 86_400
@@ -38,13 +44,13 @@ class LiveChangeCommands:
 
     async def abort(self, name: str, actor: str) -> dict[str, Any]:
         """Give everybody the default version."""
-        found = find_service(self.state, name)
+        found = find_service(self.state.base_snapshot, name)
         override = find_override(self.state.live, found)
         return await self._change(found, evolve(override, abort=ChangeRecord(**self.record_fields(actor, None))))
 
     async def restore(self, name: str, before: ServiceOverride) -> None:
         """Have a service changed as *before*, its abort being in force for all nodes."""
-        await self._change(find_service(self.state, name), before)
+        await self._change(find_service(self.state.base_snapshot, name), before)
 
     async def revert(self, name: str, actor: str) -> dict[str, Any]:
         """Drop all that was changed live of a service, which the files may have no more."""
@@ -53,7 +59,7 @@ class LiveChangeCommands:
         if text in self.state.unfit and text in live.services:
             await self.commit(live.with_service(text, ServiceOverride()))
             return {"service": text, "before": None, "after": None}
-        found = find_service(self.state, name)
+        found = find_service(self.state.base_snapshot, name)
         if found.name not in live.services:
             raise ControlError(f"nothing of {found.name} was changed live")
         return await self._change(found, ServiceOverride())
@@ -125,14 +131,14 @@ class LiveChangeCommands:
     def _describe_effective(self, name: str) -> tuple[str | None, dict[str, Any] | None]:
         """The tenant of a service that was changed live and what is so of it; None if no file has it any more."""
         try:
-            found = find_service(self.state, name)
+            found = find_service(self.state.base_snapshot, name)
         except ControlError:
             return None, None
         return found.tenant, describe_effective(self.state, found, self.state.live)
 
     def find_changeable(self, name: str) -> ServiceReference:
         """The service called *name*, which can be changed. Raises ControlError."""
-        found = find_service(self.state, name)
+        found = find_service(self.state.base_snapshot, name)
         if find_override(self.state.live, found).abort is not None:
             raise ControlError(f"{found.name} is aborted; `service revert {found.name}` comes first")
         if found.wire in self.state.aborts:

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping
 
 from attrs import evolve, field, frozen
 
+from graydns.control.arguments import parse_name
 from graydns.control.live_changes import ALL_TENANTS, LiveChanges, ServiceOverride, WhitelistDelta
 from graydns.gray.compiled_service import CompiledService, compile_service
 from graydns.gray.router import Router
 from graydns.gray.split import build_split
-from graydns.model.errors import ConfigIssue, PolicyIssues
-from graydns.model.name import from_text
+from graydns.model.errors import ConfigIssue, ControlError, PolicyIssues
+from graydns.model.name import from_text, to_text
 from graydns.model.policy import ServicePolicy
 from graydns.snapshot.snapshot import Snapshot
 
@@ -54,6 +55,30 @@ def overlay_live_changes(base: Snapshot, live: LiveChanges) -> OverlaidSnapshot:
     routers = {tenant: base.routers[tenant].with_services(services) for tenant, services in changed.items()}
     snapshot = evolve(base, routers={**base.routers, **routers}) if routers else base
     return OverlaidSnapshot(snapshot, unfit)
+
+
+@frozen
+class ServiceReference:
+    """A service: its *name* as text and in *wire* form, its *tenant*, and what its file and the policy say of it."""
+
+    name: str
+    wire: bytes
+    tenant: str
+    configured: ServicePolicy
+
+
+def find_service(snapshot: Snapshot, name: str) -> ServiceReference:
+    """The service *name* of *snapshot*. Raises ControlError."""
+    wire = parse_name(name)
+    if (found := find_in_snapshot(snapshot, wire)) is None:
+        raise ControlError(f"there is no service {to_text(wire)}")
+    return ServiceReference(to_text(wire), wire, *found)
+
+
+def find_override(live: LiveChanges, service: ServiceReference) -> ServiceOverride:
+    """The live change of *service*; an empty one if the service belonged to another tenant when it was made."""
+    override = live.services.get(service.name, ServiceOverride())
+    return override if override.tenant in (None, service.tenant) else ServiceOverride(service.tenant)
 
 
 def find_in_snapshot(snapshot: Snapshot, name: bytes) -> tuple[str, ServicePolicy] | None:

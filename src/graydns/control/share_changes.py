@@ -15,8 +15,7 @@ from graydns.config.issues import ValidationError
 from graydns.config.policy_schema import read_whitelist_entry
 from graydns.config.scalar import Integer, read_percent
 from graydns.control.live_changes import PercentChange, ServiceOverride, WeightsChange, WhitelistChange, WhitelistDelta
-from graydns.control.reports.services import ServiceReference
-from graydns.control.service_overrides import apply_whitelist_delta
+from graydns.control.service_overrides import ServiceReference, apply_whitelist_delta
 from graydns.model.errors import ControlError
 
 #: Who it is by, from when and until when: the fields of ``live.Stay``.

@@ -35,7 +35,7 @@ from graydns.control.live_changes import RollbackPin
 from graydns.control.policy.acceptance import PolicyRevision
 from graydns.control.policy.overlay import overlay_rules, overlay_shares
 from graydns.control.reading_diff import diff_readings
-from graydns.control.state import ControlState
+from graydns.control.state import ControlState, FileStatus
 from graydns.model.errors import ConfigError, ConfigIssue, ControlError
 from graydns.model.name import from_text, to_text
 from graydns.runtime.slices import run_in_slices
@@ -74,14 +74,17 @@ class SnapshotReloader:
     state: ControlState
     file_reloader: FileReloader = field(repr=False)
     history: SnapshotHistory = field(repr=False)
-    #: Called when other files are served than before.
-    committed: Callable[[], None] = field(init=False, default=lambda: None, repr=False)
+    _subscribers: list[Callable[[], None]] = field(init=False, factory=list, repr=False)
     _last: Reading = field(init=False, repr=False)
     _fingerprints: dict[Path, Any] = field(init=False, repr=False)
     _lock: DeferredLock = field(init=False, factory=DeferredLock, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self.remember_reading(self.state.served_reading)
+
+    def subscribe(self, on_commit: Callable[[], None]) -> None:
+        """Call *on_commit* whenever a Snapshot of other files has been put into service."""
+        self._subscribers.append(on_commit)
 
     def remember_reading(self, read: Reading) -> None:
         """*read* is what files were when they were last read, whether it is served or not."""
@@ -122,7 +125,7 @@ class SnapshotReloader:
             await keep()
             await self.state.lock.acquire()
             try:
-                self.state.revision = revision
+                self.state.use_revision(revision)
                 self.state.apply_snapshot(snapshot, self.state.live)
             finally:
                 self.state.lock.release()
@@ -173,12 +176,12 @@ class SnapshotReloader:
             )
             served = evolve(merged.reading, fingerprints={}, blobs={})
             pin, before = RollbackPin(snapshot.number, _highest_versions(state)), state.base_snapshot.number
-            found = await self._commit(trigger, actor, served, snapshot, pin)
+            files = FileStatus(restart_keys=waiting, warnings=state.files.warnings)
+            found = await self._commit(trigger, actor, served, files, snapshot, pin)
         except (ConfigError, LookupError, ValueError) as error:
             raise ControlError(f"snapshot {number} cannot be had any more: {error}") from None
         except OSError as error:
             raise ControlError(f"nothing is changed that cannot be kept: {error}") from None
-        state.vanished, state.faults, state.restart_keys = frozenset(), {}, waiting
         state.record_reload(trigger, actor)
         return {"before": {"snapshot": before}, "after": {"snapshot": snapshot.number}, **found}
 
@@ -201,21 +204,21 @@ class SnapshotReloader:
             missing_data_paths=(),
         )
         before, warnings = state.base_snapshot.number, tuple(_serial_warnings(state.served_reading, served))
+        files = FileStatus(merged.vanished, merged.faults, waiting, warnings)
         if pin is not None or has_changed(state.served_reading, served):
-            outcome = await self._commit(trigger, actor, served, snapshot, None)
+            outcome = await self._commit(trigger, actor, served, files, snapshot, None)
         else:
-            state.served_reading = evolve(served, blobs=select_needed_blobs(served))
-            outcome, warnings = {"changed": False, "changes": {}}, state.reload_warnings
-        state.reload_warnings = warnings
-        state.vanished, state.faults, state.restart_keys = merged.vanished, merged.faults, waiting
+            files = evolve(files, warnings=state.files.warnings)
+            state.adopt_reading(evolve(served, blobs=select_needed_blobs(served)), files)
+            outcome = {"changed": False, "changes": {}}
         return {
             "before": {"snapshot": before},
             "after": {"snapshot": state.base_snapshot.number},
             **outcome,
-            "kept": sorted(map(str, state.faults)),
-            "vanished": sorted(map(to_text, state.vanished)),
-            "restart": list(waiting),
-            "warnings": list(warnings),
+            "kept": sorted(map(str, files.faults)),
+            "vanished": sorted(map(to_text, files.vanished)),
+            "restart": list(files.restart_keys),
+            "warnings": list(files.warnings),
         }
 
     async def _compile_admitted(
@@ -260,7 +263,7 @@ class SnapshotReloader:
         return exclude_faulty(merged, self.state.served_reading, located)
 
     async def _commit(
-        self, trigger: str, actor: str, served: Reading, snapshot: Snapshot, pin: RollbackPin | None
+        self, trigger: str, actor: str, served: Reading, files: FileStatus, snapshot: Snapshot, pin: RollbackPin | None
     ) -> dict[str, Any]:
         """Keep what is needed to come back to this, then serve it. Raises OSError, and then nothing has changed."""
         state = self.state
@@ -271,14 +274,15 @@ class SnapshotReloader:
         try:
             live = evolve(state.live, pin=pin)
             await self.file_reloader.in_thread(lambda: state.store.write(live, snapshot))
-            state.served_reading = evolve(served, blobs={})
+            state.adopt_reading(evolve(served, blobs={}), files)
             state.apply_snapshot(snapshot, live)
         finally:
             state.lock.release()
         _log.info("snapshot {number} is served ({trigger})", number=snapshot.number, trigger=trigger)
         for fault in state.policy_issues:
             _log.warn("of the policy in KV is left out: {fault}", fault=str(fault))
-        self.committed()
+        for on_commit in self._subscribers:
+            on_commit()
         return {"changed": True, "changes": found}
 
     def _record_refusal(self, trigger: str, actor: str, errors: Iterable[str]) -> ReloadRefusedError:

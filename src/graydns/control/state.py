@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any, Protocol
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 from twisted.internet.defer import DeferredLock
 
 from graydns.config.settings import Config
@@ -46,6 +46,18 @@ class ShareCounters(Protocol):
         """Count these (tenant, service) anew: who gets what of them has changed."""
 
 
+@frozen
+class FileStatus:
+    """How the last reload went. *vanished*: zones that are served although their file is gone. *faults*: what was not
+    loaded, by file. *restart_keys*: keys of graydns.yaml whose new value needs a restart. *warnings*: of zone data.
+    """
+
+    vanished: frozenset[bytes] = frozenset()
+    faults: Mapping[Path, tuple[ConfigIssue, ...]] = field(factory=dict)
+    restart_keys: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
 @define(eq=False)
 class ControlState:
     """*served*: what was read of files and is served; *plain*: the Snapshot of it, with the rules of *revision*;
@@ -75,10 +87,7 @@ class ControlState:
     live: LiveChanges = field(init=False, factory=LiveChanges)
     store: LiveChangeStore = field(init=False, repr=False)
     unfit: Mapping[str, str] = field(init=False, factory=dict)
-    vanished: frozenset[bytes] = field(init=False, default=frozenset())
-    faults: Mapping[Path, tuple[ConfigIssue, ...]] = field(init=False, factory=dict)
-    restart_keys: tuple[str, ...] = field(init=False, default=())
-    reload_warnings: tuple[str, ...] = field(init=False, default=())
+    files: FileStatus = field(init=False, factory=FileStatus)
     since: float = field(init=False)
     started: float = field(init=False)
     last_reload: dict[str, Any] = field(init=False)
@@ -91,6 +100,18 @@ class ControlState:
         self.store = LiveChangeStore(self.startup_config.data)
         self.since = self.started = self.wall()
         self.last_reload = {"ok": True, "at": self.started, "trigger": "start", "actor": "", "errors": []}
+
+    def adopt_reading(self, reading: Reading, files: FileStatus) -> None:
+        """*reading* is what is served, or is about to be; *files*: what became of its files."""
+        self.served_reading, self.files = reading, files
+
+    def use_revision(self, revision: PolicyRevision) -> None:
+        """Overlay *revision* from the next :meth:`apply_snapshot` on."""
+        self.revision = revision
+
+    def set_kill_switches(self, aborts: Mapping[bytes, ChangeRecord], switched_off: Mapping[str, ChangeRecord]) -> None:
+        """Have these kill switches of Consul's KV in force from the next :meth:`serve` on."""
+        self.aborts, self.switched_off = aborts, switched_off
 
     def apply_snapshot(self, plain: Snapshot, live: LiveChanges) -> None:
         """Serve *plain*, with the shares of the revision, and *live* on top, from the next query on."""

@@ -79,6 +79,10 @@ class Frontend:
             return self.serving.peers.datagram_peer(address, tenant)
         return self.serving.peers.make(address, transport, identity, tenant)
 
+    def use_serving(self, serving: ServingState) -> None:
+        """Answer with *serving* from now on."""
+        self.serving = serving
+
     def use_settings(self, settings: ReplySettings) -> None:
         """Reply after *settings* from now on."""
         if settings != self.settings:

@@ -63,6 +63,10 @@ class HotTable:
     _old_size: int = field(init=False, default=0)
     _subnet_count: int = field(init=False, default=0)
 
+    def resize(self, limit: int) -> None:
+        """Bound the table to *limit* octets; what is there beyond them leaves as new entries come."""
+        self.limit = limit
+
     @property
     def size(self) -> int:
         """Octets held, by estimate."""

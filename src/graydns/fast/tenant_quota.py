@@ -19,6 +19,10 @@ class TenantQuota:
     _refilled_at: float = field(init=False, default=float("-inf"))
     _in_flight: int = field(init=False, default=0)
 
+    def configure(self, rate: int | None, max_in_flight: int | None) -> None:
+        """Set the limits; what has been used of them is kept."""
+        self.rate, self.max_in_flight = rate, max_in_flight
+
     def try_consume(self, now: float) -> bool:
         """Whether one more query may be answered at *now* (monotonic seconds); it counts if so."""
         rate = self.rate

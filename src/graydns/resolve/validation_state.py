@@ -49,6 +49,10 @@ class ValidationState:
         """What is known of zones in a *partition* of the memory, from the *upstream* that a rule names, else ""."""
         return self._zones.setdefault((partition, upstream), ZoneStatusCache())
 
+    def use_negative_anchors(self, names: frozenset[bytes]) -> None:
+        """Have negative trust anchors at *names* (wire form), beside the configured ones."""
+        self.negative_anchors = names
+
     def adopt_settings(self, basis: object) -> bool:
         """Whether what is remembered still holds now that all that it rests on is *basis*; it is forgotten if not."""
         same = self._settings in (None, basis)

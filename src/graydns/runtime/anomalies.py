@@ -1,4 +1,4 @@
-"""Odd things from the network: all counted, at most one log line a second per source."""
+"""Anomalies in network traffic: all are counted, and each source gets at most one log line a second."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from attrs import define, field
 from twisted.logger import Logger
 
-#: Sources remembered for the pace of the log; past that all is forgotten, which costs at most a few lines more.
+#: Sources whose last line is remembered. When full, all are forgotten, which costs at most a few lines more.
 MAX_TRACKED_SOURCES = 4096
 
 #: Lines a second over all sources, so that forged sources cannot fill a disk.
@@ -28,7 +28,7 @@ class AnomalyLog:
     _lines: int = field(init=False, default=0, repr=False)
 
     def note(self, source: bytes, kind: str, detail: str = "") -> None:
-        """Count *kind*; log it unless this source, or all together, had their line this second."""
+        """Count *kind*, and log it unless this source has had its line, or all sources their lines, of this second."""
         self.counts[kind] += 1
         second = int(self.clock())
         if second != self._second:

@@ -1,15 +1,25 @@
-"""Files that are whole after a crash, or as they were before. What is here waits for the disk: call it in a thread."""
+"""Files that survive a crash, as they were or complete. What is here blocks on the disk: call it in a thread."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol, TypeVar
+
+ResultT = TypeVar("ResultT")
+
+
+class DeferToThread(Protocol):
+    """Runs a function that may block on the disk in a thread, like ``twisted.internet.threads.deferToThread``."""
+
+    def __call__(self, call: Callable[[], ResultT], /) -> Awaitable[ResultT]:
+        """What *call* returns or raises."""
 
 
 def write_durably(path: Path, parts: Iterable[bytes]) -> None:
-    """Replace *path* by *parts*, on the disk when this returns. Raises OSError; *path* is then as it was."""
+    """Replace the contents of *path* by *parts* and sync them to the disk. Raises OSError; *path* is then unchanged."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -27,7 +37,7 @@ def write_durably(path: Path, parts: Iterable[bytes]) -> None:
 
 
 def fsync_directory(folder: Path) -> None:
-    """Let the names in *folder* reach the disk."""
+    """Sync the directory entries of *folder* to the disk. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Time as a reactor keeps it, and Deadlines: many things that may last equally long, watched with one timer."""
+"""Time as a reactor keeps it: the clock that functions take, waiting, and many equal time limits with one timer."""
 
 from __future__ import annotations
 
@@ -6,36 +6,62 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 ItemT = TypeVar("ItemT")
+
+#: How long :func:`poll_until` waits at most, and how long between two checks.
+POLL_TIMEOUT_SECONDS = 2.0
+POLL_INTERVAL_SECONDS = 0.005
 
 
 class DelayedCall(Protocol):
     """A call that has been scheduled (IDelayedCall)."""
 
     def active(self) -> bool:
-        """Whether the call is still to come."""
+        """Whether the call is still pending."""
 
     def cancel(self) -> None:
-        """Do not make the call."""
+        """Cancel the call."""
 
 
 class Clock(Protocol):
-    """IReactorTime."""
+    """What is used of ``twisted.internet.interfaces.IReactorTime``."""
 
     def seconds(self) -> float:
-        """The time now."""
+        """Monotonic seconds."""
 
     def callLater(self, delay: float, function: Callable[[], object], /) -> DelayedCall:
         """Call *function* in *delay* seconds."""
 
 
-class Deadlines(Generic[ItemT]):
-    """Items that may last *seconds* each; one that does is dropped and handed to *expire*.
+async def sleep(clock: Clock, seconds: float) -> None:
+    """Wait for *seconds*; 0 = until the next turn of the reactor. Cancelling the wait cancels the timer."""
+    waiter: Deferred[None] = Deferred()
+    timer = clock.callLater(seconds, lambda: waiter.callback(None))
+    try:
+        await waiter
+    finally:
+        if timer.active():
+            timer.cancel()
 
-    Since all last equally long, the order in which they were started is the order in which they end: starting one
-    again costs two dictionary operations and touches no timer.
+
+async def poll_until(clock: Clock, condition: Callable[[], bool]) -> bool:
+    """Wait until *condition* holds; False if it does not within ``POLL_TIMEOUT_SECONDS``."""
+    end = clock.seconds() + POLL_TIMEOUT_SECONDS
+    while not condition():
+        if clock.seconds() > end:
+            return False
+        await sleep(clock, POLL_INTERVAL_SECONDS)
+    return True
+
+
+class Deadlines(Generic[ItemT]):
+    """Items with a time limit of *seconds* each; an item that reaches it is removed and passed to *expire*.
+
+    All limits are equal, so items expire in the order in which they were started: starting one again costs two
+    dictionary operations and touches no timer.
     """
 
     _log = Logger()
@@ -52,22 +78,22 @@ class Deadlines(Generic[ItemT]):
         return len(self._ends)
 
     def start(self, item: ItemT) -> None:
-        """Let *item* last *seconds* from now, whether or not it was started before."""
+        """Start the time limit of *item*, or start it again."""
         self._ends[item] = self._clock.seconds() + self._seconds
         self._ends.move_to_end(item)
         if self._timer is None:
             self._timer = self._clock.callLater(self._seconds, self._expire_due)
 
     def stop(self, item: ItemT) -> None:
-        """Watch *item* no longer, if it is watched."""
+        """Remove *item* if it is there."""
         self._ends.pop(item, None)
 
     def oldest(self) -> ItemT | None:
-        """The item whose time is up first."""
+        """The item that expires first."""
         return next(iter(self._ends), None)
 
     def close(self) -> None:
-        """Watch nothing any more."""
+        """Remove all items and cancel the timer."""
         self._ends.clear()
         if self._timer is not None:
             self._timer.cancel()
@@ -87,4 +113,4 @@ class Deadlines(Generic[ItemT]):
                 try:
                     self._expire(item)
                 except Exception:
-                    self._log.failure("{item} could not be ended in time", item=item)  # the others still can
+                    self._log.failure("{item} has expired and cannot be ended", item=item)  # the others still can

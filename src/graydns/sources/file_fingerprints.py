@@ -11,11 +11,9 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from twisted.internet.defer import Deferred
-
 from graydns.model.errors import ConfigError, ConfigIssue
 from graydns.runtime.slices import run_in_slices
-from graydns.runtime.timing import Clock
+from graydns.runtime.timing import Clock, sleep
 
 ZONE_CONFIG_NAME = "zone-config.yaml"
 
@@ -76,20 +74,13 @@ async def wait_until_stable(
     """A look that the next one agreed with. Raises ConfigError naming a file that does not come to rest."""
     last = await run_in_slices(clock, take())
     for _ in range(MAX_SETTLE_ATTEMPTS):
-        await pause(clock, SETTLE_SECONDS)
+        await sleep(clock, SETTLE_SECONDS)
         now = await run_in_slices(clock, take())
         if now == last:
             return now
         last, before = now, last
     restless = next(path for path in {**before, **last} if before.get(path) != last.get(path))
     raise ConfigError([ConfigIssue((), "a file that goes on changing", "one that is complete", str(restless))])
-
-
-def pause(clock: Clock, seconds: float) -> Deferred[None]:
-    """Fires after *seconds*."""
-    over: Deferred[None] = Deferred()
-    clock.callLater(seconds, lambda: over.callback(None))
-    return over
 
 
 def _list_existing_zone_configs(zones: Path) -> list[Path]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Sequence
 
 from attrs import evolve, field, frozen
 
 from graydns.config.document import Document
 from graydns.gray.geo import GeoLocator
 from graydns.model.errors import ConfigError, ConfigIssue
+from graydns.runtime.disk import DeferToThread
 from graydns.runtime.slices import run_in_slices
 from graydns.sources import parser_frames, parser_process
 from graydns.sources.file_fingerprints import FileFingerprints, look, wait_until_stable
@@ -24,16 +24,6 @@ from graydns.sources.snapshot_loader import (
     sort_issues,
     split_unlocated_issues,
 )
-
-T = TypeVar("T")
-
-
-class DeferToThread(Protocol):
-    """Calls something that may wait for a disk, in a thread."""
-
-    def __call__(self, call: Callable[[], T], /) -> Awaitable[T]:
-        """What *call* returns or raises."""
-
 
 #: Readings that are thrown away because files changed meanwhile, before that is an error.
 _MAX_READ_ATTEMPTS = 5

@@ -13,7 +13,7 @@ from graydns.control import share_changes
 from graydns.control.live_changes import ServiceOverride
 from graydns.control.policy.acceptance import AcceptanceState, PolicyRevision, evaluate_listing
 from graydns.control.policy.drafts import PolicyDraft, apply_override, draft, mentions_service, remove_service
-from graydns.control.reports.services import ServiceReference
+from graydns.control.service_overrides import ServiceReference
 from graydns.control.share_changes import ShareChange
 from graydns.model.errors import ControlError
 from graydns.model.name import from_text

@@ -13,8 +13,7 @@ from attrs import evolve, frozen
 from graydns.config.release_policy import POLICY_FORMAT, PolicyMetadata, ReleasePolicy
 from graydns.control.live_changes import ServiceOverride
 from graydns.control.policy.acceptance import AcceptanceTerms, PolicyRevision
-from graydns.control.reports.services import ServiceReference
-from graydns.control.service_overrides import override_service
+from graydns.control.service_overrides import ServiceReference, override_service
 from graydns.model.errors import ControlError
 
 ValueT = TypeVar("ValueT")

@@ -21,7 +21,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from graydns.control.control_plane import ControlPlane
+from graydns.control.core import ControlCore
 from graydns.control.live_changes import ChangeRecord
 from graydns.control.policy import publication
 from graydns.control.policy.publication import KvRows
@@ -30,7 +30,7 @@ from graydns.control.state import ControlState
 from graydns.model.errors import ControlError
 from graydns.model.name import to_text
 from graydns.model.text import printable
-from graydns.sources.file_fingerprints import pause
+from graydns.runtime.timing import sleep
 from txconsul import ConsulClient
 
 
@@ -128,7 +128,8 @@ class KillSwitchState:
             *_find_events(True, before, {to_text(name): stay for name, stay in aborts.items()}),
             *_find_events(False, state.switched_off, off),
         ]
-        state.aborts, state.switched_off, self.keys = aborts, off, keys
+        state.set_kill_switches(aborts, off)
+        self.keys = keys
         return shifts
 
 
@@ -150,7 +151,7 @@ class KillSwitchWatcher:
     """*prefix*: of all keys. *shifts*: what KV began or ended and is not in the audit log yet."""
 
     consul: ConsulClient = field(repr=False)
-    control: ControlPlane = field(repr=False)
+    control: ControlCore = field(repr=False)
     reactor: Any = field(repr=False)
     prefix: str
     unrecorded_events: list[KillSwitchEvent] = field(init=False, factory=list)
@@ -247,7 +248,7 @@ class KillSwitchWatcher:
                         why = str(error)
                 if not self._state.missing - written:
                     return
-                await pause(self.reactor, _RESTORE_INTERVAL_SECONDS)
+                await sleep(self.reactor, _RESTORE_INTERVAL_SECONDS)
             told = ", ".join(map(printable, sorted(self._state.missing - written)))
             self._log.warn("{keys}: gone from KV, in force here, not written back: {why}", keys=told, why=why)
         finally:

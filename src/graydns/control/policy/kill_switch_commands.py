@@ -10,18 +10,18 @@ from typing import Any
 
 from attrs import define
 
-from graydns.control.control_plane import ControlPlane
+from graydns.control.core import ControlCore
 from graydns.control.live_changes import ALL_TENANTS
 from graydns.control.policy import publication
 from graydns.control.policy.drafts import mentions_service
 from graydns.control.policy.revisions import abort_folder, off_folder
 from graydns.control.policy.subscriber import PolicySubscriber
-from graydns.control.polling import poll_until
 from graydns.control.reports.plain_data import format_time
-from graydns.control.reports.services import find_override, find_service
+from graydns.control.service_overrides import find_override, find_service
 from graydns.control.state import ControlState
 from graydns.model.errors import ControlError
 from graydns.model.name import from_text, to_text
+from graydns.runtime.timing import poll_until
 
 Table = dict[str, Any]
 
@@ -33,7 +33,7 @@ class KillSwitchCommands:
     subscriber: PolicySubscriber
 
     @property
-    def _control(self) -> ControlPlane:
+    def _control(self) -> ControlCore:
         return self.subscriber.control
 
     @property
@@ -43,7 +43,7 @@ class KillSwitchCommands:
     async def abort(self, name: str, actor: str) -> Table:
         """Send everybody to the default version of a service."""
         state, changing = self._state, self._control.live_commands
-        found = find_service(state, name)
+        found = find_service(state.base_snapshot, name)
         before = find_override(state.live, found)
         done = await self._control.run_exclusively(lambda: changing.abort(name, actor))
         undo = (lambda: changing.restore(name, before)) if before.abort is None else None

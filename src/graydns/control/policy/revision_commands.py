@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from attrs import define
 
 from graydns.config.release_policy import dump_release_policy
-from graydns.control.control_plane import ControlPlane
+from graydns.control.core import ControlCore
 from graydns.control.live_changes import ServiceOverride
 from graydns.control.live_commands import LiveChangeCommands
 from graydns.control.policy import publication
@@ -18,11 +18,12 @@ from graydns.control.policy.drafts import PolicyDraft, apply_override, draft, re
 from graydns.control.policy.revision_pruning import RetentionLimit, prune_revisions
 from graydns.control.policy.revisions import KeyValues, list_revisions, revision_folder
 from graydns.control.policy.subscriber import PolicySubscriber
-from graydns.control.polling import poll_until
-from graydns.control.reports.services import describe_effective, find_service
+from graydns.control.reports.services import describe_effective
+from graydns.control.service_overrides import find_service
 from graydns.control.share_changes import ShareChange
 from graydns.model.errors import ConfigError, ControlError
 from graydns.runtime.slices import run_in_slices
+from graydns.runtime.timing import poll_until
 
 Table = dict[str, Any]
 ResultT = TypeVar("ResultT")
@@ -35,7 +36,7 @@ class PolicyCommands:
     subscriber: PolicySubscriber
 
     @property
-    def control(self) -> ControlPlane:
+    def control(self) -> ControlCore:
         """What the centre takes revisions for."""
         return self.subscriber.control
 
@@ -126,10 +127,10 @@ class PolicyCommands:
                 "--local makes it on this node only, and `service abort` needs no signature"
             )
         state, rows = self.live_commands.state, await self._read_rows()
-        found, made = find_service(state, name), self._draft(name, shift, actor, rows)
+        found, made = find_service(state.base_snapshot, name), self._draft(name, shift, actor, rows)
         before = describe_effective(state, found, state.live)
         done = await self._publish(json.dumps(dump_release_policy(made.strategy)), rows, True)
-        found = find_service(state, name)
+        found = find_service(state.base_snapshot, name)
         done |= {"service": found.name, "tenant": found.tenant, "nodes": "all"}
         done["before"] |= before
         done["after"] |= describe_effective(state, found, state.live)
@@ -144,7 +145,9 @@ class PolicyCommands:
         marked = mark.revision if isinstance(mark, HighWaterMark) else 0
         highest = max((*list_revisions(rows.values, terms.prefix), marked))
         found = (
-            find_service(self.live_commands.state, name) if shift is None else self.live_commands.find_changeable(name)
+            find_service(self.live_commands.state.base_snapshot, name)
+            if shift is None
+            else self.live_commands.find_changeable(name)
         )
         stay = self.live_commands.record_fields(actor, None)
         made = draft(running, terms, highest + 1, found, stay["actor"])

@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 
 from graydns.config.consul_settings import ConsulPolicySettings as Policy
 from graydns.config.consul_settings import ConsulSettings as Config
-from graydns.control.control_plane import ControlPlane
+from graydns.control.core import ControlCore
 from graydns.control.policy import acceptance
 from graydns.control.policy.acceptance import (
     AcceptanceTerms,
@@ -74,7 +74,7 @@ class PolicySubscriber(Service):
         config: Config,
         policy: Policy,
         keys: PolicyVerifiers | None,
-        control: ControlPlane,
+        control: ControlCore,
         reactor: Any,
     ) -> None:
         self.consul, self.control, self._reactor, self._config = consul, control, reactor, config
@@ -92,7 +92,7 @@ class PolicySubscriber(Service):
         self._watch: ConsulWatch | None = None
         self._follow_task: Deferred[None] | None = None
         self._wake_call: Any = None
-        control.reloader.committed = self._on_files_reloaded
+        control.reloader.subscribe(self._on_files_reloaded)
 
     def restore(self) -> None:
         """Serve the copy on the disk, judged again. Blocks; before the doors are open."""
@@ -110,7 +110,8 @@ class PolicySubscriber(Service):
             if revision is not None:
                 try:
                     plain = run_steps(self.control.reloader.compile_revision(revision))
-                    accepted, state.revision = acceptance.accept_revision(accepted, revision), revision
+                    accepted = acceptance.accept_revision(accepted, revision)
+                    state.use_revision(revision)
                 except ConfigError as error:
                     accepted = acceptance.refuse_revision(accepted, InvalidRevisionError(error.issues))
             self._adopt(accepted)

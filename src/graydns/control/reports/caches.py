@@ -6,14 +6,10 @@ from typing import Any
 
 import dns.rcode
 
-from graydns.control.reports.explanations import parse_name, parse_question
+from graydns.control.arguments import parse_question
 from graydns.gray.explain_context import format_network
-from graydns.model.decision import Cohort
-from graydns.model.errors import ControlError
 from graydns.model.name import to_text
-from graydns.resolve.pipeline import choose_partition
 from graydns.server import DnsServer
-from graydns.snapshot.snapshot import Snapshot
 from graydns.upstream.server_groups import UpstreamGroup
 
 
@@ -50,32 +46,6 @@ def find_cached_answers(server: DnsServer, name: str, rdtype: str) -> list[dict[
         }
         for key, entry in server.stores.answers.find_all(qname, qtype)
     ]
-
-
-def flush_caches(server: DnsServer, name: str | None, cohort: str | None, tenant: str | None) -> int:
-    """Forget answers, and failures; the number of answers. *cohort*: its parts joined by ``/``. *tenant*: one with a
-    cache of its own, None = all. Raises ControlError."""
-    if tenant is not None:
-        _check_has_partition(server.snapshot, tenant)
-    qname = None if name is None else parse_name(name)
-    parts = None if cohort is None else cohort.split("/")
-    if parts is not None and not 1 <= len(parts) <= 4:
-        raise ControlError("a cohort is TENANT/SERVICE/OUTCOME/ENDPOINT")
-    gone = server.stores.answers.flush(qname, None if parts is None else Cohort(*parts), tenant)
-    server.stores.failure_cache.flush(qname, tenant)
-    server.flush_hot_tables()
-    return gone
-
-
-def _check_has_partition(snapshot: Snapshot, tenant: str) -> None:
-    """Raise ControlError unless *tenant* has a cache of its own."""
-    if tenant not in snapshot.routers:
-        raise ControlError(f"there is no tenant {tenant}")
-    if (partition := choose_partition(snapshot, tenant)) != tenant:
-        raise ControlError(
-            f"the tenant {tenant} shares the cache of {partition}, being isolated neither in storage nor in network; "
-            f"--tenant {partition} flushes that of all who share it"
-        )
 
 
 def list_upstreams(server: DnsServer) -> list[dict[str, Any]]:

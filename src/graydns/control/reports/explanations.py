@@ -9,18 +9,17 @@ from collections.abc import Generator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-import dns.exception
 import dns.rdatatype
 from attrs import asdict, evolve
 
+from graydns.control.arguments import find_tenant, parse_question
 from graydns.control.reports.plain_data import format_time, to_plain
 from graydns.dnssec.zone_status import ValidationStep, ZoneStatusCache
-from graydns.fast.peer import LongestPrefixMap
 from graydns.model.decision import DecisionKind
 from graydns.model.dnssec_values import Security, ValidationStatus
 from graydns.model.errors import ControlError, OverloadedError, ResolveError
-from graydns.model.name import from_text, to_text
-from graydns.model.query import DEFAULT_TENANT, Client, Query, Subnet
+from graydns.model.name import to_text
+from graydns.model.query import Client, Query, Subnet
 from graydns.model.transport import parse_transport
 from graydns.resolve.links.forwarding_policy import HOP_BY_HOP_TYPES
 from graydns.resolve.links.validation import VALIDATION_EDNS, ValidatingLink
@@ -73,31 +72,6 @@ def explain_decision(
         rules.append(asdict(note))
         yield
     return {**to_plain(evolve(explanation, rules=()).to_data()), "rules": rules}
-
-
-def parse_name(name: str) -> bytes:
-    """A name in wire form. Raises ControlError."""
-    try:
-        return from_text(name)
-    except ValueError as error:
-        raise ControlError(str(error)) from None
-
-
-def parse_question(name: str, rdtype: str) -> tuple[bytes, int]:
-    """A name in wire form and a type. Raises ControlError."""
-    try:
-        return parse_name(name), int(dns.rdatatype.from_text(rdtype))
-    except ValueError as error:
-        raise ControlError(str(error)) from None
-    except dns.exception.DNSException:
-        raise ControlError(f"unknown record type {rdtype}") from None
-
-
-def find_tenant(snapshot: Snapshot, address: str) -> str:
-    """The tenant that a sender belongs to by its address."""
-    tenants = snapshot.config.tenants.items()
-    clients = LongestPrefixMap({network: name for name, tenant in tenants for network in tenant.clients})
-    return str(clients.get(address) or DEFAULT_TENANT)
 
 
 def _parse_tags(tags: Mapping[str, str] | Sequence[str] | None) -> list[tuple[str, str]]:

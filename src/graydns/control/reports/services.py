@@ -5,40 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from attrs import frozen
-
 from graydns.control.live_changes import ChangeRecord, LiveChanges, ServiceOverride
-from graydns.control.reports.explanations import parse_name
 from graydns.control.reports.plain_data import format_time, service_to_plain, shares_to_plain, to_plain
-from graydns.control.service_overrides import find_in_snapshot, override_service
+from graydns.control.service_overrides import (
+    ServiceReference,
+    find_in_snapshot,
+    find_override,
+    find_service,
+    override_service,
+)
 from graydns.control.state import ControlState
-from graydns.model.errors import ControlError
 from graydns.model.name import from_text, to_text
 from graydns.model.policy import ServicePolicy
-
-
-@frozen
-class ServiceReference:
-    """A service: its *name* as text and as *wire*, its *tenant*, and *file*: what its file and the policy say."""
-
-    name: str
-    wire: bytes
-    tenant: str
-    configured: ServicePolicy
-
-
-def find_service(state: ControlState, name: str) -> ServiceReference:
-    """The service called *name*. Raises ControlError."""
-    wire = parse_name(name)
-    if (found := find_in_snapshot(state.base_snapshot, wire)) is None:
-        raise ControlError(f"there is no service {to_text(wire)}")
-    return ServiceReference(to_text(wire), wire, *found)
-
-
-def find_override(live: LiveChanges, found: ServiceReference) -> ServiceOverride:
-    """What is changed of a service; nothing, if it was another tenant's when that was done."""
-    override = live.services.get(found.name, ServiceOverride())
-    return override if override.tenant in (None, found.tenant) else ServiceOverride(found.tenant)
 
 
 def list_services(state: ControlState, tenant: str | None) -> list[dict[str, Any]]:
@@ -60,7 +38,7 @@ def list_services(state: ControlState, tenant: str | None) -> list[dict[str, Any
 
 def describe_service(state: ControlState, name: str) -> dict[str, Any]:
     """One service in full."""
-    found = find_service(state, name)
+    found = find_service(state.base_snapshot, name)
     override = find_override(state.live, found)
     off = state.is_switched_off(found.tenant)
     zone = state.base_snapshot.zones.find(found.wire)

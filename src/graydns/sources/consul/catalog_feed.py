@@ -47,18 +47,18 @@ IDLE_TIMEOUT_SECONDS = 600.0
 class CatalogFeed:
     """Implements ``model.catalog.Catalog``.
 
-    *changed*: is told each view that is not current any more, or whose data have become stale. *stale_after*: seconds
-    without a word from Consul after which they are. *guarded*: whether requests carry a token, which may lose its
-    rights. *told*: is told each new view of a service, and again a view that has become stale or is so no more.
+    *stale_after*: seconds without a word from Consul after which its data are stale. *has_token*: whether requests
+    carry a token, which may lose its rights. *on_service_view*: is told each new view of a service, and again a view
+    that has become stale or is so no more.
     """
 
     consul: ConsulClient = field(repr=False)
     clock: Clock = field(repr=False)
     stale_after: float
-    on_outdated_view: Callable[[CatalogView], None] = field(repr=False)
     has_token: bool = False
     max_watches: int = MAX_WATCHES
     on_service_view: Callable[[ServiceView], None] = field(init=False, default=lambda view: None, repr=False)
+    _outdated_view_callbacks: list[Callable[[CatalogView], None]] = field(init=False, factory=list, repr=False)
     _entries: dict[CatalogKey, CatalogEntry] = field(init=False, factory=dict, repr=False)
     _tasks: set[Deferred[None]] = field(init=False, factory=set, repr=False)
     _reply_processor: ReplyProcessor = field(init=False, repr=False)
@@ -86,6 +86,10 @@ class CatalogFeed:
         self._negative_lookup = NegativeLookup(
             self.clock, watches.shared.is_listed, watches.query, self._adopt_found, self._run
         )
+
+    def subscribe(self, on_outdated_view: Callable[[CatalogView], None]) -> None:
+        """Call *on_outdated_view* with each view that is not current any more, or whose data have become stale."""
+        self._outdated_view_callbacks.append(on_outdated_view)
 
     def service(self, name: str) -> ServiceView | None:
         """As ``Catalog``."""
@@ -259,7 +263,7 @@ class CatalogFeed:
         if kept.view is None or stale == kept.stale:
             return
         kept.stale = stale
-        self.on_outdated_view(kept.view)
+        self._announce_outdated(kept.view)
         self._announce(kept.view)
 
     def _set_view(self, kept: CatalogEntry, view: CatalogView) -> None:
@@ -268,9 +272,13 @@ class CatalogFeed:
         if before is view or self._entries.get(kept.key) is not kept:
             return
         if before is not None:
-            self.on_outdated_view(before)
+            self._announce_outdated(before)
         self._announce(view)
         kept.notify_waiters()
+
+    def _announce_outdated(self, view: CatalogView) -> None:
+        for on_outdated_view in self._outdated_view_callbacks:
+            on_outdated_view(view)
 
     def _announce(self, view: CatalogView) -> None:
         if isinstance(view, ServiceView):
@@ -297,13 +305,13 @@ class CatalogFeed:
             if not kept.recently_used and kept.key not in self._allocator.pinned:
                 self._remove(kept)
             else:
-                self.on_outdated_view(kept.view)
+                self._announce_outdated(kept.view)
             kept.recently_used = False
 
     def _remove(self, kept: CatalogEntry) -> None:
         del self._entries[kept.key]
         if kept.view is not None:
-            self.on_outdated_view(kept.view)
+            self._announce_outdated(kept.view)
         self._allocator.unfollow(kept)
 
     def _run(self, work: Coroutine[Deferred[Any], Any, None]) -> None:

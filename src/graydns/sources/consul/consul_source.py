@@ -63,16 +63,20 @@ class ConsulSource(Service):
         self._config, self._reactor, self._catalog_file = config, reactor, shelf
         self.consul = _make_client(config, reactor)
         guarded = config.token is not None or config.token_file is not None or "CONSUL_HTTP_TOKEN" in os.environ
-        self.feed = CatalogFeed(self.consul, reactor, config.stale_after, lambda view: None, guarded)
+        self.feed = CatalogFeed(self.consul, reactor, config.stale_after, guarded)
         self.versions = VersionEndpoints(self.feed.service, reactor, config.only_passing)
         self.feed.on_service_view = self._on_service_view
         self.versions.is_stale = self.feed.is_stale
         self._oversize_warner = OversizeWarner()
         self.domain = self._make_zone_template(config.datacenter or DEFAULT_DATACENTER)
-        self.on_domain_changed: Callable[[ConsulZoneTemplate], None] = lambda domain: None
+        self._domain_callbacks: list[Callable[[ConsulZoneTemplate], None]] = []
         self._datacenter_query: Deferred[None] | None = None
         self._save_loop = LoopingCall(self._save_catalog)
         self._save_loop.clock = reactor
+
+    def subscribe(self, on_domain_changed: Callable[[ConsulZoneTemplate], None]) -> None:
+        """Call *on_domain_changed* with the domain once Consul has named its datacenter, unless it is configured."""
+        self._domain_callbacks.append(on_domain_changed)
 
     def startService(self) -> None:
         """Know what was known, watch what versions name; ask for the datacenter if it is not configured."""
@@ -128,7 +132,8 @@ class ConsulSource(Service):
         datacenter = await query_datacenter(self.consul, self._reactor)
         if datacenter.lower() != DEFAULT_DATACENTER:
             self.domain = self._make_zone_template(datacenter)
-            self.on_domain_changed(self.domain)
+            for on_domain_changed in self._domain_callbacks:
+                on_domain_changed(self.domain)
 
     def _log_failure(self, failure: Failure) -> None:
         if not isinstance(failure.value, CancelledError):

@@ -20,8 +20,7 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 
 from graydns.model.catalog import CatalogView
-from graydns.runtime.slices import sleep
-from graydns.runtime.timing import Clock
+from graydns.runtime.timing import Clock, sleep
 from graydns.sources.consul.catalog_entry import CatalogEntry, CatalogKey, is_registered
 
 #: Questions for names that no list has: so many a second, and at once.

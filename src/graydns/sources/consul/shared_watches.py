@@ -22,9 +22,9 @@ from twisted.internet.defer import Deferred
 
 from graydns.model.catalog import ServiceView
 from graydns.model.errors import ConsulReplyError
-from graydns.runtime.slices import run_in_slices, sleep
+from graydns.runtime.slices import run_in_slices
 from graydns.runtime.steps import run_steps
-from graydns.runtime.timing import Clock
+from graydns.runtime.timing import Clock, sleep
 from graydns.sources.consul.catalog_digest import (
     CHECKS_PATH,
     NODES_PATH,

@@ -57,19 +57,16 @@ class _VersionState:
 
 @define(eq=False)
 class VersionEndpoints:
-    """*find*: what Consul last said of a service, None = nothing yet. *only_passing*: whether a warning is a failure.
-
-    *is_stale*: whether that was too long ago. *changed*: is told which services are to be compiled anew. *wanted*: is
-    told the services of Consul that versions name whenever those have become others. *places*: the names, in wire form,
-    of the services that have such versions.
+    """*find_view*: what Consul last said of a service, None = nothing yet. *only_passing*: whether a warning is a
+    failure. *is_stale*: whether that was too long ago. *on_names_changed*: is told the services of Consul that versions
+    name whenever those have become others. *service_names*: the names, in wire form, of the services with such
+    versions.
     """
 
     find_view: Callable[[str], ServiceView | None] = field(repr=False)
     clock: Clock = field(repr=False)
     only_passing: bool = False
-    on_services_changed: Callable[[Iterable[TenantService]], None] = field(
-        init=False, default=lambda places: None, repr=False
-    )
+    _service_callbacks: list[Callable[[list[TenantService]], None]] = field(init=False, factory=list, repr=False)
     is_stale: Callable[[ServiceView], bool] = field(init=False, default=lambda view: False, repr=False)
     on_names_changed: Callable[[Iterable[str]], None] = field(init=False, default=lambda names: None, repr=False)
     service_names: frozenset[bytes] = field(init=False, default=frozenset(), repr=False)
@@ -84,6 +81,10 @@ class VersionEndpoints:
     def consul_names(self) -> frozenset[str]:
         """The services of Consul that versions name."""
         return frozenset(self._services_by_consul_name)
+
+    def subscribe(self, on_services_changed: Callable[[list[TenantService]], None]) -> None:
+        """Call *on_services_changed* with the services whose endpoints have changed: they are to be compiled anew."""
+        self._service_callbacks.append(on_services_changed)
 
     def fill_snapshot(self, snapshot: Snapshot) -> Snapshot:
         """*snapshot*, whose services may be new, with the endpoints of their versions."""
@@ -184,7 +185,8 @@ class VersionEndpoints:
 
     def _notify(self, places: Iterable[TenantService]) -> None:
         try:
-            self.on_services_changed(list(places))
+            for on_services_changed in self._service_callbacks:
+                on_services_changed(list(places))
         except Exception:  # the watch that told us has to go on
             self._log.failure("compiling services anew")
 
