@@ -21,7 +21,7 @@ def test_starts_without_the_server() -> None:
         "print(sorted(m for m in sys.modules if m.startswith('graydns.') and not m.startswith('graydns.ctl')))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    models = ["graydns.model", *(f"graydns.model.{part}" for part in ("errors", "text", "users"))]
+    models = ["graydns.model", *(f"graydns.model.{part}" for part in ("errors", "text", "transport", "users"))]
     assert run.stdout.splitlines() == ["[]", str(models)]
 
 
