@@ -96,7 +96,7 @@ def make_graydns_service(path: Path, reactor: Any) -> GraydnsService:
     graydns = GraydnsService(listeners, observability, core, level, tls, reactor, warnings)
     for service in (consul, audit, subscriber):
         if service is not None:
-            service.setServiceParent(graydns)  # type: ignore[no-untyped-call]
+            service.setServiceParent(graydns)
     if config.admin is not None:
         observers = ControlObservers(
             why=observability.why,
@@ -107,7 +107,7 @@ def make_graydns_service(path: Path, reactor: Any) -> GraydnsService:
         )
         control = _make_control_plane(core, observers, subscriber, consul)
         users = config.data / "users.json"
-        AdminService(config.admin, control, audit.log, reactor, users=users, tls=tls).setServiceParent(graydns)  # type: ignore[no-untyped-call]
+        AdminService(config.admin, control, audit.log, reactor, users=users, tls=tls).setServiceParent(graydns)
     return graydns
 
 

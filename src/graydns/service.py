@@ -54,19 +54,19 @@ class GraydnsService(GracefulShutdown):
         self._reactor = reactor
         self._warnings = warnings
         for service in (listeners, observability):
-            service.setServiceParent(self)  # type: ignore[no-untyped-call]
+            service.setServiceParent(self)
 
     def privilegedStartService(self) -> None:
         """Listen; an address that cannot be listened on ends the process with status 1."""
         try:
-            super().privilegedStartService()  # type: ignore[no-untyped-call]
+            super().privilegedStartService()
         except ConfigError as error:
             exit_with_issues(self._locate_issues(error))
 
     def startService(self) -> None:
         """Start everything, print the banner, and freeze what is long-lived for the garbage collector."""
         try:
-            super().startService()  # type: ignore[no-untyped-call]
+            super().startService()
         except ConfigError as error:
             exit_with_issues(self._locate_issues(error))
         self._level.install()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from twisted.application.service import Service
 from twisted.python import usage
 
 from graydns.assembly import make_graydns_service
 from graydns.model.errors import ConfigError
+from graydns.runtime.twisted_types import Service
 from graydns.service import exit_with_issues
 
 

@@ -43,22 +43,22 @@ def make_tls_policy(ca: Path | str | None, certificate: Path | str | None, key: 
     if (certificate is None) != (key is None):
         raise ValueError("a client certificate needs its key, and a key its certificate")
     if ca is None and certificate is None:
-        return BrowserLikePolicyForHTTPS()  # type: ignore[no-untyped-call]
-    trust_root = ssl.platformTrust() if ca is None else _load_trust_root(Path(ca))  # type: ignore[no-untyped-call]
+        return BrowserLikePolicyForHTTPS()
+    trust_root = ssl.platformTrust() if ca is None else _load_trust_root(Path(ca))
     return ClientTlsPolicy(trust_root, _load_client_certificate(certificate, key))
 
 
 def _load_trust_root(file: Path) -> Any:
     """Every certificate of a bundle."""
     found = load_pem_x509_certificates(file.read_bytes())
-    return ssl.trustRootFromCertificates([ssl.Certificate.load(each.public_bytes(Encoding.DER)) for each in found])  # type: ignore[no-untyped-call]
+    return ssl.trustRootFromCertificates([ssl.Certificate.load(each.public_bytes(Encoding.DER)) for each in found])
 
 
 def _load_client_certificate(certificate: Path | str | None, key: Path | str | None) -> Any:
     if certificate is None or key is None:
         return None
     try:
-        return ssl.PrivateCertificate.loadPEM(Path(key).read_bytes() + b"\n" + Path(certificate).read_bytes())  # type: ignore[no-untyped-call]
+        return ssl.PrivateCertificate.loadPEM(Path(key).read_bytes() + b"\n" + Path(certificate).read_bytes())
     except (TLSError, VerifyError) as error:
         raise ValueError(f"{certificate} and {key} are no certificate with its key: {error}") from None
 

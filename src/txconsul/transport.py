@@ -34,7 +34,7 @@ class HttpChannel:
 
     def close(self) -> Deferred[Any]:
         """Close those that idle."""
-        return self.pool.closeCachedConnections()  # type: ignore[no-untyped-call, no-any-return]
+        return self.pool.closeCachedConnections()  # type: ignore[no-any-return]
 
 
 @define(eq=False)
@@ -160,12 +160,12 @@ class ConsulTransport:
 
 def make_channel(reactor: Any, policy: Any, size: int, timeout: float, *, again: bool) -> HttpChannel:
     """At most *size* connections idle. *again*: repeat what changes nothing, if the kept connection had died."""
-    pool = HTTPConnectionPool(reactor)  # type: ignore[no-untyped-call]
+    pool = HTTPConnectionPool(reactor)
     pool.maxPersistentPerHost = size
     pool.retryAutomatically = again
     # Its factory writes two lines into the log for each connection, and cannot be told not to.
     pool._factory = type("Quiet", (pool._factory,), {"noisy": False})  # type: ignore[assignment]
-    agent: Any = Agent(reactor, policy, timeout, pool=pool)  # type: ignore[no-untyped-call]
+    agent: Any = Agent(reactor, policy, timeout, pool=pool)
     return HttpChannel(pool, HTTPClient(agent))
 
 

@@ -74,7 +74,7 @@ class Running:
 
     async def root(self) -> Any:
         """PB's own view of the root object, with PB's own idea of what may cross."""
-        factory: Any = pb.PBClientFactory()  # type: ignore[no-untyped-call]
+        factory: Any = pb.PBClientFactory()
         factory.noisy = False
         assert isinstance(self.place, UnixAdminEndpoint)
         reactor.connectUNIX(str(self.place.path), factory)
@@ -89,8 +89,8 @@ class Running:
     async def raw(self) -> Raw:
         """A connection that speaks no protocol."""
         assert isinstance(self.place, UnixAdminEndpoint)
-        endpoint = UNIXClientEndpoint(reactor, str(self.place.path))  # type: ignore[no-untyped-call]
-        raw: Raw = await connectProtocol(endpoint, Raw())  # type: ignore[no-untyped-call]
+        endpoint = UNIXClientEndpoint(reactor, str(self.place.path))
+        raw: Raw = await connectProtocol(endpoint, Raw())
         return raw
 
 

@@ -24,7 +24,7 @@ from tests.ctl.conftest import Server
 @pytest.fixture
 def tool(server: Server) -> Iterator[CliContext]:
     """A tool with a warm connection, on a reactor of its own."""
-    reactor = EPollReactor()  # type: ignore[no-untyped-call]
+    reactor = EPollReactor()
     made = CliContext(session=BlockingAdminClient(UnixAdminEndpoint(server.socket), AdminLogin(), reactor))
     yield made
     made.close()

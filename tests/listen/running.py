@@ -59,7 +59,7 @@ class Running:
         door = self.doors.listening[index]
         make = TCP6ClientEndpoint if ":" in door.host else TCP4ClientEndpoint
         endpoint = make(reactor, door.host, door.port)
-        client: StreamClient = await connectProtocol(endpoint, StreamClient())  # type: ignore[no-untyped-call]
+        client: StreamClient = await connectProtocol(endpoint, StreamClient())
         return client
 
     async def tls(self, offer: ClientTls = OFFER, index: int = 0) -> StreamClient:
@@ -67,7 +67,7 @@ class Running:
         door = self.doors.listening[index]
         plain: Any = TCP4ClientEndpoint(reactor, door.host, door.port)
         endpoint = wrapClientTLS(cast(Any, offer), plain)
-        client: StreamClient = await connectProtocol(endpoint, StreamClient())  # type: ignore[no-untyped-call]
+        client: StreamClient = await connectProtocol(endpoint, StreamClient())
         return client
 
     async def udp(self, index: int = 0) -> DatagramClient:

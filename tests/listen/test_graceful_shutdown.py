@@ -99,8 +99,8 @@ async def test_it_goes_on_answering_for_the_delay() -> None:
     async with running(TCP, UDP) as opened:
         service, told = leaving(opened, delay=10.0)
         child = Service()
-        child.setServiceParent(service)  # type: ignore[no-untyped-call]
-        service.startService()  # type: ignore[no-untyped-call]
+        child.setServiceParent(service)
+        service.startService()
         stopping = service.stopService()
         assert told == ["leaving"]
         for _ in range(9):

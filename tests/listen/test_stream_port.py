@@ -89,7 +89,7 @@ def test_what_does_not_fit_keeps_its_place(pair: Pair) -> None:
     assert pair.reactor.waiting == {pair.connection}
     while pair.reactor.waiting:
         pair.take()
-        pair.connection.doWrite()  # type: ignore[no-untyped-call]
+        pair.connection.doWrite()
     assert pair.take() == LARGE + b"after"
     pair.connection.write(b"prompt")
     assert pair.take().endswith(b"prompt")
@@ -100,7 +100,7 @@ def test_a_lost_connection_swallows_what_is_written(pair: Pair) -> None:
     """Writing to a client that is gone raises nothing, before the reactor knows of it and afterwards."""
     pair.client.close()
     pair.connection.write(b"into the void")
-    assert pair.connection.doWrite() is not None  # type: ignore[no-untyped-call]  # what tells the reactor
-    pair.connection.connectionLost(Failure(ConnectionDone()))  # type: ignore[no-untyped-call]
+    assert pair.connection.doWrite() is not None  # what tells the reactor
+    pair.connection.connectionLost(Failure(ConnectionDone()))
     pair.connection.write(b"later still")
     assert not pair.reactor.waiting

@@ -227,7 +227,7 @@ async def test_kdig_is_answered(tls: TlsContext, require_peer: Callable[[str], s
     async with running(TLS, tls=tls) as open_doors:
         door = open_doors.doors.listening[0]
         arguments = ["@127.0.0.1", "-p", str(door.port), "+tls", "+keepopen", "hot.test", "A", "hot.test", "AAAA"]
-        out, _, status = await getProcessOutputAndValue(kdig, arguments)  # type: ignore[no-untyped-call]
+        out, _, status = await getProcessOutputAndValue(kdig, arguments)
         assert status == 0
         assert out.count(b"status: NOERROR") == 2
 

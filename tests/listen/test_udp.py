@@ -9,7 +9,6 @@ import pytest
 from attrs import define, field
 
 from graydns.listen.listener import Listener
-from graydns.listen.twisted_types import SocketAddress
 from graydns.listen.udp import (
     MAX_DATAGRAMS_PER_READ,
     MAX_UDP_QUERY_BYTES,
@@ -18,6 +17,7 @@ from graydns.listen.udp import (
     tune_socket,
 )
 from graydns.model.transport import UDP
+from graydns.runtime.twisted_types import SocketAddress
 from tests.coroutines import on_reactor
 from tests.listen.running import reactor, running, turn, until
 from tests.listen.tiny import TinyFront, question, reply_to
@@ -167,7 +167,7 @@ class ScriptedSocket:
 
 def scripted(front: TinyFront, scripted_socket: ScriptedSocket) -> tuple[UdpListenerProtocol, BatchReadPort]:
     protocol: Any = UdpListenerProtocol(front, reactor)
-    port: Any = BatchReadPort(0, protocol, "127.0.0.1", MAX_UDP_QUERY_BYTES, reactor)  # type: ignore[no-untyped-call]
+    port: Any = BatchReadPort(0, protocol, "127.0.0.1", MAX_UDP_QUERY_BYTES, reactor)
     protocol.transport = port.socket = scripted_socket
     return protocol, port
 

@@ -75,7 +75,7 @@ class Pages:
 
     async def open(self) -> Browser:
         host = self.port.getHost()
-        browser: Browser = await connectProtocol(TCP4ClientEndpoint(reactor, host.host, host.port), Browser())  # type: ignore[no-untyped-call]
+        browser: Browser = await connectProtocol(TCP4ClientEndpoint(reactor, host.host, host.port), Browser())
         return browser
 
     async def ask(self, request: bytes) -> bytes:

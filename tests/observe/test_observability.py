@@ -54,7 +54,7 @@ def observing(folder: Path, ticking: Ticking) -> ObservabilityService:
 async def get(observatory: ObservabilityService, path: bytes) -> bytes:
     door = observatory.listening
     assert door is not None
-    browser: Browser = await connectProtocol(TCP4ClientEndpoint(reactor, door.host, door.port), Browser())  # type: ignore[no-untyped-call]
+    browser: Browser = await connectProtocol(TCP4ClientEndpoint(reactor, door.host, door.port), Browser())
     browser.transport.write(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path)
     return await browser.over
 

@@ -100,7 +100,7 @@ def test_who_comes_while_others_wait_waits_behind_them() -> None:
 
 
 def ended(failure: Failure) -> None:
-    failure.trap(CancelledError)  # type: ignore[no-untyped-call]
+    failure.trap(CancelledError)
 
 
 def test_who_leaves_does_not_hold_up_the_others() -> None:

@@ -44,7 +44,7 @@ alias.shop.test. 60 IN CNAME www.shop.test.
 def zone(tmp_path: Path) -> authority.BindAuthority:
     """An authority of Twisted's own for shop.test."""
     (tmp_path / "zone").write_bytes(ZONE)
-    return authority.BindAuthority(str(tmp_path / "zone"))  # type: ignore[no-untyped-call]
+    return authority.BindAuthority(str(tmp_path / "zone"))
 
 
 @on_reactor
@@ -79,7 +79,7 @@ async def test_client_of_twisted_ends_a_chain() -> None:
     """A twisted.names client asks its server for us."""
     address = "www.shop.test. 60 IN A 192.0.2.1"
     async with scripted(lambda query: [write_reply(query, [address])]) as server:
-        names: Any = client.Resolver(None, [("127.0.0.1", server.port)], (1,), reactor)  # type: ignore[no-untyped-call]
+        names: Any = client.Resolver(None, [("127.0.0.1", server.port)], (1,), reactor)
         assert show(make_query(), await IResolverUpstream(names).resolve(make_query())) == [f"answer {address}"]
 
 
@@ -197,7 +197,7 @@ def test_timeout_cancels_the_question() -> None:
 @on_reactor
 async def test_our_chain_stands_in_a_chain_of_twisted(zone: authority.BindAuthority) -> None:
     """A ResolverChain of Twisted falls through its authority to us, and ours ends in that authority again."""
-    chain: Any = resolve.ResolverChain([zone, as_names(IResolverUpstream(zone)), as_names(Ours())])  # type: ignore[no-untyped-call]
+    chain: Any = resolve.ResolverChain([zone, as_names(IResolverUpstream(zone)), as_names(Ours())])
     answers, _, _ = await chain.lookupAddress("www.other.test")
     assert answers[0].payload.dottedQuad() == "192.0.2.1"
     answers, _, _ = await as_names(IResolverUpstream(zone)).lookupAuthority("shop.test")

@@ -21,7 +21,7 @@ def begin(workers: WorkerPool, work: Callable[[], object]) -> Deferred[object]:
 
 
 def ended(failure: Failure) -> None:
-    failure.trap(CancelledError)  # type: ignore[no-untyped-call]
+    failure.trap(CancelledError)
 
 
 @on_reactor

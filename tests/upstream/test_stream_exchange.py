@@ -46,14 +46,12 @@ async def serving(folder: Path, names: Sequence[x509.GeneralName], script: Scrip
     before = everything_open()
     authority = issue(folder, "authority", authority=True)
     issued = issue(folder, "", names, issuer=authority)
-    context = DefaultOpenSSLContextFactory(  # type: ignore[no-untyped-call]
-        str(issued.key_file), str(issued.certificate_file)
-    )
+    context = DefaultOpenSSLContextFactory(str(issued.key_file), str(issued.certificate_file))
     factory = Factory.forProtocol(lambda: StreamOf(ScriptedServer(silent, script)))
     port = reactor.listenSSL(0, factory, context, interface="127.0.0.1")
     root = Certificate.loadPEM(authority.certificate_file.read_bytes())
     try:
-        yield port.getHost().port, trustRootFromCertificates([root])  # type: ignore[no-untyped-call]
+        yield port.getHost().port, trustRootFromCertificates([root])
     finally:
         await port.stopListening()
     await nothing_else_open(before)

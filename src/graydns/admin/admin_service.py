@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from twisted.application.service import Service
 from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
@@ -23,6 +22,7 @@ from graydns.admin.realm import Realm
 from graydns.config.address import ListenEndpoint, UnixSocket
 from graydns.listen.tls_context import TlsContext
 from graydns.model.errors import ConfigError, ConfigIssue
+from graydns.runtime.twisted_types import Service
 
 
 class AdminService(Service):
@@ -66,7 +66,7 @@ class AdminService(Service):
 
     def privilegedStartService(self) -> None:
         """Open a TCP port, which may need privileges; look whether a unix socket can be made."""
-        super().privilegedStartService()  # type: ignore[no-untyped-call]
+        super().privilegedStartService()
         if isinstance(self.address, UnixSocket):
             prepare_socket_path(self.address.path)
         else:
@@ -74,12 +74,12 @@ class AdminService(Service):
 
     def startService(self) -> None:
         """Open what is not open yet."""
-        super().startService()  # type: ignore[no-untyped-call]
+        super().startService()
         self._open()
 
     def stopService(self) -> Deferred[None]:
         """Accept nobody more and end all connections."""
-        super().stopService()  # type: ignore[no-untyped-call]
+        super().stopService()
         return Deferred.fromCoroutine(self._close())
 
     def _open(self) -> None:
@@ -91,7 +91,7 @@ class AdminService(Service):
                     self.address.path, self._new_factory(UnixAuthenticator(own_uids())), self._reactor
                 )
             else:
-                factory: Any = AdminTlsFactory(self._tls, False, self._new_factory(TlsAuthenticator()), self._reactor)  # type: ignore[arg-type]
+                factory: Any = AdminTlsFactory(self._tls, False, self._new_factory(TlsAuthenticator()), self._reactor)
                 port = AcceptLimitedPort(self.address.port, factory, LISTEN_BACKLOG, self.address.host, self._reactor)
                 port.startListening()
                 self._port = port

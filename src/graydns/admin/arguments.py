@@ -8,10 +8,10 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from attrs import frozen
-from twisted.spread import pb
 
 from graydns.admin.control_interface import PlainValue
 from graydns.admin.pb_security import AdminRefusedError
+from graydns.runtime.twisted_types import Broker
 
 #: Characters of a text argument, and items of a list or dict argument.
 MAX_TEXT_CHARACTERS = 4096
@@ -32,11 +32,11 @@ class ArgumentSignature:
         parameters = [each for name, each in signature.parameters.items() if name != "self"]
         return cls(signature.replace(parameters=parameters), get_type_hints(function))
 
-    def read(self, broker: pb.Broker, args: object, kw: object) -> dict[str, PlainValue]:
+    def read(self, broker: Broker, args: object, kw: object) -> dict[str, PlainValue]:
         """The arguments in *args* and *kw* as they came over *broker*. Raises AdminRefusedError."""
         try:
-            positional = broker.unserialize(args)  # type: ignore[no-untyped-call]
-            named = broker.unserialize(kw)  # type: ignore[no-untyped-call]
+            positional = broker.unserialize(args)
+            named = broker.unserialize(kw)
         except Exception:
             raise AdminRefusedError("only plain values may be sent") from None
         return self.bind(positional, named)

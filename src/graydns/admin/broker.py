@@ -14,13 +14,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
-from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 from twisted.spread import pb
 from zope.interface import implementer
 
 from graydns.admin.arguments import ArgumentSignature
 from graydns.admin.pb_security import AdminRefusedError, AdminSecurityOptions
+from graydns.runtime.twisted_types import Broker, TimeoutMixin
 
 if TYPE_CHECKING:
     from graydns.admin.factory import AdminFactory
@@ -48,15 +48,15 @@ class AdminLimits:
     login_request_bytes: int = 16 << 10
 
 
-class AdminBroker(pb.Broker, TimeoutMixin):
+class AdminBroker(Broker, TimeoutMixin):
     """One connection. *source*: its address. *calls*: being worked on."""
 
-    factory: AdminFactory  # type: ignore[assignment]
+    factory: AdminFactory
     transport: Any
     _log = Logger()
 
     def __init__(self, factory: AdminFactory, source: str) -> None:
-        super().__init__(isClient=0, security=AdminSecurityOptions())  # type: ignore[no-untyped-call]
+        super().__init__(isClient=0, security=AdminSecurityOptions())
         self.factory = factory
         self.source = source
         self.pending_calls = 0
@@ -75,13 +75,13 @@ class AdminBroker(pb.Broker, TimeoutMixin):
             return
         self.factory.add_connection(self)
         self._restart_timeout(self.factory.limits.login_timeout)
-        super().connectionMade()  # type: ignore[no-untyped-call]
+        super().connectionMade()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The place is free again."""
         self._restart_timeout(None)
         self.factory.remove_connection(self)
-        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+        super().connectionLost(reason)
 
     def on_login(self) -> None:
         """Somebody logged in; from here on silence is what ends the connection."""
@@ -113,7 +113,7 @@ class AdminBroker(pb.Broker, TimeoutMixin):
             self._drop("a request too large")
             return
         try:
-            super().dataReceived(chunk)  # type: ignore[no-untyped-call]
+            super().dataReceived(chunk)
         except Exception as error:
             self._drop(f"not a request ({type(error).__name__})")
 
@@ -121,7 +121,7 @@ class AdminBroker(pb.Broker, TimeoutMixin):
         """One request is whole. What strangers say is counted all together."""
         if self.logged_in:
             self._request_bytes = 0
-        super().callExpressionReceived(obj)  # type: ignore[no-untyped-call]
+        super().callExpressionReceived(obj)
 
     def expressionReceived(self, sexp: Any) -> None:
         """Do what it says if it is one of COMMANDS."""
@@ -130,7 +130,7 @@ class AdminBroker(pb.Broker, TimeoutMixin):
         if self.logged_in:
             self._restart_timeout(self.factory.limits.idle_timeout)
             self.factory.mark_active(self)
-        super().expressionReceived(sexp)  # type: ignore[no-untyped-call]
+        super().expressionReceived(sexp)
 
     def proto_message(
         self, requestID: int, objectID: object, message: object, answerRequired: int, netArgs: object, netKw: object
@@ -138,7 +138,7 @@ class AdminBroker(pb.Broker, TimeoutMixin):
         """Call a method when its turn comes. Every call is answered, which is what counts them."""
         self.pending_calls += 1
         if self.pending_calls > self.factory.limits.calls:
-            self._sendError(Failure(AdminRefusedError("too many calls at once")), requestID)  # type: ignore[no-untyped-call]
+            self._sendError(Failure(AdminRefusedError("too many calls at once")), requestID)
             return
         self.factory.call_queue.put(lambda: self._call(requestID, objectID, message, 1, netArgs, netKw))
 
@@ -146,22 +146,22 @@ class AdminBroker(pb.Broker, TimeoutMixin):
         if self.disconnected or self._dropped:
             return
         try:
-            super().proto_message(*call)  # type: ignore[no-untyped-call]
+            super().proto_message(*call)
         except Exception as error:
             self._drop(f"not a request ({type(error).__name__})")
 
     def _sendAnswer(self, netResult: object, requestID: int) -> None:
         self.pending_calls -= 1
         if not self.disconnected:
-            super()._sendAnswer(netResult, requestID)  # type: ignore[no-untyped-call]
+            super()._sendAnswer(netResult, requestID)
 
     def _sendError(self, fail: object, requestID: int) -> None:
         self.pending_calls -= 1
         if not self.disconnected:
-            super()._sendError(fail, requestID)  # type: ignore[no-untyped-call]
+            super()._sendError(fail, requestID)
 
     def _restart_timeout(self, seconds: float | None) -> None:
-        self.setTimeout(seconds)  # type: ignore[no-untyped-call]
+        self.setTimeout(seconds)
 
     def _drop(self, reason: str) -> None:
         self._log.info("admin connection from {source} dropped: {reason}", source=self.source, reason=reason)
@@ -205,7 +205,7 @@ class AdminRoot(pb.Root):
             raise AdminRefusedError("logged in already; make another connection")
         self._login_started = True
         entered = Deferred.fromCoroutine(self._login(**arguments))
-        return broker.serialize(entered)  # type: ignore[no-untyped-call]
+        return broker.serialize(entered)
 
     async def _login(self, name: str | None = None, password: str | None = None) -> pb.Referenceable:
         broker, factory = self._broker, self._broker.factory
@@ -223,7 +223,7 @@ class AdminRoot(pb.Root):
         if broker.disconnected:
             raise AdminRefusedError("the connection is gone")
         broker.on_login()
-        return pb.AsReferenceable(avatar, "perspective")  # type: ignore[no-untyped-call]
+        return pb.AsReferenceable(avatar, "perspective")
 
 
 _LOGIN_SIGNATURE = ArgumentSignature.from_function(AdminRoot._login)

@@ -11,12 +11,11 @@ from typing import Any
 
 from attrs import define, field
 from twisted.cred.portal import Portal
-from twisted.protocols.tls import TLSMemoryBIOFactory
-from twisted.spread import pb
 
 from graydns.admin.authenticators import Authenticator
 from graydns.admin.broker import AdminBroker, AdminLimits, AdminRoot
 from graydns.admin.pb_security import AdminSecurityOptions
+from graydns.runtime.twisted_types import PBServerFactory, TLSMemoryBIOFactory
 
 
 @define(eq=False)
@@ -39,7 +38,7 @@ class CallQueue:
             self.reactor.callLater(0, self._run_next)
 
 
-class AdminFactory(pb.PBServerFactory):
+class AdminFactory(PBServerFactory):
     """Makes brokers. When all places are taken, one who has not logged in gives way, then whoever was silent longest;
     nobody who waits for an answer does.
     """
@@ -47,7 +46,7 @@ class AdminFactory(pb.PBServerFactory):
     noisy = False
 
     def __init__(self, portal: Portal, entrance: Authenticator, limits: AdminLimits, reactor: Any) -> None:
-        super().__init__(portal, security=AdminSecurityOptions())  # type: ignore[no-untyped-call]
+        super().__init__(portal, security=AdminSecurityOptions())
         self.portal = portal
         self.authenticator = entrance
         self.limits = limits
@@ -67,7 +66,7 @@ class AdminFactory(pb.PBServerFactory):
             self.refused_connections += 1
             return None
         broker = AdminBroker(self, source)
-        broker.setNameForLocal("root", AdminRoot(broker))  # type: ignore[no-untyped-call]
+        broker.setNameForLocal("root", AdminRoot(broker))
         return broker
 
     def add_connection(self, broker: AdminBroker) -> None:

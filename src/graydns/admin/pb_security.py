@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.spread import pb
-from twisted.spread.jelly import Jellyable, SecurityOptions
+from twisted.spread.jelly import Jellyable
+
+from graydns.runtime.twisted_types import SecurityOptions
 
 #: As jelly calls the types of values going out, and the heads of values coming in.
 _OUTGOING_TYPES = (b"bool", b"bytes", b"dict", b"float", b"int", b"list", b"NoneType", b"str", b"tuple")

@@ -22,6 +22,7 @@ from graydns.admin.paging import ReplyPage, ReplyPages, TextUpload
 from graydns.admin.pb_security import AdminRefusedError
 from graydns.admin.tenant_scope import TenantScope, restrict_to_tenant
 from graydns.model.errors import ControlError
+from graydns.runtime.twisted_types import Broker
 
 if TYPE_CHECKING:
     pass
@@ -101,10 +102,10 @@ class Perspective(pb.Avatar):
         self.pages = ReplyPages()
         self.upload = TextUpload()
 
-    def perspectiveMessageReceived(self, broker: pb.Broker, message: str, args: object, kw: object) -> Any:
+    def perspectiveMessageReceived(self, broker: Broker, message: str, args: object, kw: object) -> Any:
         """Call *message*; every call but `more` gives the first page of its reply."""
         if message == "more":
-            return broker.serialize(self.pages.next_page(**_MORE_SIGNATURE.read(broker, args, kw)))  # type: ignore[no-untyped-call]
+            return broker.serialize(self.pages.next_page(**_MORE_SIGNATURE.read(broker, args, kw)))
         if (found := REMOTE_METHODS.get(message)) is None:
             raise AdminRefusedError(f"no such command: {message}")
         method = getattr(self, METHOD_PREFIX + message, None)
@@ -112,7 +113,7 @@ class Perspective(pb.Avatar):
             self.identity.require_role(found.role)
             raise AdminRefusedError(f"no such command: {message}")
         page: Deferred[ReplyPage] = method(**found.signature.read(broker, args, kw))
-        return broker.serialize(page)  # type: ignore[no-untyped-call]
+        return broker.serialize(page)
 
 
 _MORE_SIGNATURE = ArgumentSignature.from_function(ReplyPages.next_page)

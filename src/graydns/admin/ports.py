@@ -11,22 +11,22 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from twisted.internet import tcp, unix
 from twisted.python.failure import Failure
 
 from graydns.model.errors import ConfigError, ConfigIssue
+from graydns.runtime.twisted_types import TcpPort, UnixPort
 
 #: Connections taken in a turn, some 50 µs each. Twisted takes a hundred, and more and more while they keep coming.
 MAX_ACCEPTS_PER_TURN = 4
 
 
-class AcceptLimitedPort(tcp.Port):
+class AcceptLimitedPort(TcpPort):
     """A port, or with another port after it that one, that takes MAX_ACCEPTS_PER_TURN connections a turn."""
 
     def doRead(self) -> None:
         """Take what waits, up to MAX_ACCEPTS_PER_TURN."""
         self.numberAccepts = MAX_ACCEPTS_PER_TURN
-        super().doRead()  # type: ignore[no-untyped-call]
+        super().doRead()
 
 
 SOCKET_MODE = 0o600
@@ -36,7 +36,7 @@ LISTEN_BACKLOG = 128
 MAX_SOCKET_PATH_BYTES = 107
 
 
-class UnixSocketPort(AcceptLimitedPort, unix.Port):
+class UnixSocketPort(AcceptLimitedPort, UnixPort):
     """Twisted's, but it removes only the socket that it made itself."""
 
     _inode: tuple[int, int] | None = None
@@ -45,7 +45,7 @@ class UnixSocketPort(AcceptLimitedPort, unix.Port):
         """Bind and listen. The mask keeps others out from the first moment on."""
         mask = os.umask(0o777 & ~SOCKET_MODE)
         try:
-            super().startListening()  # type: ignore[no-untyped-call]
+            super().startListening()
         finally:
             os.umask(mask)
         self._inode = _read_inode(self._bindPath)
@@ -54,7 +54,7 @@ class UnixSocketPort(AcceptLimitedPort, unix.Port):
         """Remove the socket."""
         if self._inode is not None and _read_inode(self._bindPath) == self._inode:
             os.unlink(self._bindPath)
-        tcp.Port.connectionLost(self, reason)  # type: ignore[no-untyped-call]
+        TcpPort.connectionLost(self, reason)
 
 
 def listen_unix(path: Path, factory: Any, reactor: Any) -> UnixSocketPort:

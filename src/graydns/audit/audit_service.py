@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 from attrs import frozen
-from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
@@ -24,6 +23,7 @@ from graydns.audit.validation_lines import ValidationLine, ValidationLineObserve
 from graydns.config.settings import WAIT_WHEN_FULL, Config
 from graydns.model.errors import ConfigError, ConfigIssue
 from graydns.model.query import QueryObserver
+from graydns.runtime.twisted_types import Service
 
 #: Seconds between two Heads that are published.
 HEAD_PUBLISH_INTERVAL_SECONDS = 3600.0
@@ -75,14 +75,14 @@ class AuditService(Service):
 
     def startService(self) -> None:
         """Begin to write and to publish."""
-        super().startService()  # type: ignore[no-untyped-call]
+        super().startService()
         if self._writer is not None:
             self._writer.start()
         self._head_timer.start(HEAD_PUBLISH_INTERVAL_SECONDS)
 
     def stopService(self) -> Deferred[None]:
         """Write what is left, and publish that on this machine."""
-        super().stopService()  # type: ignore[no-untyped-call]
+        super().stopService()
         if self._head_timer.running:
             self._head_timer.stop()
         return Deferred.fromCoroutine(self._shut_down())

@@ -14,9 +14,10 @@ from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.error import ConnectError, ConnectionClosed
 from twisted.internet.threads import blockingCallFromThread
 from twisted.spread import pb
-from twisted.spread.jelly import SecurityOptions, setUnjellyableFactoryForClass
+from twisted.spread.jelly import setUnjellyableFactoryForClass
 
 from graydns.ctl.admin_endpoint import AdminEndpoint, TlsAdminEndpoint
+from graydns.runtime.twisted_types import SecurityOptions
 
 #: Seconds to reach a server, and to wait for the first page of a reply.
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -46,7 +47,7 @@ class AdminLogin:
 
 
 # A refusal comes as its name and its text.
-setUnjellyableFactoryForClass(REFUSED_ERROR_NAME, AdminClientError)  # type: ignore[no-untyped-call]
+setUnjellyableFactoryForClass(REFUSED_ERROR_NAME, AdminClientError)
 
 
 class ClientSecurityOptions(SecurityOptions):
@@ -91,7 +92,7 @@ class AdminClient:
         return json.loads(b"".join(text))
 
     async def _log_in(self) -> Any:
-        factory: Any = pb.PBClientFactory(security=ClientSecurityOptions())  # type: ignore[no-untyped-call]
+        factory: Any = pb.PBClientFactory(security=ClientSecurityOptions())
         factory.noisy = False
         try:
             self._connect(factory)

@@ -15,8 +15,8 @@ from attrs import frozen
 from graydns.fast.interfaces import QueryHandler
 from graydns.listen.connections import ConnectionTracker
 from graydns.listen.tls_context import TlsContext
-from graydns.listen.twisted_types import ListenReactor
 from graydns.model.transport import Transport
+from graydns.runtime.twisted_types import ListenReactor
 
 
 @frozen

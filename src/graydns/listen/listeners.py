@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 
@@ -23,11 +22,11 @@ from graydns.listen.listener import BoundListener, ListenContext, Listener, Open
 from graydns.listen.tcp import open_tcp
 from graydns.listen.tls import open_tls
 from graydns.listen.tls_context import TlsContext
-from graydns.listen.twisted_types import ListenReactor
 from graydns.listen.udp import open_udp
 from graydns.model.errors import ConfigError, ConfigIssue
 from graydns.model.transport import TCP, TLS, UDP, Transport
 from graydns.runtime.timing import Clock
+from graydns.runtime.twisted_types import ListenReactor, MultiService, Service
 
 #: What opens a listener, by transport.
 OPEN_LISTENER: Mapping[Transport, OpenListener] = {UDP: open_udp, TCP: open_tcp, TLS: open_tls}
@@ -89,17 +88,17 @@ class Listeners(Service):
 
     def privilegedStartService(self) -> None:
         """Open the listeners."""
-        super().privilegedStartService()  # type: ignore[no-untyped-call]
+        super().privilegedStartService()
         self._open_all()
 
     def startService(self) -> None:
         """Open the listeners unless that has been done."""
-        super().startService()  # type: ignore[no-untyped-call]
+        super().startService()
         self._open_all()
 
     def stopService(self) -> Deferred[None]:
         """Accept nothing more, cancel what is pending, close what is open; fires when all is closed."""
-        super().stopService()  # type: ignore[no-untyped-call]
+        super().stopService()
         return Deferred.fromCoroutine(self._close_all())
 
     async def drain(self, seconds: float) -> None:
@@ -161,7 +160,7 @@ class GracefulShutdown(MultiService):
     def __init__(
         self, listeners: Listeners, on_shutdown: Callable[[], None], delay: Callable[[], float], reactor: Any
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._listeners_to_drain = listeners
         self._on_shutdown = on_shutdown
         self._delay = delay
@@ -176,6 +175,6 @@ class GracefulShutdown(MultiService):
         if delay := self._delay():
             await _sleep(self._clock, delay)
         await self._listeners_to_drain.drain(DRAIN_TIMEOUT_SECONDS)
-        stopped = super().stopService()  # type: ignore[no-untyped-call]
+        stopped = super().stopService()
         if isinstance(stopped, Deferred):
             await stopped

@@ -57,7 +57,7 @@ class _PendingQuery:
         """Run up to the next Deferred; *result* is that of the last one, which the coroutine takes out itself."""
         try:
             if isinstance(result, Failure):
-                self._awaited = result.throwExceptionIntoGenerator(self._resolving)  # type: ignore[no-untyped-call]
+                self._awaited = result.throwExceptionIntoGenerator(self._resolving)
             else:
                 self._awaited = self._resolving.send(None)
         except StopIteration as end:

@@ -6,16 +6,15 @@ import socket
 from typing import Protocol
 
 from attrs import evolve, frozen
-from twisted.internet import tcp
 
 from graydns.listen.listener import Listener
-from graydns.listen.twisted_types import ListenReactor, StreamPort
+from graydns.runtime.twisted_types import ListenReactor, StreamPort, TcpConnection
 
 #: Connections that the kernel holds until they are accepted.
 LISTEN_BACKLOG = 1024
 
 
-class EagerWriteConnection(tcp.Server):
+class EagerWriteConnection(TcpConnection):
     """Twisted's TCP connection, which sends when the reactor reports the socket writable; this one sends at once.
 
     An idle socket nearly always takes a batch of replies whole. Asking first costs two system calls and a turn
@@ -35,12 +34,12 @@ class EagerWriteConnection(tcp.Server):
                 return
             self._is_buffering = True
             data = data[sent:]
-        super().write(data)  # type: ignore[no-untyped-call]
+        super().write(data)
 
     def stopWriting(self) -> None:
         """The buffer is empty, or the connection is lost."""
         self._is_buffering = False
-        super().stopWriting()  # type: ignore[no-untyped-call]
+        super().stopWriting()
 
 
 class ReceivingFactory(Protocol):

@@ -17,8 +17,6 @@ from typing import Any
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import connectionDone
-from twisted.names.dns import DNSProtocol
-from twisted.names.server import DNSServerFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -28,10 +26,10 @@ from graydns.listen.framing import LENGTH_PREFIX_BYTES, MessageDeframer
 from graydns.listen.listener import ListenContext, Listener
 from graydns.listen.pending_queries import PendingQueries
 from graydns.listen.stream_port import StreamListener, listen_stream
-from graydns.listen.twisted_types import ConnectionTransport, PeerAddress
 from graydns.model.query import Query
 from graydns.model.transport import TCP, Transport
 from graydns.runtime.timing import Clock
+from graydns.runtime.twisted_types import ConnectionTransport, DNSProtocol, DNSServerFactory, PeerAddress
 
 #: Octets of a message's header; nothing shorter is a DNS message (RFC 1035 section 4.1.1).
 MIN_MESSAGE_BYTES = 12
@@ -45,11 +43,11 @@ class StreamProtocol(DNSProtocol):
     """One connection. It registers as its transport's producer, to be paused while the client does not read."""
 
     factory: StreamFactory
-    transport: ConnectionTransport  # type: ignore[assignment]  # Twisted says ITransport, which types nothing
+    transport: ConnectionTransport
     peer: HandlerPeer
 
     def __init__(self, factory: StreamFactory) -> None:
-        super().__init__(factory, factory.reactor)  # type: ignore[no-untyped-call]
+        super().__init__(factory, factory.reactor)
         self._front = factory.front
         self._connections = factory.connection_tracker
         self._max_pipelined = factory.connection_tracker.limits.max_pipelined
@@ -222,19 +220,19 @@ class StreamFactory(DNSServerFactory):
     def __init__(
         self, front: QueryHandler[Any], connection_tracker: ConnectionTracker, reactor: Clock, tenant: str | None = None
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.front = front
         self.connection_tracker = connection_tracker
         self.reactor = reactor
         self.tenant = tenant
         self.received = 0
 
-    def buildProtocol(self, addr: PeerAddress) -> StreamProtocol | None:  # type: ignore[override]  # of IAddress
+    def buildProtocol(self, addr: PeerAddress) -> StreamProtocol | None:
         """A protocol for the client at *addr*; None closes the connection."""
         peer = self.make_peer(addr)
         if not self.connection_tracker.admit(peer.source):
             return None
-        protocol: StreamProtocol = super().buildProtocol(addr)  # type: ignore[no-untyped-call]
+        protocol: StreamProtocol = super().buildProtocol(addr)
         protocol.peer = peer
         return protocol
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from twisted.internet.interfaces import IHandshakeListener
-from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from graydns.fast.interfaces import QueryHandler
@@ -19,16 +18,16 @@ from graydns.listen.listener import ListenContext, Listener
 from graydns.listen.stream_port import StreamListener, listen_stream
 from graydns.listen.tcp import StreamFactory, StreamProtocol
 from graydns.listen.tls_context import TlsContext, read_certificate_identity
-from graydns.listen.twisted_types import ConnectionTransport, PeerAddress
 from graydns.model.transport import TLS, Transport
 from graydns.runtime.timing import Clock
+from graydns.runtime.twisted_types import ConnectionTransport, PeerAddress, TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 
 
 @implementer(IHandshakeListener)
 class TlsStreamProtocol(StreamProtocol):
-    """One decrypted connection."""
+    """One decrypted connection. *transport*: its TlsTransport."""
 
-    transport: TlsTransport
+    transport: Any
 
     def accept_queries(self) -> None:
         """The TCP connection is open; the time for the handshake runs from here on."""
@@ -39,7 +38,7 @@ class TlsStreamProtocol(StreamProtocol):
         """Queries may come; a certificate that the client showed gives its identity."""
         self._connections.handshaking.stop(self)
         self._connections.handshakes.release(self)
-        shown = self.transport.getPeerCertificate()  # type: ignore[no-untyped-call]
+        shown = self.transport.getPeerCertificate()
         if (identity := read_certificate_identity(shown)) is not None:
             self.peer = self.factory.make_peer(self.transport.transport.getPeer(), identity)
         super().accept_queries()
@@ -49,11 +48,11 @@ class TlsTransport(TLSMemoryBIOProtocol):
     """Twisted's, without its buffering of writes, which StreamProtocol has done; and closing does not wait for the
     client."""
 
-    transport: ConnectionTransport  # type: ignore[assignment]
+    transport: ConnectionTransport
 
     def loseConnection(self) -> None:
         """Send close_notify and close (RFC 8446 section 6.1: there is no need to wait for the client's)."""
-        super().loseConnection()  # type: ignore[no-untyped-call]
+        super().loseConnection()
         self.transport.loseConnection()
 
 
@@ -76,12 +75,12 @@ class TlsListenerFactory(TLSMemoryBIOFactory):
         tenant: str | None = None,
     ) -> None:
         self.stream_factory = streams = TlsStreamFactory(front, connection_tracker, reactor, tenant)
-        super().__init__(context, False, streams, reactor)  # type: ignore[arg-type]  # all are what zope calls so
+        super().__init__(context, False, streams, reactor)
 
-    def buildProtocol(self, addr: PeerAddress) -> TlsTransport | None:  # type: ignore[override]  # of IAddress
+    def buildProtocol(self, addr: PeerAddress) -> TlsTransport | None:
         """The TLS transport and the protocol of a connection from *addr*; None closes it."""
         stream = self.wrappedFactory.buildProtocol(addr)
-        return None if stream is None else TlsTransport(self, stream)  # type: ignore[no-untyped-call]
+        return None if stream is None else TlsTransport(self, stream)
 
 
 def open_tls(listener: Listener, context: ListenContext) -> Iterator[StreamListener]:

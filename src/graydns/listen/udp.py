@@ -10,19 +10,17 @@ from errno import EADDRNOTAVAIL
 from typing import Any
 
 from attrs import evolve, frozen
-from twisted.internet import udp
 from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
-from twisted.names.dns import DNSDatagramProtocol
 
 from graydns.fast.interfaces import QueryHandler
 from graydns.listen.listener import ListenContext, Listener, expand_wildcard
 from graydns.listen.pending_queries import PendingQueries
 from graydns.listen.tcp import MIN_MESSAGE_BYTES
-from graydns.listen.twisted_types import SocketAddress
 from graydns.model.query import Query
 from graydns.model.transport import UDP
 from graydns.runtime.timing import Clock
+from graydns.runtime.twisted_types import DNSDatagramProtocol, SocketAddress, UdpPort
 
 #: Octets of the largest query that is read.
 MAX_UDP_QUERY_BYTES = 4096
@@ -46,7 +44,7 @@ class UdpListenerProtocol(DNSDatagramProtocol):
     did not take."""
 
     def __init__(self, front: QueryHandler[Any], reactor: Clock, tenant: str | None = None) -> None:
-        super().__init__(None, reactor)  # type: ignore[no-untyped-call]
+        super().__init__(None, reactor)
         self._front = front
         self._tenant = tenant
         self._pending = PendingQueries()
@@ -95,7 +93,7 @@ class UdpListenerProtocol(DNSDatagramProtocol):
                 self.dropped += 1
 
 
-class BatchReadPort(udp.Port):
+class BatchReadPort(UdpPort):
     """A UDP port that reads up to MAX_DATAGRAMS_PER_READ datagrams a wake-up and passes on their whole addresses."""
 
     _log = Logger()
@@ -120,9 +118,9 @@ class BatchReadPort(udp.Port):
 
 def listen_udp(protocol: UdpListenerProtocol, host: str, port: int, reactor: Clock) -> BatchReadPort:
     """Open a UDP socket; *host* is an address, not a wildcard. Raises CannotListenError."""
-    opened = BatchReadPort(port, protocol, host, MAX_UDP_QUERY_BYTES, reactor)  # type: ignore[no-untyped-call]
-    opened.startListening()  # type: ignore[no-untyped-call]
-    tune_socket(opened.getHandle())  # type: ignore[no-untyped-call]
+    opened = BatchReadPort(port, protocol, host, MAX_UDP_QUERY_BYTES, reactor)
+    opened.startListening()
+    tune_socket(opened.getHandle())
     return opened
 
 
@@ -156,7 +154,7 @@ class UdpListener:
 
     async def stop(self) -> None:
         """Close the socket and cancel what is pending."""
-        if (closed := self._port.stopListening()) is not None:  # type: ignore[no-untyped-call]
+        if (closed := self._port.stopListening()) is not None:
             await closed
         self._protocol.cancel()
 
@@ -174,7 +172,7 @@ def open_udp(listener: Listener, context: ListenContext) -> Iterator[UdpListener
                 raise
             _log.warn("not listening on {host}: {error}", host=host, error=error)
             continue
-        port = opened.getHost().port  # type: ignore[no-untyped-call]
+        port = opened.getHost().port
         yield UdpListener(evolve(listener, host=host, port=port), protocol, opened)
 
 

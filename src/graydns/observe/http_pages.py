@@ -14,15 +14,14 @@ from prometheus_client import CollectorRegistry
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
-from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 from twisted.web.http import Request as HttpRequest
-from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Site
+from twisted.web.server import NOT_DONE_YET
 
 from graydns.observe.metric_families import render
 from graydns.runtime.slices import run_in_slices
+from graydns.runtime.twisted_types import ProtocolWrapper, Resource, Site, WrappingFactory
 
 MAX_HTTP_CONNECTIONS = 32
 
@@ -49,7 +48,7 @@ class HttpPages(Resource):
     isLeaf = True
 
     def __init__(self, pages: Mapping[bytes, HttpPage]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._pages = pages
 
     def render(self, request: Any) -> Any:
@@ -140,7 +139,7 @@ class _BoundedConnection(ProtocolWrapper):
         """The time runs."""
         self._received = 0
         self._timer = self.factory.clock.callLater(REQUEST_TIMEOUT_SECONDS, self.abortConnection)
-        super().connectionMade()  # type: ignore[no-untyped-call]
+        super().connectionMade()
 
     def dataReceived(self, data: bytes) -> None:
         """Pass on what is within bounds."""
@@ -148,13 +147,13 @@ class _BoundedConnection(ProtocolWrapper):
         if self._received > MAX_REQUEST_BYTES:
             self.abortConnection()
         else:
-            super().dataReceived(data)  # type: ignore[no-untyped-call]
+            super().dataReceived(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """It has ended."""
         if self._timer.active():
             self._timer.cancel()
-        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+        super().connectionLost(reason)
 
 
 class _SilentSite(Site):
@@ -181,7 +180,7 @@ class HttpServerFactory(WrappingFactory):
             b"/live": HealthPage(live, b"live", b"not live"),
             b"/ready": HealthPage(ready, b"ready", b"not ready"),
         }
-        super().__init__(_SilentSite(HttpPages(pages), reactor=clock, timeout=None))  # type: ignore[no-untyped-call]
+        super().__init__(_SilentSite(HttpPages(pages), reactor=clock, timeout=None))
         self.clock = clock
 
     def buildProtocol(self, addr: Any) -> Any:

@@ -16,7 +16,6 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
-from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
@@ -38,6 +37,7 @@ from graydns.observe.systemd import SystemdNotifier, SystemdWatchdog, read_notif
 from graydns.observe.trace_recorder import TraceRecorder
 from graydns.observe.validation_metrics import ValidationCounts, ValidationMetrics
 from graydns.runtime.slices import run_in_slices
+from graydns.runtime.twisted_types import MultiService
 from graydns.snapshot.snapshot import Snapshot
 
 #: Rules looked at in one step.
@@ -98,7 +98,7 @@ class ObservabilityService(MultiService):
         catalog: Callable[[], CatalogFeedFigures | None] = lambda: None,
         notifier: SystemdNotifier | None = None,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._server = server
         self._reactor = reactor
         self._http = http
@@ -131,7 +131,7 @@ class ObservabilityService(MultiService):
         self._ticks = 0
         self._ticker = LoopingCall(self._tick)
         self._ticker.clock = reactor
-        SystemdWatchdog(self.notifier, lambda: doors.listening, reactor).setServiceParent(self)  # type: ignore[no-untyped-call]
+        SystemdWatchdog(self.notifier, lambda: doors.listening, reactor).setServiceParent(self)
 
     def is_ready(self) -> bool:
         """Whether queries are welcome: there is a snapshot, and nobody has asked us to go."""
@@ -149,12 +149,12 @@ class ObservabilityService(MultiService):
 
     def privilegedStartService(self) -> None:
         """Open the pages; raises ConfigError if that cannot be."""
-        super().privilegedStartService()  # type: ignore[no-untyped-call]
+        super().privilegedStartService()
         self._open()
 
     def startService(self) -> None:
         """Begin; the service manager is told once the reactor runs."""
-        super().startService()  # type: ignore[no-untyped-call]
+        super().startService()
         self._open()
         self._ticker.start(1.0, now=False)
         self._reactor.callWhenRunning(self.notifier.send, "READY=1")
@@ -170,7 +170,7 @@ class ObservabilityService(MultiService):
         port, self._port = self._port, None
         if port is not None and (closed := port.stopListening()) is not None:
             await closed
-        stopped = super().stopService()  # type: ignore[no-untyped-call]
+        stopped = super().stopService()
         if isinstance(stopped, Deferred):
             await stopped
 

@@ -13,12 +13,12 @@ from contextlib import suppress
 from typing import Any
 
 from attrs import frozen
-from twisted.application.service import Service
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from graydns.listen.listener import Listener
+from graydns.runtime.twisted_types import Service
 
 #: What is asked: the root's name servers, without RD, which is answered without anybody's help.
 _PROBE_QUERY = b"\0\0\0\1\0\0\0\0\0\0\0\0\2\0\1"
@@ -75,13 +75,13 @@ class SystemdWatchdog(Service):
 
     def startService(self) -> None:
         """Begin, if somebody wants to know."""
-        super().startService()  # type: ignore[no-untyped-call]
+        super().startService()
         if self._notifier.address and self._notifier.watchdog:
             self._loop.start(self._notifier.watchdog / 4)
 
     def stopService(self) -> Any:
         """End."""
-        super().stopService()  # type: ignore[no-untyped-call]
+        super().stopService()
         if self._loop.running:
             self._loop.stop()
         if self._port is None:

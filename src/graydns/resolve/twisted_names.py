@@ -16,7 +16,6 @@ from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError
 from twisted.names import dns
-from twisted.names.common import ResolverBase
 from twisted.names.error import (
     AuthoritativeDomainError,
     DNSFormatError,
@@ -34,6 +33,7 @@ from graydns.model.errors import ResolveError, UnanswerableError, UpstreamError
 from graydns.model.name import labels
 from graydns.model.query import Client, Query
 from graydns.resolve.link import Resolver
+from graydns.runtime.twisted_types import ResolverBase
 from graydns.wire.answer_body import RRset, build_body
 from graydns.wire.message import HEADER_STRUCT, QUESTION_STRUCT, RD
 from graydns.wire.parse import parse_query
@@ -114,7 +114,7 @@ class PipelineResolver(ResolverBase):
     def __init__(
         self, chain: Resolver, *, reactor: Any, clock: Callable[[], float], client: Client = LOCAL_CLIENT
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._chain, self._reactor, self._clock, self._client = chain, reactor, clock, client
 
     def query(self, query: dns.Query, timeout: Sequence[int] | None = None) -> Deferred[RecordLists]:
@@ -146,7 +146,7 @@ class PipelineResolver(ResolverBase):
 
     def _make_failure(self, rcode: int, told: object) -> Exception:
         """What an IResolver fails with instead of saying *rcode*."""
-        failure: Exception = self.exceptionForCode(rcode)(told)  # type: ignore[no-untyped-call]
+        failure: Exception = self.exceptionForCode(rcode)(told)
         return failure
 
 

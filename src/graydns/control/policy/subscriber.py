@@ -17,7 +17,6 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from attrs import evolve
-from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -48,6 +47,7 @@ from graydns.control.policy.signatures import PolicyVerifiers
 from graydns.model.errors import ConfigError, ControlError
 from graydns.model.name import to_text
 from graydns.runtime.steps import run_steps
+from graydns.runtime.twisted_types import Service
 from graydns.sources.consul.consul_source import query_datacenter
 from graydns.sources.consul.watches import start_watch
 from txconsul import ConsulClient, ConsulReply, ConsulWatch
@@ -120,13 +120,13 @@ class PolicySubscriber(Service):
 
     def startService(self) -> None:
         """Follow the KV."""
-        super().startService()  # type: ignore[no-untyped-call]
+        super().startService()
         self._follow_task = Deferred.fromCoroutine(self._follow())
         self._follow_task.addErrback(self._log_failure)
 
     def stopService(self) -> None:
         """Leave it."""
-        super().stopService()  # type: ignore[no-untyped-call]
+        super().stopService()
         if self._wake_call is not None and self._wake_call.active():
             self._wake_call.cancel()
         self.kill_switch.stop()

@@ -39,7 +39,7 @@ class QueryCoalescer:
         try:
             answer = await self.below.resolve(query)
         except BaseException:
-            flight.finish(Failure())  # type: ignore[no-untyped-call]
+            flight.finish(Failure())
             raise
         flight.finish(answer)
         return answer

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from attrs import define, field
-from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.internet.threads import deferToThread
@@ -23,6 +22,7 @@ from graydns.config.consul_settings import ConsulSettings as Config
 from graydns.config.consul_settings import ConsulTlsSettings
 from graydns.model.catalog import CRITICAL, ServiceView
 from graydns.model.errors import ConfigError, ConfigIssue
+from graydns.runtime.twisted_types import Service
 from graydns.snapshot.consul_domain import ConsulZoneTemplate
 from graydns.sources.consul.catalog_entry import SavedView
 from graydns.sources.consul.catalog_feed import CatalogFeed
@@ -80,7 +80,7 @@ class ConsulSource(Service):
 
     def startService(self) -> None:
         """Know what was known, watch what versions name; ask for the datacenter if it is not configured."""
-        super().startService()  # type: ignore[no-untyped-call]
+        super().startService()
         self.versions.on_names_changed = self.feed.pin
         self.feed.pin(self.versions.consul_names)  # first, so that they have the watches
         told, at = self._catalog_file.load()
@@ -91,7 +91,7 @@ class ConsulSource(Service):
 
     def stopService(self) -> Deferred[None]:
         """Keep what is known, end every watch and close every connection."""
-        super().stopService()  # type: ignore[no-untyped-call]
+        super().stopService()
         if self._datacenter_query is not None:
             self._datacenter_query.cancel()
         if self._save_loop.running:
