@@ -77,7 +77,7 @@ async def test_made_up_names_cost_nothing(agent: ConsulServer, monkeypatch: pyte
         assert not junk.instances
         assert not feed.is_current(junk)  # so that no answer made of it is remembered
         assert (feed.figures().known, feed.figures().watches, len(feed._entries)) == (2, 2, 2)
-        assert len(feed._negative_lookup._absent_views) <= negative_lookup.MAX_LOOKUP_BURST
+        assert len(feed._negative_lookup._absent_views) <= negative_lookup.MAX_LOOKUPS_PER_SECOND
         assert not feed._negative_lookup.pending
 
 

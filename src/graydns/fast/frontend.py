@@ -1,16 +1,16 @@
-"""From the bytes of a query to the bytes of its answer: what every door calls.
+"""From the bytes of a query to the bytes of its reply: what every listener calls.
 
 ::
 
     answer(wire, peer)          synchronous; nearly every query ends here
-      Shape                     what follows the question looked up, not parsed
-      hot.asked                 header and question as asked → Entry | Fork (Plan.decide, once a subnet)
-      guard                     forwarded answers only to those allowed, and with RD
-      id, start, OPT            one concatenation
+      TailShape                 what follows the question is looked up, not parsed
+      hot.questions             header and question as sent → HotEntry | HotVariants (Plan.decide, once a subnet)
+      _may_send                 forwarded answers only to clients that may have them, and with RD
+      id, header, body, OPT     one concatenation
       else wire.parse           FORMERR, BADVERS, NOTIMP; hot answers with options; a miss: a Query with its Decision
-    resolve(query, peer)        the pipeline, then fast.reply; reusable answers go to the hot table
+    resolve(query, peer)        the pipeline, then ReplySettings; reusable answers enter the hot table
 
-Errors end as answers; nothing here raises because of what a client sent.
+Errors become replies; nothing here raises because of what a client sent.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from attrs import Factory, define, field
 
 from graydns.fast.answer_log import PATH_PARSED, PATH_PIPELINE, AnswerLog
 from graydns.fast.client_counter import add_to_sketch, make_counting_key, make_subnet_key
+from graydns.fast.hot_admission import make_hot_key, store_hot_answer
 from graydns.fast.hot_entry import RD_BIT, HotEntry, HotVariants
 from graydns.fast.interfaces import ServingState
 from graydns.fast.peer import Peer
@@ -35,30 +36,20 @@ from graydns.fast.tail_shape import (
 )
 from graydns.gray.plan import Plan
 from graydns.model.answer import Answer
-from graydns.model.catalog import CatalogView
 from graydns.model.decision import Decision
-from graydns.model.dns_parameters import IN
+from graydns.model.dns_parameters import IN, NOTAUTH
 from graydns.model.errors import UnanswerableError
 from graydns.model.query import AnomalyRecorder, Client, Query, QueryTrace, QueryTracer, Subnet
 from graydns.model.transport import Transport
 from graydns.wire import error_replies
 from graydns.wire.parse import parse_query
 
-#: Octets of body past which an answer stays out of the hot table.
-MAX_HOT_BODY_BYTES = 4096
-
-_RCODE_NOTAUTH = 9
-
 _SCOPE_OCTETS = tuple(bytes((scope,)) for scope in range(129))
 
 
 @define(eq=False)
 class Frontend:
-    """Implements ``fast.protocol.Front``. *clock*: monotonic seconds; *wall*: Unix seconds.
-
-    What observes it reads the *ledger*, and puts into *watched* the names (wire form, lowered) whose queries
-    its *tracer* wants to follow: those are no hot hits.
-    """
+    """Implements ``fast.interfaces.QueryHandler``. *clock*: monotonic seconds; *wall*: Unix seconds."""
 
     serving: ServingState
     settings: ReplySettings
@@ -74,7 +65,7 @@ class Frontend:
     _tagged_shapes: dict[bytes, TailShape] = field(init=False, factory=dict, repr=False)
 
     def peer(self, address: str, transport: Transport, identity: str | None = None, tenant: str | None = None) -> Peer:
-        """Who sends from *address*; for datagrams it is remembered. *tenant*: the listener's, if it has one."""
+        """The sender at *address*; for datagrams it is remembered. *tenant*: the listener's, if it has one."""
         if transport.is_datagram:
             return self.serving.peers.datagram_peer(address, tenant)
         return self.serving.peers.make(address, transport, identity, tenant)
@@ -84,11 +75,15 @@ class Frontend:
         self.serving = serving
 
     def use_settings(self, settings: ReplySettings) -> None:
-        """Reply after *settings* from now on."""
+        """Reply by *settings* from now on."""
         if settings != self.settings:
             self.settings = settings
-            self._shapes.clear()  # they hold the payload
+            self._shapes.clear()  # they contain the payload size
             self._tagged_shapes.clear()
+
+    def trace(self, names: frozenset[bytes], tracer: QueryTracer | None) -> None:
+        """Let *tracer* follow the queries for *names* (wire form, lowered) from now on: those are no hot hits."""
+        self.traced_names, self.tracer = names, tracer
 
     def answer(self, wire: bytes, peer: Peer) -> bytes | Query | None:
         """Bytes to send, None for silence, or a Query that :meth:`resolve` must answer."""
@@ -135,7 +130,7 @@ class Frontend:
     async def resolve(self, query: Query, peer: Peer) -> bytes:
         """Answer a miss through the pipeline; always a whole reply within the client's limits."""
         if query.tsig:
-            self.answer_log.record(query, None, _RCODE_NOTAUTH, PATH_PIPELINE, "no TSIG key is known").piped += 1
+            self.answer_log.record(query, None, NOTAUTH, PATH_PIPELINE, "no TSIG key is known").piped += 1
             return error_replies.make_badkey_reply(query, self.settings.payload)
         serving, trace = self.serving, query.trace
         quota = None if query.decision is None else serving.quotas.get(query.decision.cohort.tenant)
@@ -149,7 +144,7 @@ class Frontend:
                 if quota is not None:
                     quota.release()
         if serving is self.serving and trace is None:
-            self._store_hot(query, peer, answer)
+            store_hot_answer(query, peer, answer, serving, self.answer_log.tallies, self.clock())
         began = self.clock()
         reply = self._render(query, peer, answer, query.decision)
         self.answer_log.record(query, query.decision, answer.rcode, PATH_PIPELINE, answer.why).piped += 1
@@ -161,8 +156,8 @@ class Frontend:
     def _select_variant(
         self, fork: HotVariants, subnet: bytes, shape: TailShape, wire: bytes, peer: Peer
     ) -> HotEntry | None:
-        """The HotEntry of *fork* that is for this client; remembered under the data of its option *subnet*, if that is
-        all of him that counts."""
+        """The HotEntry of *fork* for this client; stored under the data of its option *subnet* if the answer depends on
+        nothing else of the client."""
         if shape.tagged is not None:
             client = peer.client(shape.tagged)
         elif shape.family and peer.trusts_ecs:
@@ -189,8 +184,8 @@ class Frontend:
         return shape
 
     def _find_tagged_shape(self, tail: bytes, peer: Peer) -> TailShape | None:
-        """The TailShape of a tail with tags, which are remembered whole; those of senders who are not believed, who are
-        to be noted, have none."""
+        """The TailShape of a tail with tags, which is remembered whole; None if the sender's tags are not trusted, as
+        that is an anomaly to note."""
         if not peer.trusts_tags:
             return None
         shape = self._tagged_shapes.get(tail)
@@ -201,7 +196,7 @@ class Frontend:
         return shape
 
     def _may_send(self, entry: HotEntry, peer: Peer, bits: int) -> bool:
-        """Whether *entry* may go to this asker now; brings its TTLs up to date."""
+        """Whether *entry* may go to this client now; brings its TTLs up to date."""
         if entry.forwarded and not (peer.may_forward and bits & RD_BIT):
             return False
         now = self.clock()
@@ -211,7 +206,7 @@ class Frontend:
         return True
 
     def _answer_parsed(self, wire: bytes, peer: Peer) -> bytes | Query | None:
-        """The same after a full parse: any option, any shape, every refusal."""
+        """The same after a full parse: any options, any form, every error reply."""
         try:
             query = parse_query(wire, peer.client, self.settings.payload)
         except UnanswerableError as error:
@@ -224,7 +219,7 @@ class Frontend:
             return query
         if query.qname in self.traced_names and self.tracer and (trace := self.tracer.begin(query)):
             return self._begin_traced(query, peer, trace)
-        slot = peer.hot.get(*_make_hot_key(query))
+        slot = peer.hot.get(*make_hot_key(query))
         entry: HotEntry | None
         plan: Plan | None = None
         if isinstance(slot, HotEntry):
@@ -233,8 +228,8 @@ class Frontend:
             plan = slot.plan if slot else self.serving.plan(query.qname, query.qtype, peer.tenant)
             decision = plan.decide(query.client)
             entry = slot.entries.get(decision) if slot else None
-        if self._is_over_quota(decision):
-            return self._refuse_over_quota(query, peer, decision)
+        if (refusal := self._refuse_over_quota(query, peer, decision)) is not None:
+            return refusal
         bits = RD_BIT if query.recursion_desired else 0
         if entry is not None and (not entry.needs_check or self._may_send(entry, peer, bits)):
             self.answer_log.record(query, decision, entry.answer.rcode, PATH_PARSED, entry.answer.why).parsed += 1
@@ -242,58 +237,24 @@ class Frontend:
         plan = plan or self.serving.plan(query.qname, query.qtype, peer.tenant)
         return query.with_decision(decision, plan)
 
-    def _is_over_quota(self, decision: Decision) -> bool:
-        """Whether the tenant whose name it is has had all queries that it may; this one counts if not."""
+    def _refuse_over_quota(self, query: Query, peer: Peer, decision: Decision) -> bytes | None:
+        """The reply if the tenant that owns the name is over its quota; else None, and the query counts."""
         quota = self.serving.quotas.get(decision.cohort.tenant)
         if quota is None or quota.try_consume(self.clock()):
-            return False
+            return None
         quota.refused += 1
-        return True
-
-    def _refuse_over_quota(self, query: Query, peer: Peer, decision: Decision) -> bytes:
-        """Tell that the tenant has had all queries that it may."""
         self.answer_log.record(query, decision, OVER_QUOTA_ANSWER.rcode, PATH_PARSED, OVER_QUOTA_ANSWER.why).parsed += 1
         return self._render(query, peer, OVER_QUOTA_ANSWER, decision)
 
     def _begin_traced(self, query: Query, peer: Peer, trace: QueryTrace) -> bytes | Query:
-        """A miss whose way is traced; past the quota there is no way to follow."""
+        """A miss that is traced; over the quota it is refused and not traced."""
         began = self.clock()
         plan = self.serving.plan(query.qname, query.qtype, peer.tenant)
         decision = plan.decide(query.client)
         trace.passed("Decide", began, self.clock())
-        if self._is_over_quota(decision):
-            return self._refuse_over_quota(query, peer, decision)
+        if (refusal := self._refuse_over_quota(query, peer, decision)) is not None:
+            return refusal
         return query.with_decision(decision, plan, trace)
-
-    def _store_hot(self, query: Query, peer: Peer, answer: Answer) -> None:
-        """Remember *answer* for the askers of its cohort, if it is worth and safe to."""
-        if not isinstance(query.plan, Plan) or query.decision is None or not answer.shareable:
-            return
-        now = self.clock()
-        if answer.forwarded and (
-            answer.ecs_scope or not answer.ttl or answer.stored_at is None or now < answer.stored_at + 1
-        ):
-            return
-        if len(answer.body) > MAX_HOT_BODY_BYTES:
-            return
-        view = answer.origin if isinstance(answer.origin, CatalogView) else None
-        if view is not None and not self.serving.is_current(view):
-            return
-        tally = self.answer_log.tallies.counter_for(answer.rcode, query.decision, query.client.tenant)
-        quota = self.serving.quotas.get(query.decision.cohort.tenant)
-        entry = HotEntry(query, answer, query.decision, tally, quota)
-        key = _make_hot_key(query)
-        peer.hot.store(*key, entry, query.plan)
-        if view is not None:
-            peer.hot.tie_to_view(*key, view)
-        if query.qname in self.serving.catalog_names:
-            peer.hot.tie_to_view(*key, query.qname)
 
     def _render(self, query: Query, peer: Peer, answer: Answer, decision: Decision | None) -> bytes:
         return self.settings.make_reply(query, peer, answer, decision, self.clock(), self.wall())
-
-
-def _make_hot_key(query: Query) -> tuple[int, bytes]:
-    """Where *query* stands in a hot table: the DO and CD bits, and its question lowered."""
-    flags = (2 if query.dnssec_ok else 0) | (1 if query.checking_disabled else 0)
-    return flags, query.qname + query.question[-4:]

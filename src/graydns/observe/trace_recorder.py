@@ -135,8 +135,8 @@ class TraceRecorder:
     def tick(self) -> None:
         """Let another MAX_TRACES_PER_SECOND queries be followed, and stop watching what was watched long enough."""
         self._remaining = MAX_TRACES_PER_SECOND
-        self.front.traced_names = frozenset(self._traced_now())
-        self.front.tracer = self if self.front.traced_names else None
+        names = frozenset(self._traced_now())
+        self.front.trace(names, self if names else None)
 
     def begin(self, query: Query) -> RecordedTrace | None:
         """A Trace for a query that has just come in."""
@@ -145,7 +145,7 @@ class TraceRecorder:
             return None
         self._remaining -= 1
         if not self._remaining:
-            self.front.traced_names = frozenset()  # up to the next tick
+            self.front.trace(frozenset(), self)  # until the next tick
         return RecordedTrace(secrets.token_hex(8), self.wall(), self.clock(), self.clock, known.records)
 
     def _traced_now(self) -> list[bytes]:

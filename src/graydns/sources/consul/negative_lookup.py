@@ -21,10 +21,11 @@ from twisted.internet.defer import Deferred
 
 from graydns.model.catalog import CatalogView
 from graydns.runtime.timing import Clock, sleep
+from graydns.runtime.token_bucket import TokenBucket
 from graydns.sources.consul.catalog_entry import CatalogEntry, CatalogKey, is_registered
 
-#: Questions for names that no list has: so many a second, and at once.
-MAX_LOOKUPS_PER_SECOND, MAX_LOOKUP_BURST = 50.0, 50.0
+#: Queries for names that no list has, each second and at once.
+MAX_LOOKUPS_PER_SECOND = 50.0
 
 #: Names that are remembered not to exist, and for how many seconds.
 MAX_ABSENT_NAMES, ABSENCE_TTL_SECONDS = 1000, 10.0
@@ -47,8 +48,7 @@ class NegativeLookup:
     _absent_views: OrderedDict[CatalogKey, tuple[float, CatalogView]] = field(
         init=False, factory=OrderedDict, repr=False
     )
-    _tokens: float = field(init=False, default=MAX_LOOKUP_BURST, repr=False)
-    _refilled_at: float = field(init=False, default=0.0, repr=False)
+    _lookups: TokenBucket = field(init=False, factory=lambda: TokenBucket(MAX_LOOKUPS_PER_SECOND), repr=False)
 
     def find_absent(self, key: CatalogKey) -> CatalogView | None:
         """What says that there is no such thing; None = it has to be sought, as far as is known."""
@@ -57,7 +57,7 @@ class NegativeLookup:
         at, view = self._absent_views.get(key, (float("-inf"), None))
         if view is not None and self.clock.seconds() - at <= ABSENCE_TTL_SECONDS:
             return view
-        if not self._has_token() and self.is_listed(key) is False:
+        if not self._lookups.has_token(self.clock.seconds()) and self.is_listed(key) is False:
             return CatalogEntry(key).absent_view
         return None
 
@@ -82,8 +82,7 @@ class NegativeLookup:
             while kept.waiters and kept.view is None:
                 if self.is_listed(kept.key):
                     break
-                if self._has_token():
-                    self._tokens -= 1
+                if self._lookups.try_consume(self.clock.seconds()):
                     await self.query(kept)
                 elif self.is_listed(kept.key) is False:
                     break
@@ -97,9 +96,3 @@ class NegativeLookup:
         if kept.view is not None:
             self.remember_absent(kept)
         kept.notify_waiters()
-
-    def _has_token(self) -> bool:
-        now = self.clock.seconds()
-        self._tokens = min(MAX_LOOKUP_BURST, self._tokens + (now - self._refilled_at) * MAX_LOOKUPS_PER_SECOND)
-        self._refilled_at = now
-        return self._tokens >= 1
