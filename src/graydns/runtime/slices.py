@@ -1,26 +1,74 @@
-"""Long work beside queries: run in slices of a few milliseconds, between which the reactor serves queries."""
+"""Long work beside queries: run in slices of a few milliseconds, between which the reactor serves queries.
+
+All work of one reactor shares the slices, whatever its number (docs/decisions/0009-cooperator-for-slices.md).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import TypeVar
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary, ref
 
-from graydns.runtime.timing import Clock, sleep
+from twisted.internet.task import Cooperator, TaskFinished
+
+from graydns.runtime.timing import Clock
 
 ResultT = TypeVar("ResultT")
 
 #: Seconds of work between two turns of the reactor; the last step of a slice may exceed it.
 MAX_SLICE_SECONDS = 0.004
 
+_cooperators: WeakKeyDictionary[Clock, Cooperator] = WeakKeyDictionary()
+
 
 async def run_in_slices(clock: Clock, steps: Generator[None, None, ResultT]) -> ResultT:
-    """Run *steps* to the end in slices; returns what they return."""
-    while True:
-        end = clock.seconds() + MAX_SLICE_SECONDS
-        while clock.seconds() < end:
-            try:
-                next(steps)
-            except StopIteration as done:
-                result: ResultT = done.value
-                return result
-        await sleep(clock, 0)
+    """Run *steps* to the end; returns what they return, and raises what they raise.
+
+    The first slice runs at once, so short work takes no turn of the reactor. Cancelling ends the work after a step.
+    """
+    end = clock.seconds() + MAX_SLICE_SECONDS
+    while clock.seconds() < end:
+        try:
+            next(steps)
+        except StopIteration as done:
+            result: ResultT = done.value
+            return result
+    results: list[ResultT] = []
+    task = _find_cooperator(clock).cooperate(_append_result(steps, results))
+    try:
+        await task.whenDone()
+    finally:
+        with suppress(TaskFinished):
+            task.stop()
+    return results[0]
+
+
+def _append_result(steps: Generator[None, None, ResultT], results: list[ResultT]) -> Generator[None, None, None]:
+    results.append((yield from steps))
+
+
+def _find_cooperator(clock: Clock) -> Cooperator:
+    """The one Cooperator of *clock*."""
+    if (cooperator := _cooperators.get(clock)) is None:
+        cooperator = _cooperators[clock] = _make_cooperator(clock)
+    return cooperator
+
+
+def _make_cooperator(clock: Clock) -> Cooperator:
+    weak = ref(clock)  # the Cooperator must not keep its own key alive
+
+    def get_clock() -> Clock:
+        found = weak()
+        assert found is not None
+        return found
+
+    def start_slice() -> Callable[[], bool]:
+        seconds = get_clock().seconds
+        end = seconds() + MAX_SLICE_SECONDS
+        return lambda: seconds() >= end
+
+    def schedule(tick: Callable[[], None]) -> Any:
+        return get_clock().callLater(0, tick)
+
+    return Cooperator(terminationPredicateFactory=start_slice, scheduler=schedule)
