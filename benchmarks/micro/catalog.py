@@ -115,7 +115,7 @@ def make_server(folder: Path) -> DnsServer:
     living = ConsulZoneBackend(from_text("consul"), "dc1", catalog, lambda service: 5, 5)
     snapshot = load_snapshot(folder / "graydns.yaml")[0]
     return DnsServer(
-        snapshot, Clock(), cookie_secrets=(bytes(16),), domain=ConsulZoneTemplate(living), learning=Current()
+        snapshot, Clock(), cookie_secrets=(bytes(16),), domain=ConsulZoneTemplate(living), catalog_waiter=Current()
     )
 
 

@@ -69,7 +69,7 @@ def make_server(path: Path, reactor: Any) -> ServerParts:
         reactor,
         cookie_secrets=secrets,
         domain=consul.domain,
-        learning=consul.feed,
+        catalog_waiter=consul.feed,
         versions=consul.versions,
     )
     consul.feed.subscribe(server.flush_view)

@@ -1,4 +1,4 @@
-"""Server: the parts of a running graydns that outlive a Snapshot, and the one assignment that swaps it."""
+"""DnsServer: the parts of a running server that outlive a Snapshot, and the swap from one Snapshot to the next."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ from graydns.snapshot.reclamation import watch_router, watch_snapshot
 from graydns.snapshot.snapshot import Snapshot
 from graydns.sources.consul.version_endpoints import TenantService, VersionEndpoints
 
-#: What the hot tables may hold of the cache's size; their answers' bytes are mostly the cache's own.
+#: A hot table may hold this fraction of the size of the tenant's cache; most of its bytes are shared with the cache.
 _HOT_TABLE_DIVISOR = 4
 
 
 class DnsServer:
-    """Serves one Snapshot after the other.
+    """Serves a Snapshot until another one takes its place.
 
-    *front*: for the doors. *stores*: what is remembered of upstreams. *tables*: the hot tables, by tenant of the asker.
-    *quotas*: by tenant, of those that have one. *domain*: Consul's, what it is made of comes through *learning*.
-    *versions*: fills those that come from Consul. *validate*: the link that judges what is forwarded now, None = none.
+    *front*: answers what listeners receive. *stores*: what is remembered of upstreams. *hot_tables*: by tenant of the
+    client. *quotas*: of the tenants that have one. *versions*: fills in the versions that come from Consul.
+    *validator*: the DNSSEC validation link of the current pipeline, None = nothing is validated.
     """
 
     _log = Logger()
@@ -54,12 +54,13 @@ class DnsServer:
         *,
         cookie_secrets: tuple[bytes, ...],
         domain: ConsulZoneTemplate | None = None,
-        learning: CatalogWaiter | None = None,
+        catalog_waiter: CatalogWaiter | None = None,
         versions: VersionEndpoints | None = None,
     ) -> None:
+        """*domain*: Consul's domain, whose data *catalog_waiter* waits for; None = there is no Consul."""
         self.anomalies = AnomalyLog(time.monotonic)
         self._domain = domain
-        self._catalog_waiter = learning or NullCatalogWaiter()
+        self._catalog_waiter = catalog_waiter or NullCatalogWaiter()
         self.versions = versions or VersionEndpoints(lambda name: None, reactor)
         self.versions.subscribe(self.update_services)
         self.snapshot = snapshot = self.versions.fill_snapshot(self._add_consul_domain(snapshot))
@@ -77,13 +78,13 @@ class DnsServer:
         watch_snapshot(self._reclaimer, snapshot)
 
     def swap(self, snapshot: Snapshot) -> None:
-        """Serve *snapshot* from the next query on; those under way end with the one they began with."""
+        """Serve *snapshot* from the next query on; queries in flight finish with the one they started with."""
         snapshot = self.versions.fill_snapshot(self._add_consul_domain(snapshot))
         before, peers = self.snapshot.config, self.front.serving.peers
         self.flush_hot_tables()
         if _trust_inputs(snapshot.config) != _trust_inputs(before):
-            peers, follow = peers.with_trust(_build_trust(snapshot.config))
-            self._reclaimer.schedule(follow)
+            peers, reclaim_steps = peers.with_trust(_build_trust(snapshot.config))
+            self._reclaimer.schedule(reclaim_steps)
         self.snapshot = snapshot
         self.front.use_settings(self._reply_settings())
         for tenant, table in self.hot_tables.items():
@@ -91,15 +92,15 @@ class DnsServer:
         self.front.use_serving(self._build_serving(snapshot, peers))
         watch_snapshot(self._reclaimer, snapshot)
 
-    def update_services(self, places: Iterable[TenantService]) -> None:
-        """Compile the services at *places* anew from Consul, and forget their hot answers; all else stays as it is."""
-        before, places = self.snapshot, list(places)
-        snapshot = self.versions.update_services(before, places)
+    def update_services(self, services: Iterable[TenantService]) -> None:
+        """Compile *services* again with what Consul says now, and remove their hot answers; nothing else changes."""
+        before, services = self.snapshot, list(services)
+        snapshot = self.versions.update_services(before, services)
         if snapshot is before:
             return
         self.snapshot = snapshot
         for table in self.hot_tables.values():
-            for _, name in places:
+            for _, name in services:
                 table.forget_view(name)
         self.front.use_serving(self._build_serving(snapshot, self.front.serving.peers))
         for tenant, router in snapshot.routers.items():
@@ -107,27 +108,27 @@ class DnsServer:
                 watch_router(self._reclaimer, router)
 
     def use_consul_domain(self, domain: ConsulZoneTemplate) -> None:
-        """Answer for Consul's domain by this from now on."""
+        """Serve Consul's domain as *domain* describes it, from now on."""
         self._domain = domain
         self.swap(self.snapshot)
 
     def flush_view(self, view: object) -> None:
-        """Forget the hot answers that were made of *view* of Consul's catalog."""
+        """Remove the hot answers that were made from *view* of Consul's catalog."""
         for table in self.hot_tables.values():
             table.forget_view(view)
 
     def _add_consul_domain(self, snapshot: Snapshot) -> Snapshot:
         return snapshot if self._domain is None else add_consul_domain(snapshot, self._domain)
 
-    def set_negative_trust_anchors(self, negatives: frozenset[bytes]) -> None:
-        """Let *negatives* be the names of the negative trust anchors beside those that are configured, at once."""
+    def set_negative_trust_anchors(self, names: frozenset[bytes]) -> None:
+        """Have negative trust anchors at *names* (wire form) beside the configured ones, from the next query on."""
         validation = self.stores.validation
         before = validation.negative_anchors
-        validation.use_negative_anchors(negatives)
-        self.flush_validation(before ^ negatives)
+        validation.use_negative_anchors(names)
+        self.flush_validation(before ^ names)
 
     def flush_validation(self, names: Collection[bytes]) -> None:
-        """Forget what was found out about all at or below *names* (wire form), and every answer that rests on it."""
+        """Remove the validation results at or below *names* (wire form), and every answer that depends on them."""
         if not names:
             return
         for name in names:
@@ -143,7 +144,7 @@ class DnsServer:
         return count
 
     def flush_hot_tables(self) -> None:
-        """Empty the hot tables: the next query for a name goes through the pipeline."""
+        """Empty the hot tables, so that the next query for each name goes through the pipeline."""
         for table in self.hot_tables.values():
             self._reclaimer.schedule(table.clear())
 
@@ -160,7 +161,7 @@ class DnsServer:
         )
 
     def _update_quotas(self, snapshot: Snapshot) -> dict[str, TenantQuota]:
-        """The quotas of the tenants that are isolated in ``compute`` and have one; what they have used goes on."""
+        """The quotas of the tenants with isolation level ``compute`` that have one; what is used of them stays used."""
         quotas = {}
         for name, tenant in snapshot.config.tenants.items():
             if "compute" in snapshot.isolation(name) and (tenant.qps, tenant.inflight) != (None, None):
@@ -182,24 +183,26 @@ class DnsServer:
         return self.stores.cache_limit(tenant) // _HOT_TABLE_DIVISOR
 
     def _hot_table(self, tenant: str) -> HotTable:
-        """The hot table of a tenant's askers."""
+        """The hot table for clients of *tenant*."""
         if tenant not in self.hot_tables:
             self.hot_tables[tenant] = HotTable(self._hot_limit(tenant))
         return self.hot_tables[tenant]
 
     def _reclaim(self) -> None:
-        burying = Deferred.fromCoroutine(run_in_slices(self._reactor, self._reclaimer.reclaim_steps()))
-        burying.addErrback(lambda failure: self._log.failure("letting go of an old snapshot", failure))
+        reclaiming = Deferred.fromCoroutine(run_in_slices(self._reactor, self._reclaimer.reclaim_steps()))
+        reclaiming.addErrback(
+            lambda failure: self._log.failure("reclaiming the memory of an old snapshot failed", failure)
+        )
 
 
 def _depends_on(name: bytes, key: CacheKey, answer: Answer) -> bool:
-    """Whether what is believed of *name* may count for *answer*: chains of others may lead there, and insecure ones may
-    be so for nothing else."""
+    """Whether *answer* may depend on the validation result of *name*: one below it does, and an insecure one may
+    wherever it is, as the chain of trust of another name may lead to *name*."""
     return is_within(key.qname, name) or (answer.proof is not None and answer.proof.security is Security.INSECURE)
 
 
 def _trust_inputs(config: Config) -> object:
-    """All that a PeerTrust is made of."""
+    """What a PeerTrust is built from."""
     clients = {name: tenant.clients for name, tenant in config.tenants.items()}
     return config.trust, config.allow_forward, clients
 

@@ -151,7 +151,7 @@ async def test_a_full_disk_refuses_a_reload(running: Running) -> None:
     """What could not be come back to is not served; the text has the reason."""
     running.site.write("2", "100")
     (running.site.folder / "var" / "history").rename(running.site.folder / "away")
-    with pytest.raises(ReloadRefusedError, match="cannot be kept"):
+    with pytest.raises(ReloadRefusedError, match="cannot be stored on the disk"):
         await running.control.reload("me")
     assert running.ask() == ["192.0.2.10"]
     (running.site.folder / "away").rename(running.site.folder / "var" / "history")

@@ -1,6 +1,6 @@
-"""Which of the zones that were read take the place of those that are served: versions, faults, vanished files.
+"""Which of the zones that were read replace those that are served: versions, faults, vanished files, rollbacks.
 
-Keys of graydns.yaml that only a restart can bring into effect: what runs keeps its value, and says so.
+Also which keys of graydns.yaml need a restart to take effect.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen
 
 from graydns.config.issues import ValidationIssue
 from graydns.config.settings import Config
+from graydns.control.live_changes import RollbackPin
 from graydns.model.errors import ConfigIssue
 from graydns.model.name import to_text
 from graydns.sources.file_fingerprints import FileFingerprints
@@ -23,7 +24,7 @@ IssuesByFile = Mapping[Path, tuple[ConfigIssue, ...]]
 
 @frozen
 class AdmittedReading:
-    """*reading*: what may be served. *vanished*: zones whose files are gone and that stay. *faults*: by file."""
+    """*reading*: what may be served. *vanished*: zones that stay although their file is gone. *faults*: by file."""
 
     reading: Reading
     vanished: frozenset[bytes] = frozenset()
@@ -31,19 +32,19 @@ class AdmittedReading:
 
 
 def admit_zones(served: Reading, read: Reading, *, force: bool, prune: bytes | None) -> AdmittedReading:
-    """The zones of *read*, and of *served* those without a file, but for *prune*.
+    """The zones of *read*, and those of *served* whose file is gone, except *prune*.
 
-    *force*: whatever its version, a file is taken. A zone whose file is at fault is as it is served.
+    *force*: files are admitted whatever their version. A zone whose file has a fault stays as it is served.
     """
     before = {entry.config.zone: entry for entry in served.zones.values()}
-    faults = {path: found for path, found in read.issues.items() if not _has_vanished(path, served, read)}
+    faults = {path: issues for path, issues in read.issues.items() if not _has_vanished(path, served, read)}
     zones: dict[Path, ZoneEntry] = {}
     for path, entry in read.zones.items():
         old = before.get(entry.config.zone)
-        if old is None or force or entry is old or not (found := _check_version(old, entry)):
+        if old is None or force or entry is old or not (issues := _check_version(old, entry)):
             zones[path] = entry
         else:
-            faults[path] = tuple(found)
+            faults[path] = tuple(issues)
     merged = _retain_served(zones, faults, before, read)
     present = {entry.config.zone for entry in read.zones.values()}
     broken = {old.config.zone for path in faults if (old := _find_served(path, served)) is not None}
@@ -55,49 +56,51 @@ def admit_zones(served: Reading, read: Reading, *, force: bool, prune: bytes | N
     )
 
 
-def exclude_faulty(merged: AdmittedReading, served: Reading, faults: IssuesByFile) -> AdmittedReading:
-    """*merged* with what is served in place of the files that *faults* are about."""
+def exclude_faulty(admitted: AdmittedReading, served: Reading, faults: IssuesByFile) -> AdmittedReading:
+    """*admitted* with the served zones in place of those whose files have *faults*."""
     before = {entry.config.zone: entry for entry in served.zones.values()}
-    good = {path: entry for path, entry in merged.reading.zones.items() if path not in faults}
-    zones = _retain_served(good, faults, before, merged.reading)
-    reading = evolve(merged.reading, zones=zones, fingerprints=_admitted_fingerprints(merged.reading, faults, zones))
-    return AdmittedReading(reading, merged.vanished, {**merged.faults, **faults})
+    good = {path: entry for path, entry in admitted.reading.zones.items() if path not in faults}
+    zones = _retain_served(good, faults, before, admitted.reading)
+    reading = evolve(
+        admitted.reading, zones=zones, fingerprints=_admitted_fingerprints(admitted.reading, faults, zones)
+    )
+    return AdmittedReading(reading, admitted.vanished, {**admitted.faults, **faults})
 
 
-def check_prunable(zone: bytes, merged: AdmittedReading, served: Reading) -> str | None:
+def check_prunable(zone: bytes, admitted: AdmittedReading, served: Reading) -> str | None:
     """Why *zone* cannot be pruned; None if it can."""
     if all(entry.config.zone != zone for entry in served.zones.values()):
         return f"there is no zone {to_text(zone)}"
-    still = next((entry for entry in merged.reading.zones.values() if entry.config.zone == zone), None)
-    return None if still is None else f"the file of {to_text(zone)} is there: {still.path}"
+    entry = next((entry for entry in admitted.reading.zones.values() if entry.config.zone == zone), None)
+    return None if entry is None else f"{to_text(zone)} still has its file, {entry.path}: remove that first"
 
 
 def format_version(version: tuple[int, ...]) -> str:
-    """A version as it is written."""
+    """A ``config_version`` as it is written."""
     return ".".join(map(str, version))
 
 
 def _retain_served(
     zones: Mapping[Path, ZoneEntry], faults: IssuesByFile, before: Mapping[bytes, ZoneEntry], read: Reading
 ) -> dict[Path, ZoneEntry]:
-    """*zones*, and for every file at fault the zone that is served from it."""
-    kept = dict(zones)
-    taken = {entry.config.zone for entry in zones.values()}
+    """*zones*, and for every file with a fault the zone that is served from it."""
+    retained = dict(zones)
+    present = {entry.config.zone for entry in zones.values()}
     for path in faults:
         newer = read.zones.get(path)
         old = next((entry for entry in before.values() if _is_served_version_of(entry, path, newer)), None)
-        if old is not None and old.config.zone not in taken:
-            kept[path] = old
-    return kept
+        if old is not None and old.config.zone not in present:
+            retained[path] = old
+    return retained
 
 
 def _admitted_fingerprints(read: Reading, faults: IssuesByFile, zones: Mapping[Path, ZoneEntry]) -> FileFingerprints:
-    """The look of *read* without what was not taken, so that it is read again however it looks next time."""
-    left = {*faults, *read.missing_data_paths}
+    """The fingerprints of *read* except those of files that were not admitted, which are read again next time."""
+    omitted = {*faults, *read.missing_data_paths}
     for path in faults:
-        if (kept := zones.get(path)) is not None:
-            left |= {kept.path, kept.data_location.unresolved_path, *kept.loaded.files}
-    return {path: stamp for path, stamp in read.fingerprints.items() if path not in left}
+        if (entry := zones.get(path)) is not None:
+            omitted |= {entry.path, entry.data_location.unresolved_path, *entry.loaded.files}
+    return {path: each for path, each in read.fingerprints.items() if path not in omitted}
 
 
 def _is_served_version_of(old: ZoneEntry, path: Path, newer: ZoneEntry | None) -> bool:
@@ -105,12 +108,12 @@ def _is_served_version_of(old: ZoneEntry, path: Path, newer: ZoneEntry | None) -
 
 
 def _find_served(path: Path, served: Reading) -> ZoneEntry | None:
-    """What is served from the file *path*; that of a zone which has vanished stands under another key."""
+    """The zone that is served from the file *path*. A zone whose file is gone has another key."""
     return served.zones.get(path) or next((entry for entry in served.zones.values() if entry.path == path), None)
 
 
 def _has_vanished(path: Path, served: Reading, read: Reading) -> bool:
-    """Whether what is wrong with the zone file *path* is that it, or its data, have vanished since it was served."""
+    """Whether the fault of the zone file *path* is that it, or its data, is gone since it was served."""
     entry = _find_served(path, served)
     if entry is None:
         return False
@@ -121,7 +124,7 @@ def _has_vanished(path: Path, served: Reading, read: Reading) -> bool:
 
 
 def _check_version(old: ZoneEntry, new: ZoneEntry) -> list[ConfigIssue]:
-    """Why *new* cannot take the place of *old* (docs/operating.md); its data may always."""
+    """Why *new* cannot replace *old* because of its ``config_version`` (docs/operating.md)."""
     before, now = old.config.config_version, new.config.config_version
     if now > before or (now == before and new.content_digest == old.content_digest):
         return []
@@ -131,34 +134,57 @@ def _check_version(old: ZoneEntry, new: ZoneEntry) -> list[ConfigIssue]:
 
 
 def _vanished_zone_key(entry: ZoneEntry) -> Path:
-    """A key for a zone without a file, at whose place another one may have come to stand."""
+    """The key of a zone whose file is gone: another zone may have a file at that path by now."""
     return entry.path.parent / f"{to_text(entry.config.zone)} has vanished"
 
 
-#: What the process opened, or made once, when it started.
+def exceeds_pin(read: Reading, pin: RollbackPin) -> bool:
+    """Whether a zone of *read* has a version above all that it had when *pin* was set, which ends the rollback."""
+    zones = (entry.config for entry in read.zones.values())
+    return any(zone.config_version > pin.highest[name] for zone in zones if (name := to_text(zone.zone)) in pin.highest)
+
+
+def highest_versions(served: Reading, pin: RollbackPin | None) -> dict[str, tuple[int, ...]]:
+    """The highest version that each zone has had, as far as *served* and the rollback in force tell."""
+    highest = {} if pin is None else dict(pin.highest)
+    for entry in served.zones.values():
+        name = to_text(entry.config.zone)
+        highest[name] = max(entry.config.config_version, highest.get(name, ()))
+    return highest
+
+
+def describe_pin(pin: RollbackPin) -> str:
+    """Why a reload does not end the rollback *pin*."""
+    return (
+        f"the rollback to snapshot {pin.number} is in force, and no zone's config_version is above those it has had; "
+        "raise one, or use `graydnsctl reload --force`"
+    )
+
+
+#: Keys for what the process opens or makes once, when it starts.
 _RESTART_KEYS = ("listen", "tls", "admin", "http", "data", "audit", "consul")
 _RESTART_LIMITS = ("max_connections", "max_per_source", "max_pipelined", "tcp_idle", "tls_handshake")
 
 
-def resolve_effective_config(began: Config, read: Config) -> tuple[Config, tuple[str, ...]]:
-    """*read* as far as a running server can follow it, and the keys whose new values wait for a restart.
+def resolve_effective_config(startup: Config, read: Config) -> tuple[Config, tuple[str, ...]]:
+    """*read* as far as a running server can apply it, and the keys whose new values need a restart.
 
-    *began*: what the process was started with.
+    *startup*: the configuration that the process was started with.
     """
-    waiting = [key for key in _RESTART_KEYS if getattr(began, key) != getattr(read, key)]
-    limits = [key for key in _RESTART_LIMITS if getattr(began.limits, key) != getattr(read.limits, key)]
-    waiting += [f"limits.{key}" for key in limits]
+    restart_keys = [key for key in _RESTART_KEYS if getattr(startup, key) != getattr(read, key)]
+    limits = [key for key in _RESTART_LIMITS if getattr(startup.limits, key) != getattr(read.limits, key)]
+    restart_keys += [f"limits.{key}" for key in limits]
     tenants = {}
     for name, tenant in read.tenants.items():
-        listen = began.tenants[name].listen if name in began.tenants else ()
+        listen = startup.tenants[name].listen if name in startup.tenants else ()
         if tenant.listen != listen:
-            waiting.append(f"tenants.{name}.listen")
+            restart_keys.append(f"tenants.{name}.listen")
             tenant = evolve(tenant, listen=listen)
         tenants[name] = tenant
     config = evolve(
         read,
-        **{key: getattr(began, key) for key in _RESTART_KEYS},
-        limits=evolve(read.limits, **{key: getattr(began.limits, key) for key in _RESTART_LIMITS}),
+        **{key: getattr(startup, key) for key in _RESTART_KEYS},
+        limits=evolve(read.limits, **{key: getattr(startup.limits, key) for key in _RESTART_LIMITS}),
         tenants=tenants,
     )
-    return config, tuple(waiting)
+    return config, tuple(restart_keys)

@@ -1,4 +1,13 @@
-"""State: what is served and where it comes from; every change of it ends in one swap."""
+"""ControlState: what is served, and the layers that it is made of.
+
+::
+
+    file_snapshot   files, with the rules of the policy revision
+      + shares of the revision   = base_snapshot
+      + live changes and kill switches (KV)   = server.snapshot
+
+Other modules read its fields; they change it by its methods only, and every change ends in one swap of the Snapshot.
+"""
 
 from __future__ import annotations
 
@@ -25,15 +34,15 @@ from graydns.sources.reading import Reading
 
 
 class ServedCounts(Protocol):
-    """What a version served lately. *clients*: distinct ones, None where they are not told apart."""
+    """What a version served lately. *clients*: an estimate of the distinct clients, None where they are not counted."""
 
     @property
     def queries(self) -> int:
-        """How many."""
+        """The number of queries."""
 
     @property
     def clients(self) -> int | None:
-        """About how many."""
+        """The number of clients, estimated."""
 
 
 class ShareCounters(Protocol):
@@ -43,7 +52,7 @@ class ShareCounters(Protocol):
         """What each version of *service* served lately."""
 
     def reset_services(self, services: Set[tuple[str, str]]) -> None:
-        """Count these (tenant, service) anew: who gets what of them has changed."""
+        """Start counting these (tenant, service) again, as other clients get other versions now."""
 
 
 @frozen
@@ -60,17 +69,17 @@ class FileStatus:
 
 @define(eq=False)
 class ControlState:
-    """*served*: what was read of files and is served; *plain*: the Snapshot of it, with the rules of *revision*;
-    *base*: that with its shares too; *live*: what operators changed; *keeper*: has it on the disk.
+    """*served_reading*: what was read of the files that are served. *wall*: Unix seconds. *shares*: counts what each
+    version serves, None = nothing does. *startup_config*: the configuration that the process was started with.
 
-    *revision*: the one of Consul's KV that runs; *aborts*: services that are aborted there, by name in wire form;
-    *off*: tenants that are off there, or ALL; *misfits*: shares of the revision that no longer fit the files, and are
-    left out.
+    *revision*: the policy revision of Consul's KV that is in force. *aborts*: services that a kill switch in KV aborts,
+    by name in wire form. *switched_off*: tenants that one switches off, or ``ALL_TENANTS``. *policy_issues*: shares of
+    the revision that do not fit the files, and are left out.
 
-    *began*: the configuration that the process was started with. *unfit*: live changes that do not fit, by service.
-    *vanished*: zones without a file. *faults*: what was not taken of the files, by file. *waiting*: keys that wait for
-    a restart. *since*, *started*: Unix seconds of the last swap and of the start. *last*: the last attempt at a reload,
-    as ``status`` tells it. *counts*: attempts by outcome. *wall*: Unix seconds.
+    *live*: what operators changed; *store* has it on the disk. *unfit*: why a live change does not fit, by service.
+    *since*, *started*: Unix seconds of the last swap and of the start. *last_reload*, *reload_counts*: the last attempt
+    at a reload, and attempts by outcome, as ``status`` shows them. *lock*: held during a live change, and while a
+    Snapshot is stored and swapped.
     """
 
     server: DnsServer
@@ -113,33 +122,33 @@ class ControlState:
         """Have these kill switches of Consul's KV in force from the next :meth:`serve` on."""
         self.aborts, self.switched_off = aborts, switched_off
 
-    def apply_snapshot(self, plain: Snapshot, live: LiveChanges) -> None:
-        """Serve *plain*, with the shares of the revision, and *live* on top, from the next query on."""
-        base = plain
-        misfits: tuple[ConfigIssue, ...] = ()
+    def apply_snapshot(self, file_snapshot: Snapshot, live: LiveChanges) -> None:
+        """Serve *file_snapshot* with the shares of the revision and *live*, from the next query on."""
+        base = file_snapshot
+        issues: tuple[ConfigIssue, ...] = ()
         if self.revision is not None:
-            shared = overlay_shares(plain, self.revision)
-            base, misfits = shared.snapshot, shared.faults
-        self.file_snapshot, self.policy_issues = plain, misfits
+            overlaid = overlay_shares(file_snapshot, self.revision)
+            base, issues = overlaid.snapshot, overlaid.faults
+        self.file_snapshot, self.policy_issues = file_snapshot, issues
         self.serve(base, live)
 
     def serve(self, base: Snapshot, live: LiveChanges) -> None:
-        """Serve *base* with *live* on top from the next query on; what is halted in KV is so whatever *live* says."""
+        """Serve *base* with *live* from the next query on. Kill switches of KV hold whatever *live* says."""
         applied, before = overlay_live_changes(base, self._with_kill_switches(base, live)), self.server.snapshot
         self.base_snapshot, self.live, self.unfit = base, live, applied.unfit
         self.server.swap(applied.snapshot)
         self.server.set_negative_trust_anchors(frozenset(live.negative_trust_anchors))
-        if self.shares is not None and (moved := set(_find_reassigned_services(before, applied.snapshot))):
-            self.shares.reset_services(moved)
+        if self.shares is not None and (reassigned := set(_find_reassigned_services(before, applied.snapshot))):
+            self.shares.reset_services(reassigned)
         self.since = self.wall()
 
     @property
     def gray_off(self) -> list[str]:
-        """Tenants that are off, here or on all nodes, or ALL."""
+        """Tenants that are switched off, on this node or on all, or ``ALL_TENANTS``."""
         return sorted({*self.live.gray_off, *self.switched_off})
 
     def is_switched_off(self, tenant: str, live: LiveChanges | None = None) -> bool:
-        """Whether all services of *tenant* give their default; *live* in the place of what is."""
+        """Whether all services of *tenant* are restricted to their default version. *live*: None = what is in force."""
         return is_switched_off(self._with_switched_off(live or self.live), tenant)
 
     def _with_switched_off(self, live: LiveChanges) -> LiveChanges:
@@ -147,13 +156,13 @@ class ControlState:
 
     def _with_kill_switches(self, base: Snapshot, live: LiveChanges) -> LiveChanges:
         live = self._with_switched_off(live)
-        for name, stay in self.aborts.items():
+        for name, record in self.aborts.items():
             if (found := find_in_snapshot(base, name)) is not None:
-                live = live.with_service(to_text(name), ServiceOverride(found[0], abort=stay))
+                live = live.with_service(to_text(name), ServiceOverride(found[0], abort=record))
         return live
 
     def record_reload(self, trigger: str, actor: str, errors: tuple[str, ...] = ()) -> None:
-        """Tell how an attempt at a reload ended."""
+        """Note how an attempt at a reload ended. *errors*: why it was refused, none = it was accepted."""
         self.reload_counts["refused" if errors else "accepted"] += 1
         self.last_reload = {
             "ok": not errors,
@@ -165,18 +174,20 @@ class ControlState:
 
 
 def _find_reassigned_services(before: Snapshot, after: Snapshot) -> Iterator[tuple[str, str]]:
-    """Tenant and name of the services of which other clients get a version *after*."""
+    """Tenant and name of the services whose versions go to other clients *after* than *before*."""
     for tenant, router in after.routers.items():
         if (old := before.routers.get(tenant)) is None or old is router:
             continue
         for name, service in router.services.items():
-            was = old.services.get(name)
-            if was is not None and was is not service and _client_assignment(was) != _client_assignment(service):
+            earlier = old.services.get(name)
+            if earlier is None or earlier is service:
+                continue
+            if _client_assignment(earlier) != _client_assignment(service):
                 yield tenant, service.name
 
 
 def _client_assignment(service: CompiledService) -> object:
-    """What tells which clients get which version, rules aside."""
+    """What decides which clients get which version, apart from rules."""
     return (
         service.split,
         service.whitelist_identities,

@@ -5,12 +5,14 @@ All work of one reactor shares the slices, whatever its number (docs/decisions/0
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Generator
-from contextlib import suppress
+from inspect import GEN_CLOSED, getgeneratorstate
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, ref
 
-from twisted.internet.task import Cooperator, TaskFinished
+from twisted.internet.defer import CancelledError
+from twisted.internet.task import Cooperator
 
 from graydns.runtime.timing import Clock
 
@@ -18,6 +20,9 @@ ResultT = TypeVar("ResultT")
 
 #: Seconds of work between two turns of the reactor; the last step of a slice may exceed it.
 MAX_SLICE_SECONDS = 0.004
+
+#: Steps between two calls of ``gc.freeze()``, which make some thousand objects.
+FREEZE_INTERVAL_STEPS = 500
 
 _cooperators: WeakKeyDictionary[Clock, Cooperator] = WeakKeyDictionary()
 
@@ -38,10 +43,32 @@ async def run_in_slices(clock: Clock, steps: Generator[None, None, ResultT]) -> 
     task = _find_cooperator(clock).cooperate(_append_result(steps, results))
     try:
         await task.whenDone()
-    finally:
-        with suppress(TaskFinished):
+    except CancelledError:
+        # Not after the end: a finished task raises an exception that it keeps, with the traceback, in a cycle.
+        if getgeneratorstate(steps) != GEN_CLOSED:
             task.stop()
+        raise
     return results[0]
+
+
+def freeze_periodically(steps: Generator[None, None, ResultT]) -> Generator[None, None, ResultT]:
+    """*steps*, with ``gc.freeze()`` now and then, for work that makes many objects that stay.
+
+    A collection of the middle or the oldest generation would walk over all that *steps* have made so far, maybe half a
+    million objects, and no query would be answered meanwhile. Frozen objects are in no generation.
+    """
+    count = 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            made: ResultT = done.value
+            return made
+        count += 1
+        if count % FREEZE_INTERVAL_STEPS == 0:
+            gc.collect(0)  # garbage of queries must not be frozen
+            gc.freeze()
+        yield
 
 
 def _append_result(steps: Generator[None, None, ResultT], results: list[ResultT]) -> Generator[None, None, None]:
