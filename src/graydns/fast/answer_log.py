@@ -1,13 +1,10 @@
-"""Tally: how many answers went out, by whose they were, what they said, and how they were found.
+"""Counters of the answers that were sent, by tenant, service, version, rcode and path; and the last answers.
 
-Every hot Entry holds the AnswerCounter of its kind, so a hit costs one addition, a reader sums a few thousand numbers,
-and what leaves the hot table takes no count with it.
+Every HotEntry holds the AnswerCounter of its group and rcode: a hit costs one addition, a reader sums a few thousand
+numbers, and evicting an entry loses no count.
 
-Ledger: what is written down of the answers that left.
-
-Of a hot answer, no more than its AnswerCounter counts; and a Peer and its Clients keep the query. The Router is pure,
-so whoever wants to know what somebody was told, and why, can work that out. Of the others the last are kept as they
-were.
+Of a hot answer only that counter is kept; Peer and ClientCounter have the last queries. The router is pure, so what a
+client got, and why, can be worked out from these. Of all other answers the last MAX_ANSWER_RECORDS are stored.
 """
 
 from __future__ import annotations
@@ -20,16 +17,17 @@ from attrs import define, field
 
 from graydns.fast.client_counter import NULL_CLIENT_COUNTER, ClientCounter, add_to_sketch, make_counting_key
 from graydns.model.decision import Cohort, Decision
+from graydns.model.dns_parameters import BADVERS
 from graydns.model.query import Client, Query
 
-#: Groups counted apart; all further ones are OTHER.
+#: Groups with counters of their own; all further ones are counted under OTHER_GROUP.
 MAX_COUNTER_GROUPS = 5000
 
 OTHER_GROUP = "other"
 
 
 class CounterGroup(NamedTuple):
-    """Whose answers are counted together: a Cohort without its endpoint."""
+    """Answers that are counted together: a Cohort without its endpoint."""
 
     tenant: str
     service: str = ""
@@ -43,7 +41,7 @@ class CounterGroup(NamedTuple):
 
 class AnswerCounter:
     """Answers of one CounterGroup with one rcode: given by the hot table (*hot*), by it after a full parse (*parsed*),
-    by the pipeline (*piped*). *clients*: of all Tallies of the CounterGroup."""
+    by the pipeline (*piped*). *clients*: counts the clients of the whole group."""
 
     __slots__ = ("clients", "group", "hot", "parsed", "piped", "rcode")
 
@@ -55,13 +53,13 @@ class AnswerCounter:
 
     @property
     def total(self) -> int:
-        """Answers in all."""
+        """All answers."""
         return self.hot + self.parsed + self.piped
 
 
 class VersionTraffic(NamedTuple):
-    """What a version served in this window and the one before. *clients*: distinct ones, None where all clients
-    of the name get the same."""
+    """What a version served in this counting window and the one before. *clients*: distinct ones, None where all
+    clients of the name get the same."""
 
     queries: int
     clients: int | None
@@ -69,7 +67,7 @@ class VersionTraffic(NamedTuple):
 
 @define(eq=False)
 class AnswerCounters:
-    """All of them; outlives Snapshots."""
+    """The counters of all groups; they outlive snapshots."""
 
     clients: dict[CounterGroup, ClientCounter] = field(init=False, factory=dict, repr=False)
     _groups: dict[CounterGroup, dict[int, AnswerCounter]] = field(init=False, factory=dict, repr=False)
@@ -82,11 +80,11 @@ class AnswerCounters:
         return len(self._groups)
 
     def groups(self) -> Iterator[tuple[CounterGroup, tuple[AnswerCounter, ...]]]:
-        """Every group and its AnswerCounters; may be read in pieces while answers go on."""
+        """Every group and its counters; may be iterated in pieces while queries are answered."""
         return ((group, tuple(by_rcode.values())) for group, by_rcode in tuple(self._groups.items()))
 
     def counter_for(self, rcode: int, decision: Decision | None, tenant: str) -> AnswerCounter:
-        """The AnswerCounter for an answer; *tenant*: whose it is if nothing was decided."""
+        """The counter for an answer; *tenant*: the client's, for answers without a decision."""
         group = CounterGroup(tenant) if decision is None else CounterGroup(*decision.cohort[:3])
         by_rcode = self._groups.get(group)
         if by_rcode is None:
@@ -100,7 +98,7 @@ class AnswerCounters:
         return tally
 
     def version_traffic(self, tenant: str, service: str) -> dict[str, VersionTraffic]:
-        """What each version of *service* served lately."""
+        """What each version of *service* served in this window and the one before."""
         answer = {}
         for group, by_rcode in self._groups.items():
             if group[:2] == (tenant, service) and group.is_version:
@@ -115,29 +113,29 @@ class AnswerCounters:
         return rcodes[0] if len(rcodes) == 1 else None
 
     def rotate_window(self) -> Iterator[None]:
-        """Begin a new window, a group at each step."""
+        """Begin a new window, one group at each step."""
         for group in tuple(self._groups):
             self._rotate(group, forget=False)
             yield
 
     def reset_services(self, services: Set[tuple[str, str]]) -> None:
-        """Forget what *services*, as (tenant, service), served lately: who gets what of them has changed."""
+        """Begin anew for *services*, as (tenant, service): the clients of their versions have changed."""
         for group in tuple(self._groups):
             if group[:2] in services:
                 self._rotate(group, forget=True)
 
     def prune(self, current: Collection[CounterGroup]) -> None:
-        """Make room: count those that are not *current* any more as OTHER from now on, what they have included."""
+        """Make room: add the counts of groups that are not *current* any more to OTHER_GROUP."""
         for group in tuple(self._groups):
             if group.service in ("", OTHER_GROUP) or group in current:
                 continue
             rest = self._groups.setdefault(CounterGroup(group.tenant, OTHER_GROUP, OTHER_GROUP), {})
             for rcode, tally in self._groups.pop(group).items():
-                sum_of = rest.setdefault(
+                total = rest.setdefault(
                     rcode, AnswerCounter(CounterGroup(group.tenant, OTHER_GROUP, OTHER_GROUP), rcode)
                 )
-                sum_of.hot, sum_of.parsed = sum_of.hot + tally.hot, sum_of.parsed + tally.parsed
-                sum_of.piped += tally.piped
+                total.hot, total.parsed = total.hot + tally.hot, total.parsed + tally.parsed
+                total.piped += tally.piped
             self.clients.pop(group, None)
             self._window_starts.pop(group, None)
 
@@ -152,7 +150,7 @@ class AnswerCounters:
             clients.rotate_window(forget=forget)
 
     def _bounded_group(self, group: CounterGroup) -> CounterGroup:
-        """*group*, or OTHER past the bound; those of tenants without number are all one."""
+        """*group*, or OTHER_GROUP over the limit; past twice the limit, that of all tenants together."""
         if len(self._groups) < MAX_COUNTER_GROUPS:
             return group
         return (
@@ -162,25 +160,24 @@ class AnswerCounters:
         )
 
 
-#: Answers remembered.
+#: Answers stored.
 MAX_ANSWER_RECORDS = 4096
 
 PATH_PARSED, PATH_PIPELINE = "parsed", "pipeline"
 
-_RCODE_BADVERS = 16
-
 
 class DecisionSummary(NamedTuple):
-    """What is kept of a Decision, which itself would keep the Snapshot that it came from."""
+    """The part of a Decision that is stored: a Decision itself would keep its snapshot in memory."""
 
     cohort: Cohort
     why: str
 
 
 class AnswerRecord(NamedTuple):
-    """An answer that the hot table did not give at once.
+    """An answer that did not come directly from the hot table.
 
-    *at*: Unix seconds. *way*: PARSED or PIPELINE. *verdict*: None where nothing was decided. *why*: of the Answer.
+    *at*: Unix seconds. *path*: PATH_PARSED or PATH_PIPELINE. *decision*: None where nothing was decided. *why*: of the
+    Answer.
     """
 
     at: float
@@ -195,28 +192,28 @@ class AnswerRecord(NamedTuple):
 
 @define(eq=False)
 class AnswerLog:
-    """*tallies*: all of them. *told*: the last answers, oldest first. *wall*: Unix seconds. *silent*: messages that
-    got no answer."""
+    """*tallies*: the counters. *recent*: the last answers, oldest first. *unanswered*: messages that got no reply.
+    *wall*: Unix seconds."""
 
     wall: Callable[[], float] = field(repr=False)
     tallies: AnswerCounters = field(init=False, factory=AnswerCounters, repr=False)
     recent: deque[AnswerRecord] = field(init=False, factory=lambda: deque(maxlen=MAX_ANSWER_RECORDS), repr=False)
     unanswered: int = field(init=False, default=0)
 
-    def record(self, query: Query, decision: Decision | None, rcode: int, way: str, why: str) -> AnswerCounter:
-        """Write down an answer that is no hot hit; gives the AnswerCounter to count it in."""
+    def record(self, query: Query, decision: Decision | None, rcode: int, path: str, why: str) -> AnswerCounter:
+        """Store an answer that is no hot hit; returns the counter to add it to."""
         client = query.client
         tally = self.tallies.counter_for(rcode, decision, client.tenant)
         if tally.clients is not NULL_CLIENT_COUNTER:
             add_to_sketch(tally.clients.registers, make_counting_key(client))
-        verdict = None if decision is None else DecisionSummary(decision.cohort, decision.why)
-        self.recent.append(AnswerRecord(self.wall(), client, query.qname, query.qtype, rcode, verdict, way, why))
+        summary = None if decision is None else DecisionSummary(decision.cohort, decision.why)
+        self.recent.append(AnswerRecord(self.wall(), client, query.qname, query.qtype, rcode, summary, path, why))
         return tally
 
     def record_unanswerable(self, reply: bytes | None, tenant: str) -> None:
-        """Count a message that could not be parsed, and its *reply*."""
+        """Count a message that could not be parsed, and its *reply*, None if there is none."""
         if reply is None:
             self.unanswered += 1
         else:
-            # The header has the low four bits of the rcode; of BADVERS, the only longer one here, none is set.
-            self.tallies.counter_for(reply[3] & 15 or _RCODE_BADVERS, None, tenant).parsed += 1
+            # The header has the low four bits of the rcode; of BADVERS, the only longer one here, all are zero.
+            self.tallies.counter_for(reply[3] & 15 or BADVERS, None, tenant).parsed += 1

@@ -1,13 +1,10 @@
-"""Sketch: how many distinct clients there were, told from a fixed number of octets (HyperLogLog).
+"""The number of distinct clients, estimated from a fixed number of octets (HyperLogLog); and their last queries.
 
-Each client has a mark, a 32-bit number. It chooses one of REGISTERS, and that keeps the highest rank it has met, where
-one mark in 2^n has a rank above n. A mark is a checksum, so neighbouring networks have marks with a pattern; two tables
-that were drawn once and for all break it. They are the same in every process, so that sketches of several servers
-can be merged.
+The hash of a client's key, 32 bits, chooses a register, and the register keeps the highest rank seen; one hash in 2^n
+has a rank above n. The hash is a CRC, so neighbouring networks have similar ones; two fixed pseudo-random tables remove
+the pattern. They are the same in every process, so that sketches of several servers can be merged.
 
 P. Flajolet et al., "HyperLogLog", 2007; the estimate is O. Ertl's ("New cardinality estimation algorithms", 2017).
-
-Clients: who got the answers of one kind lately, and how many different ones there were.
 """
 
 from __future__ import annotations
@@ -20,24 +17,24 @@ from zlib import crc32
 
 from graydns.model.query import Client, Subnet
 
-#: One octet each; the estimate's standard error is 1.04 / √REGISTERS, 2.3 %.
+#: Registers of one octet; the standard error of the estimate is 1.04 / √REGISTER_COUNT, 2.3 %.
 REGISTER_COUNT = 2048
 
-#: Bits of a mark that its rank is drawn from; the largest rank is one more. Enough for millions of clients.
+#: Bits of a hash that give its rank; the largest rank is one more. Enough for millions of clients.
 _RANK_BITS = 12
 
 _TOP_BITS = int.from_bytes(b"\x80" * REGISTER_COUNT, "big")
 
 
-#: Bits of a client subnet that tell clients apart, by ECS family.
+#: Bits of a client subnet by which clients are counted, by ECS family.
 CLIENT_SUBNET_BITS = {1: 24, 2: 56}
 
-# What a key begins with; that of a subnet is its ECS option, which begins with a zero.
+# First octet of a key; the key of a subnet is its ECS option, which begins with a zero.
 _SOURCE_KEY_PREFIX, _IDENTITY_KEY_PREFIX = b"\1", b"\2"
 
 
 def _draw_tables() -> tuple[list[int], list[int]]:
-    """For each number of _BITS bits its rank, each rank exactly as often as it should be, and some register."""
+    """For each number of _RANK_BITS bits a rank, each rank exactly as often as it should be, and a register."""
     size = 1 << _RANK_BITS
     drawn = shake_128(b"graydns sketch").digest(8 * size)
     noise = [int.from_bytes(drawn[at : at + 8], "big") for at in range(0, 8 * size, 8)]
@@ -48,23 +45,23 @@ def _draw_tables() -> tuple[list[int], list[int]]:
     return ranks, [registers[word % REGISTER_COUNT] for word in noise]
 
 
-#: Rank by the first 12 bits of a mark, register by the last 12; the 8 between are added to the register.
+#: Rank by the first 12 bits of a hash, register by the last 12; the 8 bits between are XORed into the register.
 _RANK_BY_HASH, _REGISTER_BY_HASH = _draw_tables()
 
 
 def make_source_key(source: bytes, identity: str | None) -> bytes:
-    """The key of a client told by its *identity* if it has one, else by its address (IPv6: a /64)."""
+    """The counting key of a client: its *identity* if it has one, else its packed address (IPv6: the /64)."""
     return _SOURCE_KEY_PREFIX + source[:8] if identity is None else _IDENTITY_KEY_PREFIX + identity.encode()
 
 
 def make_subnet_key(option: bytes, prefix: int) -> bytes:
-    """The key of a client subnet, cut to a /24 or a /56; *option*: data of its ECS option, with SCOPE 0."""
-    most = CLIENT_SUBNET_BITS[option[1]]
-    return option if prefix <= most else option[:2] + bytes((most, 0)) + option[4 : 4 + most // 8]
+    """The counting key of a client subnet, cut to a /24 or a /56; *option*: data of its ECS option, with SCOPE 0."""
+    max_bits = CLIENT_SUBNET_BITS[option[1]]
+    return option if prefix <= max_bits else option[:2] + bytes((max_bits, 0)) + option[4 : 4 + max_bits // 8]
 
 
 def make_counting_key(client: Client) -> bytes:
-    """The key of a client, as the client key tells clients apart where a service does not say otherwise."""
+    """The counting key of a client: identity, else subnet, else address, as the default client key of a service."""
     subnet = client.subnet
     if client.identity is not None or subnet is None or not subnet.prefix:
         return make_source_key(client.source, client.identity)
@@ -74,7 +71,7 @@ def make_counting_key(client: Client) -> bytes:
 
 
 def parse_counting_key(key: bytes, tenant: str) -> Client:
-    """The client behind *key* as far as it tells; its source is empty if it does not."""
+    """The client with *key*, as far as the key contains it; its source is empty if the key has none."""
     kind, rest = key[:1], key[1:]
     if kind == _IDENTITY_KEY_PREFIX:
         return Client(b"", identity=rest.decode(), tenant=tenant)
@@ -85,10 +82,10 @@ def parse_counting_key(key: bytes, tenant: str) -> Client:
 
 
 def add_to_sketch(registers: bytearray, key: bytes) -> None:
-    """Count the client with this *key*, once however often it comes."""
-    mark = crc32(key)
-    rank = _RANK_BY_HASH[mark >> 20]
-    at = _REGISTER_BY_HASH[mark & 4095] ^ mark >> 12 & 255
+    """Count the client with this *key*; counting it again changes nothing."""
+    digest = crc32(key)
+    rank = _RANK_BY_HASH[digest >> 20]
+    at = _REGISTER_BY_HASH[digest & 4095] ^ digest >> 12 & 255
     if registers[at] < rank:
         registers[at] = rank
 
@@ -104,7 +101,7 @@ def merge_sketches(one: bytes, other: bytes) -> bytes:
 
 
 def estimate_count(registers: bytes | bytearray) -> int:
-    """About how many clients have been seen."""
+    """The estimated number of clients counted."""
     counts = [0, *(registers.count(rank) for rank in range(1, _RANK_BITS + 2))]
     counts[0] = REGISTER_COUNT - sum(counts)
     total = REGISTER_COUNT * _tau(1 - counts[_RANK_BITS + 1] / REGISTER_COUNT)
@@ -115,7 +112,7 @@ def estimate_count(registers: bytes | bytearray) -> int:
 
 
 def _sigma(part: float) -> float:
-    """What registers that are still empty stand for."""
+    """The share of registers that are still empty, in Ertl's estimate."""
     if part == 1.0:
         return inf
     weight, total, before = 1.0, part, -1.0
@@ -128,7 +125,7 @@ def _sigma(part: float) -> float:
 
 
 def _tau(part: float) -> float:
-    """What registers at the largest rank stand for."""
+    """The share of registers at the largest rank, in Ertl's estimate."""
     if part in (0.0, 1.0):
         return 0.0
     weight, total, before = 1.0, 1 - part, -1.0
@@ -140,16 +137,16 @@ def _tau(part: float) -> float:
     return total / 3
 
 
-#: Clients whose last query is remembered, in each of two generations.
+#: Clients whose last query is stored, in each of two generations.
 MAX_RECENT_CLIENTS = 255
 
 
 class ClientCounter:
-    """The clients of one Group: the *last* query of each that came lately, and the sketch of all, by windows.
+    """The clients of one CounterGroup: the last query of each recent one, and a sketch of all, by windows.
 
-    *last*: key of the client (``fast.sketch``) to the query as it came; a client that comes again and again costs one
-    assignment each time, and the sketch is fed with new ones only. *registers*: the sketch of this window, fed
-    directly with those whose query is remembered elsewhere (``fast.hot.Fork``, ``fast.ledger``).
+    *recent*: counting key to the query as received; a returning client costs one assignment, and only new ones are
+    added to the sketch. *registers*: the sketch of this window; clients whose query is stored elsewhere (HotVariants,
+    AnswerLog) are added to it directly.
     """
 
     __slots__ = ("_fed", "_older", "_previous_sketch", "recent", "registers")
@@ -162,29 +159,29 @@ class ClientCounter:
         self._previous_sketch = b""
 
     def record(self, key: bytes, wire: bytes) -> None:
-        """One query of a client."""
+        """Store one query of a client."""
         self.recent[key] = wire
         if len(self.recent) > MAX_RECENT_CLIENTS:
             self.start_generation()
 
     def start_generation(self) -> None:
-        """Make room in *last*."""
+        """Make room in *recent*."""
         self._feed_sketch()
         self._older, self.recent, self._fed = self.recent, {}, 0
 
     def rotate_window(self, *, forget: bool = False) -> None:
-        """Begin a new window; *forget*: and count none of those before."""
+        """Begin a new window; *forget*: without the clients of the window before."""
         self.start_generation()
         self._previous_sketch, self.registers = b"" if forget else bytes(self.registers), bytearray(REGISTER_COUNT)
 
     def sketch(self) -> bytes:
-        """The sketch of this window and the one before."""
+        """The sketch of this window and the one before, merged."""
         self._feed_sketch()
         now = bytes(self.registers)
         return merge_sketches(now, self._previous_sketch) if self._previous_sketch else now
 
     def count(self) -> int:
-        """About how many there were in this window and the one before."""
+        """The estimated number of clients in this window and the one before."""
         return estimate_count(self.sketch())
 
     def queries(self) -> Iterator[tuple[bytes, bytes]]:
@@ -199,14 +196,14 @@ class ClientCounter:
 
 
 class NullClientCounter(ClientCounter):
-    """Stands where all clients get the same, and none needs to be remembered."""
+    """Used where all clients get the same answer, so that none has to be counted."""
 
     __slots__ = ()
 
     def start_generation(self) -> None:
-        """Forget them."""
+        """Drop the queries."""
         self.recent.clear()
 
 
-#: Where all clients get the same.
+#: Used where all clients get the same answer.
 NULL_CLIENT_COUNTER = NullClientCounter()

@@ -1,7 +1,7 @@
-"""What the hot table holds: an answer for everybody, or a fork with an answer for each kind of client.
+"""What the hot table contains: one answer for all clients, or the variants of a name with an answer per decision.
 
-A HotEntry is an Answer in the form in which the front sends it; a HotVariants leads a client to one. Asked is a
-question as some client put it, with the HotEntry or HotVariants that it led to.
+A HotEntry is an Answer in the form in which the frontend sends it; HotVariants choose one for a client. A HotQuestion
+is a question as a client sent it, with the HotEntry or HotVariants found for it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from graydns.model.dnssec_values import Security
 from graydns.model.query import Query
 from graydns.wire.answer_body import age_body
 
-#: Indexes into ``HotEntry.heads``: which bits of the query decide the reply's header.
+#: Index bits of ``HotEntry.headers``: what of the query decides the reply's header.
 RD_BIT, OPT_BIT, AD_BIT, RA_BIT = 1, 2, 4, 8
 
-#: More than any message: such an entry never fits the front's short way.
+#: More than any message: an entry of this size is always rendered by ReplySettings.
 UNSENDABLE_SIZE_BYTES = 1 << 20
 
 _NEVER = float("inf")
@@ -45,13 +45,13 @@ def _make_headers(
 
 @final
 class HotEntry:
-    """An Answer in the form in which the front sends it.
+    """An Answer in the form in which the frontend sends it.
 
-    *heads*: header octets 2 to 11 by RD | OPT | AD | RA. *body*: what follows the question. *size*: octets of the
-    reply without OPT; LONG for answers with EDE options, which only a full render writes. *reach4*, *reach6*: the ECS
-    scope for each family, before SOURCE bounds it. *forwarded*: only for clients that may forward. *guarded*:
-    forwarded, ageing or under a *quota*, so that it needs a look before it is sent. *expires*: monotonic seconds.
-    *tally*: counts answers given from here and all entries alike, so that an entry which goes takes no count along.
+    *headers*: header octets 2 to 11 by RD | OPT | AD | RA. *body*: what follows the question. *size*: octets of the
+    reply without OPT; UNSENDABLE_SIZE_BYTES for answers with EDE options, which only a full render writes.
+    *ecs_scope_v4*, *ecs_scope_v6*: the ECS scope of each family, before SOURCE limits it. *forwarded*: only for clients
+    that may forward. *needs_check*: forwarded, ageing or under a *quota*. *expires*: monotonic seconds. *counter*:
+    shared by all entries of the same group and rcode, so that evicting one loses no count.
     """
 
     __slots__ = (
@@ -87,7 +87,7 @@ class HotEntry:
         )
         self.size = UNSENDABLE_SIZE_BYTES if answer.edes else 12 + len(query.question) + len(answer.body)
         self.forwarded = answer.forwarded
-        # The last tenth of a lifetime belongs to the cache, which refreshes a name that is still asked for.
+        # In the last tenth of the TTL queries go to the cache, which refreshes names that are still queried.
         self.expires = _NEVER if answer.stored_at is None else answer.stored_at + answer.ttl * 0.9
         self.quota = quota
         self.needs_check = answer.forwarded or answer.stored_at is not None or quota is not None
@@ -97,7 +97,7 @@ class HotEntry:
         self._age = 0
 
     def replace_with(self, other: HotEntry) -> None:
-        """Be what *other* is, for all who know the way here."""
+        """Take over everything of *other*: HotQuestions go on referring to this object."""
         for name in self.__slots__:
             setattr(self, name, getattr(other, name))
 
@@ -113,8 +113,8 @@ class HotEntry:
 class HotVariants:
     """A name whose answer depends on the client: its Plan, and a HotEntry per Decision.
 
-    *seen*: the HotEntry by client subnet option, of clients of whom no more than that counts (*by_subnet*); it spares
-    those who come again the decision. ``HotTable.remember`` bounds it.
+    *by_subnet*: whether the client subnet alone decides. *entry_by_subnet*: then, the HotEntry by client subnet option,
+    which saves the decision for returning subnets. ``HotTable.store_subnet`` bounds it.
     """
 
     __slots__ = ("by_subnet", "entries", "entry_by_subnet", "plan")
@@ -131,10 +131,10 @@ HotSlot = HotEntry | HotVariants
 
 @final
 class HotQuestion:
-    """What a question led to, for those who ask it with the same octets: *entry*, or *fork* and then *entry* is None.
+    """What was found for a question with exactly these octets: *entry*, or *variants* and then *entry* is None.
 
-    *index*: into ``HotEntry.heads``. *start*: the reply from behind its id up to its OPT record, where that can be said
-    once and for all; else empty.
+    *header_index*: into ``HotEntry.headers``. *reply_prefix*: the reply from after its id up to its OPT record, where
+    that never changes; else empty.
     """
 
     __slots__ = ("entry", "header_index", "reply_prefix", "variants")

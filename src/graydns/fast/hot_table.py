@@ -1,12 +1,12 @@
-"""The hot table: finished answers by question, for one tenant's askers.
+"""The hot table: finished answers by question, for the clients of one tenant.
 
-A slot is a HotEntry (the same for every client) or a HotVariants (the name's Plan with a HotEntry per
-Decision). Slots live in two generations:
-new ones go to the young; when that holds half of the bytes it becomes the old one, and the old one goes. A hit in
-the old generation moves the slot over. That keeps what is asked for within the bound at no cost per hit.
+A slot is a HotEntry (the same for every client) or HotVariants (the name's Plan with a HotEntry per Decision). Slots
+are in two generations: new ones enter the young one; when that has half of the bytes it becomes the old one, and the
+old one is dropped. A hit in the old generation moves the slot to the young one. So what is queried stays, within the
+limit, at no cost per hit.
 
-In front of the young generation stand questions with the header as they were asked, which nearly all clients do with
-the same octets: those are found without looking at what they say.
+In front of the young generation is a table of questions with their headers, octet for octet as they were received:
+nearly all clients send the same octets, so most queries are found without being parsed.
 """
 
 from __future__ import annotations
@@ -20,20 +20,19 @@ from graydns.fast.hot_entry import AD_BIT, OPT_BIT, RD_BIT, HotEntry, HotQuestio
 from graydns.fast.tail_shape import KNOWN_HEADERS, TailShape
 from graydns.gray.plan import Plan
 
-#: Octets that a slot costs beside the bytes it holds (objects, dictionary slots, key); measured, rounded up.
+#: Octets of a slot beside its answer (objects, dictionary slots, key); measured, rounded up.
 SLOT_OVERHEAD_BYTES = 420
 
-#: Octets of a client subnet that a fork has seen: dictionary slot and key; measured, rounded up.
+#: Octets of a client subnet in HotVariants: dictionary slot and key; measured, rounded up.
 SUBNET_OVERHEAD_BYTES = 160
 
-#: Octets that a HotQuestion costs beside the bytes it holds; measured, rounded up.
+#: Octets of a HotQuestion beside its texts; measured, rounded up.
 QUESTION_OVERHEAD_BYTES = 320
 
-
-#: Questions that are forgotten together with the view of a catalog; past that, all of them are.
+#: Questions that are tied to a view of the catalog; at more, they are all removed.
 MAX_TIED_QUESTIONS = 4096
 
-#: Questions that are looked for one by one when they are to be forgotten; past that, all that was asked is.
+#: Questions that are removed one by one from the table of questions; at more, the whole table is cleared.
 MAX_QUESTIONS_REMOVED_SINGLY = 50
 
 
@@ -49,8 +48,8 @@ def _empty_questions() -> tuple[dict[bytes, HotQuestion], ...]:
 class HotTable:
     """Slots by (DO, CD) and question, bounded to *limit* octets.
 
-    Its Plans and answers are of one Snapshot: whoever swaps that clears this, and keeps nothing made before.
-    *asked*: by ``TailShape.kind`` and RA, then by octets 2 to the end of the question, what :meth:`recognise` found.
+    Its Plans and answers are of one snapshot: replacing that clears the table. *questions*: by
+    ``TailShape.question_table`` and RA, then by octets 2 to the end of the question, what :meth:`match_question` found.
     """
 
     limit: int
@@ -64,19 +63,19 @@ class HotTable:
     _subnet_count: int = field(init=False, default=0)
 
     def resize(self, limit: int) -> None:
-        """Bound the table to *limit* octets; what is there beyond them leaves as new entries come."""
+        """Set the limit; what is over it is dropped as new entries come."""
         self.limit = limit
 
     @property
     def size(self) -> int:
-        """Octets held, by estimate."""
+        """Octets used, by estimate."""
         return self._questions_size + self._young_size + self._old_size
 
     def match_question(self, wire: bytes, end: int, shape: TailShape, recursion: int) -> HotQuestion | None:
-        """What the question of *wire*, which ends before *end*, leads a sender to; None without a slot.
+        """The HotQuestion for the question of *wire*, which ends before *end*; None without a slot.
 
-        *recursion*: his RA bit. It is remembered while there is room, unless the name has capitals: those can be put in
-        too many ways.
+        *recursion*: the RA bit of the sender. It is stored while there is room, unless the name has capitals, of which
+        there are too many combinations.
         """
         bits = KNOWN_HEADERS.get(wire[2:12])
         if bits is None or shape.opt != bits & OPT_BIT:
@@ -105,18 +104,18 @@ class HotTable:
         return slot
 
     def get(self, flags: int, key: bytes) -> HotSlot | None:
-        """The slot of *key*, from whichever generation."""
+        """The slot of *key*, from either generation."""
         return self.young[flags].get(key) or self.promote(flags, key)
 
     def store(self, flags: int, key: bytes, entry: HotEntry, plan: Plan) -> None:
-        """Remember *entry*, alone or under its Plan's Fork."""
+        """Store *entry*, alone or in the HotVariants of its Plan."""
         slot = self.get(flags, key)
         if plan.constant_decision is not None:
             if slot is None:
                 self._insert(flags, key, entry, self._cost(key, entry))
             elif isinstance(slot, HotEntry) and slot.needs_check and entry.needs_check:
                 self._young_size += len(entry.body) - len(slot.body)
-                slot.replace_with(entry)  # cached answers come anew all the time
+                slot.replace_with(entry)  # cached answers are renewed all the time
             else:
                 self._replace(flags, key, entry)
             return
@@ -134,14 +133,14 @@ class HotTable:
         slot.entries[entry.decision] = entry
 
     def tie_to_view(self, flags: int, key: bytes, view: object) -> None:
-        """Forget what is kept for *key* when *view*, of which it was made, is forgotten."""
+        """Remove the slot of *key* together with *view*, from which its answer was made."""
         keys = self._keys_by_view.setdefault(view, set())
         keys.add((flags, key))
         if len(keys) > MAX_TIED_QUESTIONS:
             self.forget_view(view)
 
     def forget_view(self, view: object) -> None:
-        """Forget all that was made of *view*."""
+        """Remove all answers that were made from *view*."""
         keys = self._keys_by_view.pop(view, set())
         for flags, key in keys:
             if (slot := self.young[flags].pop(key, None)) is not None:
@@ -155,17 +154,17 @@ class HotTable:
             self._remove_question(key)
 
     def variants(self) -> Iterator[tuple[bytes, HotVariants]]:
-        """The HotVariantss, with name, type and class of their questions."""
+        """All HotVariants, with name, type and class of their questions."""
         for slots in (*self.young, *self._old):
             for key, slot in tuple(slots.items()):
                 if isinstance(slot, HotVariants):
                     yield key, slot
 
     def store_subnet(self, fork: HotVariants, subnet: bytes, entry: HotEntry) -> None:
-        """Remember that *fork* answers clients with this *subnet* option by *entry*.
+        """Store that clients with this *subnet* option get *entry* of *fork*.
 
-        The forks of a generation together remember so many as take the octets that the table itself may; past that, the
-        fork that wants to remember one more forgets its others.
+        All subnets of a generation together use at most as many octets as the table itself may; over that, the
+        variants that get one more lose their others.
         """
         if self._subnet_count >= self.limit // SUBNET_OVERHEAD_BYTES:
             self._clear_subnets_of(fork)
@@ -173,7 +172,7 @@ class HotTable:
         fork.entry_by_subnet[subnet] = entry
 
     def clear_subnets(self) -> None:
-        """Forget who was seen, of all forks."""
+        """Drop the subnets of all variants."""
         for slots in (*self.young, *self._old):
             for slot in slots.values():
                 if isinstance(slot, HotVariants):
@@ -184,12 +183,12 @@ class HotTable:
         fork.entry_by_subnet = {}
 
     def clear(self) -> Iterator[None]:
-        """Forget everything, at once; gives what then lets go of it, a slot at a step."""
-        kept: list[dict[bytes, Any]] = [*self.questions, *self.young, *self._old]
+        """Empty the table at once; returns the steps that free its slots, one at a step."""
+        dropped: list[dict[bytes, Any]] = [*self.questions, *self.young, *self._old]
         self.questions, self.young, self._old = _empty_questions(), _empty_generation(), _empty_generation()
         self._questions_size = self._young_size = self._old_size = self._subnet_count = 0
         self._keys_by_view = {}
-        return _reclaim_steps(kept)
+        return _reclaim_steps(dropped)
 
     def _insert(self, flags: int, key: bytes, slot: HotSlot, cost: int) -> None:
         if self._questions_size + self._young_size + cost > self.limit // 2:
@@ -201,14 +200,14 @@ class HotTable:
         self._young_size += cost
 
     def _remove_question(self, question: bytes) -> None:
-        """Forget where *question* led, with whatever header it was asked."""
+        """Remove *question* with every header from the table of questions."""
         for asked in self.questions:
             for header in KNOWN_HEADERS:
                 if (found := asked.pop(header + question, None)) is not None:
                     self._questions_size -= QUESTION_OVERHEAD_BYTES + 12 + len(question) + len(found.reply_prefix)
 
     def _replace(self, flags: int, key: bytes, slot: HotSlot) -> None:
-        """Put *slot* where another one was, to which nothing may lead any more."""
+        """Put *slot* in place of another one, which no question may refer to any more."""
         self._young_size += self._cost(key, slot) - self._cost(key, self.young[flags][key])
         self.young[flags][key] = slot
         self._remove_question(key)
@@ -224,8 +223,8 @@ class HotTable:
         )
 
 
-def _reclaim_steps(kept: Iterable[dict[bytes, Any]]) -> Iterator[None]:
-    for slots in kept:
+def _reclaim_steps(dropped: Iterable[dict[bytes, Any]]) -> Iterator[None]:
+    for slots in dropped:
         while slots:
             slots.popitem()
             yield

@@ -1,7 +1,4 @@
-"""What the doors need of the front, so that they know nothing of how it answers.
-
-Serving: what the front answers from.
-"""
+"""What listeners need of the frontend, and what the frontend needs of the running snapshot."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ from graydns.model.transport import Transport
 
 
 class HandlerPeer(Protocol):
-    """A sender as the front knows it. *source*: its packed address, 4 or 16 octets."""
+    """A sender. *source*: its packed address, 4 or 16 octets."""
 
     @property
     def source(self) -> bytes:
@@ -31,12 +28,12 @@ PeerT = TypeVar("PeerT", bound=HandlerPeer)
 
 
 class QueryHandler(Protocol[PeerT]):
-    """From the bytes of a query to the bytes of its answer. Its Peers are opaque to the doors."""
+    """From the bytes of a query to the bytes of its reply. Its peers are opaque to listeners."""
 
     def peer(self, address: str, transport: Transport, identity: str | None = None, tenant: str | None = None) -> PeerT:
-        """Who sends from *address* (text, IPv6 zone index allowed) over *transport*.
+        """The sender at *address* (text, IPv6 zone index allowed) over *transport*.
 
-        Doors ask once a datagram and once a connection. *identity*: ``tls:NAME`` of a verified certificate.
+        Called once a datagram and once a connection. *identity*: ``tls:NAME`` of a verified certificate.
         *tenant*: the tenant of the listener, if it has one.
         """
 
@@ -44,7 +41,7 @@ class QueryHandler(Protocol[PeerT]):
         """Bytes to send, None for silence, or a Query that :meth:`resolve` must answer."""
 
     async def resolve(self, query: Query, peer: PeerT) -> bytes | None:
-        """Answer a miss. Never raises, and always ends within the limits of the front."""
+        """Answer a miss; None = no reply. Never raises, and always ends within the frontend's time limits."""
 
 
 class MissResolver(Protocol):
@@ -56,11 +53,11 @@ class MissResolver(Protocol):
 
 @frozen(eq=False)
 class ServingState:
-    """The running Snapshot as the front sees it; replaced in one assignment.
+    """The running snapshot as the frontend uses it; replaced in one assignment.
 
-    *plan*: (name, type, asker's tenant) to the Plan that applies. *quotas*: of the tenants that have one. *is_current*:
-    whether answers made of a view of Consul's catalog may be kept. *moving*: names, in wire form,
-    whose answers are forgotten by name when Consul says so. A query keeps the ServingState it began with.
+    *plan*: (name, type, tenant of the client) to the Plan that applies. *quotas*: of the tenants that have one.
+    *is_current*: whether answers made from a view of Consul's catalog may be stored. *catalog_names*: names, in wire
+    form, whose hot answers are removed by name when Consul's catalog changes. A query keeps the state it began with.
     """
 
     pipeline: MissResolver

@@ -1,4 +1,4 @@
-"""Who a sender is: what graydns believes of an address, worked out once and remembered."""
+"""Senders: tenant, trust and hot table of an address or connection, worked out once and cached."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from graydns.wire.edns import parse_tags
 
 IpNetwork = IPv4Network | IPv6Network
 
-#: Addresses remembered in each of the two generations of :class:`PeerCache`; under 1 KiB each.
+#: Addresses cached in each of the two generations of :class:`PeerCache`; under 1 KiB each.
 MAX_PEERS_PER_GENERATION = 4096
 
 
 class LongestPrefixMap:
-    """A value by the longest network that holds an address."""
+    """Longest-prefix match: a value by the longest network that contains an address."""
 
     def __init__(self, values: Mapping[IpNetwork, object] | Iterable[IpNetwork]) -> None:
         self._tree = radix.Radix()
@@ -32,14 +32,15 @@ class LongestPrefixMap:
             self._tree.add(str(network)).data["value"] = value
 
     def get(self, address: str) -> object | None:
-        """The value for *address* (text), None when no network holds it."""
+        """The value for *address* (text), None when no network contains it."""
         node = self._tree.search_best(address)
         return None if node is None else node.data["value"]
 
 
 @frozen
 class PeerTrust:
-    """Whose subnet and tags are believed, for whom names that are not ours are resolved, whose client is whose."""
+    """Networks by what they are trusted with: client subnets (*ecs*), *tags*, forwarding (*forward*); and the *tenants*
+    by the networks of their clients."""
 
     ecs: LongestPrefixMap
     tags: LongestPrefixMap
@@ -50,11 +51,11 @@ class PeerTrust:
 class Peer:
     """A sender: an address, or a connection with its TLS identity.
 
-    *plain*: the Client of a query that brings neither subnet nor tags. *hot*: the table of the sender's tenant.
-    *limit*: octets an answer may have, 0 = what the client says. *recursion*: the RA bit as ``hot`` indexes it.
-    *address*: *source* as text. *listener*: the tenant of the door it came through, if that has one.
-    *believed*: whether a client subnet tells who asks, as nothing else does.
-    *key*: see ``fast.sketch``. *last*: the last query that the hot table answered for it, as it came.
+    *default_client*: the Client of a query without subnet and tags. *hot*: the table of the sender's tenant.
+    *max_reply_bytes*: 0 = what the query says. *ra_bit*: the RA bit as HotTable indexes it. *address*: *source* as
+    text. *listener_tenant*: the tenant of its listener, if it has one. *subnet_identifies*: whether a client subnet is
+    trusted and there is no identity. *counting_key*: see ClientCounter. *last_query*: the last query of it that the hot
+    table answered, as received.
     """
 
     __slots__ = (
@@ -87,8 +88,8 @@ class Peer:
         self.counting_key = make_source_key(self.source, identity)
         self.last_query = b""
 
-    def apply_trust(self, trust: PeerTrust, hot_of: Callable[[str], HotTable]) -> None:
-        """Believe of it what *trust* says, from the next query on."""
+    def apply_trust(self, trust: PeerTrust, hot_table_for: Callable[[str], HotTable]) -> None:
+        """Apply *trust* from the next query on."""
         address = self.address
         self.trusts_ecs = trust.ecs.get(address) is not None
         self.subnet_identifies = self.trusts_ecs and self.identity is None
@@ -96,13 +97,13 @@ class Peer:
         self.may_forward = trust.forward.get(address) is not None
         self.ra_bit = RA_BIT if self.may_forward else 0
         self.tenant = self.listener_tenant or str(trust.tenants.get(address) or DEFAULT_TENANT)
-        self.hot = hot_of(self.tenant)
+        self.hot = hot_table_for(self.tenant)
         self.default_client = Client(
             self.source, self.transport, None, self.identity, (), self.tenant, self.may_forward
         )
 
     def client(self, edns: Edns | None) -> Client:
-        """The Client behind a query with these options, as far as it is believed.
+        """The Client of a query with these options, as far as they are trusted.
 
         A tag never overrides or equals an authenticated identity: ``client=`` names one only where TLS has not.
         """
@@ -120,7 +121,7 @@ class Peer:
 
 @define(eq=False)
 class PeerCache:
-    """Makes Peers; remembers those of datagrams by address, boundedly. *hot_of* gives a tenant's hot table."""
+    """Makes Peers; caches those of datagrams by address. *hot_table_for*: the hot table of a tenant."""
 
     trust: PeerTrust = field(repr=False)
     hot_table_for: Callable[[str], HotTable] = field(repr=False)
@@ -129,7 +130,7 @@ class PeerCache:
     _old: dict[str, Peer] = field(init=False, factory=dict, repr=False)
 
     def datagram_peer(self, address: str, listener_tenant: str | None = None) -> Peer:
-        """The Peer that sends datagrams from *address* (text, IPv6 zone index allowed) to a tenant's door, or any."""
+        """The Peer that sends datagrams from *address* (text, IPv6 zone index allowed)."""
         key = address if listener_tenant is None else f"{address} {listener_tenant}"
         peer = self._young.get(key)
         if peer is None:
@@ -140,13 +141,13 @@ class PeerCache:
         return peer
 
     def find_datagram_peer(self, address: str) -> Peer | None:
-        """The Peer that has sent datagrams from *address* (text), if it is remembered."""
+        """The Peer that has sent datagrams from *address* (text), if it is cached."""
         return self._young.get(address) or self._old.get(address)
 
     def make(
         self, address: str, transport: Transport, identity: str | None, listener_tenant: str | None = None
     ) -> Peer:
-        """A Peer; its tenant is the listener's, else the one whose ``clients`` hold *address*, else the default."""
+        """A Peer; its tenant is the listener's, else the one whose ``clients`` contain *address*, else the default."""
         parsed = ip_address(address.partition("%")[0])
         if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
             parsed = parsed.ipv4_mapped
@@ -157,7 +158,7 @@ class PeerCache:
         return peer
 
     def with_trust(self, trust: PeerTrust) -> tuple[PeerCache, Iterator[None]]:
-        """Peers after another *trust*, and what makes those that are connected follow it, one at a step."""
+        """A cache for another *trust*, and the steps that apply it to connected peers, one at a step."""
         return PeerCache(trust, self.hot_table_for, self._connected), self._apply_trust(trust)
 
     def _apply_trust(self, trust: PeerTrust) -> Iterator[None]:

@@ -1,8 +1,6 @@
-"""DNS cookies (RFC 7873, 9018): the server's secrets on disk, and the option that goes into a reply.
+"""Replies: an Answer rendered for one client, within its limits and with the options it asked for.
 
-Replies: an Answer made into octets for one asker, within his limits and with the options he asked for.
-
-Hot answers leave without this; it serves all others.
+Most hot answers are sent without this. DNS cookies (RFC 7873, RFC 9018): the server's secrets on disk, and the option.
 """
 
 from __future__ import annotations
@@ -12,13 +10,14 @@ import secrets
 from pathlib import Path
 
 from attrs import frozen
+from dns.edns import EDECode
 
 from graydns.fast.peer import Peer
 from graydns.model.answer import Answer, Ede
 from graydns.model.decision import Decision
+from graydns.model.dns_parameters import REFUSED
 from graydns.model.query import Edns, Query
 from graydns.wire import edns
-from graydns.wire import edns as codec
 from graydns.wire.edns import COOKIE, encode_option
 from graydns.wire.render import render_reply
 
@@ -26,11 +25,11 @@ _SECRET_BYTES = 16
 
 
 def load_cookie_secrets(path: Path) -> tuple[bytes, ...]:
-    """The secrets in *path*, the one to make cookies with first; the file is made (mode 0600) if absent.
+    """The secrets in *path*, the one to make cookies with first; the file is created (mode 0600) if absent.
 
-    One secret a line, 32 hexadecimal digits. To roll over, put the new one on top and drop the old an hour later;
-    servers behind one address share the file. Raises ValueError for anything else in it, OSError if it cannot be
-    read or made.
+    One secret a line, 32 hexadecimal digits. To roll over, put the new one on top and remove the old one an hour
+    later; servers behind one address share the file. Raises ValueError for anything else in it, OSError if it cannot be
+    read or created.
     """
     if not path.exists():
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -43,22 +42,22 @@ def load_cookie_secrets(path: Path) -> tuple[bytes, ...]:
     return found
 
 
-def make_cookie_option(known: tuple[bytes, ...], sent: bytes, source: bytes, now: float) -> bytes:
+def make_cookie_option(secret_keys: tuple[bytes, ...], sent: bytes, source: bytes, now: float) -> bytes:
     """The COOKIE option for a reply to a client at *source* (packed) that *sent* this cookie, at Unix time *now*.
 
-    A wrong or absent server part is no offence: the client gets a right one and its answer (RFC 7873 section 5.2.3).
-    So none is checked, and each reply brings a new one, which costs less (RFC 9018 section 4.3 lets servers).
+    A wrong or absent server cookie is no error: the client gets a valid one and its answer (RFC 7873 section 5.2.3).
+    So none is checked, and each reply has a new one, which costs less (RFC 9018 section 4.3 allows it).
     """
-    return encode_option(COOKIE, codec.make_cookie(known[0], sent[: codec.CLIENT_COOKIE_BYTES], source, now))
+    return encode_option(COOKIE, edns.make_cookie(secret_keys[0], sent[: edns.CLIENT_COOKIE_BYTES], source, now))
 
 
 #: RFC 8467 section 4.1: responses are padded to multiples of this.
 PADDING_BLOCK_BYTES = 468
 
-#: What queries over a tenant's quota are told.
+#: The answer to queries over a tenant's quota.
 OVER_QUOTA_ANSWER = Answer(
-    rcode=5,
-    edes=(Ede(0, "over the tenant's limit of queries"),),
+    rcode=REFUSED,
+    edes=(Ede(EDECode.OTHER, "over the tenant's limit of queries"),),
     ecs_scope=0,
     why="over the tenant's limit of queries",
     shareable=False,
@@ -67,10 +66,10 @@ OVER_QUOTA_ANSWER = Answer(
 
 @frozen
 class ReplySettings:
-    """What every reply needs to know. *payload*: octets over UDP, sent and advertised; *idle*: seconds a quiet TCP
-    connection is kept; *nsid*: None to stay silent about it; *cookie_secrets*: the first makes cookies."""
+    """What replies depend on beside the query. *payload*: octets over UDP, sent and advertised; *idle*: seconds that an
+    idle TCP connection stays open; *nsid*: None = not sent; *cookie_secrets*: the first makes cookies."""
 
-    payload: int = 1232
+    payload: int = edns.DEFAULT_UDP_PAYLOAD_BYTES
     nsid: bytes | None = None
     idle: float = 8.0
     cookie_secrets: tuple[bytes, ...] = ()
@@ -80,7 +79,9 @@ class ReplySettings:
     ) -> bytes:
         """The whole reply. *now*: monotonic seconds; *wall*: Unix seconds."""
         asked = query.edns
-        limit = peer.max_reply_bytes or (512 if asked is None else min(asked.payload, self.payload))
+        limit = peer.max_reply_bytes or (
+            edns.MIN_UDP_PAYLOAD_BYTES if asked is None else min(asked.payload, self.payload)
+        )
         scope = (
             answer.ecs_scope if answer.ecs_scope is not None else decision.ecs_scope(query.client) if decision else 0
         )
@@ -97,7 +98,7 @@ class ReplySettings:
         )
 
     def _options(self, asked: Edns, peer: Peer, wall: float) -> bytes:
-        """The options of a reply that depend on the asker alone."""
+        """The options of a reply that depend on the client alone."""
         options = b""
         if asked.cookie is not None and self.cookie_secrets:
             options = make_cookie_option(self.cookie_secrets, asked.cookie, peer.source, wall)

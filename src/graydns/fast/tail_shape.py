@@ -1,9 +1,9 @@
-"""The headers and shapes of queries that the front answers without a full parse.
+"""Headers and tails of queries that the frontend answers without a full parse.
 
 Nearly all queries end, after the question, in nothing, in an OPT record without options, or in one whose only
 option is a client subnet. The first 19 octets of that tail fix everything about it but the subnet's address, and
-a server meets few of them, so what they mean is worked out once. A client with tags writes the same tail again
-and again; of those, whole tails are remembered. Whatever has no TailShape is parsed by ``wire.parse``.
+a server meets few of them, so what they mean is worked out once. A client with tags sends the same tail every
+time; such tails are cached whole. What has no TailShape is parsed by ``wire.parse``.
 """
 
 from __future__ import annotations
@@ -12,21 +12,22 @@ import struct
 
 from graydns.fast.client_counter import CLIENT_SUBNET_BITS
 from graydns.fast.hot_entry import AD_BIT, OPT_BIT, RD_BIT
+from graydns.model.dns_parameters import OPT
 from graydns.model.query import Edns
 from graydns.wire import edns
 from graydns.wire.edns import BadVersError
 from graydns.wire.message import MalformedMessageError
 
-#: Octets of the tail that name a shape: an OPT record up to the address of a client subnet.
+#: Octets of the tail that are the key of a shape: an OPT record up to the address of a client subnet.
 SHAPE_KEY_BYTES = 19
 
-#: Where in the tail the data of a client subnet option begin, if it is the only option.
+#: Offset in the tail of the data of a client subnet option, if it is the only option.
 SUBNET_OFFSET = 15
 
-#: Shapes remembered; a client can invent new ones at will, so the table starts anew when it is full.
+#: Shapes cached; clients can make up any number, so the table is cleared when it is full.
 MAX_SHAPES = 2048
 
-#: Octets of the longest tail with tags that is remembered.
+#: Octets of the longest tail with tags that is cached.
 MAX_TAGGED_TAIL_BYTES = 128
 
 _CD_BIT = 8
@@ -44,19 +45,19 @@ def _enumerate_headers() -> dict[bytes, int]:
     return headers
 
 
-#: Header octets 2 to 11 of the queries the front knows, to their RD | OPT | AD | CD bits.
+#: Header octets 2 to 11 of the queries with a TailShape, to their RD | OPT | AD | CD bits.
 KNOWN_HEADERS = _enumerate_headers()
 
 
 class TailShape:
-    """What the tail of a query says.
+    """The meaning of a query's tail.
 
-    *opt*: whether there is an OPT record (as the index bit of ``entry``). *kind*: 1 for OPT, 2 for DO. *length*: octets
-    of the whole tail. *limit*: octets the client takes over UDP. *flags*: table index bit for DO. *reply*: OPT record
-    of the reply, up to without the scope octet if *family* is 4 or 6 (0: no subnet). *prefix*: SOURCE PREFIX-LENGTH.
-    *rest_mask*: bits of the last octet that must be 0. *fill*: zero octets that complete the address. *brief*: whether
-    the subnet is no longer than what tells clients apart (``fast.sketch``). *tagged*: None, or the options of a
-    tail that was read whole, because there are tags; *address*: then, that of its subnet.
+    *opt*: whether there is an OPT record (as OPT_BIT of ``hot_entry``). *question_table*: 1 for OPT, 2 for DO.
+    *length*: octets of the whole tail. *limit*: octets the client takes over UDP. *flags*: table index bit for DO.
+    *reply_opt*: OPT record of the reply; if *family* is 4 or 6 (0: no subnet), up to before the scope octet. *prefix*:
+    SOURCE PREFIX-LENGTH. *host_bits_mask*: bits of the last octet that must be 0. *address_padding*: zero octets that
+    complete the address. *is_counting_key*: whether the subnet is no longer than those that are counted
+    (``client_counter``). *tagged*: None, or the options of a tail with tags; *address*: then, that of its subnet.
     """
 
     __slots__ = (
@@ -87,18 +88,18 @@ class TailShape:
 def parse_tail_shape(head: bytes, payload: int) -> TailShape | None:
     """The TailShape that a tail with these first octets has, None if only a full parse can tell.
 
-    *payload*: the most that this server sends over UDP, and what it advertises.
+    *payload*: octets that this server sends at most over UDP, and advertises.
     """
     if not head:
-        return TailShape(0, 0, 512, 0, b"")
+        return TailShape(0, 0, edns.MIN_UDP_PAYLOAD_BYTES, 0, b"")
     if len(head) not in (11, SHAPE_KEY_BYTES):
         return None
     root, rdtype, size, rcode, version, flags, length = _OPT_STRUCT.unpack_from(head)
-    if root or rdtype != 41 or rcode or version:
+    if root or rdtype != OPT or rcode or version:
         return None
     dnssec_ok = flags & 0x8000
-    limit = min(max(size, 512), payload)
-    reply = _OPT_STRUCT.pack(0, 41, payload, 0, 0, dnssec_ok, length)
+    limit = min(max(size, edns.MIN_UDP_PAYLOAD_BYTES), payload)
+    reply = _OPT_STRUCT.pack(0, OPT, payload, 0, 0, dnssec_ok, length)
     shape = TailShape(2, 11 + length, limit, 2 if dnssec_ok else 0, reply)
     if len(head) == 11:
         return None if length else shape
@@ -118,34 +119,34 @@ def parse_tail_shape(head: bytes, payload: int) -> TailShape | None:
 
 
 def parse_tagged_tail(tail: bytes, payload: int) -> TailShape | None:
-    """The TailShape of this whole *tail*, which holds tags and perhaps a client subnet; None for all others.
+    """The TailShape of this whole *tail*, which has tags and perhaps a client subnet; None for all others.
 
     *payload*: as for :func:`parse_tail_shape`.
     """
     if _TAGS_CODE not in tail or not _OPT_STRUCT.size <= len(tail) <= MAX_TAGGED_TAIL_BYTES:
         return None
     root, rdtype, size, rcode, version, flags, length = _OPT_STRUCT.unpack_from(tail)
-    if root or rdtype != 41 or rcode or length != len(tail) - _OPT_STRUCT.size:
+    if root or rdtype != OPT or rcode or length != len(tail) - _OPT_STRUCT.size:
         return None
     try:
         options = edns.parse_opt(size, version << 16 | flags, tail[_OPT_STRUCT.size :])
     except (MalformedMessageError, BadVersError):
         return None
-    told = options.subnet_wire
+    subnet_wire = options.subnet_wire
     if options.tags is None or not edns.parse_tags(options.tags):
         return None
     if any(code not in (edns.ECS, edns.TAGS) for code, _ in options.options):
         return None
-    if (told is None) != (options.subnet is None):
+    if (subnet_wire is None) != (options.subnet is None):
         return None
     dnssec_ok = flags & 0x8000
     reply = _OPT_STRUCT.pack(
-        0, 41, payload, 0, 0, dnssec_ok, 0 if told is None else edns.OPTION_HEADER_BYTES + len(told)
+        0, OPT, payload, 0, 0, dnssec_ok, 0 if subnet_wire is None else edns.OPTION_HEADER_BYTES + len(subnet_wire)
     )
     shape = TailShape(2, len(tail), min(options.payload, payload), 2 if dnssec_ok else 0, reply)
     shape.tagged = options
-    if told is not None and options.subnet is not None:
-        shape.reply_opt = reply + edns.encode_option(edns.ECS, told)[:7]
+    if subnet_wire is not None and options.subnet is not None:
+        shape.reply_opt = reply + edns.encode_option(edns.ECS, subnet_wire)[:7]
         shape.family = 4 if len(options.subnet.address) == 4 else 6
-        shape.prefix, shape.address = options.subnet.prefix, told[4:]
+        shape.prefix, shape.address = options.subnet.prefix, subnet_wire[4:]
     return shape

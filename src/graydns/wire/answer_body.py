@@ -1,10 +1,8 @@
-"""Bodies: the records of an Answer in wire form, and what may be done to them without building them again.
+"""Bodies: the records of an Answer in wire form, and changes of their TTLs without building them again.
 
-A body is written to follow the header and a question for *qname*, so its compression pointers count from there. Owner
-names are compressed against the question's name and earlier owners; rdata goes in as it is. Hence every prefix that
-ends with an RRset is sound by itself.
-
-An Answer as a ``dns.message.Message``, for whoever needs records and not speed.
+A body follows the header and a question for *qname*, so its compression pointers count from there. Owner names are
+compressed against the question's name and earlier owners; rdata is not compressed. Hence every prefix that ends with
+an RRset is valid by itself.
 """
 
 from __future__ import annotations
@@ -26,11 +24,11 @@ _TTL_STRUCT = struct.Struct("!I")
 _MAX_POINTER_OFFSET = 0x4000
 
 
-#: Octets of a record beside its rdata, its owner being known already: a pointer, type, class, TTL and length.
+#: Octets of a record beside its rdata, if its owner is compressed: a pointer, type, class, TTL and length.
 RECORD_OVERHEAD_BYTES = _POINTER_STRUCT.size + RECORD_STRUCT.size
 
-#: Octets for records of which there may be any number, so that the message stays within 65,535 octets with what else
-#: belongs into it: the question, a chain of CNAMEs, OPT with its options, TSIG.
+#: Octets for records of which there may be any number, so that the message stays within 65,535 octets together with
+#: the question, a chain of CNAMEs, OPT with its options, and TSIG.
 MAX_RECORDS_BYTES = 61_440
 
 
@@ -69,7 +67,7 @@ def build_body(qname: bytes, rrsets: Sequence[RRset]) -> tuple[bytes, tuple[Span
 
 
 def _compress_name(name: bytes, known: dict[bytes, int], offset: int) -> bytes:
-    """*name* as it is written at *offset*, its longest known suffix as a pointer; new suffixes are added to *known*."""
+    """*name* as encoded at *offset*, its longest known suffix as a pointer; new suffixes are added to *known*."""
     at = 0
     while length := name[at]:
         suffix = name[at:]
@@ -82,7 +80,7 @@ def _compress_name(name: bytes, known: dict[bytes, int], offset: int) -> bytes:
 
 
 def truncate_rdatas(rdatas: Sequence[bytes]) -> tuple[bytes, ...]:
-    """As many of *rdatas*, from the first, as ROOM is enough for."""
+    """As many of *rdatas*, from the first, as fit into MAX_RECORDS_BYTES."""
     if sum(map(len, rdatas)) + RECORD_OVERHEAD_BYTES * len(rdatas) <= MAX_RECORDS_BYTES:
         return tuple(rdatas)
     ends = accumulate(RECORD_OVERHEAD_BYTES + len(rdata) for rdata in rdatas)
@@ -90,7 +88,7 @@ def truncate_rdatas(rdatas: Sequence[bytes]) -> tuple[bytes, ...]:
 
 
 def read_span_type(body: bytes, span: Span) -> int:
-    """The type of the records in *span* of *body*: it stands before the class, which stands before the TTL."""
+    """The type of the records in *span* of *body*: two octets that precede the class, which precedes the TTL."""
     return int.from_bytes(body[span.ttls[0] - 4 : span.ttls[0] - 2], "big")
 
 

@@ -1,9 +1,8 @@
 """EDNS: the OPT record and the options in it that graydns knows (RFC 6891).
 
-Server cookies after RFC 9018: any server with the same secret makes the same ones.
-
-A server cookie is version 1, three reserved octets, a timestamp (Unix seconds) and a SipHash-2-4 over the client's
-cookie, these and the client's address. Secrets have 16 octets.
+Server cookies (RFC 9018): all servers with the same secret make the same ones. A server cookie is version 1, three
+reserved octets, a timestamp (Unix seconds) and a SipHash-2-4 over the client's cookie, these and the client's address.
+Secrets have 16 octets.
 """
 
 from __future__ import annotations
@@ -39,8 +38,7 @@ MIN_UDP_PAYLOAD_BYTES = 512
 #: The flag DO in the TTL field of an OPT record (RFC 3225).
 DO_FLAG = 0x8000
 
-#: Octets of options up to which what they mean is remembered, and how often: most clients write the same few again and
-#: again, and one that is told from others by a subnet and a tag always the same.
+#: Octets of the longest options whose meaning is cached, and how many are: most clients send the same few every time.
 MAX_CACHED_OPTIONS_BYTES, MAX_CACHED_OPTIONS = 64, 4096
 
 #: Bounds of option 65001, all its occurrences in a message taken together.
@@ -56,7 +54,7 @@ _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class BadVersError(GraydnsError):
-    """The query speaks a version of EDNS other than 0 (RFC 6891 section 6.1.3)."""
+    """The query uses a version of EDNS other than 0 (RFC 6891 section 6.1.3)."""
 
 
 def encode_option(code: int, data: bytes) -> bytes:
@@ -65,7 +63,7 @@ def encode_option(code: int, data: bytes) -> bytes:
 
 
 def encode_opt_record(payload: int, dnssec_ok: bool, options: bytes = b"", rcode: int = 0) -> bytes:
-    """An OPT record of version 0, DO its only flag; of *rcode* it carries what the header's four bits do not."""
+    """An OPT record of version 0, DO its only flag; it has the upper bits of *rcode*."""
     ttl = rcode >> 4 << 24 | (DO_FLAG if dnssec_ok else 0)
     return OPT_STRUCT.pack(0, OPT, payload, ttl, len(options)) + options
 
@@ -73,9 +71,9 @@ def encode_opt_record(payload: int, dnssec_ok: bool, options: bytes = b"", rcode
 def parse_opt(payload: int, ttl: int, rdata: bytes) -> Edns:
     """The meaning of a query's OPT record: its class, TTL and rdata.
 
-    Unknown flags and options mean nothing here. A COOKIE option counts only the first time it appears (RFC 7873
-    section 5.2); two client subnets contradict each other. Raises BadVersError before it looks into the options, as
-    another version may write them differently; then Malformed.
+    Unknown flags and options are ignored. A COOKIE option counts only the first time it appears (RFC 7873
+    section 5.2); two client subnets are an error. Raises BadVersError before the options are read, as another version
+    may encode them differently; and MalformedMessageError.
     """
     return (
         _parse_opt_cached(payload, ttl, rdata)
@@ -136,10 +134,10 @@ def _check_cookie(data: bytes) -> bytes:
 
 
 def parse_client_subnet(data: bytes) -> Subnet | None:
-    """The client subnet of a query (RFC 7871 sections 6 and 7.2.1); raises Malformed.
+    """The client subnet of a query (RFC 7871 sections 6 and 7.2.1); raises MalformedMessageError.
 
-    FAMILY 0 with SOURCE PREFIX-LENGTH 0 is taken, as None: section 7.1.2 has clients that want no address passed on
-    set SOURCE to 0, and says of FAMILY that it is irrelevant then and only SHOULD be that of the transport.
+    FAMILY 0 with SOURCE PREFIX-LENGTH 0 is accepted, as None: by section 7.1.2 clients that want no address passed on
+    set SOURCE to 0; FAMILY is irrelevant then and only SHOULD be that of the transport.
     """
     if len(data) < _SUBNET_STRUCT.size:
         raise MalformedMessageError("a client subnet cut short")
@@ -160,7 +158,7 @@ def parse_client_subnet(data: bytes) -> Subnet | None:
 
 
 def encode_subnet_reply(wire: bytes, scope: int) -> bytes:
-    """The client subnet option for a reply: *wire* as it was asked with, but for the scope (RFC 7871 section 7.2.1)."""
+    """The client subnet option for a reply: *wire* as in the query, but for the scope (RFC 7871 section 7.2.1)."""
     return b"".join((_OPTION_STRUCT.pack(ECS, len(wire)), wire[:3], bytes((scope,)), wire[4:]))
 
 
@@ -168,8 +166,8 @@ def encode_subnet_reply(wire: bytes, scope: int) -> bytes:
 def parse_tags(data: bytes) -> tuple[tuple[str, str], ...] | None:
     """The pairs in the joined data of the 65001 options: UTF-8, ``key=value``, separated by commas.
 
-    A value may be empty and may hold "="; a key may neither. None if any of it is malformed, a key is given twice, a
-    control character appears, or there are more than 16 pairs or 512 octets: then none of it counts.
+    A value may be empty and may contain "="; a key neither. None if any of it is malformed, a key is given twice, a
+    control character appears, or there are more than 16 pairs or 512 octets: then all of it is ignored.
     """
     if len(data) > MAX_TAGS_BYTES:
         return None
@@ -194,7 +192,7 @@ _TIMESTAMP_STRUCT = struct.Struct("!I")
 def make_cookie(secret: bytes, client_cookie: bytes, source: bytes, now: float) -> bytes:
     """The data of a COOKIE option for the client at *source* (packed address): its cookie (8 octets) and ours.
 
-    *now*: Unix seconds; the 32 bits run over in 2106.
+    *now*: Unix seconds; 32 bits overflow in 2106.
     """
     head = client_cookie + _COOKIE_VERSION + _TIMESTAMP_STRUCT.pack(int(now) & 0xFFFFFFFF)
     digest: bytes = siphash24(head + source, key=secret).digest()

@@ -1,9 +1,7 @@
-"""Replies to messages that never become a Query: FORMERR, BADVERS, NOTIMP.
+"""Replies to messages that do not become a Query: FORMERR, BADVERS, NOTIMP; and to queries with an unknown TSIG key.
 
-They are made from what can be read of the message, on a path of their own, so that the common one carries nothing for
-them. No such reply is longer than the message it answers.
-
-The reply to a query signed with a key that nobody here knows (RFC 8945).
+They are made from what can be read of the message, apart from the common path, which pays nothing for them. No such
+reply is longer than its query.
 """
 
 from __future__ import annotations
@@ -39,8 +37,8 @@ from graydns.wire.message import (
 def make_error_reply(data: bytes, rcode: int, payload: int) -> bytes:
     """The reply with *rcode* to *data*, which holds at least a header. *payload*: octets over UDP, advertised.
 
-    ID, opcode, RD and CD are the asker's; a single readable question is echoed; there is an OPT record if one can be
-    read in the query, for an asker that speaks EDNS is to be answered in it (RFC 6891 section 6.1.1).
+    ID, opcode, RD and CD are those of the query; a single readable question is echoed; there is an OPT record if one
+    can be read in the query (RFC 6891 section 6.1.1).
     """
     message_id, flags, questions, *_ = HEADER_STRUCT.unpack_from(data)
     question = b""
@@ -53,9 +51,9 @@ def make_error_reply(data: bytes, rcode: int, payload: int) -> bytes:
 
 
 def find_question_end(data: bytes) -> int:
-    """The offset past a question that starts behind the header; raises Malformed.
+    """The offset past the question that follows the header. Raises MalformedMessageError.
 
-    Nothing stands before that name, so a compressed one is malformed.
+    A compressed name is malformed here: there is nothing before it to point to.
     """
     at = QUESTION_OFFSET
     try:
@@ -74,7 +72,7 @@ def find_question_end(data: bytes) -> int:
 
 
 def _make_opt(data: bytes, rcode: int, payload: int) -> bytes:
-    """The OPT record for a reply; empty if no sound one can be found in *data*."""
+    """The OPT record for a reply; empty if there is no valid one in *data*."""
     _, _, questions, *counts = HEADER_STRUCT.unpack_from(data)
     names, at = NameReader(data), QUESTION_OFFSET
     with suppress(MalformedMessageError):
@@ -90,21 +88,21 @@ _TSIG_BADKEY = 17
 
 
 def make_badkey_reply(query: Query, payload: int) -> bytes:
-    """The reply to *query*, which has a TSIG record: NOTAUTH and BADKEY, unsigned (sections 5.2.1 and 5.3.2).
+    """The reply to *query*, which has a TSIG record: NOTAUTH and BADKEY, unsigned (RFC 8945 sections 5.2.1 and 5.3.2).
 
-    Key, algorithm and time are the asker's. FORMERR if the record makes no sense. *payload*: octets over UDP,
+    Key, algorithm and time are those of the query. FORMERR if the record is malformed. *payload*: octets over UDP,
     advertised.
     """
     wire = query.wire
     owner, at = NameReader(wire).read(query.tsig)
     at += RECORD_STRUCT.size
     try:
-        asked = dns.rdata.from_wire(dns.rdataclass.ANY, dns.rdatatype.TSIG, wire, at, len(wire) - at)
+        rdata = dns.rdata.from_wire(dns.rdataclass.ANY, dns.rdatatype.TSIG, wire, at, len(wire) - at)
     except dns.exception.DNSException:
         return make_error_reply(wire, FORMERR, payload)
-    rdata = asked.replace(mac=b"", error=_TSIG_BADKEY, other=b"").to_wire() or b""
+    reply = rdata.replace(mac=b"", error=_TSIG_BADKEY, other=b"").to_wire() or b""
     flags = QR | NOTAUTH | (RD if query.recursion_desired else 0) | (CD if query.checking_disabled else 0)
     # A query with OPT is answered with OPT (RFC 6891 section 6.1.1); TSIG stays the last record.
     opt = b"" if query.edns is None else edns.encode_opt_record(payload, query.edns.dnssec_ok)
-    tail = opt + owner + RECORD_STRUCT.pack(TSIG, ANY, 0, len(rdata)) + rdata
+    tail = opt + owner + RECORD_STRUCT.pack(TSIG, ANY, 0, len(reply)) + reply
     return HEADER_STRUCT.pack(query.id, flags, 1, 0, 0, 2 if opt else 1) + query.question + tail

@@ -1,13 +1,10 @@
-"""The fixed parts of a message: header fields and flags (RFC 1035 section 4.1).
+"""The format of a message: header fields and flags (RFC 1035 section 4.1), its records and their names, unchecked.
 
-Records of a message, one after the other, out of bytes that nobody has checked.
+A compressed name may only point to an offset before its own start, so every chain of pointers ends; each offset is
+decompressed once and cached, so the work grows with the length of the message and not with its pointers.
 
-A compressed name may only point before the place where it starts itself, so every chain of pointers ends; each
-place that names are read from is decompressed once and remembered, so the work of a walk grows with the length of the
-message and not with its cleverness.
-
-What a name is read from may not lie in a TTL: a TTL counts down in an answer that is kept, and the name would become
-another one after somebody has found it to be signed.
+A pointer may not lead into a TTL: the TTL of a cached answer counts down, and the name would become another one after
+its signature has been verified.
 """
 
 from __future__ import annotations
@@ -54,10 +51,10 @@ class MalformedMessageError(GraydnsError):
 
 
 class MessageRecord(NamedTuple):
-    """Where a record lies in a message.
+    """The offsets of a record in a message.
 
-    *section*: ANSWER, AUTHORITY or ADDITIONAL. *owner*: decompressed and lowered. *ttl*: the 32 bits as they
-    are, at offset *ttl_at* (for OPT they are flags). The rdata is ``data[rdata_at:rdata_end]``, names in it may be
+    *section*: ANSWER, AUTHORITY or ADDITIONAL. *owner*: decompressed and lowered. *ttl*: the 32 bits, at
+    offset *ttl_at* (for OPT they are flags). The rdata is ``data[rdata_at:rdata_end]``, names in it may be
     compressed (see :meth:`NameReader.read`); *end*: where the next record starts.
     """
 
@@ -75,11 +72,11 @@ class MessageRecord(NamedTuple):
 def records(
     data: bytes, offset: int, counts: tuple[int, int, int], names: NameReader | None = None
 ) -> Iterator[MessageRecord]:
-    """The records of message *data* from *offset* (past the question), *counts* = ANCOUNT, NSCOUNT, ARCOUNT of them.
+    """Iterate over the records of message *data* from *offset* (past the question); *counts*: ANCOUNT, NSCOUNT, ARCOUNT.
 
     *names*: reads the owners; None = one of its own.
 
-    Raises MalformedMessageError when the walk comes to anything out of bounds; what was yielded before is sound.
+    Raises MalformedMessageError at the first that is out of bounds; those yielded before are valid.
     """
     names = names or NameReader(data)
     read, ttls = names.read, names.ttl_offsets
@@ -99,7 +96,7 @@ def records(
 
 
 class NameReader:
-    """Reads the names of one message, each place in it at most once. *ttls*: offsets of those found so far."""
+    """Reads the names of one message, each offset at most once. *ttl_offsets*: of the TTLs found so far."""
 
     __slots__ = ("_data", "_known", "ttl_offsets")
 
@@ -112,7 +109,7 @@ class NameReader:
         """The name at offset *at*, decompressed and lowered, and the offset past it. Raises MalformedMessageError."""
         data = self._data
         try:
-            if data[at] >= 0xC0:  # what most owners are: a pointer to a name that has been read
+            if data[at] >= 0xC0:  # most owners: a pointer to a name that has been read
                 target = (data[at] & 0x3F) << 8 | data[at + 1]
                 if target < at and (found := self._known.get(target)) is not None:
                     return found[0], at + 2
@@ -144,14 +141,14 @@ class NameReader:
         return name, end
 
     def _follow_pointer(self, at: int, start: int, jumps: int) -> bytes:
-        """The name that the pointer at *at* stands for, in a name that starts at *start*."""
+        """The name that the pointer at *at* leads to, in a name that starts at *start*."""
         high, low = self._data[at], self._data[at + 1]
         if high < 0xC0:
             raise MalformedMessageError("a label of unknown type")
         return self.read_pointer_target((high & 0x3F) << 8 | low, start, jumps)
 
     def read_pointer_target(self, target: int, start: int, jumps: int = _MAX_POINTERS) -> bytes:
-        """The name that a pointer to *target* stands for, in a name that starts at *start*. Raises
+        """The name that a pointer to *target* leads to, in a name that starts at *start*. Raises
         MalformedMessageError."""
         if not QUESTION_OFFSET <= target < start:
             raise MalformedMessageError("a pointer that does not point back")

@@ -1,4 +1,4 @@
-"""From the bytes of a client to a Query, or to the reply that ends the matter."""
+"""From the bytes of a client to a Query, or to an error reply."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from graydns.wire.message import (
 def parse_query(
     data: bytes, identify: Callable[[Edns | None], Client], payload: int = edns.DEFAULT_UDP_PAYLOAD_BYTES
 ) -> Query:
-    """The Query in *data*, asked by whom *identify* names once the options are known. *payload*: octets over UDP that
+    """The Query in *data*. *identify*: returns the client when the options are known. *payload*: octets over UDP that
     replies advertise.
 
     Raises UnanswerableError: without a reply for what is too short for a header or is itself a reply (RFC 8906 section
-    3), with NOTIMP for every opcode but QUERY, FORMERR for a malformed message or one that has not exactly one question
+    3); with NOTIMP for every opcode but QUERY, FORMERR for a malformed message or one without exactly one question
     (RFC 9619), BADVERS for an unknown EDNS version.
     """
     if len(data) < QUESTION_OFFSET:
@@ -101,7 +101,7 @@ def _parse_long_tail(data: bytes, end: int, counts: tuple[int, int, int]) -> tup
 
 
 def _check_keepalive(data: bytes, options: Edns, client: Client, payload: int) -> None:
-    """Refuse a query that sets the idle timeout, which only the server may; over UDP the option means nothing (RFC 7828
-    sections 3.2.1 and 3.3.1)."""
+    """Refuse a query that sets the idle timeout, which only the server may; where keepalive has no meaning, it is ignored
+    (RFC 7828 sections 3.2.1 and 3.3.1). Raises UnanswerableError."""
     if client.transport.keeps_alive and any(value for code, value in options.options if code == edns.KEEPALIVE):
         raise UnanswerableError(make_error_reply(data, FORMERR, payload), "a keepalive timeout in a query")

@@ -1,8 +1,7 @@
-"""Layout: where names lie in rdata, of the types whose names may be compressed.
+"""The layout of rdata: names that may be compressed, by type; and the fields of an RRSIG (RFC 4034 section 3.1).
 
-The beginning of an RRSIG's rdata (RFC 4034 section 3.1): all of it has a fixed place but the signer's name.
-
-Every record of a signed answer comes with one, and dnspython takes longer to read it than OpenSSL to verify it.
+RRSIGs are read by hand: every RRset of a signed answer has one, and dnspython takes longer to parse it than OpenSSL to
+verify it.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ NAME_LAYOUT_BY_TYPE = {
 
 
 def canonicalize_rdata(message: bytes, names: NameReader, rdtype: int, at: int, end: int) -> bytes:
-    """The rdata ``message[at:end]`` of one of NAMES with its names decompressed and lowered. Raises
+    """The rdata ``message[at:end]`` of a type in NAME_LAYOUT_BY_TYPE with its names decompressed and lowered. Raises
     MalformedMessageError."""
     before, count, after = NAME_LAYOUT_BY_TYPE[rdtype]
     parts = [message[at : at + before]]
@@ -52,10 +51,10 @@ def canonicalize_rdata(message: bytes, names: NameReader, rdtype: int, at: int, 
     return b"".join(parts)
 
 
-#: Type covered, algorithm, labels, original TTL, expiration, inception, key tag: what stands before the signer.
+#: Type covered, algorithm, labels, original TTL, expiration, inception, key tag: the fields before the signer.
 RRSIG_STRUCT = struct.Struct("!HBBIIIH")
 
-#: Half of the circle of serial numbers.
+#: Half of the range of serial numbers (RFC 1982).
 _SERIAL_HALF = 1 << 31
 
 
@@ -73,7 +72,7 @@ def read_expiration(data: bytes, at: int) -> int:
 def subtract_serials(one: int, other: int) -> int:
     """Seconds by which *one* is after *other*, negative if before: times of signatures wrap around (RFC 1982).
 
-    Of the moments that a serial number may mean, it is the one nearest to the other (RFC 4034 section 3.1.5).
+    Of the times that a serial number may mean, the one nearest to the other is taken (RFC 4034 section 3.1.5).
     """
     return (one - other + _SERIAL_HALF) % (2 * _SERIAL_HALF) - _SERIAL_HALF
 

@@ -1,8 +1,6 @@
-"""From an Answer to the bytes of one asker's reply.
+"""Rendering: an Answer to the bytes of one client's reply, and queries to upstreams.
 
-What belongs to the asker and not to the answer is made here: header, question, OPT, truncation, the age of TTLs.
-
-Queries to upstreams.
+What depends on the client and not on the answer is made here: header, question, OPT, truncation, the age of TTLs.
 """
 
 from __future__ import annotations
@@ -32,12 +30,12 @@ def render_reply(
 ) -> bytes:
     """The whole reply to *query*, at most *limit* octets (512 or more).
 
-    *now*: monotonic seconds, for answers that age. *options*: encoded options for this asker. *payload*: octets over
-    UDP that we advertise. *scope*: of the client subnet, which is echoed if the query had one (RFC 7871 section
+    *now*: monotonic seconds, for answers that age. *options*: encoded options for this client. *payload*: octets over
+    UDP, advertised. *scope*: of the client subnet, which is echoed if the query had one (RFC 7871 section
     7.2.1). *pad*: block that the reply is padded to, in octets, 0 for none (RFC 8467).
 
-    What does not fit goes in this order: the texts of extended errors, padding, RRsets from the end. TC is set if a
-    required RRset went. All of *options* stay, so the caller keeps them few: 200 octets always fit.
+    What does not fit is left out in this order: the texts of extended errors, padding, RRsets from the end. TC is set
+    if a required RRset is left out. All of *options* stay, so they must be few: 200 octets always fit.
     """
     body = answer.body if answer.stored_at is None else age_body(answer, int(now - answer.stored_at))
     room = limit - HEADER_STRUCT.size - len(query.question)
@@ -47,7 +45,7 @@ def render_reply(
         options = _encode_options(query.edns.subnet_wire, answer.edes, options, scope, room - len(body))
         room -= len(options)
     elif rcode > 15:
-        # Only OPT holds the upper bits (RFC 6891 section 6.1.3); the lower ones alone would say something else.
+        # Only OPT has the upper bits (RFC 6891 section 6.1.3); the lower ones alone would be another rcode.
         rcode = SERVFAIL
     flags = _make_flags(query, answer, recursion_available) | rcode & 15
     if len(body) <= room:
@@ -65,8 +63,8 @@ def render_reply(
 
 
 def _make_flags(query: Query, answer: Answer, recursion_available: bool) -> int:
-    """QR and the flags. AD goes to those who showed by DO or AD that they know it (RFC 6840 sections 5.7, 5.8); CD
-    asks for no validation but takes nothing from an answer that has been validated."""
+    """QR and the flags. AD is set only for clients that sent DO or AD (RFC 6840 sections 5.7, 5.8); CD asks for no
+    validation but does not clear AD of an answer that has been validated."""
     flags = QR
     if answer.authoritative:
         flags |= AA
@@ -82,21 +80,21 @@ def _make_flags(query: Query, answer: Answer, recursion_available: bool) -> int:
 
 
 def _encode_options(subnet: bytes | None, edes: Sequence[Ede], options: bytes, scope: int, room: int) -> bytes:
-    """*options* and those that the answer gives; extended errors keep their texts if all fits into *room*."""
+    """*options* and those of the answer; extended errors keep their texts if all fits into *room* octets."""
     if subnet is not None:
         options += edns.encode_subnet_reply(subnet, scope)
     if not edes:
         return options
-    told = options + b"".join(
+    with_texts = options + b"".join(
         [edns.encode_option(edns.EDE, code.to_bytes(2, "big") + text.encode()) for code, text in edes]
     )
-    if len(told) <= room:
-        return told
+    if len(with_texts) <= room:
+        return with_texts
     return options + b"".join([edns.encode_option(edns.EDE, code.to_bytes(2, "big")) for code, _ in edes])
 
 
 def _truncate_sections(answer: Answer, room: int) -> tuple[int, tuple[int, int, int], bool]:
-    """The longest run of whole RRsets within *room* octets: its size, its counts, and whether a required one went."""
+    """The longest run of whole RRsets within *room* octets: its size and counts, and whether a required one is cut."""
     totals, end = [0, 0, 0], 0
     for index, span in enumerate(answer.spans):
         if span.end > room:
@@ -127,7 +125,7 @@ def render_query(
 ) -> bytes:
     """A query for *question* (a whole question section) with an OPT record.
 
-    *payload*: octets that we take over UDP. *options*: encoded options.
+    *payload*: octets accepted over UDP. *options*: encoded options.
     """
     flags = (RD if recursion_desired else 0) | (CD if checking_disabled else 0)
     return HEADER_STRUCT.pack(id, flags, 1, 0, 0, 1) + question + edns.encode_opt_record(payload, dnssec_ok, options)
