@@ -72,7 +72,7 @@ class MessageRecord(NamedTuple):
 def records(
     data: bytes, offset: int, counts: tuple[int, int, int], names: NameReader | None = None
 ) -> Iterator[MessageRecord]:
-    """Iterate over the records of message *data* from *offset* (past the question); *counts*: ANCOUNT, NSCOUNT, ARCOUNT.
+    """Iterate over the records of message *data* from *offset*, the end of the question. *counts*: of each section.
 
     *names*: reads the owners; None = one of its own.
 

@@ -101,7 +101,7 @@ def _parse_long_tail(data: bytes, end: int, counts: tuple[int, int, int]) -> tup
 
 
 def _check_keepalive(data: bytes, options: Edns, client: Client, payload: int) -> None:
-    """Refuse a query that sets the idle timeout, which only the server may; where keepalive has no meaning, it is ignored
+    """Refuse a query that sets the idle timeout, which only servers may; ignored where keepalive has no meaning
     (RFC 7828 sections 3.2.1 and 3.3.1). Raises UnanswerableError."""
     if client.transport.keeps_alive and any(value for code, value in options.options if code == edns.KEEPALIVE):
         raise UnanswerableError(make_error_reply(data, FORMERR, payload), "a keepalive timeout in a query")
