@@ -24,7 +24,7 @@ from tools.programs import TWISTD
 
 # HYPOTHESIS_PROFILE chooses one of these; without it CI=true means ci, and anything else dev. There is no deadline: how
 # long an example takes says what else the machine is doing.
-settings.register_profile("dev", deadline=None, max_examples=50)
+settings.register_profile("dev", deadline=None, max_examples=25)
 settings.register_profile("ci", deadline=None, max_examples=100, print_blob=True)
 settings.register_profile("nightly", deadline=None, max_examples=2000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") == "true" else "dev"))
