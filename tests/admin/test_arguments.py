@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from graydns.admin.arguments import MAX_CONTAINER_ITEMS, MAX_TEXT_CHARACTERS, ArgumentSignature, matches_type
+from graydns.admin.argument_checks import MAX_CONTAINER_ITEMS, MAX_TEXT_CHARACTERS, ArgumentSignature, matches_type
 from graydns.admin.pb_security import AdminRefusedError
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from graydns.admin.audit_trail import AuditTrail
-from graydns.admin.credentials import ADMIN, OPERATOR, VIEWER, AdminIdentity
+from graydns.admin.checkers import ADMIN, OPERATOR, VIEWER, AdminIdentity
 from graydns.admin.pb_security import AdminRefusedError
 from graydns.admin.perspective import REMOTE_METHODS
 from graydns.admin.realm import PERSPECTIVES, Realm

@@ -5,8 +5,13 @@ from __future__ import annotations
 import pytest
 
 from graydns.model.transport import TCP, TLS, UDP
-from graydns.upstream.forwarding_loops import ListeningAddress, find_forwarding_loops, is_local_address
-from graydns.upstream.server_groups import UpstreamServer, parse_resolv_conf
+from graydns.upstream.server_groups import (
+    ListeningAddress,
+    UpstreamServer,
+    find_forwarding_loops,
+    is_local_address,
+    parse_resolv_conf,
+)
 
 
 def test_name_servers_of_the_system() -> None:

@@ -10,8 +10,8 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
+from graydns.admin.checkers import AdminIdentity
 from graydns.admin.control_interface import AuditSink, PlainValue
-from graydns.admin.credentials import AdminIdentity
 from graydns.admin.pb_security import AdminRefusedError
 from graydns.model.errors import ControlError
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from attrs import frozen
 
-from graydns.admin.credentials import AdminCredentials, PasswordCredentials, PeerCredentials
+from graydns.admin.checkers import AdminCredentials, PasswordCredentials, PeerCredentials
 from graydns.admin.pb_security import AdminRefusedError
 from graydns.listen.tls_context import read_certificate_identity
 

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from twisted.spread import pb
 from zope.interface import implementer
 
-from graydns.admin.arguments import ArgumentSignature
+from graydns.admin.argument_checks import ArgumentSignature
 from graydns.admin.pb_security import AdminRefusedError, AdminSecurityOptions
 from graydns.runtime.twisted_types import Broker, TimeoutMixin
 

@@ -1,30 +1,77 @@
-"""Checkers: who somebody is, by what was shown. There is none for nobody: nothing here is anonymous."""
+"""Identity: who talks to the admin interface, from where, and as what.
+
+Credentials: what a client shows to the portal.
+
+Checkers: who somebody is, by what was shown. There is none for nobody: nothing here is anonymous.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from attrs import define, field, frozen
 from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import ICredentials
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from graydns.admin.credentials import (
-    ADMIN,
-    AdminIdentity,
-    IPasswordCredentials,
-    IPeerCredentials,
-    PasswordCredentials,
-    PeerCredentials,
-)
 from graydns.admin.login_throttle import LoginThrottle
 from graydns.admin.pb_security import AdminRefusedError
-from graydns.model.users import DUMMY_USER, MAX_USERS_FILE_BYTES, PASSWORD_LENGTH_BOUNDS, User, parse_users
+from graydns.model.users import DUMMY_USER, MAX_USERS_FILE_BYTES, PASSWORD_LENGTH_BOUNDS, ROLES, User, parse_users
+
+VIEWER, OPERATOR, ADMIN = ROLES
+
+
+@frozen
+class AdminIdentity:
+    """*actor*: ``uid:0`` or ``user:alice``. *tenant*: None = all. *origin*: ``unix`` or ``tls:ADDRESS``."""
+
+    actor: str
+    role: str
+    tenant: str | None = None
+    origin: str = ""
+
+    def require_role(self, role: str) -> None:
+        """Raise AdminRefusedError unless this is at least a *role*."""
+        if ROLES.index(self.role) < ROLES.index(role):
+            raise AdminRefusedError(f"that needs the role {role}; {self.actor} is {self.role}")
+
+
+class IPeerCredentials(ICredentials):
+    """Somebody the kernel vouches for."""
+
+
+class IPasswordCredentials(ICredentials):
+    """Somebody who says a name and a password."""
+
+
+@implementer(IPeerCredentials)
+@frozen
+class PeerCredentials:
+    """The process at the other end of a unix socket. *source*: for the audit log."""
+
+    uid: int
+    source: str
+
+
+@implementer(IPasswordCredentials)
+@frozen
+class PasswordCredentials:
+    """A claim. *source*: the address it comes from. *origin*: that, and the certificate shown, for the audit log."""
+
+    name: str
+    password: str = field(repr=False)
+    source: str
+    origin: str
+
+
+AdminCredentials: TypeAlias = PeerCredentials | PasswordCredentials
+
 
 #: Passwords hashed at once; each takes 16 MiB and a thread.
 MAX_CONCURRENT_HASHES = 2

@@ -8,11 +8,11 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import partial
 
+from graydns.admin.argument_checks import TenantScope
 from graydns.admin.audit_trail import AuditedAction
+from graydns.admin.checkers import ADMIN, OPERATOR
 from graydns.admin.control_interface import PlainValue
-from graydns.admin.credentials import ADMIN, OPERATOR
 from graydns.admin.perspective import remote_method
-from graydns.admin.tenant_scope import TenantScope
 from graydns.admin.viewer import Viewer
 from graydns.model.errors import ControlError
 

@@ -14,13 +14,12 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.spread import pb
 
-from graydns.admin.arguments import ArgumentSignature
+from graydns.admin.argument_checks import ArgumentSignature, TenantScope, restrict_to_tenant
 from graydns.admin.audit_trail import AuditedAction, AuditTrail
+from graydns.admin.checkers import AdminIdentity
 from graydns.admin.control_interface import ControlInterface, PlainValue
-from graydns.admin.credentials import AdminIdentity
 from graydns.admin.paging import ReplyPage, ReplyPages, TextUpload
 from graydns.admin.pb_security import AdminRefusedError
-from graydns.admin.tenant_scope import TenantScope, restrict_to_tenant
 from graydns.model.errors import ControlError
 from graydns.runtime.twisted_types import Broker
 

@@ -10,8 +10,8 @@ from twisted.spread.pb import IPerspective
 from zope.interface import implementer
 
 from graydns.admin.audit_trail import AuditTrail
+from graydns.admin.checkers import ADMIN, OPERATOR, VIEWER, AdminIdentity
 from graydns.admin.control_interface import ControlInterface
-from graydns.admin.credentials import ADMIN, OPERATOR, VIEWER, AdminIdentity
 from graydns.admin.operator import Administrator, Operator
 from graydns.admin.perspective import Perspective
 from graydns.admin.viewer import Viewer

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from graydns.admin.argument_checks import TenantScope, find_zone_tenant
+from graydns.admin.checkers import VIEWER
 from graydns.admin.control_interface import PlainValue
-from graydns.admin.credentials import VIEWER
 from graydns.admin.pb_security import AdminRefusedError
 from graydns.admin.perspective import Perspective, remote_method
-from graydns.admin.tenant_scope import TenantScope, find_zone_tenant
 from graydns.model.transport import UDP
 
 #: Of the status, what says nothing of any tenant.

@@ -1,4 +1,6 @@
-"""Link: a connection to a server, made when it is needed and kept. On the reactor's thread only.
+"""TLS to a server; apart, because loading it takes as long as everything else together.
+
+Link: a connection to a server, made when it is needed and kept. On the reactor's thread only.
 
 Session: calls to a server for code that waits. The reactor has a thread of its own and one connection is kept.
 """
@@ -6,18 +8,52 @@ Session: calls to a server for code that waits. The reactor has a thread of its 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
 from attrs import field, frozen
+from twisted.internet import ssl
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.error import ConnectError, ConnectionClosed
 from twisted.internet.threads import blockingCallFromThread
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.spread import pb
 from twisted.spread.jelly import setUnjellyableFactoryForClass
 
 from graydns.ctl.admin_endpoint import AdminEndpoint, TlsAdminEndpoint
 from graydns.runtime.twisted_types import SecurityOptions
+
+#: Twisted gives most of this no types.
+_twisted_ssl: Any = ssl
+
+
+def connect_tls(reactor: Any, place: TlsAdminEndpoint, login: AdminLogin, factory: Any, timeout: float) -> None:
+    """Let *factory* connect to *place*, which must prove its name. Raises AdminClientError for files that are no
+    good."""
+    try:
+        options = _twisted_ssl.optionsForClientTLS(
+            place.host, _make_trust_root(login.ca), _load_client_certificate(login)
+        )
+    except Exception as error:
+        raise AdminClientError(f"cannot use these certificates: {error}") from error
+    reactor.connectTCP(place.host, place.port, TLSMemoryBIOFactory(options, True, factory, reactor), timeout)
+
+
+def _make_trust_root(ca: str | None) -> Any:
+    if ca is None:
+        return _twisted_ssl.platformTrust()
+    blocks = Path(ca).read_text(encoding="ascii").split("-----END CERTIFICATE-----")
+    whole = [f"{block}-----END CERTIFICATE-----\n" for block in blocks if "BEGIN" in block]
+    return _twisted_ssl.trustRootFromCertificates([_twisted_ssl.Certificate.loadPEM(each) for each in whole])
+
+
+def _load_client_certificate(login: AdminLogin) -> Any:
+    if login.certificate is None:
+        return None
+    both = Path(login.certificate).read_bytes() + Path(login.key or login.certificate).read_bytes()
+    return _twisted_ssl.PrivateCertificate.loadPEM(both)
+
 
 #: Seconds to reach a server, and to wait for the first page of a reply.
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -107,8 +143,6 @@ class AdminClient:
 
     def _connect(self, factory: Any) -> None:
         if isinstance(self._endpoint, TlsAdminEndpoint):
-            from graydns.ctl.tls_client import connect_tls
-
             connect_tls(self._reactor, self._endpoint, self._login, factory, CONNECT_TIMEOUT_SECONDS)
         else:
             self._reactor.connectUNIX(str(self._endpoint.path), factory, CONNECT_TIMEOUT_SECONDS)

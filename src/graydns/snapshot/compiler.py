@@ -19,8 +19,14 @@ from graydns.model.policy import Rule
 from graydns.model.query import DEFAULT_TENANT
 from graydns.snapshot.consul_domain import find_hidden_names
 from graydns.snapshot.snapshot import Snapshot
-from graydns.upstream.forwarding_loops import ListeningAddress, find_forwarding_loops
-from graydns.upstream.server_groups import ForwardTable, UpstreamGroup, UpstreamServer, parse_resolv_conf
+from graydns.upstream.server_groups import (
+    ForwardTable,
+    ListeningAddress,
+    UpstreamGroup,
+    UpstreamServer,
+    find_forwarding_loops,
+    parse_resolv_conf,
+)
 
 
 @frozen
