@@ -1,8 +1,8 @@
-"""Why: the last answers that one client got, and how the Router comes to them.
+"""``graydnsctl why``: the last answers that one client got, and how the router decides them now.
 
-Answers that were parsed or went through the pipeline are remembered one by one (``fast.ledger``). Of hot answers there
-are the subnets that each name remembers (``fast.hot``), the last queries of a few hundred other clients of each group
-of answers that depend on the client (``fast.clients``), and the last query of each sender (``fast.peer``).
+Answers that were parsed or went through the pipeline are stored one by one (AnswerLog). Of hot answers there are the
+subnets stored for each name (HotVariants), the last queries of a few hundred other clients of each group of answers
+that depend on the client (ClientCounter), and the last query of each sender (Peer).
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from graydns.observe.plain_values import (
 from graydns.snapshot.snapshot import Snapshot
 from graydns.wire.parse import parse_query
 
-#: Answers given for one client.
+#: Answers returned for one client.
 MAX_ANSWERS = 50
 
 PATH_HOT = "hot"
 
-#: Names of each hot table, and recent queries, that are looked at; enough for most, and done in milliseconds.
+#: Names of each hot table, and recent queries, that are searched: some milliseconds.
 MAX_SCANNED_VARIANTS, MAX_SCANNED_QUERIES = 500, 20_000
 
 _IDENTITY_PREFIXES = ("tls:", "tsig:", "client:")
@@ -46,13 +46,13 @@ IpNetwork = IPv4Network | IPv6Network
 
 @frozen
 class ClientSelector:
-    """A client as an operator names it: an address or network, or an identity."""
+    """A client as an operator specifies it: an address or network, or an identity."""
 
     network: IpNetwork | None
     identities: tuple[str, ...] = ()
 
     def matches(self, client: Client) -> bool:
-        """Whether *client* is meant: by its identity, by the subnet it told, or by its address."""
+        """Whether *client* is selected: by its identity, its client subnet or its address."""
         if self.network is None:
             return client.identity in self.identities
         if client.subnet is not None and client.subnet.prefix and _overlaps(self.network, client.subnet):
@@ -60,7 +60,7 @@ class ClientSelector:
         return _overlaps(self.network, Subnet(client.source, 8 * len(client.source)))
 
     def ecs_options(self) -> tuple[bytes, ...]:
-        """The data of the ECS options that can mean this client: its network, or all networks an address is in."""
+        """The data of the ECS options of this client: its network, or all networks that contain its address."""
         network = self.network
         if network is None or not network.prefixlen:
             return ()
@@ -99,7 +99,7 @@ def parse_client_selector(text: str) -> ClientSelector:
 
 @frozen(eq=False)
 class AnswerFinder:
-    """Answers "why" from what *front* and the hot *tables* (by tenant) remember. *snapshot*: gives the running one."""
+    """Searches *front* and the hot *tables* (by tenant). *snapshot*: returns the running one."""
 
     front: Frontend = field(repr=False)
     tables: Callable[[], Mapping[str, HotTable]] = field(repr=False)
@@ -108,30 +108,30 @@ class AnswerFinder:
     def why(self, client: str, tenant: str | None = None) -> list[PlainData]:
         """The last answers of *client*, newest first, those of the hot table after the others; *tenant*: only its own.
 
-        Plain values: ``at`` (None for hot answers), ``way``, ``name``, ``type``, ``rcode`` (None where it is not known
-        any more), ``client``, the verdict (``tenant``, ``service``, ``outcome``, ``endpoint``, ``why``), and
-        ``explanation``: what the running Router says, and ``still``: whether that is the same. Raises ControlError.
+        Plain values: ``at`` (None for hot answers), ``way``, ``name``, ``type``, ``rcode`` (None where it is no longer
+        known), ``client``, the decision (``tenant``, ``service``, ``outcome``, ``endpoint``, ``why``), ``explanation``:
+        the running router's decision, and ``still``: whether that is the same. Raises ControlError.
         """
         who = parse_client_selector(client)
-        told = (
+        recorded = (
             self._record_to_plain(each) for each in reversed(self.front.answer_log.recent) if who.matches(each.client)
         )
-        found = chain(told, self._by_subnet(who), self._by_group(who), self._by_sender(who))
+        found = chain(recorded, self._by_subnet(who), self._by_group(who), self._by_sender(who))
         return list(islice((each for each in found if tenant in (None, each["tenant"])), MAX_ANSWERS))
 
-    def _record_to_plain(self, told: AnswerRecord) -> PlainData:
-        question = told.qname + told.qtype.to_bytes(2, "big") + b"\0\1"
-        query = Query(0, b"", question, told.qname, told.qtype, 1, told.client)
+    def _record_to_plain(self, record: AnswerRecord) -> PlainData:
+        question = record.qname + record.qtype.to_bytes(2, "big") + b"\0\1"
+        query = Query(0, b"", question, record.qname, record.qtype, 1, record.client)
         explanation = self._explain(query)
         return {
-            "at": format_timestamp(told.at),
-            "way": told.path,
+            "at": format_timestamp(record.at),
+            "way": record.path,
             **_question_to_plain(query),
-            "rcode": format_rcode(told.rcode),
-            "answer": told.why,
-            **decision_to_plain(told.decision, told.client.tenant),
+            "rcode": format_rcode(record.rcode),
+            "answer": record.why,
+            **decision_to_plain(record.decision, record.client.tenant),
             "explanation": _explanation_to_plain(explanation),
-            "still": told.decision is not None and told.decision.cohort == explanation.decision.cohort,
+            "still": record.decision is not None and record.decision.cohort == explanation.decision.cohort,
         }
 
     def _by_subnet(self, who: ClientSelector) -> Iterator[PlainData]:
@@ -157,7 +157,7 @@ class AnswerFinder:
                 yield self._hot_to_plain(query, group, tallies.rcode(group))
 
     def _by_sender(self, who: ClientSelector) -> Iterator[PlainData]:
-        """The last hot answer of a sender, unless it was told above."""
+        """The last hot answer of a sender, unless it is among those above."""
         if who.network is None or who.network.num_addresses > 1:
             return
         peer = self.front.serving.peers.find_datagram_peer(str(who.network.network_address))
@@ -184,7 +184,7 @@ class AnswerFinder:
         }
 
     def _explain(self, query: Query) -> Explanation:
-        """What the running Router says, without a note on each of what may be 100,000 rules."""
+        """The running router's decision, without the reasons of what may be 100,000 rules."""
         if not query.client.source:
             query = query._replace(client=query.client._replace(source=bytes(4)))
         return self.snapshot().explain(query)
@@ -206,7 +206,7 @@ def _question_to_plain(query: Query) -> PlainData:
 
 
 def _with_query_subnet(client: Client) -> Callable[[Edns | None], Client]:
-    """The same client, with the subnet as its query told it."""
+    """The same client, with the subnet of its query."""
 
     def identify(edns: Edns | None) -> Client:
         return client if client.subnet is None or edns is None else client._replace(subnet=edns.subnet)

@@ -1,7 +1,4 @@
-"""Latency: how long pipeline queries took, by the stage that had their answer.
-
-The metrics of queries and answers: what came in, what was said, who got which version, how long it took.
-"""
+"""Metrics of queries and answers: messages received, answers by rcode, path and version, time in the pipeline."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from attrs import define, field, frozen
+from dns.edns import EDECode
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
@@ -17,7 +15,7 @@ from graydns.fast.answer_log import AnswerLog
 from graydns.listen.listeners import Listeners
 from graydns.model.answer import Answer
 from graydns.model.decision import DecisionKind
-from graydns.model.dns_parameters import format_rcode
+from graydns.model.dns_parameters import REFUSED, SERVFAIL, format_rcode
 from graydns.model.query import Query
 from graydns.observe.metric_families import SAMPLES_PER_PIECE, MetricRow, make_counter_family, make_gauge_family
 
@@ -31,24 +29,23 @@ STAGE_AUTHORITY, STAGE_RULE, STAGE_CACHE, STAGE_STALE, STAGE_UPSTREAM, STAGE_REF
 )  # fmt: skip
 STAGES = (STAGE_AUTHORITY, STAGE_RULE, STAGE_CACHE, STAGE_STALE, STAGE_UPSTREAM, STAGE_REFUSED, STAGE_FAILED)
 
-_STALE_EDE_CODES = (3, 19)  # RFC 8914: Stale Answer, Stale NXDOMAIN Answer
-_RCODE_SERVFAIL, _RCODE_REFUSED = 2, 5
+_STALE_EDE_CODES = (EDECode.STALE_ANSWER, EDECode.STALE_NXDOMAIN_ANSWER)
 
 
 def classify_stage(query: Query, answer: Answer, began: float) -> str:
-    """Which stage had *answer* to a query that came at *began* (monotonic seconds)."""
+    """The stage that *answer* came from, for a query received at *began* (monotonic seconds)."""
     if answer.edes and any(ede.code in _STALE_EDE_CODES for ede in answer.edes):
         return STAGE_STALE
     if answer.forwarded:
         return STAGE_CACHE if answer.stored_at is not None and answer.stored_at < began else STAGE_UPSTREAM
     if query.decision is not None and query.decision.kind in (DecisionKind.BLOCK, DecisionKind.RECORDS):
         return STAGE_RULE
-    return {_RCODE_SERVFAIL: STAGE_FAILED, _RCODE_REFUSED: STAGE_REFUSED}.get(answer.rcode, STAGE_AUTHORITY)
+    return {SERVFAIL: STAGE_FAILED, REFUSED: STAGE_REFUSED}.get(answer.rcode, STAGE_AUTHORITY)
 
 
 class LatencyHistogram:
-    """Durations of one stage. *buckets*: how many were at most as long as each bound and longer than the one before;
-    the last one: longer than all. *total*: seconds in all."""
+    """Durations of one stage. *buckets*: numbers of durations up to each bound and above the one before; the last one:
+    above all bounds. *total*: sum in seconds."""
 
     __slots__ = ("buckets", "total")
 
@@ -57,12 +54,12 @@ class LatencyHistogram:
         self.total = 0.0
 
     def add(self, seconds: float) -> None:
-        """Count one."""
+        """Count one duration."""
         self.buckets[bisect_left(LATENCY_BOUNDS_SECONDS, seconds)] += 1
         self.total += seconds
 
     def cumulative(self) -> Iterator[tuple[str, float]]:
-        """Bounds as Prometheus writes them, and how many were no longer than each."""
+        """Bounds as Prometheus writes them, with the number of durations up to each."""
         count = 0
         for bound, bucket in zip((*map(repr, LATENCY_BOUNDS_SECONDS), "+Inf"), self.buckets, strict=True):
             count += bucket
@@ -71,7 +68,7 @@ class LatencyHistogram:
 
 @define(eq=False)
 class LatencyObserver:
-    """Implements ``model.observe.QueryObserver``. *clock*: monotonic seconds."""
+    """Implements ``model.query.QueryObserver``. *clock*: monotonic seconds."""
 
     clock: Callable[[], float] = field(repr=False)
     stages: dict[str, LatencyHistogram] = field(
@@ -83,7 +80,7 @@ class LatencyObserver:
         self.stages[classify_stage(query, answer, self.clock() - seconds)].add(seconds)
 
 
-#: Sketches read in one go.
+#: Sketches that are estimated in one step.
 SKETCHES_PER_PIECE = 8
 
 _ANSWER_PATHS = ("hot", "parsed", "pipeline")
@@ -99,17 +96,17 @@ class AnswerMetrics:
 
     def collect(self) -> Iterator[Metric]:
         """Read all counters."""
-        by_door = (((door,), count) for door, count in self.listeners.received.items())
-        yield from make_counter_family("graydns_queries", "Messages that came in, by door.", ("door",), by_door)
+        by_transport = (((transport,), count) for transport, count in self.listeners.received.items())
+        yield from make_counter_family("graydns_queries", "Messages received, by transport.", ("door",), by_transport)
         yield from make_counter_family(
-            "graydns_unanswered", "Messages that deserve no answer.", (), [((), self.answer_log.unanswered)]
+            "graydns_unanswered", "Messages that get no reply.", (), [((), self.answer_log.unanswered)]
         )
         yield from self._answers()
         yield from self._decisions()
         yield self._durations()
 
     def _answers(self) -> Iterator[Metric]:
-        """Sums over all groups, with a pause after every PIECE of them."""
+        """Sums over all groups, with a pause after every SAMPLES_PER_PIECE of them."""
         name, text = "graydns_answers", "Answers, by tenant and rcode."
         by_rcode: Counter[tuple[str, int]] = Counter()
         paths = [0, 0, 0]
@@ -123,11 +120,11 @@ class AnswerMetrics:
         yield from make_counter_family(name, text, ("tenant", "rcode"), rows)
         found = (((path,), count) for path, count in zip(_ANSWER_PATHS, paths, strict=True))
         yield from make_counter_family(
-            "graydns_answers_by_path", "Answers, by the way they were found.", ("path",), found
+            "graydns_answers_by_path", "Answers, by path: hot, parsed or pipeline.", ("path",), found
         )
 
     def _decisions(self) -> Iterator[Metric]:
-        """Two families, from one look at the groups with a pause after every PIECE of them."""
+        """Two families in one pass over the groups, with a pause after every SAMPLES_PER_PIECE of them."""
         name, text, labels = "graydns_decisions", "Answers for services, by version.", ("tenant", "service", "version")
         versions: list[MetricRow] = []
         rules: list[MetricRow] = []
@@ -140,7 +137,7 @@ class AnswerMetrics:
             if number % SAMPLES_PER_PIECE == 0:
                 yield from make_counter_family(name, text, labels, ())
         yield from make_counter_family(name, text, labels, versions)
-        text = "Answers that a rule gave, blocked or sent to an upstream."
+        text = "Answers given, blocked or sent to an upstream by a rule."
         yield from make_counter_family("graydns_rule_decisions", text, ("tenant", "rule"), rules)
         text = "Distinct clients of a version in the last 5 to 10 minutes, to about 2 %."
         yield from make_gauge_family("graydns_version_clients", text, labels, self._clients(), piece=SKETCHES_PER_PIECE)
@@ -151,7 +148,7 @@ class AnswerMetrics:
                 yield group, clients.count()
 
     def _durations(self) -> Metric:
-        text = "Time from the pipeline's entry to its answer, by the stage that had it."
+        text = "Time in the pipeline, by the stage that had the answer."
         family = HistogramMetricFamily("graydns_pipeline_seconds", text, labels=("stage",))
         for stage, histogram in self.latency.stages.items():
             family.add_metric((stage,), tuple(histogram.cumulative()), histogram.total)

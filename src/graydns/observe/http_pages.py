@@ -1,7 +1,7 @@
-"""The web page for machines: ``/metrics``, ``/live``, ``/ready``, and nothing else.
+"""The HTTP pages: ``/metrics``, ``/live``, ``/ready``, and nothing else.
 
-One request a connection, at most CONNECTIONS at once, each over after DEADLINE seconds and OCTETS of input, whatever
-its client does. All who ask for the metrics while they are written get the same text.
+One request a connection, at most MAX_HTTP_CONNECTIONS at once, each closed after REQUEST_TIMEOUT_SECONDS or
+MAX_REQUEST_BYTES of input. Requests for the metrics that come while they are rendered share one text.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _EXPOSITION_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class HttpPage(Protocol):
-    """What stands at one path."""
+    """The page at one path."""
 
     def answer(self, request: Any) -> Any:
         """The body, or NOT_DONE_YET."""
@@ -68,17 +68,17 @@ class HttpPages(Resource):
 
 @frozen
 class HealthPage:
-    """200 *good* while it *holds*, else 503 *bad*."""
+    """200 *good* while it *is_healthy*, else 503 *bad*."""
 
     is_healthy: Callable[[], bool]
     good: bytes
     bad: bytes
 
     def answer(self, request: Any) -> bytes:
-        """The word for how it is."""
-        holds = self.is_healthy()
-        request.setResponseCode(200 if holds else 503)
-        return (self.good if holds else self.bad) + b"\n"
+        """The text and its status code."""
+        healthy = self.is_healthy()
+        request.setResponseCode(200 if healthy else 503)
+        return (self.good if healthy else self.bad) + b"\n"
 
 
 @define(eq=False)
@@ -91,7 +91,7 @@ class MetricsPage:
     _log: Logger = field(init=False, factory=Logger, repr=False)
 
     def answer(self, request: Any) -> int:
-        """Wait for the text, which is begun unless it is being written."""
+        """Wait for the text; rendering starts unless it is under way."""
         self._waiting.append(request)
         request.notifyFinish().addErrback(self._remove_waiting, request)
         if len(self._waiting) == 1:
@@ -131,18 +131,18 @@ class _OneRequestChannel(HTTPChannel):
 
 
 class _BoundedConnection(ProtocolWrapper):
-    """A connection that ends in time."""
+    """A connection with a time limit and a limit of octets."""
 
     factory: HttpServerFactory
 
     def connectionMade(self) -> None:
-        """The time runs."""
+        """Start the timer."""
         self._received = 0
         self._timer = self.factory.clock.callLater(REQUEST_TIMEOUT_SECONDS, self.abortConnection)
         super().connectionMade()
 
     def dataReceived(self, data: bytes) -> None:
-        """Pass on what is within bounds."""
+        """Pass on *data* within the limit."""
         self._received += len(data)
         if self._received > MAX_REQUEST_BYTES:
             self.abortConnection()
@@ -150,7 +150,7 @@ class _BoundedConnection(ProtocolWrapper):
             super().dataReceived(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """It has ended."""
+        """Stop the timer."""
         if self._timer.active():
             self._timer.cancel()
         super().connectionLost(reason)
@@ -163,11 +163,11 @@ class _SilentSite(Site):
     noisy = False
 
     def log(self, request: Any) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 class HttpServerFactory(WrappingFactory):
-    """Makes the connections. *live*, *ready*: what their pages say."""
+    """Makes the connections. *live*, *ready*: whether the pages of that name answer 200."""
 
     protocol = _BoundedConnection
     noisy = False
@@ -184,5 +184,5 @@ class HttpServerFactory(WrappingFactory):
         self.clock = clock
 
     def buildProtocol(self, addr: Any) -> Any:
-        """A connection; None refuses it."""
+        """A connection; None closes it."""
         return super().buildProtocol(addr) if len(self.protocols) < MAX_HTTP_CONNECTIONS else None

@@ -1,4 +1,4 @@
-"""The least level that is logged, changed while the server runs."""
+"""The log level, changed while the server runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twisted.logger import (
 
 
 class LogLevelControl:
-    """Stands before all observers of *publisher* that there are when it is put in."""
+    """Filters what goes to the observers that *publisher* has when :meth:`install` is called."""
 
     def __init__(self, publisher: LogPublisher = globalLogPublisher) -> None:
         self._publisher = publisher
@@ -20,13 +20,13 @@ class LogLevelControl:
         self._level = "info"
 
     def install(self) -> None:
-        """Filter what goes to the present observers from here on."""
+        """Put the filter in front of the present observers."""
         for observer in tuple(self._publisher._observers):
             self._publisher.removeObserver(observer)
             self._publisher.addObserver(FilteringLogObserver(observer, [self._predicate]))  # type: ignore[arg-type,list-item]
 
     def __call__(self, level: str) -> str:
-        """Log *level* (debug, info, warn, error, critical) and up; gives the level before. Raises ValueError."""
+        """Log *level* (debug, info, warn, error, critical) and above; returns the level before. Raises ValueError."""
         try:
             constant = LogLevel.levelWithName(level)
         except Exception:

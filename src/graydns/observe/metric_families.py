@@ -1,7 +1,7 @@
 """Metric families in pieces, so that thousands of series never keep a query waiting.
 
-A collector yields a large family as several Metrics of one name, each with at most PIECE samples; a Metric without
-any is a pause. :func:`render` makes one text of them.
+A collector yields a large family as several Metrics of one name, each with at most SAMPLES_PER_PIECE samples; a Metric
+without samples is a pause. :func:`render` joins them to one text.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ class _SingleMetricRegistry:
         self._metric = metric
 
     def collect(self) -> Iterable[Metric]:
-        """It."""
+        """The metric."""
         return (self._metric,)
 
 
 class _FamilyClass(Protocol):
-    """A family's class, CounterMetricFamily or GaugeMetricFamily."""
+    """CounterMetricFamily or GaugeMetricFamily."""
 
     def __call__(
         self, name: str, documentation: str, *, labels: Sequence[str]
     ) -> CounterMetricFamily | GaugeMetricFamily:
-        """An empty one."""
+        """An empty family."""
 
 
 def make_counter_family(
@@ -74,7 +74,7 @@ def render(registry: CollectorRegistry) -> Generator[None, None, bytes]:
     before = ""
     for metric in registry.collect():
         text = generate_latest(_SingleMetricRegistry(metric))
-        # HELP and TYPE, its first two lines, come once for a family.
+        # HELP and TYPE, its first two lines, are written once for a family.
         parts.append(text if metric.name != before else text.split(b"\n", 2)[2])
         before = metric.name
         yield

@@ -1,12 +1,10 @@
-"""Housekeeping: what the counters need now and then, a step at a time.
-
-Observatory: everything that observes a server, as one service.
+"""Everything that observes a server, as one service; and the periodic upkeep of the counters.
 
 ::
 
-    front ── ledger, watched ────── ──┐
-    stores ── observers: Latency, … ──┼─► metrics ─► http
-    doors ── connections, received ───┘   why, trace ─► the administration
+    frontend ── answer_log, trace ───────────┐
+    stores ── observers: LatencyObserver, … ─┼─► metrics ─► http
+    listeners ── connections, received ──────┘   why, trace ─► admin interface
 """
 
 from __future__ import annotations
@@ -40,12 +38,12 @@ from graydns.runtime.slices import run_in_slices
 from graydns.runtime.twisted_types import MultiService
 from graydns.snapshot.snapshot import Snapshot
 
-#: Rules looked at in one step.
+#: Rules processed in one step.
 _RULES_PER_STEP = 1000
 
 
 def rotate_counter_window(tallies: AnswerCounters, tables: Mapping[str, HotTable]) -> Generator[None, None, None]:
-    """Begin a new window for every group; the subnets that hot *tables* remember are clients of that, too."""
+    """Begin a new window for every group, and for the subnets in the hot *tables*, which are its clients too."""
     yield from tallies.rotate_window()
     for table in tuple(tables.values()):
         table.clear_subnets()
@@ -53,7 +51,7 @@ def rotate_counter_window(tallies: AnswerCounters, tables: Mapping[str, HotTable
 
 
 def prune_counters(tallies: AnswerCounters, snapshot: Snapshot) -> Generator[None, None, None]:
-    """Make room for new groups: drop those of services, versions and rules that are not in *snapshot*."""
+    """Make room for new groups: merge those of services, versions and rules that are not in *snapshot*."""
     current: set[CounterGroup] = set()
     for tenant, router in snapshot.routers.items():
         for service in router.services.values():
@@ -66,7 +64,7 @@ def prune_counters(tallies: AnswerCounters, snapshot: Snapshot) -> Generator[Non
     tallies.prune(current)
 
 
-#: Seconds of a window in which queries and clients of a version are counted (``fast.tally``).
+#: Seconds of a window in which queries and clients of a version are counted.
 COUNTER_WINDOW_SECONDS = 300
 
 
@@ -75,12 +73,12 @@ def _no_reloads() -> Mapping[str, int]:
 
 
 class ObservabilityService(MultiService):
-    """Observes *server* and its *doors*. Started after them and stopped before.
+    """Observes *server* and its *listeners*. Started after them and stopped before.
 
-    *http*: where the pages are served, None = nowhere. *reloads*: how many there were, by ``ok`` and ``refused``.
-    *audit*, *policies*, *catalog*: see ``ServerMetrics``. *notifier*: None = what the environment says.
+    *http*: the address of the pages, None = none. *reloads*: their numbers, by ``ok`` and ``refused``. *audit*,
+    *policies*, *catalog*: see ``ServerMetrics``. *notifier*: None = from the environment.
 
-    For the administration: *why*, *traces*, and *shares*, what was served lately (``control.Observers``).
+    For the admin interface: *why*, *traces*, and *shares*, what was served in the counting window.
     """
 
     _log = Logger()
@@ -88,7 +86,7 @@ class ObservabilityService(MultiService):
     def __init__(
         self,
         server: ObservedServer,
-        doors: Listeners,
+        listeners: Listeners,
         reactor: Any,
         *,
         http: ListenEndpoint | None,
@@ -114,7 +112,7 @@ class ObservabilityService(MultiService):
         self.shares = server.front.answer_log.tallies
         inside = ServerMetrics(
             server=server,
-            listeners=doors,
+            listeners=listeners,
             reloads=reloads,
             audit=audit,
             ready=self.is_ready,
@@ -123,7 +121,7 @@ class ObservabilityService(MultiService):
             catalog=catalog,
         )
         self.registry = CollectorRegistry()
-        self.registry.register(AnswerMetrics(server.front.answer_log, self.latency, doors))
+        self.registry.register(AnswerMetrics(server.front.answer_log, self.latency, listeners))
         self.registry.register(inside)
         self.registry.register(ValidationMetrics(validated, server.stores.validation))
         ProcessCollector(registry=self.registry)
@@ -131,36 +129,38 @@ class ObservabilityService(MultiService):
         self._ticks = 0
         self._ticker = LoopingCall(self._tick)
         self._ticker.clock = reactor
-        SystemdWatchdog(self.notifier, lambda: doors.listening, reactor).setServiceParent(self)
+        SystemdWatchdog(self.notifier, lambda: listeners.listening, reactor).setServiceParent(self)
 
     def is_ready(self) -> bool:
-        """Whether queries are welcome: there is a snapshot, and nobody has asked us to go."""
+        """Whether queries are served: it is started and no shutdown was requested."""
         return bool(self.running) and not self._shutting_down
 
     def announce_shutdown(self) -> None:
-        """Somebody has asked us to go."""
+        """A shutdown was requested: say so on /ready and to systemd."""
         self._shutting_down = True
         self.notifier.send("STOPPING=1")
 
     @property
     def listening(self) -> ListenEndpoint | None:
-        """Where the pages are now."""
-        return None if self._port is None else ListenEndpoint(TCP, self._http.host, self._port.getHost().port)  # type: ignore[union-attr]
+        """The address of the pages, None while they are closed."""
+        if self._port is None or self._http is None:
+            return None
+        return ListenEndpoint(TCP, self._http.host, self._port.getHost().port)
 
     def privilegedStartService(self) -> None:
-        """Open the pages; raises ConfigError if that cannot be."""
+        """Listen for the pages. Raises ConfigError."""
         super().privilegedStartService()
         self._open()
 
     def startService(self) -> None:
-        """Begin; the service manager is told once the reactor runs."""
+        """Start; systemd is notified once the reactor runs."""
         super().startService()
         self._open()
         self._ticker.start(1.0, now=False)
         self._reactor.callWhenRunning(self.notifier.send, "READY=1")
 
     def stopService(self) -> Deferred[None]:
-        """Close the pages and end."""
+        """Close the pages and stop."""
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
@@ -181,7 +181,10 @@ class ObservabilityService(MultiService):
         try:
             self._port = self._reactor.listenTCP(self._http.port, factory, 50, self._http.host)
         except CannotListenError as error:
-            found, expected = f"{self._http} ({error.socketError.strerror})", "an address of ours and a free port"
+            found, expected = (
+                f"{self._http} ({error.socketError.strerror})",
+                "an address of this machine and a port that is free",
+            )
             raise ConfigError([ConfigIssue(("http",), found, expected)]) from error
 
     def _tick(self) -> None:
@@ -195,4 +198,4 @@ class ObservabilityService(MultiService):
 
     def _run_in_slices(self, work: Generator[None, None, None]) -> None:
         done = Deferred.fromCoroutine(run_in_slices(self._reactor, work))
-        done.addErrback(lambda failure: self._log.failure("the counters could not be kept in order", failure))
+        done.addErrback(lambda failure: self._log.failure("the periodic upkeep of the counters failed", failure))

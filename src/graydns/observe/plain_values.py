@@ -1,4 +1,4 @@
-"""Words for people and programs: addresses, types and verdicts as plain values."""
+"""Clients, decisions and times as plain values for --json."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from graydns.fast.answer_log import DecisionSummary
 from graydns.model.decision import Decision
 from graydns.model.query import Client
 
-#: Plain data: what JSON can say.
+#: An object of JSON.
 PlainData = dict[str, Any]
 
 
@@ -20,7 +20,7 @@ def format_timestamp(at: float) -> str:
 
 
 def client_to_plain(client: Client) -> PlainData:
-    """All that is believed of a client; ``source`` is None where it is not known."""
+    """A client; ``source`` is None where it is not known."""
     subnet = client.subnet
     return {
         "source": str(ip_address(client.source)) if client.source else None,
@@ -33,7 +33,7 @@ def client_to_plain(client: Client) -> PlainData:
 
 
 def decision_to_plain(decision: Decision | DecisionSummary | None, tenant: str) -> PlainData:
-    """A verdict; *tenant*: whose query it was, where there is none."""
+    """A decision; *tenant*: the client's, where there is none."""
     if decision is None:
         return {"tenant": tenant, "service": "", "outcome": "", "endpoint": "", "why": "nothing was decided"}
     cohort = decision.cohort

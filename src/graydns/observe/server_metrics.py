@@ -1,4 +1,4 @@
-"""The metrics of what is behind the answers: caches, upstreams, connections, reloads, anomalies."""
+"""Metrics of the server: caches, upstreams, connections, reloads, policies, audit log, anomalies."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from graydns.resolve.pipeline import Stores
 from graydns.runtime.anomalies import AnomalyLog
 from graydns.snapshot.snapshot import Snapshot
 
-#: Tenants whose refusals have a series of their own, as the configuration names them; all further ones are OTHER.
+#: Tenants whose refusals have a series of their own, in the order of the configuration; all others are OTHER_GROUP.
 MAX_QUOTA_TENANT_SERIES = 1000
 
 
 class ObservedServer(Protocol):
-    """The server, as far as it is observed (``graydns.server.DnsServer``). *tables*: the hot tables by tenant;
-    *quotas*: of the tenants that have one.
+    """What is observed of the server (``graydns.server.DnsServer``). *hot_tables*: by tenant; *quotas*: of the tenants
+    that have one.
     """
 
     front: Frontend
@@ -41,7 +41,7 @@ class ObservedServer(Protocol):
 
 @frozen
 class PolicyFigures:
-    """The *revision* that runs, 0 = none does, and *refusals* by reason."""
+    """The *revision* that is active, 0 = none, and *refusals* by reason."""
 
     revision: int
     refusals: Mapping[str, int]
@@ -49,8 +49,8 @@ class PolicyFigures:
 
 @frozen(eq=False)
 class ServerMetrics:
-    """A prometheus-client collector. *ready*: see ``observe.http``. *began*: Unix seconds. *policies*: of the policy
-    centre, *catalog*: of what is followed in Consul; None = there is none. *audit*: of the audit log.
+    """A prometheus-client collector. *ready*: what ``/ready`` says. *started_at*: Unix seconds. *policies*: of
+    PolicySubscriber, *catalog*: of the watches on Consul; None = there are none. *audit*: of the audit log.
     """
 
     server: ObservedServer = field(repr=False)
@@ -80,7 +80,7 @@ class ServerMetrics:
         yield from self._connections()
         anomalies = (((kind,), count) for kind, count in sorted(self.server.anomalies.counts.items()))
         yield from make_counter_family(
-            "graydns_anomalies", "Odd things from the network, by kind.", ("kind",), anomalies
+            "graydns_anomalies", "Anomalies in network traffic, by kind.", ("kind",), anomalies
         )
 
     def _control(self) -> Iterator[Metric]:
@@ -99,13 +99,13 @@ class ServerMetrics:
         dropped = (((reason,), count) for reason, count in sorted(found.dropped.items()))
         text = "Audit lines of answers that were dropped, by reason."
         yield from make_counter_family("graydns_audit_dropped", text, ("reason",), dropped)
-        text = "Audit lines that wait to be written now."
+        text = "Audit lines that wait to be written."
         yield from make_gauge_family("graydns_audit_queue", text, (), [((), found.queued)])
 
     def _policies(self) -> Iterator[Metric]:
         if (figures := self.policies()) is None:
             return
-        text = "The policy revision that runs, 0 if none does."
+        text = "The active policy revision, 0 if there is none."
         yield from make_gauge_family("graydns_policy_revision", text, (), [((), figures.revision)])
         refusals = (((reason,), count) for reason, count in sorted(figures.refusals.items()))
         yield from make_counter_family(
@@ -116,23 +116,23 @@ class ServerMetrics:
         if (figures := self.catalog()) is None:
             return
         for name, text, number in (
-            ("known", "Services and nodes of Consul's that are known.", figures.known),
-            ("watches", "Those with a watch of their own.", figures.watches),
-            ("shared", "Those without.", figures.shared),
-            ("age_seconds", "Time since Consul confirmed what waits longest for that.", figures.age),
-            ("stale", "Services and nodes that have waited too long.", figures.stale),
-            ("doubted", "Those that have vanished in a way that is not believed.", figures.doubted),
-            ("unread", "Instances left out as they are not understood.", figures.unread),
+            ("known", "Services and nodes of Consul that are followed.", figures.known),
+            ("watches", "Services and nodes with a watch of their own.", figures.watches),
+            ("shared", "Services and nodes that share watches.", figures.shared),
+            ("age_seconds", "Longest time since Consul confirmed a service or node.", figures.age),
+            ("stale", "Services and nodes not confirmed for stale_after.", figures.stale),
+            ("doubted", "Services and nodes whose disappearance is unconfirmed.", figures.doubted),
+            ("unread", "Instances left out because they cannot be parsed.", figures.unread),
         ):
             yield from make_gauge_family(f"graydns_consul_{name}", text, (), [((), number)])
-        text = "Requests of watches, and for what has none, that failed."
+        text = "Failed requests to Consul of watches and lookups."
         yield from make_counter_family("graydns_consul_errors", text, (), [((), figures.errors)])
 
     def _quotas(self) -> Iterator[Metric]:
         refused: Counter[str] = Counter()
         for at, (tenant, quota) in enumerate(self.server.quotas.items()):
             refused[tenant if at < MAX_QUOTA_TENANT_SERIES else OTHER_GROUP] += quota.refused
-        text = "Queries refused, as their tenant had had all that it may."
+        text = "Queries refused over their tenant's quota."
         rows = (((tenant,), count) for tenant, count in refused.items())
         yield from make_counter_family("graydns_quota_refusals", text, ("tenant",), rows)
 
@@ -153,7 +153,7 @@ class ServerMetrics:
         yield from make_gauge_family(
             "graydns_version_instances", "Instances of a version in Consul.", labels, instances
         )
-        text = "1 if the clients of a version from Consul get the default version."
+        text = "1 if a version from Consul has too few healthy instances and its clients get the default version."
         yield from make_gauge_family("graydns_version_emptied", text, labels, emptied)
 
     def _caches(self) -> Iterator[Metric]:
@@ -161,24 +161,23 @@ class ServerMetrics:
         lookups = (((result,), counts[result]) for result in ("hit", "miss", "stale"))
         yield from make_counter_family("graydns_cache_lookups", "Cache lookups, by result.", ("result",), lookups)
         refreshes = [((), counts["refresh"])]
+        yield from make_counter_family("graydns_cache_refreshes", "Answers refreshed in the background.", (), refreshes)
         yield from make_counter_family(
-            "graydns_cache_refreshes", "Answers asked anew behind a client's back.", (), refreshes
-        )
-        yield from make_counter_family(
-            "graydns_cache_evictions", "Answers that made room for others.", (), [((), counts["evicted"])]
+            "graydns_cache_evictions", "Answers evicted from the cache.", (), [((), counts["evicted"])]
         )
         labels = ("tenant",)
         for name, text, at in (
             ("graydns_cache_entries", "Answers in the cache.", 0),
             ("graydns_cache_bytes", "Memory of the answers in the cache.", 1),
-            ("graydns_cache_limit_bytes", "Memory that they may take.", 2),
+            ("graydns_cache_limit_bytes", "Limit of the memory of the answers in the cache.", 2),
         ):
             yield from make_gauge_family(name, text, labels, [((tenant,), use[at]) for tenant, use in usage.items()])
         tables = self.server.hot_tables
         hot: list[MetricRow] = [((tenant,), table.size) for tenant, table in tables.items()]
-        most: list[MetricRow] = [((tenant,), table.limit) for tenant, table in tables.items()]
+        limits: list[MetricRow] = [((tenant,), table.limit) for tenant, table in tables.items()]
         yield from make_gauge_family("graydns_hot_table_bytes", "Memory of the hot table, by estimate.", labels, hot)
-        yield from make_gauge_family("graydns_hot_table_limit_bytes", "Memory that it may take.", labels, most)
+        text = "Limit of the memory of the hot table."
+        yield from make_gauge_family("graydns_hot_table_limit_bytes", text, labels, limits)
 
     def _upstreams(self) -> Iterator[Metric]:
         stores = self.server.stores
@@ -191,17 +190,17 @@ class ServerMetrics:
         text = "1 if the server failed in the last seconds and is asked after the others."
         yield from make_gauge_family("graydns_upstream_suspect", text, ("upstream", "server"), suspects)
         waiting = [((), stores.inflight.total)]
-        yield from make_gauge_family("graydns_upstream_waiting", "Queries that wait for an upstream now.", (), waiting)
+        yield from make_gauge_family("graydns_upstream_waiting", "Queries that wait for an upstream.", (), waiting)
 
     def _connections(self) -> Iterator[Metric]:
-        doors, connections = self.listeners, self.listeners.connections
+        listeners, connections = self.listeners, self.listeners.connections
         yield from make_gauge_family(
-            "graydns_connections", "TCP and TLS connections now.", (), [((), len(connections))]
+            "graydns_connections", "Open TCP and TLS connections.", (), [((), len(connections))]
         )
         lost: list[MetricRow] = [(("refused",), connections.refused), (("evicted",), connections.evicted)]
-        text = "Connections refused, or closed to make room."
+        text = "Connections refused over a limit, or evicted while idle."
         yield from make_counter_family("graydns_connections_turned_away", text, ("how",), lost)
-        dropped = [((), doors.dropped)]
+        dropped = [((), listeners.dropped)]
         yield from make_counter_family(
-            "graydns_udp_answers_dropped", "UDP answers that the kernel would not take.", (), dropped
+            "graydns_udp_answers_dropped", "Replies over UDP that the kernel did not take.", (), dropped
         )

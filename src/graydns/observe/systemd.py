@@ -1,7 +1,7 @@
-"""systemd: tells the service manager how it goes (sd_notify), and that it goes at all (its watchdog).
+"""systemd: state notifications (sd_notify(3)) and the watchdog.
 
-The watchdog is fed only after a query to our own UDP door has come back, so that a server whose reactor turns but which
-answers nothing is restarted.
+The watchdog is notified only after a query to the server's own UDP listener was answered, so that a server whose
+reactor runs but which answers nothing is restarted.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from twisted.logger import Logger
 from graydns.listen.listener import Listener
 from graydns.runtime.twisted_types import Service
 
-#: What is asked: the root's name servers, without RD, which is answered without anybody's help.
+#: The probe: the root's NS, without RD, which is answered without an upstream.
 _PROBE_QUERY = b"\0\0\0\1\0\0\0\0\0\0\0\0\2\0\1"
 
 
 @frozen
 class SystemdNotifier:
-    """Writes to the socket *address* of the service manager, "" = nobody listens.
+    """Writes to the socket *address* of the service manager, "" = there is none.
 
-    An address that begins with ``@`` is in Linux's abstract namespace. *watchdog*: seconds within which it wants a sign
-    of life, 0 = it wants none.
+    An address that begins with ``@`` is in Linux's abstract namespace. *watchdog*: seconds within which it
+    expects a notification, 0 = none.
     """
 
     address: str = ""
     watchdog: float = 0.0
 
     def send(self, *states: str) -> None:
-        """Tell, if somebody listens; that it cannot be told is nothing that should stop a server."""
+        """Send *states* if there is a service manager; errors are ignored, as they must not stop the server."""
         if not self.address:
             return
         address = "\0" + self.address[1:] if self.address.startswith("@") else self.address
@@ -47,7 +47,7 @@ class SystemdNotifier:
 
 
 def read_notifier(environment: Mapping[str, str], pid: int) -> SystemdNotifier:
-    """What NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID say to the process *pid* (sd_watchdog_enabled(3))."""
+    """The notifier by NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID for the process *pid* (sd_watchdog_enabled(3))."""
     wanted = environment.get("WATCHDOG_PID", str(pid)) == str(pid)
     microseconds = environment.get("WATCHDOG_USEC", "")
     watchdog = int(microseconds) / 1e6 if wanted and microseconds.isdigit() else 0.0
@@ -55,18 +55,18 @@ def read_notifier(environment: Mapping[str, str], pid: int) -> SystemdNotifier:
 
 
 class SystemdWatchdog(Service):
-    """Asks our own door twice within the watchdog's time and feeds it with each answer.
+    """Queries the server's own listener several times within the watchdog's time; notifies systemd after each answer.
 
-    *doors*: where we listen; without a door for UDP there is nothing to ask, and the watchdog is fed as it is.
+    *listeners*: where the server listens; without UDP among them systemd is notified without a query.
     *reactor*: IReactorTime and IReactorUDP.
     """
 
     name = "watchdog"
     _log = Logger()
 
-    def __init__(self, notifier: SystemdNotifier, doors: Callable[[], tuple[Listener, ...]], reactor: Any) -> None:
+    def __init__(self, notifier: SystemdNotifier, listeners: Callable[[], tuple[Listener, ...]], reactor: Any) -> None:
         self._notifier = notifier
-        self._listeners = doors
+        self._listeners = listeners
         self._reactor = reactor
         self._probe = WatchdogProbe(lambda: notifier.send("WATCHDOG=1"))
         self._port: Any = None
@@ -74,13 +74,13 @@ class SystemdWatchdog(Service):
         self._loop.clock = reactor
 
     def startService(self) -> None:
-        """Begin, if somebody wants to know."""
+        """Start, if there is a service manager with a watchdog."""
         super().startService()
         if self._notifier.address and self._notifier.watchdog:
             self._loop.start(self._notifier.watchdog / 4)
 
     def stopService(self) -> Any:
-        """End."""
+        """Stop."""
         super().stopService()
         if self._loop.running:
             self._loop.stop()
@@ -90,20 +90,20 @@ class SystemdWatchdog(Service):
         return port.stopListening()
 
     def _send_probe(self) -> None:
-        door = next((door for door in self._listeners() if door.transport.is_datagram), None)
-        if door is None:
+        listener = next((each for each in self._listeners() if each.transport.is_datagram), None)
+        if listener is None:
             self._notifier.send("WATCHDOG=1")
             return
         try:
             if self._port is None:
-                self._port = self._reactor.listenUDP(0, self._probe, "::" if ":" in door.host else "0.0.0.0")
-            self._probe.send_query(door.host, door.port)
+                self._port = self._reactor.listenUDP(0, self._probe, "::" if ":" in listener.host else "0.0.0.0")
+            self._probe.send_query(listener.host, listener.port)
         except OSError as error:
-            self._log.warn("the door could not be asked: {error}", error=error)
+            self._log.warn("the watchdog's query could not be sent: {error}", error=error)
 
 
 class WatchdogProbe(DatagramProtocol):
-    """Asks, and calls *answered* when the answer to the last question comes."""
+    """Sends queries, and calls *answered* when the reply to the last one comes."""
 
     transport: Any
     noisy = False
@@ -119,7 +119,7 @@ class WatchdogProbe(DatagramProtocol):
         self.transport.write(number + _PROBE_QUERY, (host, port))
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        """Whether it is the answer."""
+        """Check whether it is the reply."""
         came = (datagram[:2], addr[0].partition("%")[0], addr[1])
         if came == self._expected and len(datagram) >= 12 and datagram[2] & 0x80:
             self._expected = None

@@ -1,7 +1,7 @@
-"""Trace: the stages that queries for a watched name passed, and their times. Costs nothing while no name is watched.
+"""Traces: the stages that queries for a traced name passed, and their times. Costs nothing while no name is traced.
 
-A query for a watched name is no hot hit: the front hands it to the pipeline with a Trace. Of all watched names together
-at most MAX_TRACES_PER_SECOND are followed; the others go their usual way, so a name that is much asked for stays fast.
+A query for a traced name is no hot hit: the frontend passes it to the pipeline with a QueryTrace. Of all traced names
+together at most MAX_TRACES_PER_SECOND queries are traced; the others are answered as usual, so a busy name stays fast.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from graydns.observe.plain_values import (
     format_timestamp,
 )
 
-#: Names watched at once.
+#: Names traced at once.
 MAX_TRACED_NAMES = 16
 
-#: Queries remembered of each.
+#: Queries stored of each.
 MAX_TRACES_PER_NAME = 256
 
-#: Seconds for which a name is watched.
+#: Seconds for which a name is traced.
 TRACE_DURATION_SECONDS = 600.0
 
-#: Queries followed in a second.
+#: Queries traced in a second.
 MAX_TRACES_PER_SECOND = 50
 
 
 @define(eq=False)
 class RecordedTrace:
-    """Implements ``model.observe.Trace``. *at*: Unix seconds, *began*: monotonic ones. *kept*: those of its name."""
+    """Implements ``model.query.QueryTrace``. *at*: Unix seconds, *began*: monotonic seconds. *records*: of its name."""
 
     id: str
     at: float
@@ -51,11 +51,11 @@ class RecordedTrace:
     _stages: list[tuple[str, float, float]] = field(init=False, factory=list)
 
     def passed(self, stage: str, began: float, ended: float) -> None:
-        """Note a stage."""
+        """Add a stage."""
         self._stages.append((stage, began, ended))
 
     def end(self, query: Query, answer: Answer) -> None:
-        """Keep the whole."""
+        """Store the trace."""
         ended = self.clock()
         self.records.append(
             {
@@ -83,7 +83,7 @@ class RecordedTrace:
 
 @define(eq=False)
 class TracedName:
-    """A name that is watched. *until*: monotonic seconds."""
+    """A name that is traced, *until* a monotonic time."""
 
     until: float
     records: deque[PlainData] = field(factory=lambda: deque(maxlen=MAX_TRACES_PER_NAME), repr=False)
@@ -91,9 +91,9 @@ class TracedName:
 
 @define(eq=False)
 class TraceRecorder:
-    """Implements ``model.observe.Tracer`` for *front*. *clock*: monotonic seconds; *wall*: Unix seconds.
+    """Implements ``model.query.QueryTracer`` for *front*. *clock*: monotonic seconds; *wall*: Unix seconds.
 
-    Whoever owns it calls :meth:`tick` every second.
+    Its owner calls :meth:`tick` every second.
     """
 
     front: Frontend = field(repr=False)
@@ -103,7 +103,7 @@ class TraceRecorder:
     _remaining: int = field(init=False, default=MAX_TRACES_PER_SECOND)
 
     def watch(self, text: str, on: bool) -> PlainData:
-        """Begin or end watching a name; what was seen stays until it is watched again. Raises ControlError."""
+        """Begin or end tracing a name; its traces stay until it is traced again. Raises ControlError."""
         qname = _parse_name(text)
         before = qname in self._traced_now()
         if not on:
@@ -124,22 +124,22 @@ class TraceRecorder:
         }
 
     def last(self, text: str, last: int = 20) -> list[PlainData]:
-        """The *last* queries for a name, oldest first; empty if it was never watched. Raises ControlError."""
+        """The *last* queries for a name, oldest first; empty if it was never traced. Raises ControlError."""
         known = self._names.get(_parse_name(text))
         return [] if known is None or last <= 0 else list(known.records)[-last:]
 
     def names(self) -> list[str]:
-        """The names that are watched now."""
+        """The names that are traced now."""
         return [name.to_text(qname) for qname in self._traced_now()]
 
     def tick(self) -> None:
-        """Let another MAX_TRACES_PER_SECOND queries be followed, and stop watching what was watched long enough."""
+        """Allow another MAX_TRACES_PER_SECOND traces, and end tracing of names whose time is over."""
         self._remaining = MAX_TRACES_PER_SECOND
         names = frozenset(self._traced_now())
         self.front.trace(names, self if names else None)
 
     def begin(self, query: Query) -> RecordedTrace | None:
-        """A Trace for a query that has just come in."""
+        """A trace for a query that was just received."""
         known = self._names.get(query.qname)
         if known is None or self._remaining <= 0:
             return None
@@ -153,7 +153,7 @@ class TraceRecorder:
         return [qname for qname, watched in self._names.items() if watched.until > now]
 
     def _remove_oldest(self) -> None:
-        """Make room for one more among those that are no longer watched."""
+        """Make room for one more among those that are no longer traced."""
         if len(self._names) >= 2 * MAX_TRACED_NAMES:
             active = set(self._traced_now())
             del self._names[next(qname for qname in self._names if qname not in active)]

@@ -1,4 +1,4 @@
-"""Security: what pipeline answers turned out to be worth, counted, and the metrics of what validates them."""
+"""Metrics of DNSSEC validation: results of pipeline answers, and the state of the validator."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_VALIDATION_TENANT_SERIES = 1000
 
 @define(eq=False)
 class ValidationCounts:
-    """Implements ``model.observe.QueryObserver``. *counts*: answers that were validated, by tenant and worth."""
+    """Implements ``model.query.QueryObserver``. *counts*: validated answers, by tenant and security status."""
 
     counts: Counter[tuple[str, str]] = field(init=False, factory=Counter)
     _tenants: set[str] = field(init=False, factory=set, repr=False)
@@ -49,7 +49,7 @@ class ValidationMetrics:
     def collect(self) -> Iterator[Metric]:
         """Read all counters."""
         validation, workers = self.validation, self.validation.worker_pool
-        text = "Answers that left the pipeline and had been validated, by what that found."
+        text = "Validated answers of the pipeline, by security status."
         yield from make_counter_family(
             "graydns_validated_answers", text, ("tenant", "security"), sorted(self.answers.counts.items())
         )
@@ -57,19 +57,19 @@ class ValidationMetrics:
             ((RdataType.to_text(rdtype),), count) for rdtype, count in validation.key_queries.items()
         ]
         yield from make_counter_family(
-            "graydns_dnssec_questions", "Questions of the validator, by type.", ("type",), asked
+            "graydns_dnssec_questions", "DS and DNSKEY queries of the validator, by type.", ("type",), asked
         )
         known = [((), validation.zone_count)]
-        yield from make_gauge_family("graydns_dnssec_zones", "Names whose zones the validator remembers.", (), known)
+        yield from make_gauge_family("graydns_dnssec_zones", "Names whose zones the validator has cached.", (), known)
         bogus = [((), validation.bogus_answers.size)]
-        yield from make_gauge_family(
-            "graydns_dnssec_bogus", "Questions that are remembered, as their answers were bogus.", (), bogus
-        )
+        yield from make_gauge_family("graydns_dnssec_bogus", "Questions in the cache of bogus answers.", (), bogus)
         negatives = [((), len(validation.negative_anchors))]
-        text = "Negative trust anchors that operators set."
+        text = "Negative trust anchors set by operators."
         yield from make_gauge_family("graydns_dnssec_negative_trust_anchors", text, (), negatives)
         work: list[MetricRow] = [(("taken",), workers.accepted), (("refused",), workers.refused)]
-        text = "Work of the validator that was long, by whether threads had room for it."
+        text = "Expensive validations, by whether the worker threads accepted them."
         yield from make_counter_family("graydns_dnssec_work", text, ("result",), work)
         waiting = [((), workers.pending)]
-        yield from make_gauge_family("graydns_dnssec_work_waiting", "Such work that is not done yet.", (), waiting)
+        yield from make_gauge_family(
+            "graydns_dnssec_work_waiting", "Expensive validations that are pending.", (), waiting
+        )
