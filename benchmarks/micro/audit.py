@@ -20,9 +20,10 @@ from graydns.audit.validation_lines import ValidationLine, ValidationLineObserve
 from graydns.audit.verification import verify_log_files
 from graydns.config.settings import ClientPrefixSettings
 from graydns.model.answer import Answer
+from graydns.model.client import Client
 from graydns.model.dnssec_values import RrsigInfo, Security, ValidationStatus
 from graydns.model.name import from_text
-from graydns.model.query import Client, Query
+from graydns.model.query import Query
 
 KEY = bytes(32)
 

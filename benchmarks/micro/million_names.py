@@ -14,10 +14,11 @@ from pathlib import Path
 
 from graydns.authority.lookup import look_up
 from graydns.authority.zone_data import Zone, ZoneTable
+from graydns.model.client import Client
 from graydns.model.decision import Cohort, Decision
 from graydns.model.dns_parameters import IN, A
 from graydns.model.name import from_text
-from graydns.model.query import Client, Query
+from graydns.model.query import Query
 from graydns.sources.zone_file import load_zone_file
 
 ORIGIN = from_text("zone.test")

@@ -23,7 +23,8 @@ from twisted.internet import reactor as default_reactor
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from graydns.model.query import Client, Edns, Query
+from graydns.model.client import Client
+from graydns.model.query import Edns, Query
 from graydns.resolve.cache.answer_cache import AnswerCache, StalePolicy
 from graydns.resolve.cache.cache_keys import CacheKeyFactory
 from graydns.resolve.cache.raw_cache import FailureCache, RawCache

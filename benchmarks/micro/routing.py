@@ -21,9 +21,9 @@ from graydns.gray.geo import GeoLocation
 from graydns.gray.plan import Plan
 from graydns.gray.policy_compiler import ZonePolicy, compile_policy
 from graydns.gray.router import Router
+from graydns.model.client import Client, Subnet
 from graydns.model.name import from_text
 from graydns.model.policy import Rule, RuleConditions, RuleOutcome, ServiceEndpoint, ServicePolicy, ServiceVersion
-from graydns.model.query import Client, Subnet
 
 CLIENTS = 2_000
 ROUNDS = 15

@@ -11,8 +11,9 @@ import argparse
 import gc
 
 from graydns.model.answer import Answer
+from graydns.model.client import Client
 from graydns.model.decision import Cohort, Decision
-from graydns.model.query import Client, Edns, Query
+from graydns.model.query import Edns, Query
 from graydns.resolve.cache.cache_keys import CacheKeyFactory
 from graydns.resolve.cache.store import AnswerStore
 from graydns.upstream.reply_parser import parse_reply

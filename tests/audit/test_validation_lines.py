@@ -22,10 +22,11 @@ from graydns.audit.validation_lines import (
 )
 from graydns.config.settings import ClientPrefixSettings
 from graydns.model.answer import Answer
+from graydns.model.client import Client
 from graydns.model.decision import Cohort, Decision
 from graydns.model.dnssec_values import EdeCode, RrsigInfo, Security, ValidationStatus
 from graydns.model.name import from_text
-from graydns.model.query import Client, Query
+from graydns.model.query import Query
 from graydns.observe.trace_recorder import RecordedTrace
 
 NOW = 1_795_435_200.125

@@ -10,9 +10,10 @@ import dns.rdata
 import dns.rdatatype
 
 from graydns.authority.zone_data import Zone
+from graydns.model.client import Client, Subnet
 from graydns.model.decision import Cohort, Decision
 from graydns.model.name import from_text
-from graydns.model.query import Client, Query, Subnet
+from graydns.model.query import Query
 from graydns.model.transport import UDP, Transport
 from graydns.sources.zone_file import load_zone_file
 

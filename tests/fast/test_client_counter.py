@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.fast import client_counter
-from graydns.model.query import Client, Subnet
+from graydns.model.client import Client, Subnet
 
 
 def filled(keys: Iterable[bytes]) -> bytearray:

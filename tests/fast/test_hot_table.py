@@ -12,9 +12,10 @@ from graydns.fast.hot_table import QUESTION_OVERHEAD_BYTES, SLOT_OVERHEAD_BYTES,
 from graydns.fast.tail_shape import parse_tail_shape
 from graydns.model import name
 from graydns.model.answer import ANSWER, Answer
+from graydns.model.client import Client
 from graydns.model.decision import Cohort, Decision
 from graydns.model.dnssec_values import Security
-from graydns.model.query import Client, Query
+from graydns.model.query import Query
 from graydns.wire.answer_body import RRset, build_body
 
 DECISION = Decision(Cohort("default"))

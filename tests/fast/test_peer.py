@@ -8,7 +8,8 @@ import pytest
 
 from graydns.fast.hot_table import HotTable
 from graydns.fast.peer import MAX_PEERS_PER_GENERATION, LongestPrefixMap, PeerCache, PeerTrust
-from graydns.model.query import Edns, Subnet
+from graydns.model.client import Subnet
+from graydns.model.query import Edns
 from graydns.model.transport import TCP, TLS
 
 TRUST = PeerTrust(

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.fast.tail_shape import SHAPE_KEY_BYTES, parse_tail_shape
+from graydns.model.client import Client
 from graydns.model.errors import UnanswerableError
-from graydns.model.query import Client, Edns
+from graydns.model.query import Edns
 from graydns.wire.parse import parse_query
 
 PAYLOAD = 1232

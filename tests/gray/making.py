@@ -9,10 +9,11 @@ from graydns.gray.geo import GeoLocator
 from graydns.gray.policy_compiler import ZonePolicy, compile_router
 from graydns.gray.policy_records import parse_rdtype
 from graydns.gray.router import Router
+from graydns.model.client import Client, Subnet
 from graydns.model.errors import ConfigError, ConfigIssue
 from graydns.model.name import from_text
 from graydns.model.policy import Rule, ServiceEndpoint, ServicePolicy, ServiceVersion
-from graydns.model.query import Client, Query, Subnet
+from graydns.model.query import Query
 from graydns.model.transport import UDP, Transport
 
 TENANT = "t-demo"

@@ -9,8 +9,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from attrs import asdict, frozen
 
 from graydns.gray.geo import UNKNOWN_LOCATION, GeoLocation, GeoLocator
+from graydns.model.client import Client
 from graydns.model.policy import Rule, RuleConditions, ServicePolicy
-from graydns.model.query import Client
 
 Network = IPv4Network | IPv6Network
 

@@ -13,8 +13,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from graydns.gray.geo import UNKNOWN_LOCATION, GeoLocation
+from graydns.model.client import Client, Subnet
 from graydns.model.policy import Rule, RuleConditions, RuleOutcome, ServicePolicy
-from graydns.model.query import Client, Subnet
 from graydns.model.transport import parse_transport
 from tests.gray.making import CANARY, NEXT, STABLE, service
 

@@ -7,10 +7,10 @@ from collections import Counter
 from graydns.gray.consul_instances import overlay_selection
 from graydns.gray.plan import Plan
 from graydns.model.catalog import InstanceSelection, InstanceWeights, LeadingInstance, ServiceInstance, ServiceView
+from graydns.model.client import Client
 from graydns.model.decision import DecisionKind
 from graydns.model.name import from_text
 from graydns.model.policy import Rule, RuleConditions, RuleOutcome
-from graydns.model.query import Client
 from tests.gray.making import TENANT, client, route
 
 NAME = "web.service.consul"

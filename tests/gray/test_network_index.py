@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.gray.network_index import ExtendedNetworkIndex, NetworkIndex
-from graydns.model.query import Subnet
+from graydns.model.client import Subnet
 
 Network = IPv4Network | IPv6Network
 

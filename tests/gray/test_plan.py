@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from graydns.gray.client_key import bucket, derive_hash_key, hash64
 from graydns.gray.plan import Plan
 from graydns.gray.router import Router
+from graydns.model.client import Client
 from graydns.model.decision import BlockAction, Cohort, Decision, DecisionKind
 from graydns.model.name import from_text
 from graydns.model.policy import Rule, RuleConditions, RuleOutcome
-from graydns.model.query import Client
 from graydns.model.transport import TCP
 from tests.conftest import examples
 from tests.gray.making import API, STABLE, TENANT, client, outcome, query, route, service, version

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from graydns.gray.policy_compiler import compile_router
 from graydns.gray.policy_records import parse_rdtype
 from graydns.gray.router import Router
+from graydns.model.client import Client, Subnet
 from graydns.model.decision import DecisionKind
 from graydns.model.name import from_text
 from graydns.model.policy import Rule, RuleConditions, RuleOutcome, ServicePolicy
-from graydns.model.query import Client, Subnet
 from tests.conftest import examples
 from tests.gray.making import TENANT, client, query, route, zone
 from tests.gray.reference import Reference

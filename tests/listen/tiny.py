@@ -7,7 +7,8 @@ import struct
 from attrs import define, field, frozen
 from twisted.internet.defer import CancelledError, Deferred
 
-from graydns.model.query import Client, Query
+from graydns.model.client import Client
+from graydns.model.query import Query
 from graydns.model.transport import Transport
 
 

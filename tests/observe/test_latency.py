@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from graydns.model.answer import Answer, Ede
+from graydns.model.client import Client
 from graydns.model.decision import BlockAction, Cohort, Decision, DecisionKind
-from graydns.model.query import Client, Query
+from graydns.model.query import Query
 from graydns.observe.answer_metrics import LATENCY_BOUNDS_SECONDS, LatencyHistogram, LatencyObserver, classify_stage
 
 QUERY = Query(1, b"", b"\0\0\1\0\1", b"\0", 1, 1, Client(b"\x7f\0\0\1"))

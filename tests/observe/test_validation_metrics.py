@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from graydns.fast.answer_log import OTHER_GROUP
 from graydns.model.answer import Answer
+from graydns.model.client import Client
 from graydns.model.dnssec_values import Security, ValidationStatus
-from graydns.model.query import Client, Query
+from graydns.model.query import Query
 from graydns.observe.validation_metrics import MAX_VALIDATION_TENANT_SERIES, ValidationCounts
 
 

@@ -9,8 +9,8 @@ import pytest
 from graydns.authority.consul.consul_zone import ConsulZoneBackend
 from graydns.gray.explanation import Explanation
 from graydns.model.catalog import CRITICAL, PASSING, ServiceInstance, ServiceView
+from graydns.model.client import Client
 from graydns.model.name import from_text
-from graydns.model.query import Client
 from graydns.snapshot.consul_domain import ConsulZoneTemplate, add_consul_domain
 from graydns.snapshot.snapshot import Snapshot
 from graydns.sources.snapshot_loader import load_snapshot

@@ -14,9 +14,9 @@ from graydns.config.document import Document
 from graydns.config.settings import Config
 from graydns.gray.policy_compiler import ZonePolicy, compile_router
 from graydns.gray.router import Router
+from graydns.model.client import DEFAULT_TENANT
 from graydns.model.name import from_text
 from graydns.model.policy import Rule, RuleConditions, RuleOutcome, ServiceEndpoint, ServicePolicy, ServiceVersion
-from graydns.model.query import DEFAULT_TENANT
 from graydns.runtime.reclaimer import DeferredReclaimer
 from graydns.runtime.steps import run_steps
 from graydns.snapshot.reclamation import watch_snapshot

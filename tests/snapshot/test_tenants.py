@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from graydns.model import name
+from graydns.model.client import Client
 from graydns.model.decision import Decision, DecisionKind
 from graydns.model.errors import ConfigError
-from graydns.model.query import Client
 from graydns.snapshot.snapshot import Snapshot
 from graydns.sources.snapshot_loader import load_snapshot
 

@@ -11,7 +11,8 @@ from attrs import define, field
 
 from graydns.model import name as names
 from graydns.model.answer import Answer
-from graydns.model.query import Client, Edns, Query, Subnet
+from graydns.model.client import Client, Subnet
+from graydns.model.query import Edns, Query
 from graydns.upstream.exchange import PendingExchange, ReplyReceiver
 from graydns.upstream.reply_parser import parse_reply
 from graydns.upstream.scrub import scrub_reply

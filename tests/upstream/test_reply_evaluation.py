@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.model.answer import Answer
+from graydns.model.client import Subnet
 from graydns.model.dns_parameters import NOERROR
-from graydns.model.query import Query, Subnet
+from graydns.model.query import Query
 from graydns.upstream.reply_evaluation import match_address_reply
 from graydns.upstream.reply_parser import InvalidReply, parse_reply
 from graydns.upstream.scrub import scrub_reply

@@ -9,8 +9,8 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import DatagramProtocol
 
+from graydns.model.client import Subnet
 from graydns.model.errors import UpstreamError
-from graydns.model.query import Subnet
 from graydns.upstream.server_groups import UpstreamServer
 from tests.coroutines import on_reactor
 from tests.upstream.queries import Notes, make_query, show, write_reply

@@ -11,8 +11,9 @@ import dns.message
 import pytest
 from hypothesis import strategies as st
 
+from graydns.model.client import Client
 from graydns.model.errors import UnanswerableError
-from graydns.model.query import Client, Edns, Query
+from graydns.model.query import Edns, Query
 from graydns.model.transport import TCP
 from graydns.wire.answer_body import RRset
 from graydns.wire.parse import parse_query

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graydns.model.client import Subnet
 from graydns.model.errors import UnanswerableError
-from graydns.model.query import Edns, Subnet
+from graydns.model.query import Edns
 from graydns.wire import edns
 from graydns.wire.message import MalformedMessageError
 from graydns.wire.parse import parse_query

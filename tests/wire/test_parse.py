@@ -10,8 +10,9 @@ import dns.tsig
 import dns.tsigkeyring
 import pytest
 
+from graydns.model.client import Client
 from graydns.model.errors import UnanswerableError
-from graydns.model.query import Client, Edns
+from graydns.model.query import Edns
 from graydns.wire.parse import parse_query
 from tests.wire.samples import ASKER, HEAD, QNAME, anyone, opt, raw, refused
 

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from graydns.model.client import Client, Subnet
 from graydns.model.errors import UnanswerableError
-from graydns.model.query import Client, Edns, Query, Subnet
+from graydns.model.query import Edns, Query
 from graydns.wire.parse import parse_query
 from tests.wire.samples import DIG_QUERIES, anyone, names, someone_on_tcp
 

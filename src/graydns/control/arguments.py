@@ -6,10 +6,10 @@ import dns.exception
 import dns.rdatatype
 
 from graydns.fast.peer import LongestPrefixMap
+from graydns.model.client import DEFAULT_TENANT
 from graydns.model.decision import Cohort
 from graydns.model.errors import ControlError
 from graydns.model.name import from_text
-from graydns.model.query import DEFAULT_TENANT
 from graydns.resolve.pipeline import choose_partition
 from graydns.snapshot.snapshot import Snapshot
 

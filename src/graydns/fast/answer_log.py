@@ -16,9 +16,10 @@ from typing import NamedTuple
 from attrs import define, field
 
 from graydns.fast.client_counter import NULL_CLIENT_COUNTER, ClientCounter, add_to_sketch, make_counting_key
+from graydns.model.client import Client
 from graydns.model.decision import Cohort, Decision
 from graydns.model.dns_parameters import BADVERS
-from graydns.model.query import Client, Query
+from graydns.model.query import Query
 
 #: Groups with counters of their own; all further ones are counted under OTHER_GROUP.
 MAX_COUNTER_GROUPS = 5000

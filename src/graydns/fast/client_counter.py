@@ -15,7 +15,7 @@ from itertools import islice
 from math import inf, log
 from zlib import crc32
 
-from graydns.model.query import Client, Subnet
+from graydns.model.client import Client, Subnet
 
 #: Registers of one octet; the standard error of the estimate is 1.04 / √REGISTER_COUNT, 2.3 %.
 REGISTER_COUNT = 2048

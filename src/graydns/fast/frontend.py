@@ -36,10 +36,11 @@ from graydns.fast.tail_shape import (
 )
 from graydns.gray.plan import Plan
 from graydns.model.answer import Answer
+from graydns.model.client import Client, Subnet
 from graydns.model.decision import Decision
 from graydns.model.dns_parameters import IN, NOTAUTH
 from graydns.model.errors import UnanswerableError
-from graydns.model.query import AnomalyRecorder, Client, Query, QueryTrace, QueryTracer, Subnet
+from graydns.model.query import AnomalyRecorder, Query, QueryTrace, QueryTracer
 from graydns.model.transport import Transport
 from graydns.wire import error_replies
 from graydns.wire.parse import parse_query

@@ -12,7 +12,8 @@ from attrs import define, field, frozen
 from graydns.fast.client_counter import make_source_key
 from graydns.fast.hot_entry import RA_BIT
 from graydns.fast.hot_table import HotTable
-from graydns.model.query import DEFAULT_TENANT, Client, Edns
+from graydns.model.client import DEFAULT_TENANT, Client
+from graydns.model.query import Edns
 from graydns.model.transport import UDP, Transport
 from graydns.wire.edns import parse_tags
 

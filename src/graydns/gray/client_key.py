@@ -13,7 +13,7 @@ from hashlib import blake2b
 from attrs import field, frozen
 from siphash24 import siphash24
 
-from graydns.model.query import Client
+from graydns.model.client import Client
 
 #: First byte of a client key.
 KEY_TYPE_NONE, KEY_TYPE_ADDRESS, KEY_TYPE_IDENTITY = 0, 1, 2

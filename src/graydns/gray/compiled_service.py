@@ -21,9 +21,9 @@ from graydns.gray.policy_records import parse_records
 from graydns.gray.rules import MAX_TTL_SECONDS
 from graydns.gray.split import Split, compile_split
 from graydns.gray.version_health import VersionHealth
+from graydns.model.client import Subnet
 from graydns.model.errors import PolicyIssues
 from graydns.model.policy import RecordTexts, ServiceEndpoint, ServicePolicy, ServiceVersion
-from graydns.model.query import Subnet
 
 CLIENT_KEY_SOURCES = ("identity", "subnet", "source")
 

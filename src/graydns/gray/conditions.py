@@ -10,9 +10,9 @@ import re2
 from graydns.gray.geo import fold_city
 from graydns.gray.name_patterns import NamePattern, PatternForm, parse_pattern
 from graydns.gray.policy_records import parse_rdtype
+from graydns.model.client import Subnet
 from graydns.model.errors import PolicyIssues
 from graydns.model.policy import RuleConditions
-from graydns.model.query import Subnet
 from graydns.model.transport import TRANSPORTS, Transport
 
 #: Prefixes of an identity, strongest last.

@@ -10,8 +10,8 @@ from graydns.gray.client_key import KEY_TYPE_IDENTITY
 from graydns.gray.compiled_service import CompiledService
 from graydns.gray.endpoint_pool import EndpointPool
 from graydns.gray.rules import DEFAULT_RECORDS_TTL_SECONDS, CompiledRule
+from graydns.model.client import Client
 from graydns.model.decision import Cohort, Decision, DecisionKind
-from graydns.model.query import Client
 
 DecideByClient = Callable[[Client], Decision]
 DecideByKey = Callable[[bytes], Decision]

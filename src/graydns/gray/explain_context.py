@@ -15,8 +15,9 @@ from graydns.gray.conditions import make_regex_options
 from graydns.gray.geo import UNKNOWN_LOCATION, GeoLocation, GeoLocator
 from graydns.gray.name_patterns import to_presentation
 from graydns.gray.rules import CompiledRule
+from graydns.model.client import Client, Subnet
 from graydns.model.name import labels, to_text
-from graydns.model.query import Client, Query, Subnet
+from graydns.model.query import Query
 
 
 @frozen

@@ -14,9 +14,9 @@ from graydns.gray.explain_context import ExplainContext, format_network, format_
 from graydns.gray.plan import Plan
 from graydns.gray.rules import CompiledRule
 from graydns.model.catalog import LeadingInstance
+from graydns.model.client import Subnet
 from graydns.model.decision import Decision
 from graydns.model.name import to_text
-from graydns.model.query import Subnet
 from graydns.runtime.steps import run_steps
 
 #: Instances that are shown of the thousands that a service may have.

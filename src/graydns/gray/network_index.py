@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from graydns.model.query import Subnet
+from graydns.model.client import Subnet
 
 #: Numbers of networks, the longest prefix first.
 NetworkNumbers = tuple[int, ...]

@@ -25,8 +25,8 @@ from graydns.gray.geo import UNKNOWN_LOCATION, GeoLocation, GeoLocator
 from graydns.gray.network_index import NetworkIndex, NetworkNumbers
 from graydns.gray.rule_groups import combine_groups
 from graydns.gray.rules import CompiledRule
+from graydns.model.client import Client
 from graydns.model.decision import Decision
-from graydns.model.query import Client
 
 LookUpClient = Callable[[Client], tuple[NetworkNumbers, GeoLocation]]
 MakeDecision = Callable[[Any, Client], Decision]

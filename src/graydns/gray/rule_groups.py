@@ -14,7 +14,7 @@ from graydns.gray.conditions import CompiledConditions
 from graydns.gray.geo import GeoLocation
 from graydns.gray.network_index import NetworkIndex, NetworkNumbers
 from graydns.gray.rules import CompiledRule, RuleOrder
-from graydns.model.query import Client
+from graydns.model.client import Client
 
 #: Finds the rule that wins for a client, given the networks its address is in and its place.
 FindRule = Callable[[Client, NetworkNumbers, GeoLocation], CompiledRule | None]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from attrs import field, frozen
 
-from graydns.model.query import Client
+from graydns.model.client import Client
 
 
 class Cohort(NamedTuple):

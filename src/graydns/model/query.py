@@ -12,42 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from attrs import frozen
 
-from graydns.model.transport import UDP, Transport
+from graydns.model.client import Client, Subnet
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from graydns.model.answer import Answer
     from graydns.model.decision import Decision
-
-
-#: The tenant of whatever no other tenant claims.
-DEFAULT_TENANT = "default"
-
-
-class Subnet(NamedTuple):
-    """A client subnet (RFC 7871): *address* packed to 4 or 16 bytes, bits after *prefix* zero."""
-
-    address: bytes
-    prefix: int
-
-
-class Client(NamedTuple):
-    """Who asks, as far as graydns believes it (docs/configuration.md, "trust").
-
-    *source*: packed sender address, 4 or 16 bytes. *subnet* and *tags* are None / () unless the
-    sender is trusted with them. *identity*: the strongest namespaced identity, ``tls:`` over
-    ``tsig:`` over ``client:``. *tenant*: whose client this is for names that are nobody's zone.
-    *may_forward*: whether names that are not ours are resolved for this client.
-    """
-
-    source: bytes
-    transport: Transport = UDP
-    subnet: Subnet | None = None
-    identity: str | None = None
-    tags: tuple[tuple[str, str], ...] = ()
-    tenant: str = DEFAULT_TENANT
-    may_forward: bool = False
 
 
 @frozen(eq=False)

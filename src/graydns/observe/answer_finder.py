@@ -19,9 +19,10 @@ from graydns.fast.frontend import Frontend
 from graydns.fast.hot_table import HotTable
 from graydns.gray.explanation import Explanation
 from graydns.model import name
+from graydns.model.client import Client, Subnet
 from graydns.model.dns_parameters import format_rcode, format_rdtype
 from graydns.model.errors import ControlError, UnanswerableError
-from graydns.model.query import Client, Edns, Query, Subnet
+from graydns.model.query import Edns, Query
 from graydns.observe.plain_values import (
     PlainData,
     client_to_plain,

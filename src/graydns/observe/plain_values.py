@@ -7,8 +7,8 @@ from ipaddress import ip_address
 from typing import Any
 
 from graydns.fast.answer_log import DecisionSummary
+from graydns.model.client import Client
 from graydns.model.decision import Decision
-from graydns.model.query import Client
 
 #: An object of JSON.
 PlainData = dict[str, Any]

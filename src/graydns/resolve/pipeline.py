@@ -22,7 +22,8 @@ from attrs import define, field, frozen
 from graydns.config.settings import Config
 from graydns.dnssec.zone_status import ZoneStatusCache
 from graydns.model.answer import Answer
-from graydns.model.query import DEFAULT_TENANT, AnomalyRecorder, Query, QueryObserver
+from graydns.model.client import DEFAULT_TENANT
+from graydns.model.query import AnomalyRecorder, Query, QueryObserver
 from graydns.resolve.cache.answer_cache import AnswerCache, StalePolicy
 from graydns.resolve.cache.cache_keys import CacheKeyFactory
 from graydns.resolve.cache.raw_cache import FailureCache, RawCache

@@ -28,10 +28,11 @@ from twisted.names.error import (
 )
 
 from graydns.model.answer import ADDITIONAL, ANSWER, AUTHORITY, Answer
+from graydns.model.client import Client
 from graydns.model.dns_parameters import NOERROR, NOTIMP, NXDOMAIN, REFUSED
 from graydns.model.errors import ResolveError, UnanswerableError, UpstreamError
 from graydns.model.name import labels
-from graydns.model.query import Client, Query
+from graydns.model.query import Query
 from graydns.resolve.link import Resolver
 from graydns.runtime.twisted_types import ResolverBase
 from graydns.wire.answer_body import RRset, build_body

@@ -14,9 +14,9 @@ from graydns.gray.geo import GeoLocator
 from graydns.gray.policy_compiler import ZonePolicy
 from graydns.gray.policy_compiler import compile_policy as router_steps
 from graydns.gray.router import Router
+from graydns.model.client import DEFAULT_TENANT
 from graydns.model.errors import ConfigError, ConfigIssue
 from graydns.model.policy import Rule
-from graydns.model.query import DEFAULT_TENANT
 from graydns.snapshot.consul_domain import find_hidden_names
 from graydns.snapshot.snapshot import Snapshot
 from graydns.upstream.server_groups import (

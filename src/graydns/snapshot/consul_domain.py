@@ -9,9 +9,9 @@ from attrs import evolve, field, frozen
 from graydns.authority.additional_section import list_target_hosts
 from graydns.authority.consul.consul_zone import ConsulZoneBackend, build_consul_zone
 from graydns.authority.zone_data import Zone, ZoneTable
+from graydns.model.client import DEFAULT_TENANT
 from graydns.model.dns_parameters import AAAA, NS, A
 from graydns.model.name import ROOT, is_within, parent, to_text
-from graydns.model.query import DEFAULT_TENANT
 from graydns.snapshot.snapshot import Snapshot
 
 #: Names that one warning lists.

@@ -16,8 +16,9 @@ from graydns.gray.explanation import Explanation, explain
 from graydns.gray.plan import Plan
 from graydns.gray.router import Router
 from graydns.model.catalog import InstanceSelection
+from graydns.model.client import DEFAULT_TENANT
 from graydns.model.errors import CatalogPendingError
-from graydns.model.query import DEFAULT_TENANT, Query
+from graydns.model.query import Query
 from graydns.upstream.server_groups import ForwardTable
 
 

@@ -6,8 +6,9 @@ import struct
 from enum import IntEnum
 from typing import NamedTuple
 
+from graydns.model.client import Subnet
 from graydns.model.dns_parameters import BADVERS, FORMERR, REFUSED
-from graydns.model.query import Query, Subnet
+from graydns.model.query import Query
 from graydns.upstream.server_groups import UpstreamGroup
 from graydns.wire import edns
 from graydns.wire.message import CD, HEADER_STRUCT, RD

@@ -13,9 +13,10 @@ from functools import lru_cache
 
 from siphash24 import siphash24
 
+from graydns.model.client import Subnet
 from graydns.model.dns_parameters import OPT
 from graydns.model.errors import GraydnsError
-from graydns.model.query import Edns, Subnet
+from graydns.model.query import Edns
 from graydns.wire.message import MalformedMessageError
 
 NSID = 3  # RFC 5001

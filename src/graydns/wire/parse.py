@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from graydns.model.answer import ADDITIONAL
+from graydns.model.client import Client
 from graydns.model.dns_parameters import ANY, BADVERS, FORMERR, NOTIMP, OPT, TSIG
 from graydns.model.errors import UnanswerableError
 from graydns.model.name import ROOT
-from graydns.model.query import Client, Edns, Query
+from graydns.model.query import Edns, Query
 from graydns.wire import edns
 from graydns.wire.edns import OPT_STRUCT, BadVersError
 from graydns.wire.error_replies import find_question_end, make_error_reply

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graydns.model.client import Subnet
 from graydns.model.decision import Cohort
-from graydns.model.query import Subnet
 from graydns.resolve.cache.cache_keys import (
     MAX_SUBNETS_PER_QUESTION,
     NO_CLIENT_SUBNET,

@@ -8,8 +8,9 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from graydns.model.answer import Answer
+from graydns.model.client import Subnet
 from graydns.model.errors import UpstreamError
-from graydns.model.query import Query, Subnet
+from graydns.model.query import Query
 from graydns.model.transport import TCP
 from graydns.resolve.links.coalesce import QueryCoalescer
 from tests.resolve.chains import ECS_GROUP, Chain, Driven, make_answer, of_cohort

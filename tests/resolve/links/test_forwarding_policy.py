@@ -9,8 +9,9 @@ from attrs import evolve, frozen
 
 from graydns.model import name
 from graydns.model.answer import ANSWER, AUTHORITY, Answer
+from graydns.model.client import Client, Subnet
 from graydns.model.dnssec_values import Security, ValidationStatus
-from graydns.model.query import Client, Edns, Query, Subnet
+from graydns.model.query import Edns, Query
 from graydns.model.transport import UDP
 from graydns.resolve.links.authority import NullCatalogWaiter
 from graydns.resolve.links.forwarding_policy import ForwardingPolicy

@@ -14,10 +14,11 @@ from graydns.dnssec.key_trust import NegativeTrustAnchors, TrustAnchors
 from graydns.dnssec.signature import ValidatorSettings
 from graydns.dnssec.zone_status import ZoneStatusCache
 from graydns.model.answer import Answer, Ede
+from graydns.model.client import Subnet
 from graydns.model.dnssec_values import EdeCode, Security, ValidationStatus
 from graydns.model.errors import OverloadedError, ResolveError, UpstreamError
 from graydns.model.name import from_text
-from graydns.model.query import Query, Subnet
+from graydns.model.query import Query
 from graydns.resolve.cache.cache_keys import CacheKeyFactory
 from graydns.resolve.cache.raw_cache import FailureCache
 from graydns.resolve.links.error_boundary import make_error_answer

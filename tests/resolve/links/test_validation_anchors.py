@@ -11,10 +11,11 @@ from graydns.config.dnssec_settings import DnssecSettings, NegativeTrustAnchor
 from graydns.dnssec.key_trust import NegativeTrustAnchors
 from graydns.dnssec.signature import ValidatorSettings
 from graydns.model.answer import Answer
+from graydns.model.client import Client
 from graydns.model.dnssec_values import Security
 from graydns.model.errors import ResolveError
 from graydns.model.name import from_text
-from graydns.model.query import Client, Query
+from graydns.model.query import Query
 from graydns.resolve.cache.cache_keys import CacheKeyFactory
 from graydns.resolve.links.error_boundary import make_error_answer
 from graydns.resolve.links.validation import ValidatingLink, ValidationPolicy

@@ -15,11 +15,12 @@ from attrs import asdict, evolve
 from graydns.control.arguments import find_tenant, parse_question
 from graydns.control.reports.plain_data import format_time, to_plain
 from graydns.dnssec.zone_status import ValidationStep, ZoneStatusCache
+from graydns.model.client import Client, Subnet
 from graydns.model.decision import DecisionKind
 from graydns.model.dnssec_values import Security, ValidationStatus
 from graydns.model.errors import ControlError, OverloadedError, ResolveError
 from graydns.model.name import to_text
-from graydns.model.query import Client, Query, Subnet
+from graydns.model.query import Query
 from graydns.model.transport import parse_transport
 from graydns.resolve.links.forwarding_policy import HOP_BY_HOP_TYPES
 from graydns.resolve.links.validation import VALIDATION_EDNS, ValidatingLink

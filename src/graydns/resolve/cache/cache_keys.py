@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from attrs import field, frozen
 
+from graydns.model.client import Subnet
 from graydns.model.decision import Cohort
-from graydns.model.query import Query, Subnet
+from graydns.model.query import Query
 from graydns.upstream.server_groups import UpstreamGroup
 from graydns.upstream.upstream_request import select_subnet, select_tags
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from attrs import define, evolve, field
 
 from graydns.model.answer import Answer
+from graydns.model.client import Subnet
 from graydns.model.decision import Cohort
-from graydns.model.query import Subnet
 from graydns.resolve.cache.cache_keys import NO_CLIENT_SUBNET, CacheKey, SubnetIndex, truncate_subnet
 
 #: Octets that an entry takes beside its name, an answer beside its body and records, and a record beside its bytes (the

@@ -1,0 +1,35 @@
+"""Client: who asks, and the client subnet that came with the question (RFC 7871)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from graydns.model.transport import UDP, Transport
+
+#: The tenant of whatever no other tenant claims.
+DEFAULT_TENANT = "default"
+
+
+class Subnet(NamedTuple):
+    """A client subnet (RFC 7871): *address* packed to 4 or 16 bytes, bits after *prefix* zero."""
+
+    address: bytes
+    prefix: int
+
+
+class Client(NamedTuple):
+    """Who asks, as far as graydns believes it (docs/configuration.md, "trust").
+
+    *source*: packed sender address, 4 or 16 bytes. *subnet* and *tags* are None / () unless the
+    sender is trusted with them. *identity*: the strongest namespaced identity, ``tls:`` over
+    ``tsig:`` over ``client:``. *tenant*: whose client this is for names that are nobody's zone.
+    *may_forward*: whether names that are not ours are resolved for this client.
+    """
+
+    source: bytes
+    transport: Transport = UDP
+    subnet: Subnet | None = None
+    identity: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+    tenant: str = DEFAULT_TENANT
+    may_forward: bool = False
