@@ -181,7 +181,7 @@ async def test_a_full_disk_leaves_all_files_as_they_were(
     ("text", "told"),
     [
         ('{"gray_off": {"c": {"actor": "x", "at": "1"}}}', "found 'c', expected 'b'"),
-        ('{"gray_off": {"*": {"actor": "x", "at": "1"}}}', "whose folder this is"),
+        ('{"gray_off": {"*": {"actor": "x", "at": "1"}}}', "the tenant of this folder"),
         ('{"services": {"api.c.test": {"tenant": "c"}}}', "1:40: services.api.c.test.tenant: found 'c'"),
         ('{"pin": {"number": 1}}', "a rollback is of the whole server"),
         ('{"services": 7}', "live.json:1:14"),

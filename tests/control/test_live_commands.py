@@ -98,7 +98,7 @@ def test_an_abort_leaves_only_the_default(running: Running) -> None:
     assert running.ask() == ["192.0.2.10"]
     assert running.ask(subnet="10.2.9.0") == ["192.0.2.20"]
     assert not running.control.status()["drift"]
-    with pytest.raises(ControlError, match="nothing of"):
+    with pytest.raises(ControlError, match="has no live changes"):
         finished(running.control.service_revert("api.a.test", "me"))
 
 
@@ -124,7 +124,7 @@ def test_gray_goes_off_and_on(running: Running) -> None:
         ({"canary": "0.00001"}, "steps of 0.0001"),
         ({"blue": "5"}, "no version blue"),
         ({"stable": "5"}, "default"),
-        ({}, "no version is named"),
+        ({}, "no version is given"),
     ],
 )
 def test_what_cannot_be_is_refused(running: Running, percent: dict[str, str], why: str) -> None:
@@ -136,7 +136,7 @@ def test_what_cannot_be_is_refused(running: Running, percent: dict[str, str], wh
 
 
 def test_a_full_disk_refuses_changes(running: Running) -> None:
-    """What cannot be kept is not served."""
+    """A change that cannot be stored is not served."""
     running.core.live_commands.in_thread = full
     with pytest.raises(ControlError, match="No space left"):
         finished(running.control.service_percent("api.a.test", {"canary": "100"}, "me"))

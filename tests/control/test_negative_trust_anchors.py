@@ -196,7 +196,7 @@ def test_one_that_is_there_is_prolonged(validating: Running) -> None:
 
 def test_the_root_is_warned_of(validating: Running) -> None:
     """It is all there is."""
-    assert "nothing at all is validated" in add(validating, ".")["warning"]
+    assert "nothing is validated any more" in add(validating, ".")["warning"]
 
 
 @pytest.mark.parametrize("name", ["", "@", "a..test", "x" * 64, "two words"])
@@ -219,7 +219,7 @@ def test_what_cannot_be_removed(validating: Running) -> None:
     """One that is not there, and one that is configured, which each has its own text."""
     with pytest.raises(ControlError, match=r"there is no negative trust anchor at broken\.test"):
         remove(validating)
-    with pytest.raises(ControlError, match=r"old\.test is configured: take it out of dnssec\.negative_trust_anchors"):
+    with pytest.raises(ControlError, match=r"old\.test is configured: remove it from dnssec\.negative_trust_anchors"):
         remove(validating, "old.test")
 
 
@@ -244,7 +244,7 @@ def test_none_is_added_where_nothing_is_validated(site: Site, clock: Clock) -> N
 
 
 def test_a_full_disk_changes_nothing(validating: Running) -> None:
-    """What cannot be kept does not count."""
+    """A negative trust anchor that cannot be stored does not take effect."""
 
     async def full(call: Callable[[], T]) -> T:
         raise OSError(28, "No space left on device")
@@ -278,7 +278,7 @@ def test_a_full_disk_keeps_none_from_ending(
     assert [line["action"] for line in audit.tail(9)] == ([] if everywhere else ["nta expire"])
     assert audit.failures == everywhere
     told = [formatEvent(event) for event in logged]
-    assert any("what has ended stays in the files" in text for text in told)
+    assert any("live.json cannot be written" in text for text in told)
     assert any("the audit log cannot be written" in text for text in told) == everywhere
     assert not counting(begin(site, clock))
     add(running, "other.test")

@@ -1,4 +1,4 @@
-"""Parts: what a Control has beside its own files, made elsewhere and handed in; each may be missing."""
+"""Protocols of the parts that control works with and other packages implement; each part may be missing."""
 
 from __future__ import annotations
 
@@ -16,97 +16,98 @@ Table = dict[str, Any]
 
 
 class RecentAnswers(Protocol):
-    """Knows the last answers of a client."""
+    """Finds the last answers of a client."""
 
     def why(self, client: str, tenant: str | None = None) -> list[Table]:
-        """They, newest first; *tenant*: only its own."""
+        """The answers, newest first; *tenant*: only those of that tenant."""
 
 
 class TraceControl(Protocol):
-    """Follows queries of names that are watched."""
+    """Traces queries for names that are watched."""
 
     def watch(self, text: str, on: bool) -> Table:
-        """Begin or end watching a name."""
+        """Start or stop watching a name."""
 
     def last(self, text: str, last: int = 20) -> list[Table]:
-        """Its last queries."""
+        """The last traces for a name."""
 
 
 class ControlAuditLog(Protocol):
-    """Who changed what."""
+    """The audit log of changes."""
 
     def write(
         self, actor: str, action: str, target: str, before: Any, after: Any, origin: str, tenant: str | None
     ) -> None:
-        """Add a line; raises OSError. Waits for the disk."""
+        """Add a line. Blocks on the disk; raises OSError."""
 
     def tail(self, last: int, tenant: str | None = None) -> list[Table]:
         """The last lines."""
 
     def verify(self) -> Table:
-        """Whether they are as they were written."""
+        """Whether the log is as it was written."""
 
 
 class PolicyOperations(Protocol):
-    """The policies in Consul's KV (``control.policydesk``); every method raises ControlError."""
+    """Release policies in Consul's KV (``control.policy.revision_commands``); every method raises ControlError."""
 
     def status(self) -> Table:
-        """What runs of them, and what was refused."""
+        """The revision in force, and what was refused."""
 
     async def list(self) -> list[Table]:
-        """The last revisions that KV has."""
+        """The last revisions in KV."""
 
     async def show(self, revision: int | None) -> Table:
         """One revision, None = the active one."""
 
     async def name(self, text: str) -> Table:
-        """The ``revision`` that *text* is, its ``tenant`` and its ``digest``."""
+        """The ``revision`` number, ``tenant`` and ``digest`` of *text*."""
 
     async def push(self, text: str, activate: bool, base: int | None = None) -> Table:
-        """Publish a revision, and with *activate* let it count; with *base* only while that one is active, 0 = none."""
+        """Publish a revision, and *activate* it; *base*: only while that one is active, 0 = while none is."""
 
-    async def change(self, name: str, shift: ShareChange, actor: str, seconds: float | None) -> Table:
+    async def change(self, name: str, share_change: ShareChange, actor: str, seconds: float | None) -> Table:
         """Change a service on all nodes, by a new revision."""
 
     async def clear(self, name: str, actor: str) -> Table:
-        """Have the policy say nothing of a service, by a new revision."""
+        """Remove a service from the policy, by a new revision."""
 
-    async def draft(self, name: str, shift: ShareChange | None, actor: str) -> Table:
-        """The revision that the one or the other would publish (*shift* None: clear), to be signed elsewhere."""
+    async def draft(self, name: str, share_change: ShareChange | None, actor: str) -> Table:
+        """The revision that :meth:`change`, or :meth:`clear` (*share_change* None), would publish; not signed."""
 
     async def activate(self, number: int) -> Table:
-        """Let a revision count that is there."""
+        """Activate a revision that is in KV."""
 
     async def reset(self, number: int) -> Table:
-        """Let *number* be the highest revision that was accepted here."""
+        """Set the highest revision that this node has accepted to *number*."""
 
 
 class KillSwitchOperations(Protocol):
-    """Keys in Consul's KV that need no signature (``control.halting``); every method raises ControlError."""
+    """Kill switches in Consul's KV, which need no signature (``control.policy.kill_switch_commands``); every method
+    raises ControlError."""
 
     async def abort(self, name: str, actor: str) -> Table:
-        """Send everybody to the default version, on all nodes."""
+        """Restrict a service to its default version, on all nodes."""
 
     async def revert(self, name: str, actor: str) -> Table:
-        """End that, and what was changed live here."""
+        """End that, and the live changes of the service on this node."""
 
     async def switch_off(self, tenant: str | None, actor: str) -> Table:
-        """Send all services, or those of *tenant*, to their defaults, on all nodes."""
+        """Restrict all services, or those of *tenant*, to their default versions, on all nodes."""
 
     async def switch_on(self, tenant: str | None, actor: str) -> Table:
-        """End that, here too."""
+        """End that, on this node as well."""
 
 
 class CatalogStatus(Protocol):
-    """What is followed in Consul (``sources.consul.feed``)."""
+    """What is followed in Consul's catalog (``sources.consul.catalog_feed``)."""
 
     def figures(self) -> CatalogFeedFigures:
-        """How much of it, and how old that is."""
+        """How much is followed, and how old it is."""
 
 
 @frozen
 class ControlObservers:
-    """What observes the server, for operators to ask; None = it is not there. *level*: sets the least level logged."""
+    """What observes the server; None = it is missing. *level*: sets the log level, and returns the one before."""
 
     why: RecentAnswers | None = None
     traces: TraceControl | None = None
@@ -116,7 +117,7 @@ class ControlObservers:
 
 
 def require_part(part: T | None, otherwise: str) -> T:
-    """*part*, if it is there. Raises ControlError."""
+    """*part*. Raises ControlError with the text *otherwise* if it is missing."""
     if part is None:
         raise ControlError(otherwise)
     return part

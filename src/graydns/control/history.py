@@ -1,7 +1,7 @@
-"""History: the last snapshots, each with what it was made from, below ``history/`` in the data folder.
+"""History: the last snapshots and what each was made from, in the folder ``history`` of the data folder.
 
-A snapshot has a JSON file that tells when, why and of what, and a pack with those inputs that no earlier snapshot has,
-compressed. So an unchanged zone is kept once, and a change costs two small files.
+A snapshot has a JSON file that says when, why and from which inputs it was made, and a pack file with the inputs that
+no earlier snapshot has, compressed. An unchanged zone is stored once, and a change costs two small files.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from graydns.runtime.disk import write_durably
 from graydns.sources.file_reader import ArchivedZone, ReadJob, ZoneDataLocation
 from graydns.sources.reading import Reading
 
-#: Snapshots that can be gone back to.
+#: Snapshots that can be rolled back to.
 MAX_SNAPSHOTS = 20
 
 _FORMAT_VERSION = 1
@@ -28,7 +28,7 @@ _FORMAT_VERSION = 1
 
 @frozen
 class SnapshotRecord:
-    """One snapshot: its *number*, Unix seconds, who and what brought it about, and what it changed."""
+    """One snapshot: its *number*, when it was made (Unix seconds), what triggered it, who asked, and its changes."""
 
     number: int
     at: float
@@ -37,7 +37,7 @@ class SnapshotRecord:
     changes: ReadingDiff = field(factory=dict)
 
     def to_plain(self) -> dict[str, Any]:
-        """As operators see it."""
+        """The record for the JSON file and for operators."""
         return {
             "number": self.number,
             "at": self.at,
@@ -49,7 +49,7 @@ class SnapshotRecord:
 
 @define
 class SnapshotHistory:
-    """Reads and writes *folder*; every method but ``records`` waits for the disk: call it in a thread."""
+    """Reads and writes *folder*. Everything but ``records`` blocks on the disk: call it in a thread."""
 
     folder: Path
     records: tuple[SnapshotRecord, ...] = field(init=False, default=())
@@ -58,7 +58,7 @@ class SnapshotHistory:
     _last: dict[str, Any] = field(init=False, factory=dict, repr=False)
 
     def open(self) -> None:
-        """Find what is there. Raises OSError; files that cannot be made sense of are left out."""
+        """Read what is there. Raises OSError; files that are not valid are ignored."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = []
         for path in sorted(self.folder.glob("*.json")):
@@ -69,31 +69,31 @@ class SnapshotHistory:
         self.records = tuple(found[-MAX_SNAPSHOTS:])
 
     def next_number(self) -> int:
-        """The number for a new snapshot."""
+        """The number of the next snapshot."""
         return self.records[-1].number + 1 if self.records else 1
 
     def find_number(self, reading: Reading) -> int | None:
-        """The number of the last snapshot, if it was made of just what *reading* says."""
+        """The number of the last snapshot if its inputs were those of *reading*, else None."""
         same = self._last and self._last["inputs"] == _list_inputs(reading)
         return int(self._last["number"]) if same else None
 
     def add(self, record: SnapshotRecord, reading: Reading) -> None:
-        """Keep *record* and what it was made of. Raises OSError, and then nothing has changed."""
+        """Store *record* with its inputs, those of *reading*. Raises OSError, and then nothing has changed."""
         inputs = _list_inputs(reading)
         pack = self.folder / f"{record.number:08}.pack"
-        places: dict[str, tuple[int, int, int]] = {}
-        fresh, at = [], 0
+        locations: dict[str, tuple[int, int, int]] = {}
+        fresh, offset = [], 0
         for name in _blob_names(inputs):
-            if name in self._blobs or name in places:
+            if name in self._blobs or name in locations:
                 continue
             blob = reading.blobs[name]
             fresh.append(blob)
-            places[name] = record.number, at, len(blob)
-            at += len(blob)
+            locations[name] = record.number, offset, len(blob)
+            offset += len(blob)
         if fresh:
             write_durably(pack, fresh)
-        where = {name: (places.get(name) or self._blobs[name]) for name in _blob_names(inputs)}
-        data = {"format": _FORMAT_VERSION, **record.to_plain(), "inputs": inputs, "blobs": where}
+        blobs = {name: (locations.get(name) or self._blobs[name]) for name in _blob_names(inputs)}
+        data = {"format": _FORMAT_VERSION, **record.to_plain(), "inputs": inputs, "blobs": blobs}
         try:
             write_durably(self.folder / f"{record.number:08}.json", [json.dumps(data).encode()])
         except OSError:
@@ -105,7 +105,7 @@ class SnapshotHistory:
         self._remove_unneeded()
 
     def read_job(self, number: int, main: Path) -> ReadJob:
-        """What reads snapshot *number* again. Raises LookupError, OSError, ValueError."""
+        """The job that reads the inputs of snapshot *number*. Raises LookupError, OSError, ValueError."""
         path = self.folder / f"{number:08}.json"
         data = json.loads(path.read_bytes())
         zones = {
@@ -121,36 +121,36 @@ class SnapshotHistory:
         return ReadJob(main, archive=zones, archived_main=self._read(data, data["inputs"]["main"]))
 
     def _read(self, data: Mapping[str, Any], name: str) -> bytes:
-        number, at, size = data["blobs"][name]
+        number, offset, size = data["blobs"][name]
         with (self.folder / f"{number:08}.pack").open("rb") as pack:
-            pack.seek(at)
+            pack.seek(offset)
             blob = pack.read(size)
         if len(blob) < size:
-            raise ValueError(f"{name} is cut short")
+            raise ValueError(f"{name} is truncated in {number:08}.pack")
         return blob
 
     def _register(self, data: Mapping[str, Any]) -> SnapshotRecord:
         record = SnapshotRecord(data["number"], data["at"], data["trigger"], data["actor"], data["changes"])
-        places = {name: (place[0], place[1], place[2]) for name, place in data["blobs"].items()}
-        self._blobs.update(places)
-        self._packs_by_snapshot[record.number] = frozenset(place[0] for place in places.values())
+        locations = {name: (number, offset, size) for name, (number, offset, size) in data["blobs"].items()}
+        self._blobs.update(locations)
+        self._packs_by_snapshot[record.number] = frozenset(location[0] for location in locations.values())
         return record
 
     def _remove_unneeded(self) -> None:
-        """Remove what no snapshot of ``records`` needs."""
-        kept = {record.number for record in self.records}
-        for number in [number for number in self._packs_by_snapshot if number not in kept]:
+        """Remove the files that no snapshot of ``records`` needs."""
+        numbers = {record.number for record in self.records}
+        for number in [number for number in self._packs_by_snapshot if number not in numbers]:
             (self.folder / f"{number:08}.json").unlink(missing_ok=True)
             del self._packs_by_snapshot[number]
-        select_needed_blobs = frozenset().union(*self._packs_by_snapshot.values())
+        needed_packs = frozenset().union(*self._packs_by_snapshot.values())
         for pack in self.folder.glob("*.pack"):
-            if int(pack.stem) not in select_needed_blobs:
+            if int(pack.stem) not in needed_packs:
                 pack.unlink(missing_ok=True)
-        self._blobs = {name: place for name, place in self._blobs.items() if place[0] in select_needed_blobs}
+        self._blobs = {name: location for name, location in self._blobs.items() if location[0] in needed_packs}
 
 
 def select_needed_blobs(reading: Reading) -> dict[str, bytes]:
-    """Those of its blobs that *reading* is made of."""
+    """The blobs of *reading* that are its inputs."""
     names = set(_blob_names(_list_inputs(reading)))
     return {name: blob for name, blob in reading.blobs.items() if name in names}
 

@@ -1,12 +1,12 @@
-"""Keeper: where live changes are on the disk. Tenants that are isolated in storage have theirs in folders of their own.
+"""Where live changes are on the disk. Tenants with isolation level ``storage`` have theirs in folders of their own.
 
 ::
 
-    data/live.json                   everybody else's, and what is of the server: a rollback, gray off for all, negative
-                                     trust anchors
+    data/live.json                   those of all other tenants, and those of the whole server: a rollback, gray off for
+                                     all tenants, negative trust anchors
     data/tenants/TENANT/live.json    one tenant's: its services, its gray off
 
-What is here waits for the disk: call it in a thread, one call at a time.
+What is here blocks on the disk: call it in a thread, one call at a time.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ from graydns.snapshot.snapshot import Snapshot
 
 TENANTS_FOLDER = "tenants"
 
-#: Of a tenant's folder, and of the one that they are in.
+#: Permissions of a tenant's folder, and of the folder that they are in.
 TENANT_FOLDER_MODE = 0o700
 
 
 @define(eq=False)
 class LiveChangeStore:
-    """Reads and writes what operators changed, below *data*."""
+    """Reads and writes live changes, below the folder *data*."""
 
     data: Path
     _written: dict[Path, bytes] = field(init=False, factory=dict, repr=False)
 
     @property
     def main_file(self) -> Path:
-        """The file for all that has no folder of its own."""
+        """The file for everything that is not in a tenant's folder."""
         return self.data / LIVE_CHANGES_FILE
 
     def load_live_changes(self) -> LiveChanges:
-        """All that is kept. Raises ConfigError with the faults of a file, and OSError."""
+        """All that is stored. Raises ConfigError with the issues of a file, and OSError."""
         live = load_live_changes(self.main_file)
         if self.main_file.exists():
             self._written[self.main_file] = dump_live_changes(live)
@@ -63,10 +63,10 @@ class LiveChangeStore:
         return live
 
     def write(self, live: LiveChanges, snapshot: Snapshot) -> None:
-        """Keep *live*, every part at its place; *snapshot*: who is isolated.
+        """Store each part of *live* in its file; *snapshot* says which tenants are isolated in storage.
 
-        What goes to a tenant's folder is there before it leaves the main file, and the other way round. Raises OSError,
-        and then the files are as they were, as far as the disk lets them.
+        A part that moves to another file is synced there before it leaves the one it was in. Raises OSError, after
+        restoring the files as far as the disk lets it.
         """
         done: list[Path] = []
         before = dict(self._written)
@@ -81,31 +81,33 @@ class LiveChangeStore:
             raise
 
     def _changed_files(self, live: LiveChanges, snapshot: Snapshot) -> Iterator[tuple[Path, bytes | None]]:
-        """Files that are not as they should be, with their contents, None = no file; in the order of writing."""
+        """The files to write for *live*, with their contents, None = remove it; in the order of writing."""
         whole = LiveChanges(pin=live.pin, negative_trust_anchors=live.negative_trust_anchors)
         parts: dict[Path, LiveChanges] = {self.main_file: whole}
         for name, override in live.services.items():
             path = self._file_for(override.tenant, snapshot)
             parts[path] = parts.get(path, LiveChanges()).with_service(name, override)
-        for tenant, stay in live.gray_off.items():
+        for tenant, record in live.gray_off.items():
             path = self._file_for(tenant, snapshot)
             part = parts.get(path, LiveChanges())
-            parts[path] = evolve(part, gray_off={**part.gray_off, tenant: stay})
+            parts[path] = evolve(part, gray_off={**part.gray_off, tenant: record})
         wanted: dict[Path, bytes | None] = dict.fromkeys(self._written)
         wanted |= {
             path: dump_live_changes(part)
             for path, part in parts.items()
             if part != LiveChanges() or path in self._written
         }
-        gone = [path for path in wanted if path != self.main_file and parts.get(path, LiveChanges()) == LiveChanges()]
-        first = [path for path in wanted if path != self.main_file and path not in gone]
-        for path in (*first, self.main_file, *gone):
-            content = None if path in gone else wanted.get(path)
+        emptied = [
+            path for path in wanted if path != self.main_file and parts.get(path, LiveChanges()) == LiveChanges()
+        ]
+        first = [path for path in wanted if path != self.main_file and path not in emptied]
+        for path in (*first, self.main_file, *emptied):
+            content = None if path in emptied else wanted.get(path)
             if content != self._written.get(path):
                 yield path, content
 
     def _file_for(self, tenant: str | None, snapshot: Snapshot) -> Path:
-        """Where *tenant*'s things are. One that has no zone any more has them where they were."""
+        """The file for *tenant*. A tenant that has no zone any more keeps the one it had."""
         if tenant is None:
             return self.main_file
         own = self.data / TENANTS_FOLDER / tenant / LIVE_CHANGES_FILE
@@ -125,7 +127,7 @@ class LiveChangeStore:
 
 
 def _make_tenant_folder(folder: Path) -> None:
-    """A tenant's folder, and the one that it is in, on the disk, for their owner alone."""
+    """Make a tenant's folder and the one that it is in, synced, readable by their owner only."""
     for each in (folder.parent, folder):
         fresh = not each.exists()
         each.mkdir(mode=TENANT_FOLDER_MODE, exist_ok=True)
@@ -135,22 +137,22 @@ def _make_tenant_folder(folder: Path) -> None:
 
 
 def _check_tenant_file(own: LiveChanges, path: Path) -> LiveChanges:
-    """What a tenant's file says, which is of that tenant. Raises ConfigError."""
+    """The changes in the file *path* of a tenant. Raises ConfigError if any is not that tenant's."""
     tenant = path.parent.name
-    expected = f"{tenant!r}, whose folder this is"
-    wrong = [
+    expected = f"{tenant!r}, the tenant of this folder"
+    issues = [
         ValidationIssue(("services", name, "tenant"), repr(override.tenant), expected)
         for name, override in own.services.items()
         if override.tenant not in (None, tenant)
     ]
-    wrong += [ValidationIssue(("gray_off", key), repr(key), expected) for key in own.gray_off if key != tenant]
+    issues += [ValidationIssue(("gray_off", key), repr(key), expected) for key in own.gray_off if key != tenant]
     if own.pin is not None:
-        wrong.append(ValidationIssue(("pin",), "a rollback", "null; a rollback is of the whole server"))
+        issues.append(ValidationIssue(("pin",), "a rollback", "null: a rollback is of the whole server"))
     if own.negative_trust_anchors:
         found = "negative trust anchors"
-        wrong.append(ValidationIssue(("negative_trust_anchors",), found, "none; they are of the whole server"))
-    if wrong:
-        raise ConfigError(read_document(path).locate_all(wrong))
+        issues.append(ValidationIssue(("negative_trust_anchors",), found, "none: they are of the whole server"))
+    if issues:
+        raise ConfigError(read_document(path).locate_all(issues))
     services: dict[str, ServiceOverride] = {name: evolve(each, tenant=tenant) for name, each in own.services.items()}
     gray_off: dict[str, ChangeRecord] = dict(own.gray_off)
     return LiveChanges(services, gray_off)

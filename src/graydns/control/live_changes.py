@@ -1,6 +1,7 @@
-"""Live: what operators changed while graydns served, beside what the files say; kept by ``keeper`` in ``live.json``.
+"""Live changes: what operators changed while the server runs, and their file format, ``live.json``.
 
-It is JSON, read as strictly as the configuration is, so a broken file is told with its line.
+The file is JSON and is checked as strictly as the configuration: an issue names the line. ``live_change_store`` says
+which file has what.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ ActorName = Annotated[str, Text("who did it", min_length=0)]
 
 @frozen(kw_only=True)
 class ChangeRecord:
-    """Who changed something, when (Unix seconds), and until when it stays; None = until it is reverted."""
+    """Who made a change, when, and when it expires (Unix seconds); None = it stays until it is reverted."""
 
     actor: ActorName
     at: UnixSeconds
@@ -70,7 +71,7 @@ class WeightsChange(ChangeRecord):
 
 @frozen
 class WhitelistDelta:
-    """Entries that a version's whitelist has besides those of the file, and entries of the file that it has not."""
+    """Whitelist entries of a version that its file does not have, and entries of the file that are removed."""
 
     add: tuple[Annotated[str, read_whitelist_entry], ...] = ()
     remove: tuple[Annotated[str, read_whitelist_entry], ...] = ()
@@ -78,15 +79,15 @@ class WhitelistDelta:
 
 @frozen(kw_only=True)
 class WhitelistChange(ChangeRecord):
-    """By version."""
+    """Whitelist changes by version."""
 
     value: Mapping[VersionName, WhitelistDelta]
 
 
 @frozen
 class ServiceOverride:
-    """What is changed of one service. *tenant*: whose it was then; None = not known. *abort*: everybody gets the
-    default version.
+    """The live change of one service. *tenant*: the one it belonged to then; None = not known. *abort*: every client
+    gets the default version.
     """
 
     tenant: Annotated[str, TenantName()] | None = None
@@ -96,14 +97,14 @@ class ServiceOverride:
     abort: ChangeRecord | None = None
 
     def records(self) -> dict[str, ChangeRecord]:
-        """What is set, by name."""
+        """The changes that are set, by field name."""
         named = {"percent": self.percent, "weights": self.weights, "whitelist": self.whitelist, "abort": self.abort}
-        return {name: stay for name, stay in named.items() if stay is not None}
+        return {name: record for name, record in named.items() if record is not None}
 
 
 @frozen(kw_only=True)
 class LiveNegativeTrustAnchor(ChangeRecord):
-    """Why a name counts as unsigned for a while (RFC 7646). *until*: there is always an end."""
+    """A negative trust anchor that an operator added (RFC 7646). It always expires."""
 
     until: UnixSeconds
     reason: Annotated[str, Text("a reason", min_length=0)] = ""
@@ -111,7 +112,7 @@ class LiveNegativeTrustAnchor(ChangeRecord):
 
 @frozen
 class RollbackPin:
-    """A rollback: *number* is served, and files are taken up once a zone's version is above the one in *highest*."""
+    """A rollback to snapshot *number*, until a zone's version is above the one that *highest* has for it."""
 
     number: Annotated[int, Integer(1, 10**17)]
     highest: Mapping[Annotated[str, Text("a zone")], Annotated[tuple[int, ...], read_version_number]] = field(
@@ -121,8 +122,8 @@ class RollbackPin:
 
 @frozen
 class LiveChanges:
-    """All of it. *services*: by name as text; *gray_off*: tenants whose services all give their default, or ALL;
-    *negative_trust_anchors*: by name in wire form.
+    """All live changes. *services*: by name as text. *gray_off*: tenants, or ``ALL_TENANTS``, whose services are all
+    restricted to their default version. *negative_trust_anchors*: by name in wire form.
     """
 
     services: Mapping[Annotated[str, Text("a service")], ServiceOverride] = field(factory=dict)
@@ -131,33 +132,32 @@ class LiveChanges:
     negative_trust_anchors: Mapping[Annotated[bytes, read_name], LiveNegativeTrustAnchor] = field(factory=dict)
 
     def with_service(self, name: str, override: ServiceOverride) -> LiveChanges:
-        """The same with *override* for *name*; an empty one is none."""
+        """These changes with *override* for the service *name*; an empty override is removed."""
         services = {**self.services, name: override}
         if not override.records():
             del services[name]
         return evolve(self, services=services)
 
     def next_expiry(self) -> float | None:
-        """When the first of them ends (Unix seconds)."""
-        stays = [stay for override in self.services.values() for stay in override.records().values()]
-        stays += self.negative_trust_anchors.values()
-        return min((stay.until for stay in stays if stay.until is not None), default=None)
+        """When the first of them expires (Unix seconds); None = none does."""
+        records = [record for override in self.services.values() for record in override.records().values()]
+        records += self.negative_trust_anchors.values()
+        return min((record.until for record in records if record.until is not None), default=None)
 
     def unexpired_at(self, now: float) -> LiveChanges:
-        """What is left at *now* (Unix seconds)."""
-        left = {name: anchor for name, anchor in self.negative_trust_anchors.items() if now < anchor.until}
-        live = evolve(self, negative_trust_anchors=left)
+        """These changes without those that have expired at *now* (Unix seconds)."""
+        unexpired = {name: anchor for name, anchor in self.negative_trust_anchors.items() if now < anchor.until}
+        live = evolve(self, negative_trust_anchors=unexpired)
         for name, override in self.services.items():
-            over = {
-                key: None for key, stay in override.records().items() if stay.until is not None and stay.until <= now
-            }
-            if over:
-                live = live.with_service(name, evolve(override, **over))
+            records = override.records().items()
+            expired = {key: None for key, record in records if record.until is not None and record.until <= now}
+            if expired:
+                live = live.with_service(name, evolve(override, **expired))
         return live
 
 
 def load_live_changes(path: Path) -> LiveChanges:
-    """What *path* holds; nothing if there is no such file. Raises ConfigError with every fault."""
+    """The changes in the file *path*; none if there is no such file. Raises ConfigError with every issue."""
     if not path.exists():
         return LiveChanges()
     document = read_document(path)
@@ -174,10 +174,10 @@ def load_live_changes(path: Path) -> LiveChanges:
 
 
 def dump_live_changes(live: LiveChanges) -> bytes:
-    """The contents of the file for *live*."""
+    """The contents of the file for *live*, as JSON."""
     data = {
         "services": {name: {"tenant": each.tenant, **_dump_override(each)} for name, each in live.services.items()},
-        "gray_off": {tenant: _dump_record(stay) for tenant, stay in live.gray_off.items()},
+        "gray_off": {tenant: _dump_record(record) for tenant, record in live.gray_off.items()},
         "pin": live.pin and {"number": live.pin.number, "highest": _dump_versions(live.pin.highest)},
         "negative_trust_anchors": {
             to_text(name): {**_dump_record(anchor), "reason": anchor.reason}
@@ -192,7 +192,7 @@ def _dump_versions(highest: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
 
 
 def _dump_override(override: ServiceOverride) -> dict[str, Any]:
-    data = {name: _dump_record(stay) for name, stay in override.records().items()}
+    data = {name: _dump_record(record) for name, record in override.records().items()}
     if override.percent is not None:
         data["percent"]["value"] = {name: percent(share) for name, share in override.percent.value.items()}
     if override.weights is not None:
@@ -205,8 +205,8 @@ def _dump_override(override: ServiceOverride) -> dict[str, Any]:
     return data
 
 
-def _dump_record(stay: ChangeRecord) -> dict[str, Any]:
-    return {"actor": stay.actor, "at": round(stay.at, 3), "until": stay.until and round(stay.until, 3)}
+def _dump_record(record: ChangeRecord) -> dict[str, Any]:
+    return {"actor": record.actor, "at": round(record.at, 3), "until": record.until and round(record.until, 3)}
 
 
 @cache

@@ -1,6 +1,6 @@
-"""Negative trust anchors (RFC 7646): names that count as unsigned for a while, as their signatures are broken.
+"""Negative trust anchors (RFC 7646): names that are not validated for a while, as their signatures are broken.
 
-They are configured, and end when the configuration says so, or set by an operator, and end by themselves before long.
+Those of the configuration expire when it says so, if at all. Those that operators add always expire.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from graydns.control.state import ControlState
 from graydns.model.errors import ControlError
 from graydns.model.name import ROOT, to_text
 
-#: The longest that one may be meant to last.
+#: The longest time until one that an operator adds expires.
 MAX_ANCHOR_DAYS = 30
 
 SOURCE_CONFIG, SOURCE_OPERATOR = "config", "operator"
@@ -31,9 +31,9 @@ _REASON_TEXT = Text("a reason", min_length=0)
 
 @define(eq=False)
 class NegativeTrustAnchorCommands:
-    """Sets and ends them through *changing*; only one method that changes something runs at a time.
+    """Adds and removes negative trust anchors. The caller makes sure that one change runs at a time.
 
-    *_looked*: Unix seconds up to which those that are configured have been looked at.
+    *_expired_until*: Unix seconds up to which the expiry of configured ones has been handled.
     """
 
     state: ControlState
@@ -41,11 +41,11 @@ class NegativeTrustAnchorCommands:
     _expired_until: float = field(init=False, default=Factory(lambda self: self.state.wall(), takes_self=True))
 
     def list_anchors(self) -> list[dict[str, Any]]:
-        """Those that count now, or will be over at once."""
+        """The negative trust anchors in force, the configured ones first."""
         return [*self._configured_rows(), *self._live_rows()]
 
     def list_drift(self) -> Iterator[dict[str, Any]]:
-        """Those that no file has, as ``status`` tells what departs from the files."""
+        """Those that operators added, as rows of ``drift`` in ``status``."""
         for row in self._live_rows():
             yield {
                 "service": None,
@@ -58,14 +58,12 @@ class NegativeTrustAnchorCommands:
             }
 
     async def add(self, name: str, seconds: float, reason: str, actor: str) -> dict[str, Any]:
-        """Let *name* and all below it count as unsigned for *seconds*, from now on. Raises ControlError."""
+        """Do not validate *name* and below for *seconds* from now. Raises ControlError."""
         wire = _read_anchor_name(name)
         if not self._validates():
-            raise ControlError("nothing is validated here: dnssec.validate is false")
+            raise ControlError("this server does not validate: dnssec.validate is false")
         if not 0 < seconds <= MAX_ANCHOR_DAYS * 86_400:
-            raise ControlError(
-                f"a negative trust anchor lasts for more than 0 seconds and at most {MAX_ANCHOR_DAYS} days"
-            )
+            raise ControlError(f"a negative trust anchor lasts more than 0 seconds and at most {MAX_ANCHOR_DAYS} days")
         anchor = LiveNegativeTrustAnchor(
             reason=_read_reason(reason), **self.live_commands.record_fields(actor, seconds)
         )
@@ -79,29 +77,29 @@ class NegativeTrustAnchorCommands:
             "after": _describe_change(anchor),
             "until": format_time(anchor.until),
         }
-        return done | ({"warning": "this is the root: nothing at all is validated"} if wire == ROOT else {})
+        return done | ({"warning": "this is the root: nothing is validated any more"} if wire == ROOT else {})
 
     async def remove(self, name: str, actor: str) -> dict[str, Any]:
-        """Let signatures count again at *name* and below. Raises ControlError."""
+        """Validate *name* and below again. Raises ControlError."""
         wire = _read_anchor_name(name)
         live = self.state.live
         if (before := live.negative_trust_anchors.get(wire)) is None:
             if any(each.name == wire for each in self._configured()):
-                raise ControlError(f"{to_text(wire)} is configured: take it out of dnssec.negative_trust_anchors")
+                raise ControlError(f"{to_text(wire)} is configured: remove it from dnssec.negative_trust_anchors")
             raise ControlError(f"there is no negative trust anchor at {to_text(wire)}")
-        left = {each: anchor for each, anchor in live.negative_trust_anchors.items() if each != wire}
-        await self.live_commands.commit(evolve(live, negative_trust_anchors=left))
+        remaining = {each: anchor for each, anchor in live.negative_trust_anchors.items() if each != wire}
+        await self.live_commands.commit(evolve(live, negative_trust_anchors=remaining))
         return {"name": to_text(wire), "before": _describe_change(before), "after": None}
 
     def next_configured_expiry(self) -> float | None:
-        """When the first of those ends that are configured (Unix seconds)."""
+        """When the next configured one expires (Unix seconds); None = none does."""
         ends = (
             each.until for each in self._configured() if each.until is not None and each.until > self._expired_until
         )
         return min(ends, default=None)
 
     def expire_configured(self) -> None:
-        """Forget what was believed because of those that have ended by now."""
+        """Remove validation results and answers that depend on configured ones that have expired by now."""
         before, self._expired_until = self._expired_until, self.state.wall()
         ended = {
             each.name

@@ -1,7 +1,7 @@
-"""Overrides: services as live changes make them, over what the files say. Pure; O(services), whatever the rules.
+"""Service overrides: live changes applied to the services of a Snapshot. Pure; O(services), whatever the rules.
 
-A service that is aborted, or whose tenant is gray off, is compiled with its default version only, so that no
-whitelist, share or rule that names another version has any hold on it.
+A service that is aborted, or whose tenant is switched off, is compiled with its default version only, so no whitelist,
+share or rule that names another version applies.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from graydns.snapshot.snapshot import Snapshot
 
 @frozen
 class OverlaidSnapshot:
-    """*snapshot*: with the changes. *unfit*: why the change of a service, by name, does not fit and is left out."""
+    """*snapshot*: with the live changes. *unfit*: why the change of a service does not fit and is left out, by name."""
 
     snapshot: Snapshot
     unfit: Mapping[str, str] = field(factory=dict)
 
 
 def overlay_live_changes(base: Snapshot, live: LiveChanges) -> OverlaidSnapshot:
-    """*base*, which is what the files say, with *live* on top."""
+    """*base* with *live* applied. Changes that do not fit are left out."""
     unfit: dict[str, str] = {}
     changed: dict[str, dict[bytes, CompiledService]] = {}
     for name, override in live.services.items():
@@ -42,11 +42,11 @@ def overlay_live_changes(base: Snapshot, live: LiveChanges) -> OverlaidSnapshot:
         if override.tenant not in (None, tenant):
             unfit[name] = "the service is another tenant's now"
             continue
-        compiled, fault = _compile_override(base.routers[tenant], wire, name, override_service(service, override))
+        compiled, reason = _compile_override(base.routers[tenant], wire, name, override_service(service, override))
         if override.abort is not None:
             compiled = restrict_to_default(base.routers[tenant].services[wire])
-        elif fault is not None:
-            unfit[name] = fault
+        elif reason is not None:
+            unfit[name] = reason
             continue
         changed.setdefault(tenant, {})[wire] = compiled
     for tenant in _switched_off_tenants(base, live):
@@ -82,7 +82,7 @@ def find_override(live: LiveChanges, service: ServiceReference) -> ServiceOverri
 
 
 def find_in_snapshot(snapshot: Snapshot, name: bytes) -> tuple[str, ServicePolicy] | None:
-    """The tenant of the service *name*, and the service as its file has it."""
+    """The tenant of the service *name* (wire form), and what its file and the policy say; None if there is none."""
     zone = snapshot.zones.find(name)
     while zone is not None:
         file = snapshot.file_by_zone.get(zone.origin)
@@ -93,7 +93,7 @@ def find_in_snapshot(snapshot: Snapshot, name: bytes) -> tuple[str, ServicePolic
 
 
 def override_service(service: ServicePolicy, override: ServiceOverride) -> ServicePolicy:
-    """*service* as *override* makes it, but for an abort."""
+    """*service* with *override* applied, except an abort."""
     if override.percent is not None:
         service = evolve(service, percent={**service.percent, **override.percent.value}, weights={}, ranges={})
     if override.weights is not None:
@@ -107,13 +107,13 @@ def override_service(service: ServicePolicy, override: ServiceOverride) -> Servi
 
 
 def apply_whitelist_delta(entries: tuple[str, ...], change: WhitelistDelta) -> tuple[str, ...]:
-    """A whitelist's *entries* after *change*."""
-    kept = (entry for entry in entries if entry not in change.remove)
-    return tuple(dict.fromkeys((*kept, *change.add)))
+    """The whitelist *entries* with *change* applied."""
+    remaining = (entry for entry in entries if entry not in change.remove)
+    return tuple(dict.fromkeys((*remaining, *change.add)))
 
 
 def restrict_to_default(service: CompiledService) -> CompiledService:
-    """*service* with no version but its default."""
+    """*service* with its default version only."""
     pools = {service.default: service.pools[service.default]}
     return evolve(
         service, pools=pools, split=build_split((), service.default), whitelist_identities={}, whitelist_networks={}
@@ -121,12 +121,12 @@ def restrict_to_default(service: CompiledService) -> CompiledService:
 
 
 def check_service(base: Snapshot, tenant: str, name: bytes, text: str, service: ServicePolicy) -> str | None:
-    """What would be wrong with *service* in the place of the one that *tenant* has."""
+    """Why *service* cannot replace the one of *tenant* called *name*; None if it can."""
     return _compile_override(base.routers[tenant], name, text, service)[1]
 
 
 def is_switched_off(live: LiveChanges, tenant: str) -> bool:
-    """Whether all services of *tenant* give their default."""
+    """Whether all services of *tenant* are restricted to their default version."""
     return ALL_TENANTS in live.gray_off or tenant in live.gray_off
 
 
@@ -137,10 +137,12 @@ def _switched_off_tenants(base: Snapshot, live: LiveChanges) -> Iterator[str]:
 def _compile_override(
     router: Router, wire: bytes, name: str, service: ServicePolicy
 ) -> tuple[CompiledService, str | None]:
-    sink: list[ConfigIssue] = []
-    made = compile_service(router.tenant, name, service, PolicyIssues(sink))
+    """The compiled service, and None; or the one that is served, and what is wrong with *service*."""
+    issues: list[ConfigIssue] = []
+    compiled = compile_service(router.tenant, name, service, PolicyIssues(issues))
     before = router.services[wire]
-    if sink:
-        return before, f"{'.'.join(map(str, sink[0].path))}: found {sink[0].found}, expected {sink[0].expected}"
-    # The same endpoints: those that are served keep what they have worked out, and their identity as origins.
-    return evolve(made, pools=before.pools), None
+    if issues:
+        issue = issues[0]
+        return before, f"{'.'.join(map(str, issue.path))}: found {issue.found}, expected {issue.expected}"
+    # The endpoint pools stay the same objects: they keep what they have computed, and are origins of cached answers.
+    return evolve(compiled, pools=before.pools), None

@@ -1,7 +1,7 @@
-"""Shifts: what an operator asks of a service's shares, read and checked against the service that there is. Pure.
+"""Share changes: what an operator asks of a service's shares and whitelists, checked against the service. Pure.
 
-A ShareChange is laid over what was changed before; whether that is kept on this node (``changing``) or written to
-Consul's KV (``drafting``) is not its business. All raise ControlError.
+A ShareChange is applied to the override that there is; ``live_commands`` stores the result on this node,
+``policy.drafts`` writes it to a policy revision. Everything here raises ControlError.
 """
 
 from __future__ import annotations
@@ -18,49 +18,49 @@ from graydns.control.live_changes import PercentChange, ServiceOverride, Weights
 from graydns.control.service_overrides import ServiceReference, apply_whitelist_delta
 from graydns.model.errors import ControlError
 
-#: Who it is by, from when and until when: the fields of ``live.Stay``.
+#: The fields of a ChangeRecord: actor, at, until.
 ChangeRecordFields: TypeAlias = Mapping[str, Any]
 
-#: The service, what is changed of it already, and how long the shift stays -> what is changed of it then.
+#: (service, its override, fields of the change's record) -> its new override.
 ShareChange: TypeAlias = Callable[[ServiceReference, ServiceOverride, ChangeRecordFields], ServiceOverride]
 
 _read_weight = Integer(0, 1_000_000)
 
 
 def change_percent(shares: Mapping[str, str]) -> ShareChange:
-    """Versions get these shares; those that are not named keep theirs."""
+    """Set the percentages of versions; versions that are not named keep theirs."""
     value = {version: _read_value(read_percent, text, version) for version, text in shares.items()}
 
-    def shift(found: ServiceReference, before: ServiceOverride, stay: ChangeRecordFields) -> ServiceOverride:
-        _check_versions(found, value)
-        kept = {} if before.percent is None else before.percent.value
-        return evolve(before, percent=PercentChange(value={**kept, **value}, **stay), weights=None)
+    def apply(service: ServiceReference, before: ServiceOverride, record: ChangeRecordFields) -> ServiceOverride:
+        _check_versions(service, value)
+        earlier = {} if before.percent is None else before.percent.value
+        return evolve(before, percent=PercentChange(value={**earlier, **value}, **record), weights=None)
 
-    return shift
+    return apply
 
 
 def change_weights(shares: Mapping[str, int]) -> ShareChange:
-    """Versions get shares in proportion; those that are not named keep theirs."""
+    """Set the weights of versions; versions that are not named keep theirs."""
     value = {version: _read_value(_read_weight, str(weight), version) for version, weight in shares.items()}
 
-    def shift(found: ServiceReference, before: ServiceOverride, stay: ChangeRecordFields) -> ServiceOverride:
-        _check_versions(found, value)
-        kept = {} if before.weights is None else before.weights.value
-        return evolve(before, weights=WeightsChange(value={**kept, **value}, **stay), percent=None)
+    def apply(service: ServiceReference, before: ServiceOverride, record: ChangeRecordFields) -> ServiceOverride:
+        _check_versions(service, value)
+        earlier = {} if before.weights is None else before.weights.value
+        return evolve(before, weights=WeightsChange(value={**earlier, **value}, **record), percent=None)
 
-    return shift
+    return apply
 
 
 def change_whitelist(version: str, add: Sequence[str], remove: Sequence[str]) -> ShareChange:
-    """A version's whitelist gets entries and loses others."""
+    """Add entries to the whitelist of *version*, and remove others."""
     for entry in (*add, *remove):
         _read_value(read_whitelist_entry, entry, "whitelist")
 
-    def shift(found: ServiceReference, before: ServiceOverride, stay: ChangeRecordFields) -> ServiceOverride:
-        _check_versions(found, [version] if add or remove else [])
-        kept = {} if before.whitelist is None else before.whitelist.value
-        listed = found.configured.whitelist.get(version, ())
-        now = apply_whitelist_delta(listed, kept.get(version, WhitelistDelta()))
+    def apply(service: ServiceReference, before: ServiceOverride, record: ChangeRecordFields) -> ServiceOverride:
+        _check_versions(service, [version] if add or remove else [])
+        earlier = {} if before.whitelist is None else before.whitelist.value
+        listed = service.configured.whitelist.get(version, ())
+        now = apply_whitelist_delta(listed, earlier.get(version, WhitelistDelta()))
         if absent := [entry for entry in remove if entry not in now]:
             raise ControlError(f"not on the whitelist of {version}: {', '.join(absent)}")
         wanted = apply_whitelist_delta(now, WhitelistDelta(tuple(add), tuple(remove)))
@@ -68,23 +68,25 @@ def change_whitelist(version: str, add: Sequence[str], remove: Sequence[str]) ->
             add=tuple(entry for entry in wanted if entry not in listed),
             remove=tuple(entry for entry in listed if entry not in wanted),
         )
-        return evolve(before, whitelist=WhitelistChange(value={**kept, version: fresh}, **stay))
+        return evolve(before, whitelist=WhitelistChange(value={**earlier, version: fresh}, **record))
 
-    return shift
+    return apply
 
 
-def _check_versions(found: ServiceReference, versions: Iterable[str]) -> None:
-    named = list(versions)
+def _check_versions(service: ServiceReference, names: Iterable[str]) -> None:
+    named = list(names)
     if not named:
-        raise ControlError("no version is named")
+        raise ControlError("no version is given")
     for version in named:
-        if version not in found.configured.versions:
-            raise ControlError(f"{found.name} has no version {version}; it has {', '.join(found.configured.versions)}")
+        if version not in service.configured.versions:
+            raise ControlError(
+                f"{service.name} has no version {version}; it has {', '.join(service.configured.versions)}"
+            )
 
 
 def _read_value(reader: Callable[[object], Any], text: object, version: str) -> Any:
     try:
         return reader(text)
     except ValidationError as error:
-        misfit = error.issues[0]
-        raise ControlError(f"{version}: found {misfit.found}, expected {misfit.expected}") from None
+        issue = error.issues[0]
+        raise ControlError(f"{version}: found {issue.found}, expected {issue.expected}") from None
