@@ -1,4 +1,4 @@
-"""Control: everything that operators, files and time do to a running server, in one place and one at a time."""
+"""ControlPlane: what operators see of a running server, and what they change."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from graydns.runtime.slices import run_in_slices
 
 @frozen(eq=False)
 class ControlPlane:
-    """What operators see and change; see ``admin.control_interface`` for the methods that are reached over the network.
+    """The methods are the operations of the admin interface; ``admin.control_interface`` lists those it reaches.
 
     *observers*: what observes the server. *policies*, *kill_switch*: None = no policies in Consul's KV. *catalog*:
     None = no Consul.
@@ -41,10 +41,10 @@ class ControlPlane:
     kill_switch: KillSwitchOperations | None = field(default=None, repr=False)
     catalog: CatalogStatus | None = field(default=None, repr=False)
 
-    # What can be seen.
+    # What operators see.
 
     def status(self) -> Table:
-        """What runs, how long, and where it departs from the files."""
+        """What runs, since when, and how it differs from the files."""
         state = self.core.state
         snapshot, live = state.server.snapshot, state.live
         drift = [*services.list_drift(state), *self.core.negative_trust_anchors.list_drift()]
@@ -76,7 +76,7 @@ class ControlPlane:
         return dict(to_plain(self.core.state.server.snapshot.config))
 
     def zones(self, tenant: str | None = None) -> list[Table]:
-        """Every zone, or those of *tenant*."""
+        """All zones, or those of *tenant*."""
         state = self.core.state
         return [
             {
@@ -113,79 +113,79 @@ class ControlPlane:
         transport: str = UDP.name,
         tenant: str | None = None,
     ) -> Table:
-        """Why a client would get what it would get."""
+        """How the query of a client would be decided, and why. Raises ControlError."""
         snapshot = self.core.state.server.snapshot
         asked = (name, rdtype, source, subnet, client, tags, transport, tenant)
         return await run_in_slices(self.core.reactor, explanations.explain_decision(snapshot, *asked))
 
     def services(self, tenant: str | None = None) -> list[Table]:
-        """Every service, or those of *tenant*."""
+        """All services, or those of *tenant*."""
         return services.list_services(self.core.state, tenant)
 
     def service_show(self, name: str) -> Table:
-        """One service as the file has it and as it is, and what it served."""
+        """One service as configured and in effect, and what it served."""
         return services.describe_service(self.core.state, name)
 
     def cache_stats(self) -> Table:
-        """How full the caches are and how often they helped."""
+        """Sizes, limits and hits of the caches."""
         return caches.describe_caches(self.core.state.server)
 
     def cache_lookup(self, name: str, rdtype: str) -> list[Table]:
-        """What the caches hold for a question."""
+        """The cached answers for a question."""
         return caches.find_cached_answers(self.core.state.server, name, rdtype)
 
     def nta_list(self) -> list[Table]:
-        """The negative trust anchors, those that are configured first."""
+        """The negative trust anchors in force, the configured ones first."""
         return self.core.negative_trust_anchors.list_anchors()
 
     async def dnssec_explain(self, name: str, rdtype: str, tenant: str | None = None, cd: bool = False) -> Table:
-        """What an upstream's answer to a question is worth, step by step; with *cd* also what it is."""
+        """The DNSSEC validation of an upstream's answer, step by step; with *cd* also its records."""
         return await explanations.explain_validation(self.core.state.server, name, rdtype, tenant, cd)
 
     def upstreams(self) -> list[Table]:
-        """Every upstream server and its state."""
+        """All upstream servers and their states."""
         return caches.list_upstreams(self.core.state.server)
 
     def why(self, client: str, tenant: str | None = None) -> list[Table]:
-        """The last answers that one client got, and why; *tenant*: only its own."""
-        return require_part(self.observers.why, "no answers are remembered").why(client, tenant)
+        """The last answers to a client, and why it got them; *tenant*: only those of that tenant."""
+        return require_part(self.observers.why, "this server does not record answers").why(client, tenant)
 
     def trace_watch(self, name: str, on: bool) -> Table:
-        """Begin or end keeping the stages of queries for *name*."""
-        return require_part(self.observers.traces, "nothing is traced").watch(name, on)
+        """Start or stop tracing queries for *name*."""
+        return require_part(self.observers.traces, "this server does not trace queries").watch(name, on)
 
     def trace(self, name: str, last: int = 20) -> list[Table]:
-        """The last kept queries for *name*."""
-        return require_part(self.observers.traces, "nothing is traced").last(name, last)
+        """The last traces for *name*."""
+        return require_part(self.observers.traces, "this server does not trace queries").last(name, last)
 
     def audit_tail(self, last: int = 50, tenant: str | None = None) -> list[Table]:
-        """The last changes."""
-        return require_part(self.core.audit, "there is no audit log").tail(last, tenant)
+        """The last lines of the audit log."""
+        return require_part(self.core.audit, "this server has no audit log").tail(last, tenant)
 
     def audit_verify(self) -> Table:
-        """Whether nobody changed the audit log."""
-        return require_part(self.core.audit, "there is no audit log").verify()
+        """Whether the audit log is as it was written."""
+        return require_part(self.core.audit, "this server has no audit log").verify()
 
-    # What can be changed.
+    # What operators change.
 
     async def reload(self, actor: str, force: bool = False, prune: str | None = None, trigger: str = "reload") -> Table:
-        """Take up the files as they now are."""
+        """Load the files. Raises ReloadRefusedError."""
         return await self.core.reloader.reload(trigger, actor, force=force, prune=prune)
 
     async def rollback(self, number: int, actor: str) -> Table:
-        """Go back to what snapshot *number* was made from."""
+        """Serve what snapshot *number* was made from. Raises ControlError."""
         return await self.core.reloader.rollback(number, actor)
 
     async def service_percent(
         self, name: str, percent: Mapping[str, str], actor: str, seconds: float | None = None, local: bool = False
     ) -> Table:
-        """Give versions shares of the clients, for *seconds* or until reverted."""
+        """Set percentages of clients for versions, for *seconds* or until reverted; *local*: on this node only."""
         return await self._change(name, share_changes.change_percent(percent), actor, seconds, local)
 
     async def service_weights(
         self, name: str, weights: Mapping[str, int], actor: str, seconds: float | None = None, local: bool = False
     ) -> Table:
-        """Give versions shares in proportion."""
+        """Set weights of versions."""
         return await self._change(name, share_changes.change_weights(weights), actor, seconds, local)
 
     async def service_whitelist(
@@ -198,19 +198,19 @@ class ControlPlane:
         seconds: float | None = None,
         local: bool = False,
     ) -> Table:
-        """Change who always gets *version*."""
+        """Change the whitelist of *version*."""
         return await self._change(name, share_changes.change_whitelist(version, add, remove), actor, seconds, local)
 
     async def service_abort(self, name: str, actor: str, local: bool = False) -> Table:
-        """Send everybody to the default version; on all nodes where there is a policy centre, unless *local*."""
+        """Restrict a service to its default version: on all nodes if policies come from Consul's KV, unless *local*."""
         if self.kill_switch is not None and not local:
             return await self.kill_switch.abort(name, actor)
         return await self._change_local(lambda: self.core.live_commands.abort(name, actor))
 
     async def service_revert(self, name: str, actor: str, local: bool = False, policy: bool = False) -> Table:
-        """Drop what was changed live, the file and the policy count again; an abort on all nodes too unless *local*.
+        """Remove the live changes of a service, and unless *local* an abort on all nodes.
 
-        *policy*: what the policy says of it instead, on all nodes.
+        *policy*: remove the service from the policy instead, on all nodes.
         """
         if policy:
             return await self._policies().clear(name, actor)
@@ -219,11 +219,11 @@ class ControlPlane:
         return await self._change_local(lambda: self.core.live_commands.revert(name, actor))
 
     async def policy_list(self) -> list[Table]:
-        """The last revisions that KV has."""
+        """The last policy revisions in KV."""
         return await self._policies().list()
 
     async def policy_show(self, revision: int | None = None) -> Table:
-        """One revision, None = the active one, as it can be pushed."""
+        """One revision, None = the active one, in the form in which it is pushed."""
         return await self._policies().show(revision)
 
     async def policy_draft(
@@ -235,34 +235,36 @@ class ControlPlane:
         whitelist: Mapping[str, Sequence[str]] | None = None,
         version: str = "",
     ) -> Table:
-        """The next revision with a service changed, or without it if no change is given; not signed, not published."""
-        shift = None
+        """The next revision with a service changed, or removed if no change is given; neither signed nor published."""
+        share_change = None
         if percent is not None:
-            shift = share_changes.change_percent(percent)
+            share_change = share_changes.change_percent(percent)
         elif weights is not None:
-            shift = share_changes.change_weights(weights)
+            share_change = share_changes.change_weights(weights)
         elif whitelist is not None:
-            shift = share_changes.change_whitelist(version, whitelist.get("add", ()), whitelist.get("remove", ()))
-        return await self._policies().draft(name, shift, actor)
+            share_change = share_changes.change_whitelist(
+                version, whitelist.get("add", ()), whitelist.get("remove", ())
+            )
+        return await self._policies().draft(name, share_change, actor)
 
     async def policy_name(self, text: str) -> Table:
-        """What tells the revision that *text* is from others."""
+        """The number, tenant and digest of the revision *text*."""
         return await self._policies().name(text)
 
     async def policy_push(self, text: str, actor: str, activate: bool = True, base: int | None = None) -> Table:
-        """Publish a revision, and with *activate* let it count; with *base* only while that one is active."""
+        """Publish a revision, and *activate* it; *base*: only while that one is active."""
         return await self._policies().push(text, activate, base)
 
     async def policy_activate(self, revision: int, actor: str) -> Table:
-        """Let a revision count that is there."""
+        """Activate a revision that is in KV."""
         return await self._policies().activate(revision)
 
     async def policy_reset(self, revision: int, actor: str) -> Table:
-        """Let *revision* be the highest that was accepted here."""
+        """Set the highest revision that this node has accepted to *revision*."""
         return await self._policies().reset(revision)
 
     async def gray_off(self, tenant: str | None, actor: str, local: bool = False) -> Table:
-        """Send all services, or those of *tenant*, to their defaults; on all nodes as an abort is."""
+        """Restrict all services, or those of *tenant*, to their default versions; on all nodes as with an abort."""
         if self.kill_switch is not None and not local:
             return await self.kill_switch.switch_off(tenant, actor)
         return await self._change_local(lambda: self.core.live_commands.switch_off(tenant, actor))
@@ -276,7 +278,7 @@ class ControlPlane:
     async def cache_flush(
         self, name: str | None = None, cohort: str | None = None, tenant: str | None = None, *, actor: str
     ) -> Table:
-        """Forget cached answers."""
+        """Remove cached answers."""
         server = self.core.state.server
         if tenant is not None:
             check_has_cache(server.snapshot, tenant)
@@ -286,7 +288,7 @@ class ControlPlane:
         return {"before": None, "after": None, "flushed": flushed}
 
     async def nta_add(self, name: str, seconds: float, reason: str, actor: str) -> Table:
-        """Let *name* and all below it count as unsigned for *seconds*."""
+        """Do not validate *name* and below for *seconds*."""
         return await self.core.run_exclusively(
             lambda: self.core.negative_trust_anchors.add(name, seconds, reason, actor)
         )
@@ -296,22 +298,24 @@ class ControlPlane:
         return await self.core.run_exclusively(lambda: self.core.negative_trust_anchors.remove(name, actor))
 
     def log_level(self, level: str, actor: str) -> Table:
-        """Log from *level* up."""
-        before = require_part(self.observers.level, "the log has no level")(level)
+        """Log messages of *level* and above."""
+        before = require_part(self.observers.level, "the log level of this server cannot be changed")(level)
         return {"before": {"level": before}, "after": {"level": level}}
 
-    async def _change(self, name: str, shift: ShareChange, actor: str, seconds: float | None, local: bool) -> Table:
+    async def _change(
+        self, name: str, share_change: ShareChange, actor: str, seconds: float | None, local: bool
+    ) -> Table:
         if self.policies is not None and not local:
-            return await self.policies.change(name, shift, actor, seconds)
-        return await self._change_local(lambda: self.core.live_commands.change(name, shift, actor, seconds))
+            return await self.policies.change(name, share_change, actor, seconds)
+        return await self._change_local(lambda: self.core.live_commands.change(name, share_change, actor, seconds))
 
     async def _change_local(self, change: Callable[[], Awaitable[Table]]) -> Table:
-        """A live change of this node only, which is said where there are others to follow."""
+        """A live change of this node; the reply says so where policies are shared by several nodes."""
         done = await self.core.run_exclusively(change)
         return done if self.policies is None else {**done, "nodes": "this one"}
 
     def _policies(self) -> PolicyOperations:
-        return require_part(self.policies, "consul.policy is not configured")
+        return require_part(self.policies, "there are no policies in Consul's KV: consul.policy is not configured")
 
     def _zone_state(self, zone: bytes, path: object) -> str:
         return (

@@ -51,7 +51,7 @@ def test_nothing_is_explained_where_nothing_is_validated(running: Running) -> No
         (("x.example",), "no upstream is configured for x.example"),
         (("x.test", "A", "nobody"), "there is no tenant nobody"),
         (("x.test", "A", "outside"), "allow_forward has no client of the tenant outside"),
-        (("x.test", "AXFR"), "questions for AXFR are not passed on"),
+        (("x.test", "AXFR"), "questions for AXFR are not forwarded"),
         (("x.test", "XYZZY"), "unknown record type"),
         (("a..b",), "not a domain name"),
     ],

@@ -1,4 +1,4 @@
-"""The caches and upstreams as operators see them."""
+"""Caches and upstreams for operators."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from graydns.upstream.server_groups import UpstreamGroup
 
 
 def describe_caches(server: DnsServer) -> dict[str, Any]:
-    """How full the caches are, and how often they helped."""
+    """Sizes, limits and hits of the caches."""
     store = server.stores.answers
     return {
         "counts": dict(store.counts),
@@ -27,7 +27,7 @@ def describe_caches(server: DnsServer) -> dict[str, Any]:
 
 
 def find_cached_answers(server: DnsServer, name: str, rdtype: str) -> list[dict[str, Any]]:
-    """What the caches hold for a question. Raises ControlError."""
+    """The cached answers for a question. Raises ControlError."""
     qname, qtype = parse_question(name, rdtype)
     now = server.front.clock()
     return [
@@ -49,7 +49,7 @@ def find_cached_answers(server: DnsServer, name: str, rdtype: str) -> list[dict[
 
 
 def list_upstreams(server: DnsServer) -> list[dict[str, Any]]:
-    """Every server of every group. *suspect*: it failed in the last seconds, and is asked after the others."""
+    """All upstream servers. *suspect*: it failed in the last seconds, and is tried after the others of its group."""
     suffixes: dict[str, list[str]] = {}
     for suffix, group in server.snapshot.forward.by_suffix.items():
         suffixes.setdefault(group.name, []).append(to_text(suffix))

@@ -1,7 +1,4 @@
-"""Asking: a query as an operator describes it, for ``explain``.
-
-Proving: what the validator makes of an upstream's answer, step by step, for ``dnssec explain``.
-"""
+"""For operators: how a query is decided (``explain``), and how an answer is validated (``dnssec explain``)."""
 
 from __future__ import annotations
 
@@ -43,7 +40,7 @@ def explain_decision(
     transport: str,
     tenant: str | None,
 ) -> Generator[None, None, dict[str, Any]]:
-    """How *snapshot* decides for a query, all that is said of the client being believed; a rule in a step.
+    """How *snapshot* decides for a query, in one step a rule. Everything given about the client is trusted.
 
     Raises ControlError.
     """
@@ -56,7 +53,7 @@ def explain_decision(
         raise ControlError(str(error)) from None
     if client is not None and not client.startswith(_IDENTITY_PREFIXES):
         client = f"client:{client}"
-    asker = Client(
+    querier = Client(
         source=address.packed,
         transport=over,
         subnet=None if network is None else Subnet(network.network_address.packed, network.prefixlen),
@@ -66,7 +63,7 @@ def explain_decision(
         may_forward=True,
     )
     question = qname + qtype.to_bytes(2, "big") + b"\0\1"
-    query = Query(0, b"", question, qname, qtype, 1, asker, recursion_desired=True)
+    query = Query(0, b"", question, qname, qtype, 1, querier, recursion_desired=True)
     explanation = yield from snapshot.explain_steps(query)
     rules = []
     for note in explanation.rules:
@@ -84,27 +81,28 @@ def _parse_tags(tags: Mapping[str, str] | Sequence[str] | None) -> list[tuple[st
     return [(key, value) for key, _, value in pairs]
 
 
-#: Who asks: nobody that a rule knows.
+#: The address of a client that belongs to no tenant and matches no rule.
 _UNKNOWN_CLIENT = "127.0.0.1"
 
 
 async def explain_validation(server: DnsServer, name: str, rdtype: str, tenant: str | None, cd: bool) -> dict[str, Any]:
-    """How an answer for *tenant*'s clients is judged by who remembers nothing of zones. *cd*: tell the records too.
+    """How an answer for clients of *tenant* is validated, starting from the trust anchors. *cd*: its records as well.
 
-    It is asked for as it is for them: of the same upstream, and through the same cache. Raises ControlError.
+    The query takes the path of theirs: the same upstream and the same cache. What is known of zones is not used. Raises
+    ControlError.
     """
     if (validate := server.validator) is None:
-        raise ControlError("nothing is validated here: dnssec.validate is false")
-    asked = _make_query(server.snapshot, name, rdtype, tenant)
-    group = _find_upstream(server.snapshot, asked)
+        raise ControlError("this server does not validate: dnssec.validate is false")
+    query = _make_query(server.snapshot, name, rdtype, tenant)
+    group = _find_upstream(server.snapshot, query)
     steps: list[ValidationStep] = []
-    proof, records = await _validate(validate, asked, steps, cd)
+    proof, records = await _validate(validate, query, steps, cd)
     if proof.security is not Security.SECURE and all(step.security is not proof.security for step in steps):
-        steps.append(ValidationStep(asked.qname, asked.qtype, proof.security, proof.reason, proof.signer))
-    told = {
-        "name": to_text(asked.qname),
-        "type": dns.rdatatype.to_text(dns.rdatatype.RdataType.make(asked.qtype)),
-        "tenant": asked.client.tenant,
+        steps.append(ValidationStep(query.qname, query.qtype, proof.security, proof.reason, proof.signer))
+    outcome = {
+        "name": to_text(query.qname),
+        "type": dns.rdatatype.to_text(dns.rdatatype.RdataType.make(query.qtype)),
+        "tenant": query.client.tenant,
         "upstream": group.name,
         "at": format_time(validate.policy.wall()),
         "steps": [_describe_step(number, step) for number, step in enumerate(steps, 1)],
@@ -114,21 +112,21 @@ async def explain_validation(server: DnsServer, name: str, rdtype: str, tenant: 
         "failed": _failed_step(proof, steps),
         "until": format_time(proof.expires_at),
     }
-    return told | ({"records": records} if cd else {})
+    return outcome | ({"records": records} if cd else {})
 
 
 async def _validate(
-    validate: ValidatingLink, asked: Query, steps: list[ValidationStep], cd: bool
+    validate: ValidatingLink, query: Query, steps: list[ValidationStep], cd: bool
 ) -> tuple[ValidationStatus, list[str]]:
-    """What is made of the answer to *asked*, and with *cd* what that is."""
+    """The validation result of the answer to *query*, and with *cd* its records."""
     records: list[str] = []
     try:
-        answer = await validate.below.resolve(asked)
+        answer = await validate.below.resolve(query)
         if cd:
-            message = make_dns_message(asked.question, answer)
+            message = make_dns_message(query.question, answer)
             records = [line for rrset in (*message.answer, *message.authority) for line in rrset.to_text().split("\n")]
         verdict = await validate.validate_answer(
-            asked, answer, ZoneStatusCache(), validate.policy.negative_anchors(), steps
+            query, answer, ZoneStatusCache(), validate.policy.negative_anchors(), steps
         )
     except OverloadedError as error:
         raise ControlError(str(error)) from None
@@ -138,41 +136,41 @@ async def _validate(
 
 
 def _make_query(snapshot: Snapshot, name: str, rdtype: str, tenant: str | None) -> Query:
-    """The query that a client of *tenant* would cause, with its Decision. Raises ControlError."""
+    """The query that a client of *tenant* would send, with its Decision. Raises ControlError."""
     qname, qtype = parse_question(name, rdtype)
     if qtype in HOP_BY_HOP_TYPES:
-        raise ControlError(f"questions for {rdtype} are not passed on")
+        raise ControlError(f"questions for {rdtype} are not forwarded")
     if tenant is not None and tenant not in snapshot.routers and tenant not in snapshot.config.tenants:
         raise ControlError(f"there is no tenant {tenant}")
     client = Client(
         ip_address(_UNKNOWN_CLIENT).packed, tenant=tenant or find_tenant(snapshot, _UNKNOWN_CLIENT), may_forward=True
     )
     question = qname + qtype.to_bytes(2, "big") + b"\0\1"
-    asked = Query(
+    query = Query(
         0, b"", question, qname, qtype, 1, client, recursion_desired=True, checking_disabled=True, edns=VALIDATION_EDNS
     )
     plan = snapshot.plan(qname, qtype, client.tenant)
-    return asked.with_decision(plan.decide(client), plan)
+    return query.with_decision(plan.decide(client), plan)
 
 
-def _find_upstream(snapshot: Snapshot, asked: Query) -> UpstreamGroup:
-    """Who answers *asked*. Raises ControlError where no upstream does."""
-    decision, text = asked.decision, to_text(asked.qname)
+def _find_upstream(snapshot: Snapshot, query: Query) -> UpstreamGroup:
+    """The upstream that *query* is forwarded to. Raises ControlError if there is none."""
+    decision, text = query.decision, to_text(query.qname)
     assert decision is not None
     if decision.kind in (DecisionKind.BLOCK, DecisionKind.RECORDS):
         raise ControlError(f"a rule answers for {text}; only what upstreams say is validated")
-    zone = snapshot.zones.find(asked.qname)
+    zone = snapshot.zones.find(query.qname)
     if zone is not None and decision.kind is not DecisionKind.UPSTREAM:
         raise ControlError(f"{text} is in {to_text(zone.origin)}, served here; only what upstreams say is validated")
-    if not _may_forward(snapshot, asked.client.tenant):
-        raise ControlError(f"allow_forward has no client of the tenant {asked.client.tenant}")
-    if (group := snapshot.forward.choose_group(asked)) is None:
+    if not _may_forward(snapshot, query.client.tenant):
+        raise ControlError(f"allow_forward has no client of the tenant {query.client.tenant}")
+    if (group := snapshot.forward.choose_group(query)) is None:
         raise ControlError(f"no upstream is configured for {text}")
     return group
 
 
 def _may_forward(snapshot: Snapshot, tenant: str) -> bool:
-    """Whether any client that belongs to *tenant* by its address may have names forwarded; so, if none does."""
+    """Whether names are forwarded for any address that belongs to *tenant*; also if no address does."""
     config = snapshot.config
     clients = config.tenants[tenant].clients if tenant in config.tenants else ()
     return not clients or any(
@@ -181,7 +179,7 @@ def _may_forward(snapshot: Snapshot, tenant: str) -> bool:
 
 
 def _failed_step(proof: ValidationStatus, steps: list[ValidationStep]) -> int | None:
-    """The number of the step that made the answer one that is refused."""
+    """The number of the step at which validation failed; None = it did not."""
     if proof.security is not Security.BOGUS and proof.security is not Security.INDETERMINATE:
         return None
     return next((number for number, step in enumerate(steps, 1) if step.security is proof.security), None)

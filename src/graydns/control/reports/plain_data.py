@@ -13,12 +13,12 @@ from graydns.config.policy_schema import format_percent_range, percent
 from graydns.model.name import to_text
 from graydns.model.policy import ConsulVersionSource, Rule, ServicePolicy
 
-#: Rules that are shown; of a longer list the number is told.
+#: Rules that are shown; a longer list is shown as their number.
 MAX_SHOWN_RULES = 200
 
 
 def to_plain(value: object) -> Any:
-    """*value*, of whatever class of the configuration."""
+    """*value*, an instance of any class of the configuration, as plain data."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, bytes):
@@ -47,7 +47,7 @@ def _fields_to_plain(value: Any) -> dict[str, Any]:
 
 
 def service_to_plain(value: ServicePolicy) -> dict[str, Any]:
-    """A service as its file has it, or as it would have it."""
+    """A service as plain data, in the form of its file."""
     return {
         "default": value.default,
         "ttl": value.ttl,
@@ -57,7 +57,7 @@ def service_to_plain(value: ServicePolicy) -> dict[str, Any]:
 
 
 def shares_to_plain(value: ServicePolicy) -> dict[str, Any]:
-    """What of a service can be changed live, and its ranges."""
+    """The shares and whitelists of a service."""
     return {
         "percent": {version: percent(share) for version, share in value.percent.items()},
         "weights": dict(value.weights),
@@ -67,7 +67,7 @@ def shares_to_plain(value: ServicePolicy) -> dict[str, Any]:
 
 
 def format_time(seconds: float | None) -> str | None:
-    """Unix seconds as ISO 8601 in UTC."""
+    """Unix seconds as RFC 3339 in UTC, with ``Z``; None stays None."""
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

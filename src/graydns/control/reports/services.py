@@ -1,4 +1,4 @@
-"""Services as operators see them: as the file has them, as they are, and what clients got of them."""
+"""Services for operators: as configured, in effect, and what they served."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from graydns.model.policy import ServicePolicy
 
 
 def list_services(state: ControlState, tenant: str | None) -> list[dict[str, Any]]:
-    """All services in short, or those of *tenant*."""
+    """A summary of all services, or those of *tenant*."""
     return [
         {
             "name": (text := to_text(name)),
@@ -37,7 +37,7 @@ def list_services(state: ControlState, tenant: str | None) -> list[dict[str, Any
 
 
 def describe_service(state: ControlState, name: str) -> dict[str, Any]:
-    """One service in full."""
+    """Everything about one service. Raises ControlError."""
     found = find_service(state.base_snapshot, name)
     override = find_override(state.live, found)
     off = state.is_switched_off(found.tenant)
@@ -60,7 +60,7 @@ def describe_service(state: ControlState, name: str) -> dict[str, Any]:
 
 
 def describe_effective(state: ControlState, found: ServiceReference, live: LiveChanges) -> dict[str, Any]:
-    """What of a service can be changed live, as it is with *live*."""
+    """The shares and whitelists of a service in effect with *live*."""
     override = find_override(live, found)
     aborted, off = override.abort is not None or found.wire in state.aborts, state.is_switched_off(found.tenant, live)
     if aborted or off:
@@ -70,26 +70,26 @@ def describe_effective(state: ControlState, found: ServiceReference, live: LiveC
 
 
 def list_drift(state: ControlState) -> Iterator[dict[str, Any]]:
-    """Where what is live departs from the files, a field at a time."""
+    """The differences between live changes and the files, one field a row."""
     for name, override in state.live.services.items():
         found = find_in_snapshot(state.base_snapshot, from_text(name))
         file = None if found is None else shares_to_plain(found[1])
-        for field, stay in override.records().items():
+        for field, record in override.records().items():
             yield {
                 "service": name,
                 "tenant": override.tenant or (None if found is None else found[0]),
                 "field": field,
                 "file": file and file.get(field),
-                "live": _live_value(field, override, stay),
-                "actor": stay.actor,
-                "at": format_time(stay.at),
-                "until": format_time(stay.until),
+                "live": _live_value(field, override, record),
+                "actor": record.actor,
+                "at": format_time(record.at),
+                "until": format_time(record.until),
                 "unfit": state.unfit.get(name),
             }
 
 
 def compute_target_shares(state: ControlState, found: ServiceReference) -> dict[str, float]:
-    """Per cent of the clients that each version is meant to get, rules and whitelists aside."""
+    """The percentage of clients that each version is to get, apart from rules and whitelists."""
     compiled = state.server.snapshot.routers[found.tenant].services[found.wire]
     parts = dict.fromkeys(found.configured.versions, 0)
     for start, end, version in compiled.split.segments:
@@ -98,13 +98,13 @@ def compute_target_shares(state: ControlState, found: ServiceReference) -> dict[
 
 
 def _find_file_service(state: ControlState, found: ServiceReference) -> ServicePolicy:
-    """What its file alone says."""
-    there = find_in_snapshot(state.file_snapshot, found.wire)
-    return found.configured if there is None else there[1]
+    """The service as its file has it, without the policy."""
+    in_file = find_in_snapshot(state.file_snapshot, found.wire)
+    return found.configured if in_file is None else in_file[1]
 
 
 def describe_consul_versions(state: ControlState, found: ServiceReference) -> dict[str, dict[str, Any]]:
-    """What became of the versions that come from Consul."""
+    """The health of the versions that come from Consul."""
     compiled = state.server.snapshot.routers[found.tenant].services[found.wire]
     return {
         version: {
@@ -120,7 +120,7 @@ def describe_consul_versions(state: ControlState, found: ServiceReference) -> di
 
 
 def _served_shares(state: ControlState, found: ServiceReference) -> dict[str, Any] | None:
-    """What clients got lately: queries and distinct clients, and per cent of both; None if nobody counts."""
+    """What each version served lately: queries and distinct clients, with percentages; None if it is not counted."""
     if state.shares is None:
         return None
     served = state.shares.version_traffic(found.tenant, found.name)
@@ -137,12 +137,12 @@ def _served_shares(state: ControlState, found: ServiceReference) -> dict[str, An
     }
 
 
-def _live_value(field: str, override: ServiceOverride, stay: ChangeRecord) -> Any:
+def _live_value(field: str, override: ServiceOverride, record: ChangeRecord) -> Any:
     if field == "abort":
         return "default version only"
-    if override.percent is stay:
+    if override.percent is record:
         return shares_to_plain(ServicePolicy({}, "", percent=override.percent.value))["percent"]
-    return to_plain(getattr(stay, "value", None))
+    return to_plain(getattr(record, "value", None))
 
 
 def _empty_shares() -> dict[str, Any]:
