@@ -122,7 +122,7 @@ def test_a_zone_by_its_name_takes_precedence(tmp_path: Path, name: str) -> None:
     assert zone is not None
     assert zone.backend is None
     assert check_configuration(tmp_path / "graydns.yaml") == (
-        f"consul.domain: {name} is a zone of ours, which answers there instead of Consul's catalog",
+        f"consul.domain: {name} is also a configured zone, which answers instead of Consul's catalog",
     )
 
 

@@ -1,1 +1,1 @@
-"""What operators and files change while graydns serves: reloads, live overrides, history."""
+"""Control of a running server: reloads, rollbacks, live changes, release policies, and what operators see."""

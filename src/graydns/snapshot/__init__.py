@@ -1,1 +1,1 @@
-"""Everything a query needs, immutable and numbered: compile and swap."""
+"""Snapshots: compiled from configuration, zones and policies; replaced as a whole and reclaimed in small steps."""

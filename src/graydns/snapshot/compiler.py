@@ -1,4 +1,4 @@
-"""From what users wrote to a Snapshot: routers by tenant, upstream groups, the forwarding table."""
+"""Compiles configuration, zones and policies into a Snapshot: routers by tenant, upstream groups, forwarding table."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from graydns.upstream.server_groups import (
 
 @frozen
 class OverlayRules:
-    """Rules of *tenant* that no file has, beside its own ones. *place*: what their faults have for a file."""
+    """Rules of *tenant* that are in no file. *location*: named in their issues in place of a file."""
 
     tenant: str
     rules: tuple[Rule, ...]
@@ -40,11 +40,11 @@ class OverlayRules:
 
 @frozen
 class SnapshotInputs:
-    """All that a Snapshot is made from.
+    """Everything that a Snapshot is compiled from.
 
-    *resolv_conf*: contents of that file, for servers called ``system``. *contents*: digests of what the zones' files
-    mean, by zone; *rules*: of the tenants' own rules. Where they are given, a tenant whose digests are those of the
-    Snapshot before keeps its Router. *routes*: rules from elsewhere.
+    *resolv_conf*: contents of that file, for servers called ``system``. *zone_digests*: of the meaning of zone files,
+    by zone; *rule_digests*: of tenants' rules in the main file. Where they are given, a tenant whose digests have not
+    changed keeps its Router. *overlay*: rules that are in no file.
     """
 
     config: Config
@@ -57,39 +57,39 @@ class SnapshotInputs:
     overlay: OverlayRules | None = field(default=None, repr=False)
 
     def tenant_rules(self, tenant: str) -> tuple[Rule, ...]:
-        """The rules over all zones of *tenant* that the main file has."""
+        """The rules of the main file for all zones of *tenant*."""
         return self.config.tenants[tenant].rules if tenant in self.config.tenants else ()
 
     def overlay_rules(self, tenant: str) -> tuple[Rule, ...]:
-        """Those that come after them."""
+        """The rules of the overlay for *tenant*, which come after those."""
         return self.overlay.rules if self.overlay is not None and self.overlay.tenant == tenant else ()
 
 
 def compile_snapshot(
     number: int, inputs: SnapshotInputs, before: Snapshot | None = None
 ) -> Generator[None, None, Snapshot]:
-    """Compile *inputs* in small steps, sharing with *before* what is the same.
+    """Compile *inputs* in small steps; parts that have not changed are shared with *before*.
 
-    Raises ConfigError with every fault; those of zone files, and of tenants' rules, have no line yet.
+    Raises ConfigError with all issues; those of zone files and of tenants' rules have no line yet.
     """
     config = inputs.config
-    faults: list[ConfigIssue] = []
+    issues: list[ConfigIssue] = []
     groups = dict(_upstream_groups(inputs))
-    faults += _find_forwarding_loops(config, groups)
+    issues += _find_forwarding_loops(config, groups)
     yield
     routers: dict[str, Router] = {}
-    marks: dict[str, object] = {}
+    fingerprints: dict[str, object] = {}
     for tenant in _tenant_names(inputs):
-        mark = marks[tenant] = _fingerprint_policy(tenant, inputs)
-        if before is not None and mark is not None and before.policy_fingerprints.get(tenant) == mark:
+        fingerprint = fingerprints[tenant] = _fingerprint_policy(tenant, inputs)
+        if before is not None and fingerprint is not None and before.policy_fingerprints.get(tenant) == fingerprint:
             routers[tenant] = before.routers[tenant]
             continue
         try:
             routers[tenant] = yield from _compile_router(tenant, inputs)
         except ConfigError as error:
-            faults += _locate_issues(error.issues, tenant, inputs)
-    if faults:
-        raise ConfigError(faults)
+            issues += _locate_issues(error.issues, tenant, inputs)
+    if issues:
+        raise ConfigError(issues)
     warnings = [warning for router in routers.values() for warning in router.warnings]
     if config.consul is not None:
         for warning in find_hidden_names(inputs.zones, config.consul.domain):
@@ -105,7 +105,7 @@ def compile_snapshot(
         forward=ForwardTable(by_suffix, groups),
         zone_files=inputs.zone_files,
         warnings=tuple(warnings),
-        policy_fingerprints=marks,
+        policy_fingerprints=fingerprints,
     )
 
 
@@ -133,32 +133,32 @@ def _upstream_groups(inputs: SnapshotInputs) -> Iterator[tuple[str, UpstreamGrou
 
 
 def _find_forwarding_loops(config: Config, groups: Mapping[str, UpstreamGroup]) -> Iterator[ConfigIssue]:
-    """Servers that are doors of ours, so that every question would come back."""
-    doors = [*config.listen, *(door for tenant in config.tenants.values() for door in tenant.listen)]
-    listeners = [ListeningAddress(door.transport, door.host, door.port) for door in doors]
+    """Upstream servers that are listeners of this server: every query would come back."""
+    endpoints = [*config.listen, *(endpoint for tenant in config.tenants.values() for endpoint in tenant.listen)]
+    listeners = [ListeningAddress(endpoint.transport, endpoint.host, endpoint.port) for endpoint in endpoints]
     for name, group in groups.items():
         for server, listener in find_forwarding_loops(group.servers, listeners):
             found = (
                 f"{server}, which is graydns itself ({listener.transport.format_url(listener.address, listener.port)})"
             )
-            fault = ConfigIssue(("upstreams", name, "servers"), found, "a server other than graydns itself")
-            yield config.document.locate(fault)
+            issue = ConfigIssue(("upstreams", name, "servers"), found, "a server other than graydns itself")
+            yield config.document.locate(issue)
 
 
 def _tenant_names(inputs: SnapshotInputs) -> Iterable[str]:
-    """Every tenant that has a name."""
+    """All tenants that the configuration or a zone names, the default tenant first."""
     named = (zone.tenant_id for zone in inputs.zone_files)
     return dict.fromkeys((DEFAULT_TENANT, *inputs.config.tenants, *named))
 
 
 def _fingerprint_policy(tenant: str, inputs: SnapshotInputs) -> object:
-    """What is equal for equal policies of *tenant*; None if that cannot be told."""
+    """A value that is equal for equal policies of *tenant*; None if there is not enough to tell."""
     zones = sorted(zone.zone for zone in inputs.zone_files if zone.tenant_id == tenant)
     if not inputs.zone_digests.keys() >= set(zones) or (
         tenant in inputs.config.tenants and tenant not in inputs.rule_digests
     ):
         return None
-    # The database itself stands for its contents: it is opened anew whenever its file changes.
+    # The geo database object stands for its contents: it is opened again whenever its file changes.
     contents = tuple((zone, inputs.zone_digests[zone]) for zone in zones)
     return contents, inputs.rule_digests.get(tenant), inputs.overlay_rules(tenant), inputs.geo
 
@@ -170,14 +170,14 @@ def _compile_router(tenant: str, inputs: SnapshotInputs) -> Generator[None, None
     return (yield from router_steps(tenant, policies, rules, inputs.geo))
 
 
-def _locate_issues(faults: Sequence[ConfigIssue], tenant: str, inputs: SnapshotInputs) -> Iterator[ConfigIssue]:
-    """*faults* of a Router; those that name no file are of the tenant's own rules, in the main file, or ``routes``."""
+def _locate_issues(issues: Sequence[ConfigIssue], tenant: str, inputs: SnapshotInputs) -> Iterator[ConfigIssue]:
+    """*issues* of a Router; those without a file are of the tenant's rules in the main file, or of the overlay."""
     own = len(inputs.tenant_rules(tenant))
-    for fault in faults:
-        at = fault.path[1] if len(fault.path) > 1 else 0
-        if fault.file:
-            yield fault
+    for issue in issues:
+        at = issue.path[1] if len(issue.path) > 1 else 0
+        if issue.file:
+            yield issue
         elif inputs.overlay is not None and isinstance(at, int) and at >= own:
-            yield ConfigIssue((at - own, *fault.path[2:]), fault.found, fault.expected, inputs.overlay.location)
+            yield ConfigIssue((at - own, *issue.path[2:]), issue.found, issue.expected, inputs.overlay.location)
         else:
-            yield ConfigIssue(("tenants", tenant, *fault.path), fault.found, fault.expected, str(inputs.config.file))
+            yield ConfigIssue(("tenants", tenant, *issue.path), issue.found, issue.expected, str(inputs.config.file))

@@ -1,4 +1,4 @@
-"""Consul's domain among the zones of a Snapshot: the zone that it lies in says whose it is, and who serves it."""
+"""Consul's domain as a zone of a Snapshot. Its tenant and name servers are those of the zone that encloses it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _MAX_LISTED_NAMES = 10
 
 @frozen(eq=False)
 class ConsulZoneTemplate:
-    """What graydns needs to serve the domain of *living*.
+    """What graydns needs to serve the domain of *backend*.
 
-    *name_servers*: what the operator calls those that serve it; empty = those of the zone of ours that it lies in, else
-    ``ns`` below it. *addresses*: packed, of this server: those below the domain have them.
+    *name_servers*: the configured names; empty = those of the enclosing zone, else ``ns`` below the domain.
+    *addresses*: packed addresses of this server, for name servers below the domain.
     """
 
     backend: ConsulZoneBackend
@@ -32,47 +32,47 @@ class ConsulZoneTemplate:
 
     @property
     def origin(self) -> bytes:
-        """Its name."""
+        """The domain, in wire form."""
         return self.backend.domain
 
-    def make_zone(self, around: Zone | None) -> Zone:
-        """The zone, *around* being the one it lies in."""
-        return build_consul_zone(self.backend, servers=self._name_servers(around))
+    def make_zone(self, enclosing: Zone | None) -> Zone:
+        """The zone of the domain. *enclosing*: the zone that it lies in, None = none."""
+        return build_consul_zone(self.backend, servers=self._name_servers(enclosing))
 
-    def _name_servers(self, around: Zone | None) -> Mapping[bytes, Sequence[bytes]]:
+    def _name_servers(self, enclosing: Zone | None) -> Mapping[bytes, Sequence[bytes]]:
         names = self.name_servers
-        if not names and around is not None:
-            names = _delegated_servers(around, self.origin) or list_target_hosts(
-                around.origin, NS, around.apex[NS].rdatas
+        if not names and enclosing is not None:
+            names = _delegated_servers(enclosing, self.origin) or list_target_hosts(
+                enclosing.origin, NS, enclosing.apex[NS].rdatas
             )
-        return {name: _glue(around, name) or self.addresses for name in names or (b"\2ns" + self.origin,)}
+        return {name: _glue(enclosing, name) or self.addresses for name in names or (b"\2ns" + self.origin,)}
 
 
-def _delegated_servers(around: Zone, domain: bytes) -> Sequence[bytes]:
-    """The name servers to which *around* delegates *domain*; none if it does not."""
-    node = around.node(domain) or {}
+def _delegated_servers(enclosing: Zone, domain: bytes) -> Sequence[bytes]:
+    """The name servers to which *enclosing* delegates *domain*; none if it does not."""
+    node = enclosing.node(domain) or {}
     return list_target_hosts(domain, NS, node[NS].rdatas) if NS in node else ()
 
 
-def _glue(around: Zone | None, name: bytes) -> Sequence[bytes]:
-    """The addresses that *around* has at *name*: where it delegates the domain."""
-    node = {} if around is None or not is_within(name, around.origin) else around.node(name) or {}
+def _glue(enclosing: Zone | None, name: bytes) -> Sequence[bytes]:
+    """The addresses that *enclosing* has for *name*: glue, where it delegates the domain."""
+    node = {} if enclosing is None or not is_within(name, enclosing.origin) else enclosing.node(name) or {}
     return [rdata for rdtype in (A, AAAA) if rdtype in node for rdata in node[rdtype].rdatas]
 
 
 def add_consul_domain(snapshot: Snapshot, domain: ConsulZoneTemplate) -> Snapshot:
-    """*snapshot* with *domain* among its zones; a zone of its own by that name takes precedence.
+    """*snapshot* with the zone of *domain*, unless a configured zone has that name.
 
-    It belongs to the tenant of the zone that it lies in.
+    It belongs to the tenant of the enclosing zone.
     """
-    there = snapshot.zones.by_origin.get(domain.origin)
-    if there is not None and there.backend is None:
+    existing = snapshot.zones.by_origin.get(domain.origin)
+    if existing is not None and existing.backend is None:
         return snapshot
-    around = find_enclosing_zone(snapshot.zones, domain.origin)
-    zone = domain.make_zone(around)
-    if there is not None and there.backend is zone.backend and there.shards == zone.shards:
+    enclosing = find_enclosing_zone(snapshot.zones, domain.origin)
+    zone = domain.make_zone(enclosing)
+    if existing is not None and existing.backend is zone.backend and existing.shards == zone.shards:
         return snapshot
-    owner = DEFAULT_TENANT if around is None else snapshot.tenant_by_zone[around.origin]
+    owner = DEFAULT_TENANT if enclosing is None else snapshot.tenant_by_zone[enclosing.origin]
     return evolve(
         snapshot,
         zones=ZoneTable({**snapshot.zones.by_origin, zone.origin: zone}),
@@ -81,31 +81,31 @@ def add_consul_domain(snapshot: Snapshot, domain: ConsulZoneTemplate) -> Snapsho
 
 
 def find_enclosing_zone(zones: ZoneTable, domain: bytes) -> Zone | None:
-    """The zone that *domain* lies in, not the one of that name."""
+    """The zone that *domain* lies in, other than one of that name."""
     return None if domain == ROOT else zones.find(parent(domain))
 
 
 def find_hidden_names(zones: ZoneTable, domain: bytes) -> Iterator[str | None]:
-    """What an operator should hear of *zones* with Consul's *domain* among them; None between two steps."""
+    """Warnings about names of *zones* that Consul's *domain* hides, or that hide it; None between two steps."""
     if domain in zones.by_origin:
-        yield f"consul.domain: {to_text(domain)} is a zone of ours, which answers there instead of Consul's catalog"
+        yield f"consul.domain: {to_text(domain)} is also a configured zone, which answers instead of Consul's catalog"
         return
-    around = find_enclosing_zone(zones, domain)
-    # Names above a name exist too, so without one at the domain there is nothing below it.
-    if around is None or around.node(domain) is None:
+    enclosing = find_enclosing_zone(zones, domain)
+    # Names above a name exist too, so without one at the domain existing is nothing below it.
+    if enclosing is None or enclosing.node(domain) is None:
         return
     names: list[bytes] = []
-    for shard in around.shards:
+    for shard in enclosing.shards:
         names += [name for name, row in shard.items() if row and is_within(name, domain)]
         yield None
-    delegation = {domain, *_delegated_servers(around, domain)}
-    if names := [name for name in names if name not in delegation or _exceeds_delegation(around, name)]:
+    delegation = {domain, *_delegated_servers(enclosing, domain)}
+    if names := [name for name in names if name not in delegation or _exceeds_delegation(enclosing, name)]:
         hidden = _format_names(names)
-        yield f"{to_text(around.origin)}: hidden by consul.domain, as Consul's catalog answers there: {hidden}"
+        yield f"{to_text(enclosing.origin)}: hidden by consul.domain, as Consul's catalog answers there: {hidden}"
 
 
 def _exceeds_delegation(zone: Zone, name: bytes) -> bool:
-    """Whether there is more than a delegation needs."""
+    """Whether *name* has more than the records of a delegation."""
     return bool((zone.node(name) or {}).keys() - {NS, A, AAAA})
 
 

@@ -1,4 +1,4 @@
-"""Snapshot: everything a query needs, immutable and numbered."""
+"""Snapshot: everything that a query needs, immutable and numbered."""
 
 from __future__ import annotations
 
@@ -24,12 +24,11 @@ from graydns.upstream.server_groups import ForwardTable
 
 @frozen(eq=False)
 class Snapshot:
-    """What the server knows at one moment.
+    """What the server serves at one moment.
 
-    *routers*: by tenant; the default tenant always has one. *owners*: zone origin to tenant. *forward*: which
-    upstream group answers for a name that is not ours, and all groups by name. *marks*: by tenant what is equal for
-    equal policies, None = not known. *files*: *zone_files* by zone.
-    *levels*: isolation by tenant.
+    *routers*: by tenant; the default tenant always has one. *tenant_by_zone*: by zone origin. *forward*: the upstream
+    group for a name outside the zones, and all groups by name. *policy_fingerprints*: by tenant, equal for equal
+    policies, None = not known. *file_by_zone*: *zone_files* by zone origin. *isolation_levels*: by tenant.
     """
 
     number: int
@@ -53,59 +52,59 @@ class Snapshot:
 
     @isolation_levels.default
     def _collect_isolation(self) -> Mapping[str, frozenset[str]]:
-        united: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
+        levels: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
         for file in self.zone_files:
-            united[file.tenant_id] |= file.isolation
-        return dict(united)
+            levels[file.tenant_id] |= file.isolation
+        return dict(levels)
 
     def isolation(self, tenant: str) -> frozenset[str]:
-        """The isolation levels of *tenant*: those of all its zones together."""
+        """The isolation levels of *tenant*: the union of those of its zones."""
         return self.isolation_levels.get(tenant, frozenset())
 
-    def plan(self, qname: bytes, qtype: int, asker: str) -> Plan:
-        """The Plan for a question, from the Router that has it; for a name that Consul's catalog has instances for,
-        with one of them for each client that the Router leaves to the zone."""
+    def plan(self, qname: bytes, qtype: int, client_tenant: str) -> Plan:
+        """The Plan for a question. For a name with instances in Consul's catalog, clients for which the Router decides
+        nothing get one of those."""
         zone = self.zones.find(qname)
-        tenant, router = self._deciding_router(zone, asker)
+        tenant, router = self._deciding_router(zone, client_tenant)
         plan = router.plan(qname, qtype)
         return plan if zone is None or zone.backend is None else self._dynamic_plan(zone.backend, plan, qname, tenant)
 
     def explain(self, query: Query) -> Explanation:
-        """How *query* is decided, without a note on each of what may be 100,000 rules."""
+        """How *query* is decided, without a note on each rule, of which there may be 100,000."""
         plan = self.plan(query.qname, query.qtype, query.client.tenant)
         router = self.router(query.qname, query.client.tenant)
         return explain(router.explain_context(query, self._catalog_subject(query.qname)), plan, ())
 
     def explain_steps(self, query: Query) -> Generator[None, None, Explanation]:
-        """The same with them, in small steps."""
+        """How *query* is decided, with a note on each rule, in small steps."""
         plan = self.plan(query.qname, query.qtype, query.client.tenant)
         router = self.router(query.qname, query.client.tenant)
         return router.explain_plan(query, plan, self._catalog_subject(query.qname))
 
     def _catalog_subject(self, qname: bytes) -> str | None:
-        """What *qname* stands for in Consul's catalog; None if it is not in Consul's domain."""
+        """What *qname* names in Consul's catalog; None if it is not in Consul's domain."""
         zone = self.zones.find(qname)
         return None if zone is None or zone.backend is None else zone.backend.describe(qname)
 
-    def _dynamic_plan(self, living: DynamicZoneBackend, plan: Plan, qname: bytes, tenant: str) -> Plan:
-        """*plan* with the instances at *qname* under it, made once for each two; without, if they are not known yet:
-        then looking up the name finds that out."""
+    def _dynamic_plan(self, backend: DynamicZoneBackend, plan: Plan, qname: bytes, tenant: str) -> Plan:
+        """*plan* with the Consul instances at *qname*, cached by plan and selection. *plan* itself while they are not
+        known: the lookup of the name then waits for them."""
         try:
-            selection = living.find_selection(qname)
+            selection = backend.find_selection(qname)
         except CatalogPendingError:
             return plan
         if selection is None:
             return plan
-        laid = self._overlaid_plans.setdefault(selection, {})
-        if (found := laid.get(plan)) is None:
-            found = laid[plan] = overlay_selection(plan, selection, tenant)
-        return found
+        overlaid_plans = self._overlaid_plans.setdefault(selection, {})
+        if (overlaid := overlaid_plans.get(plan)) is None:
+            overlaid = overlaid_plans[plan] = overlay_selection(plan, selection, tenant)
+        return overlaid
 
-    def router(self, qname: bytes, asker: str) -> Router:
-        """Who decides for a name: the tenant whose zone holds *qname*, else the *asker*'s tenant."""
-        return self._deciding_router(self.zones.find(qname), asker)[1]
+    def router(self, qname: bytes, client_tenant: str) -> Router:
+        """The Router that decides for a name: of the tenant whose zone has it, else of the client's tenant."""
+        return self._deciding_router(self.zones.find(qname), client_tenant)[1]
 
-    def _deciding_router(self, zone: Zone | None, asker: str) -> tuple[str, Router]:
-        """The tenant of *zone*, None = of the *asker*, and its Router."""
-        tenant = asker if zone is None else self.tenant_by_zone[zone.origin]
+    def _deciding_router(self, zone: Zone | None, client_tenant: str) -> tuple[str, Router]:
+        """The tenant of *zone* and its Router; without a zone those of the client."""
+        tenant = client_tenant if zone is None else self.tenant_by_zone[zone.origin]
         return tenant, self.routers.get(tenant) or self.routers[DEFAULT_TENANT]

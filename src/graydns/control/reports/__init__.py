@@ -1,1 +1,1 @@
-"""Reports."""
+"""What operators see: nothing here changes the server."""
