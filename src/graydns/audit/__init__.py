@@ -1,9 +1,9 @@
-"""The audit log: what was validated and who changed what, in one chain of lines that shows when somebody altered it.
+"""The audit log: DNSSEC validations and changes, in one chain of lines that reveals any alteration.
 
 ::
 
-    admin, control ── AuditLog.write ─────────────────────────────► ┐ fsync, then it counts
-    Validations ── Queue ── AuditWriter's thread ── AuditLog.append ► ┴ audit.jsonl ── verify
-    AuditLog ── Retention: which full files stay     heads: FILE.head, with each change and every few seconds
-    Auditing: starts and stops them, publishes the Head every hour
+    admin, control ── AuditLog.write ────────────────────────────────────────► ┐ fsync, then the change is made
+    ValidationLineObserver ── LineQueue ── AuditWriter's thread ── AuditLog.append ► ┴ audit.jsonl ── verification
+    AuditLog ── LogRetention: which full files stay    FILE.head: with each change and every few seconds
+    AuditService: starts and stops them, publishes the head every hour
 """

@@ -1,7 +1,7 @@
-"""The audit log: one JSON object a line, sealed (``seal``); a line of a change is on the disk before it counts.
+"""The audit log: one JSON object a line, sealed by an HMAC; the line of a change is on disk before the change is made.
 
-A full file is put aside in one renaming, after which the log is whole without a file of its own name, too: a crash at
-any moment loses nothing that was confirmed, and the next start goes on from the last line, in whichever file that is.
+A full file is rotated by one rename; the log is complete between that and the creation of the next file, too. So a
+crash at any moment loses no confirmed line, and the next start continues from the last line, whichever file has it.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from graydns.audit.hmac_chain import AuditHead, HmacChain, PublishedHead, find_h
 from graydns.audit.line_formats import CHANGE_MARKER, format_change, format_truncation, parse_change
 from graydns.audit.log_files import LogRetention, list_full_files, open_log_files, read_lines_backwards
 from graydns.audit.recovery import contains_head, recover_log, set_aside_unsealed_log, truncate_torn_line
-from graydns.audit.verification import verify
+from graydns.audit.verification import verify_parts
 from graydns.runtime.disk import fsync_directory, write_durably
 
-#: Octets that a line has beside its fields, at most.
+#: Octets of a line beside its fields, at most.
 _MAX_LINE_OVERHEAD_BYTES = 240
 
 _DAY_SECONDS = 86_400
 
-#: Seconds that a check leaves to others after each slice of it: one interpreter runs both.
+#: Seconds of pause after each slice of a verification: it shares the interpreter with the reactor.
 _VERIFY_PAUSE_SECONDS = 0.001
 
 
 @frozen
 class AuditLogBounds:
-    """*size*: octets from which a file is full; *keep*: full files that are kept; *daily*: a file is full, too, when a
-    day of UTC is over."""
+    """*size*: octets at which a file is full; *keep*: number of full files that are kept; *daily*: a file is also full
+    at the end of a day of UTC."""
 
     size: int
     keep: int
@@ -44,11 +44,12 @@ class AuditLogBounds:
 
 
 class AuditLog:
-    """Writes to *path*; *wall*: Unix seconds; *bounds*: as they are now. Safe to call from any thread, and it waits for
-    the disk. The AuditHead stands beside it (``heads``), with every line of a change and whenever it is published.
+    """Writes to *path*; *wall*: Unix seconds; *bounds*: returns the present ones. Thread-safe; its methods block on
+    disk.
 
-    *failures*: changes that could not be written down. Raises OSError if a file cannot be used, ValueError if that of
-    the AuditHead makes no sense or the key is not the one of the lines.
+    The head is written to ``<path>.head`` with every line of a change and whenever it is published. *failures*: changes
+    that could not be written. Raises OSError if a file cannot be used, ValueError if the head cannot be parsed or the
+    key is not the one of the lines.
     """
 
     _log = Logger()
@@ -69,7 +70,7 @@ class AuditLog:
         self._last, self._first = found.last, found.first
         self._retention = LogRetention(path, seal, lambda: bounds().keep, found.complete_from)
         self._file_day = self._day(os.fstat(self._file).st_mtime)
-        # A disk that is full at the start has its say when the next line is written.
+        # If the disk is full now, the next line that is written will fail.
         with suppress(OSError):
             self._record_losses(found.losses)
             self._retention.complete_from = max(self._retention.complete_from, found.oldest)
@@ -83,7 +84,7 @@ class AuditLog:
     def write(
         self, actor: str, action: str, target: str, before: Any, after: Any, origin: str, tenant: str | None
     ) -> None:
-        """Add the line of a change. Raises OSError if it is not on the disk, and then nothing is added."""
+        """Append the line of a change and sync it. Raises OSError, and then nothing is appended."""
         fields = format_change(self._wall(), actor, action, target, before, after, origin, tenant)
         try:
             self.append((fields,), link=True, sync=True)
@@ -92,9 +93,9 @@ class AuditLog:
             raise
 
     def append(self, lines: Sequence[bytes], *, link: bool = False, sync: bool = False) -> None:
-        """Add *lines*, each the inside of a JSON object, in ASCII; with *link* each says what was before it.
+        """Append *lines*, each the members of a JSON object, in ASCII; with *link* each has ``previous``.
 
-        With *sync* they are on the disk when this returns. Raises OSError, and then none is added.
+        With *sync* they are on disk when this returns. Raises OSError, and then none is appended.
         """
         with self._lock:
             self._rotate_if_full(sum(map(len, lines)) + _MAX_LINE_OVERHEAD_BYTES * (len(lines) + 1))
@@ -115,12 +116,12 @@ class AuditLog:
                 self._update_head()
 
     def sync(self) -> None:
-        """Let all lines be on the disk. Raises OSError."""
+        """Sync all lines to disk. Raises OSError."""
         with self._lock:
             os.fsync(self._file)
 
     def publish(self) -> tuple[AuditHead, bytes]:
-        """The last line, once it and the word of it are on the disk: now it cannot go unseen; and as text (``heads``).
+        """Sync the last line and its head to disk: from now on its removal is noticed. Returns the head, and its text.
 
         Raises OSError.
         """
@@ -141,24 +142,24 @@ class AuditLog:
         return found[::-1]
 
     def verify(self) -> dict[str, Any]:
-        """Whether all is as it was written (``verify.Verdict``). Takes its time, so that others have theirs."""
+        """A VerificationResult of the whole log. It pauses often, for the reactor."""
         last = PublishedHead(self._last)
         beside, trouble = find_head(self.path, self._seal)
         known = (last,) if beside is None else (last, beside)
         trouble = trouble or ("" if beside else f"{head_path(self.path).name} is gone")
         with open_log_files(self.path, self._lock) as parts:
-            return verify(parts, self._seal, known, lambda: time.sleep(_VERIFY_PAUSE_SECONDS), trouble).to_plain()
+            return verify_parts(parts, self._seal, known, lambda: time.sleep(_VERIFY_PAUSE_SECONDS), trouble).to_plain()
 
     def check_published_head(self, text: bytes) -> None:
-        """Hold the log against a head that was published elsewhere before, and write it down if lines are gone since.
+        """Compare the log with a head that was published elsewhere; if lines are missing, append a line that says so.
 
-        Raises OSError. A head of another log is passed over, and so is what is none.
+        Raises OSError. A head of another log, and text that is no head, are ignored.
         """
         try:
-            # Whoever lost the log may have lost its key, too: the seal does not matter.
+            # The key may have been lost together with the log, so the seal is not checked.
             published = parse_head(text, self._seal)
         except ValueError as error:
-            self._log.warn("what was published before cannot be used: {error}", error=error)
+            self._log.warn("the head that was published before cannot be used: {error}", error=error)
             return
         if published.file not in ("", str(self.path)):
             return
@@ -172,14 +173,14 @@ class AuditLog:
         os.close(self._file)
 
     def _record_losses(self, losses: Sequence[bytes]) -> None:
-        """Write down what was found to be gone. Raises OSError."""
+        """Append lines about missing lines. Raises OSError."""
         for loss in losses:
-            self._log.error("{path}: lines are gone: {loss}", path=str(self.path), loss=loss.decode())
+            self._log.error("{path}: lines are missing: {loss}", path=str(self.path), loss=loss.decode())
         if losses:
             self.append(losses, sync=True)
 
     def _update_head(self) -> None:
-        """Write the head for a line that counts already."""
+        """Write the head of a line that is already on disk."""
         try:
             self._write_head()
         except OSError as error:
@@ -209,7 +210,7 @@ class AuditLog:
             raise
 
     def _rotate_if_full(self, octets: int) -> None:
-        """Put the file aside if it is full. Raises OSError, and then it stays where it was."""
+        """Rotate the file if it is full. Raises OSError, and then it keeps its name."""
         size, bounds, today = os.fstat(self._file).st_size, self._bounds(), self._day(self._wall())
         if not size:
             self._file_day = today
@@ -217,13 +218,13 @@ class AuditLog:
         if size + octets <= bounds.size and not (bounds.daily and today > self._file_day):
             return
         os.fsync(self._file)
-        taken = max((number for number, _ in list_full_files(self.path)), default=0)
-        aside = self.path.with_name(f"{self.path.name}.{max(self._first, taken + 1):010}")
-        os.rename(self.path, aside)
+        highest = max((number for number, _ in list_full_files(self.path)), default=0)
+        rotated = self.path.with_name(f"{self.path.name}.{max(self._first, highest + 1):010}")
+        os.rename(self.path, rotated)
         try:
             fresh = self._open()
         except OSError:
-            os.rename(aside, self.path)
+            os.rename(rotated, self.path)
             raise
         os.close(self._file)
         self._file = fresh

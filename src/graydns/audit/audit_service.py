@@ -1,5 +1,4 @@
-"""Auditing: the audit log of a running server, what is written into it, and its AuditHead, which is published
-hourly."""
+"""The audit log as a service: it writes validations and publishes the head of the log every hour."""
 
 from __future__ import annotations
 
@@ -25,13 +24,13 @@ from graydns.model.errors import ConfigError, ConfigIssue
 from graydns.model.query import QueryObserver
 from graydns.runtime.twisted_types import Service
 
-#: Seconds between two Heads that are published.
+#: Seconds between two publications of the head.
 HEAD_PUBLISH_INTERVAL_SECONDS = 3600.0
 
 #: The log of changes in ``data`` while there is no ``audit``.
 _CHANGE_LOG_FILE = "audit.log"
 
-#: Puts the text of an AuditHead where it can be read later; gives what was there before.
+#: Publishes the text of a head; returns the one published before, if any.
 PublishHead = Callable[[bytes], Awaitable[bytes | None]]
 
 
@@ -46,7 +45,8 @@ class AuditFigures:
 
 
 class AuditService(Service):
-    """Keeps *log*. *writer*: of answers, None = they are not written. *publish*: elsewhere, None = there is none."""
+    """Runs *log*. *writer*: of validations, None = they are not written. *publish*: publishes heads elsewhere, None =
+    only on this machine."""
 
     name = "audit"
     _log = Logger()
@@ -67,21 +67,21 @@ class AuditService(Service):
         self._head_timer.clock = reactor
 
     def figures(self) -> AuditFigures:
-        """For metrics."""
+        """The figures for metrics."""
         if (writer := self._writer) is None:
             return AuditFigures(0, {}, 0, self.log.failures)
         dropped = {"queue": writer.queue.dropped, "disk": writer.lost}
         return AuditFigures(writer.written, dropped, len(writer.queue), self.log.failures)
 
     def startService(self) -> None:
-        """Begin to write and to publish."""
+        """Start writing and publishing."""
         super().startService()
         if self._writer is not None:
             self._writer.start()
         self._head_timer.start(HEAD_PUBLISH_INTERVAL_SECONDS)
 
     def stopService(self) -> Deferred[None]:
-        """Write what is left, and publish that on this machine."""
+        """Write what is queued, and publish the head on this machine."""
         super().stopService()
         if self._head_timer.running:
             self._head_timer.stop()
@@ -90,12 +90,12 @@ class AuditService(Service):
     async def _shut_down(self) -> None:
         if self._writer is not None:
             await self._in_thread(self._writer.stop)
-        # Elsewhere at the next start: connections end now, too.
+        # Elsewhere at the next start: connections are closing now.
         self._publish = None
         await self._publish_head()
 
     async def _publish_head(self) -> None:
-        """Publish the AuditHead if it is another one. Raises nothing: the next hour has another."""
+        """Publish the head if it has changed. Errors are logged; the next attempt is in an hour."""
         if self.log.head == self._published_head:
             return
         try:
@@ -115,13 +115,13 @@ class AuditService(Service):
 def open_audit_service(
     config: Callable[[], Config], observers: list[QueryObserver], reactor: Any, publish: PublishHead | None = None
 ) -> AuditService:
-    """The audit log as *config* has it. Answers are observed through *observers*. *publish*: where heads go, None =
-    nowhere but the data folder. Raises ConfigError."""
+    """The audit log by *config*. A QueryObserver is added to *observers*. *publish*: publishes heads, None = only in
+    the data folder. Raises ConfigError."""
     began = config()
     audit, data = began.audit, began.data
 
     def bounds() -> AuditLogBounds:
-        # Live for changes only; `audit` waits for a restart.
+        # Applied at once for the log of changes; `audit` takes effect at a restart.
         if audit is not None:
             return AuditLogBounds(audit.max_size, audit.keep, daily=True)
         now = config().admin_audit
@@ -139,8 +139,8 @@ def open_audit_service(
     except (OSError, ValueError) as error:
         where = ("data",) if audit is None or at == key else ("audit", "file")
         found = f"{at} ({getattr(error, 'strerror', None) or error})"
-        as_left = "what graydns has left there, or the whole log moved away with its head"
-        expected = as_left if isinstance(error, ValueError) else "a file that graydns may write to, or made"
+        as_left = "the file as graydns left it, or the whole log moved away with its head"
+        expected = as_left if isinstance(error, ValueError) else "a file that graydns may create or write to"
         fault = ConfigIssue(where, found, expected)
         raise ConfigError([began.document.locate(fault)]) from error
     if audit is None:

@@ -1,5 +1,4 @@
-"""The Head in Consul's KV, below the prefix of policies: a copy that nobody on this machine can take back
-unseen."""
+"""The head in Consul's KV, below the prefix of policies: a copy that cannot be altered on this machine."""
 
 from __future__ import annotations
 
@@ -14,14 +13,14 @@ from txconsul.reply import ConsulNotFoundError
 
 @frozen
 class KvHeadPublisher:
-    """At ``<prefix>audit/<node>``."""
+    """Publishes to ``<prefix>audit/<node>``."""
 
     consul: ConsulClient = field(repr=False)
     prefix: str
     node: str
 
     async def publish(self, head: bytes) -> bytes | None:
-        """Put the text of a *head* there; what was there before, None = nothing. Raises ConsulError."""
+        """Write the text of a *head*; returns the text before, None = there was none. Raises ConsulError."""
         path = f"kv/{self.prefix}audit/{quote(self.node, safe='')}"
         before = None
         with suppress(ConsulNotFoundError):

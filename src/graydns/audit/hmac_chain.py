@@ -1,23 +1,22 @@
-"""Seal: what holds the lines of the audit log together.
+"""The chain of HMACs over the lines of the audit log, and its published head.
 
 ::
 
     {"number":7,"previous":"<hmac of 6>", FIELDS ,"hmac":"<hmac of 7>"}
 
 The HMAC-SHA256 of a line is over that of the line before it and all octets up to its own key ``hmac``. *previous* is in
-the first line of a file, from where it can be checked without the file before, and in lines of changes. Whoever has not
-the key cannot alter, take out, put in or move a line; only lines cut off at the end break nothing, and an AuditHead
-that was published tells of those.
+the first line of a file, so that a file can be checked without the one before, and in lines of changes. Without the key
+nobody can alter, remove, insert or move a line; truncation at the end breaks no chain, but a published head reveals it.
 
-The published Head: ``<file>.head`` beside the log, what Consul's KV and the server's own log have, too.
+The published head is in ``<file>.head`` beside the log, in Consul's KV and in the server's own log:
 
 ::
 
     {"number":714,"hmac":"<64 hexadecimal digits>","at":"2026-11-22T12:00:00.000+00:00",
      "file":"/var/lib/graydns/audit.jsonl","seal":"<64 hexadecimal digits>"}
 
-*seal* is HMAC-SHA256 over ``head`` and all octets before its own key: whoever has not the key of the log cannot make a
-head that fits a shorter one, only put back an older head.
+*seal* is HMAC-SHA256 over ``head`` and all octets before its own key: without the log's key nobody can make a head for
+a truncated log, only put back an older head.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ _HEXADECIMAL = re.compile(rb"[0-9a-f]{64}")
 
 @frozen
 class AuditHead:
-    """A line by its number and HMAC, 0 and NOTHING = before the first."""
+    """A line by its number and HMAC; 0 and INITIAL_HMAC = before the first."""
 
     number: int = 0
     hmac: str = INITIAL_HMAC
@@ -54,29 +53,29 @@ class AuditHead:
 
 @frozen
 class HmacChain:
-    """Seals lines and tells whether they were. *key*: 32 octets."""
+    """Seals lines and verifies seals. *key*: 32 octets."""
 
     key: bytes
 
     def append_line(self, before: AuditHead, fields: bytes, link: bool) -> tuple[bytes, AuditHead]:
         """The line after *before*, without a newline, and itself as an AuditHead.
 
-        *fields*: the inside of a JSON object, in ASCII. *link*: whether it has ``previous``.
+        *fields*: the members of a JSON object, in ASCII. *link*: whether it has ``previous``.
         """
         number = before.number + 1
         body = b'%s%d,"previous":"%s",%s' % (_NUMBER_FIELD, number, before.hmac.encode(), fields) if link else (
             b"%s%d,%s" % (_NUMBER_FIELD, number, fields)
         )  # fmt: skip
-        told = self.compute_hmac(before.hmac, body)
-        return b'%s%s%s"}' % (body, _HMAC_FIELD, told.encode()), AuditHead(number, told)
+        seal = self.compute_hmac(before.hmac, body)
+        return b'%s%s%s"}' % (body, _HMAC_FIELD, seal.encode()), AuditHead(number, seal)
 
     def compute_hmac(self, before: str, body: bytes) -> str:
-        """That of a line whose octets up to its HMAC are *body*, 64 hexadecimal digits."""
+        """The HMAC of a line whose octets up to its own HMAC are *body*: 64 hexadecimal digits."""
         return hmac.digest(self.key, before.encode() + body, "sha256").hex()
 
-    def verify_hmac(self, before: str, body: bytes, told: bytes) -> bool:
-        """Whether *told* is that HMAC."""
-        return hmac.compare_digest(self.compute_hmac(before, body).encode(), told)
+    def verify_hmac(self, before: str, body: bytes, found: bytes) -> bool:
+        """Whether *found* is that HMAC."""
+        return hmac.compare_digest(self.compute_hmac(before, body).encode(), found)
 
     def verify_line(self, before: str, line: bytes) -> bool:
         """Whether *line* was written after the one whose HMAC is *before*."""
@@ -85,24 +84,24 @@ class HmacChain:
 
 
 def parse_line_head(line: bytes) -> AuditHead | None:
-    """What *line* (without a newline) says that it is; None if it has not the form of one."""
+    """Number and HMAC of *line* (without a newline), unverified; None if it is no sealed line."""
     end = line.find(b",", len(_NUMBER_FIELD), len(_NUMBER_FIELD) + 20)
-    number, told = line[len(_NUMBER_FIELD) : end], line[-_HMAC_FIELD_BYTES + len(_HMAC_FIELD) : -2]
+    number, seal = line[len(_NUMBER_FIELD) : end], line[-_HMAC_FIELD_BYTES + len(_HMAC_FIELD) : -2]
     formed = (
         line.startswith(_NUMBER_FIELD)
         and line[-_HMAC_FIELD_BYTES : -_HMAC_FIELD_BYTES + len(_HMAC_FIELD)] == _HMAC_FIELD
         and line.endswith(b'"}')
     )
-    if not formed or end < 0 or not number.isdigit() or not _HEXADECIMAL.fullmatch(told):
+    if not formed or end < 0 or not number.isdigit() or not _HEXADECIMAL.fullmatch(seal):
         return None
-    return AuditHead(int(number), told.decode())
+    return AuditHead(int(number), seal.decode())
 
 
 def load_audit_key(path: Path, needed: bool = False) -> bytes:
-    """The key in *path*: one line of 64 hexadecimal digits, made (mode 0600) if absent and not *needed* for lines that
-    there are already.
+    """The key in *path*: one line of 64 hexadecimal digits, created (mode 0600) if absent and not *needed* for
+    existing lines.
 
-    Raises ValueError for anything else in it, OSError if it cannot be read or made.
+    Raises ValueError for anything else in it, OSError if it cannot be read or created.
     """
     if not path.exists():
         if needed:
@@ -128,13 +127,14 @@ def read_audit_key(path: Path) -> bytes:
 
 _HEAD_SEAL_PATTERN = re.compile(rb',"seal":"([0-9a-f]{64})"}')
 
-#: No line of a log begins so: they are sealed behind hexadecimal digits.
+#: No line's HMAC has this prefix: theirs are hexadecimal digits.
 _HEAD_SEAL_PREFIX = "head"
 
 
 @frozen
 class PublishedHead:
-    """*head* of the log *file*, empty where that is not told. *sealed*: whether its seal fits, None = it has none."""
+    """*head* of the log *file*, empty where that is unknown. *sealed*: whether its seal is valid, None = it has
+    none."""
 
     head: AuditHead
     file: str = ""
@@ -147,7 +147,7 @@ def head_path(log: Path) -> Path:
 
 
 def format_head(head: AuditHead, at: float, file: Path, seal: HmacChain) -> bytes:
-    """*head* of the log *file* as it is published at Unix time *at*: one line of JSON."""
+    """The text of *head* of the log *file*, published at Unix time *at*: one line of JSON."""
     when = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
     record = {"number": head.number, "hmac": head.hmac, "at": when, "file": str(file)}
     body = json.dumps(record, separators=(",", ":")).encode("ascii")[:-1]
@@ -155,7 +155,7 @@ def format_head(head: AuditHead, at: float, file: Path, seal: HmacChain) -> byte
 
 
 def parse_head(text: bytes, seal: HmacChain) -> PublishedHead:
-    """An AuditHead as it was published. Raises ValueError."""
+    """Parse a published head. Raises ValueError."""
     try:
         found = json.loads(text)
         head, file = AuditHead(found["number"], found["hmac"]), found.get("file", "")
@@ -171,7 +171,7 @@ def parse_head(text: bytes, seal: HmacChain) -> PublishedHead:
 
 
 def load_head(log: Path, seal: HmacChain) -> PublishedHead | None:
-    """The AuditHead beside the log at *log*, which counts as altered without a seal; None = there is none.
+    """The head beside the log at *log*, which counts as altered if it has no seal; None = there is none.
 
     Raises ValueError, OSError.
     """
@@ -186,7 +186,7 @@ def load_head(log: Path, seal: HmacChain) -> PublishedHead | None:
 
 
 def find_head(log: Path, seal: HmacChain) -> tuple[PublishedHead | None, str]:
-    """The same, or why it cannot be used. Raises OSError."""
+    """As :func:`load_head`, and the reason if it cannot be used. Raises OSError."""
     try:
         return load_head(log, seal), ""
     except ValueError as error:

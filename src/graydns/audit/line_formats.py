@@ -1,14 +1,12 @@
-"""Changes: the lines of the audit log that say who changed what.
-
-Marks: what lines tell of the log itself, by their first field.
+"""The lines of the audit log about changes, and markers: lines about the log itself, recognised by their first field.
 
 ::
 
-    "kept":714,…                        first line of a file: from line 714 on all is there; older files may go now
+    "kept":714,…                        first line of a file: complete from line 714 on; older files may be removed
     "dropped":3,…                       so many lines could not be written
-    "lost":{"number":9,"hmac":"…"}      found: the log was published up to line 9, which is not there
-    "lost":{"first":1,"last":713}       found: files that were to be kept are gone
-    "lost":{"head":true}                found: the head is gone, so nobody can tell what was cut off
+    "lost":{"number":9,"hmac":"…"}      found: the log was published up to line 9, which is missing
+    "lost":{"first":1,"last":713}       found: files that should be kept are missing
+    "lost":{"head":true}                found: the head is missing, so truncation cannot be excluded
 """
 
 from __future__ import annotations
@@ -21,14 +19,14 @@ from attrs import frozen
 
 from graydns.audit.hmac_chain import INITIAL_HMAC, AuditHead, HmacChain, parse_line_head
 
-#: In lines of changes only: the quotes of texts are escaped.
+#: Only in lines of changes, as quotes inside of texts are escaped.
 CHANGE_MARKER = b'"action":'
 
 
 def format_change(
     at: float, actor: str, action: str, target: str, before: Any, after: Any, origin: str, tenant: str | None
 ) -> bytes:
-    """The fields of the line of one, made at Unix time *at*."""
+    """The fields of the line of a change made at Unix time *at*."""
     record = {
         "at": datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
         "actor": actor,
@@ -43,7 +41,7 @@ def format_change(
 
 
 def parse_change(line: bytes) -> dict[str, Any]:
-    """What a line says, for people: one that cannot be read is shown as it is."""
+    """The object of a line; a line that cannot be parsed becomes ``{"unreadable": …}``."""
     try:
         record = json.loads(line)
     except ValueError:
@@ -52,7 +50,7 @@ def parse_change(line: bytes) -> dict[str, Any]:
 
 
 def _dump_json(record: Any) -> bytes:
-    """As JSON (RFC 8259), which knows no NaN and no Infinity, in ASCII: nothing in it can draw on a terminal."""
+    """Encode as JSON (RFC 8259, without NaN and Infinity) in ASCII, so that no control character reaches a terminal."""
     try:
         text = json.dumps(record, separators=(",", ":"), default=str, allow_nan=False)
     except ValueError:
@@ -63,27 +61,27 @@ def _dump_json(record: Any) -> bytes:
 KEPT_MARKER, DROPPED_MARKER, LOST_MARKER = b'"kept":', b'"dropped":', b'"lost":'
 
 
-def kept(number: int, fields: bytes) -> bytes:
-    """*fields* of the first line of a file from whose writing on lines older than *number* may go."""
+def format_kept_marker(number: int, fields: bytes) -> bytes:
+    """*fields* of the first line of a file, with the marker that lines older than *number* may be removed."""
     return b"%s%d,%s" % (KEPT_MARKER, number, fields)
 
 
 def format_truncation(head: AuditHead) -> bytes:
-    """The fields of a line that says that the line of *head* is gone."""
+    """The fields of a line that says that the line of *head* is missing."""
     return b'%s{"number":%d,"hmac":%s}' % (LOST_MARKER, head.number, json.dumps(head.hmac).encode())
 
 
 def format_missing_files(first: int, last: int) -> bytes:
-    """The fields of a line that says that the files with these lines are gone."""
+    """The fields of a line that says that the files with these lines are missing."""
     return b'%s{"first":%d,"last":%d}' % (LOST_MARKER, first, last)
 
 
-#: The fields of a line that says that the head is gone.
+#: The fields of a line that says that the head is missing.
 HEAD_MISSING = LOST_MARKER + b'{"head":true}'
 
 
 def describe_loss(loss: Any) -> str:
-    """What a line *lost* tells, in words."""
+    """The text for the value of ``lost``."""
     if isinstance(loss, dict) and "first" in loss:
         return f"lines {loss['first']} to {loss['last']} had been removed"
     if isinstance(loss, dict) and "head" in loss:
@@ -93,15 +91,15 @@ def describe_loss(loss: Any) -> str:
 
 @frozen
 class LogFileStart:
-    """What the first line of a file tells: its *number*, and the oldest line that was *kept* when it was written, None
-    where it has not that mark."""
+    """The first line of a file: its *number*, and the oldest line that was *kept* when it was written, None without
+    that marker."""
 
     number: int
     kept: int | None
 
 
 def read_previous_hmac(line: bytes) -> str:
-    """The HMAC of the line before, as *line* has it; empty if it has none."""
+    """The ``previous`` of *line*; empty if it has none."""
     try:
         return str(json.loads(line)["previous"])
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -109,13 +107,13 @@ def read_previous_hmac(line: bytes) -> str:
 
 
 def read_kept_marker(line: bytes) -> int | None:
-    """The mark of the first line of a file."""
+    """The value of ``kept`` of the first line of a file."""
     found = json.loads(line).get("kept")
     return found if isinstance(found, int) else None
 
 
 def parse_file_start(line: bytes, seal: HmacChain) -> LogFileStart | None:
-    """*line*, without a newline, as the first one of a file; None if it is not as it was written, or not the first."""
+    """*line*, without a newline, as the first one of a file; None if its seal is invalid or it is not the first."""
     head, before = parse_line_head(line), read_previous_hmac(line)
     if (
         head is None

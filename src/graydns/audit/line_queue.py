@@ -1,7 +1,7 @@
-"""Queue: lines on their way from the reactor to the thread that writes them, bounded.
+"""A bounded queue of lines from the reactor to the thread that writes them.
 
-What finds no room is dropped and counted, or its asker waits for room, ``audit.on_full`` says which. The line that says
-how many were dropped has its place in the queue, too.
+When it is full, lines are dropped and counted, or the reply waits for room, as ``audit.on_full`` says. The line about
+the number of dropped lines stands in the queue, too.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import Any, Generic, TypeVar
 from attrs import define, field
 from twisted.internet.defer import Deferred
 
-#: Lines that wait to be written. One takes up to 2 KiB, mostly of answers that the caches hold anyway.
+#: Lines queued. One takes up to 2 KiB, mostly of answers that are in the caches anyway.
 MAX_QUEUED_LINES = 16_384
 
-#: Askers that wait for room at one time, and seconds for which each does; then the line is dropped.
+#: Replies that wait for room at one time, and seconds that each waits at most; then the line is dropped.
 MAX_WAITING_QUERIES, MAX_WAIT_SECONDS = 1000, 2.0
 
 LineT = TypeVar("LineT")
 
 
 class DroppedLines:
-    """The place of *count* lines that were dropped."""
+    """Stands in the queue for *count* dropped lines."""
 
     __slots__ = ("count",)
 
@@ -41,10 +41,10 @@ class _QueueWaiter(Generic[LineT]):
 
 @define(eq=False)
 class LineQueue(Generic[LineT]):
-    """Between one thread that puts, the reactor's, and one that takes.
+    """Lines from the reactor's thread to another one.
 
-    *wait*: whether askers wait. *wake*: called when something is put; cheap, and called often. *dropped*: lines that
-    found no room.
+    *wait*: whether replies wait for room. *wake*: called after each put; must be cheap. *dropped*: lines for which
+    there was no room.
     """
 
     reactor: Any = field(repr=False)
@@ -54,14 +54,14 @@ class LineQueue(Generic[LineT]):
     dropped: int = field(init=False, default=0)
     _items: deque[LineT | DroppedLines] = field(init=False, factory=deque, repr=False)
     _waiting: deque[_QueueWaiter[LineT]] = field(init=False, factory=deque, repr=False)
-    #: While it is held nothing is taken, so what is last stays there.
+    #: While it is held nothing is taken, so the last item stays in the queue.
     _lock: Lock = field(init=False, factory=Lock, repr=False)
 
     def __len__(self) -> int:
         return len(self._items)
 
     def put(self, item: LineT) -> Deferred[None] | None:
-        """Add *item*; what its asker has to wait for, None = nothing. On the reactor's thread."""
+        """Add *item*; returns what its reply has to wait for, None = nothing. Call on the reactor's thread."""
         if len(self._items) < self.max_lines and not self._waiting:
             self._items.append(item)
             self.wake()
@@ -74,10 +74,10 @@ class LineQueue(Generic[LineT]):
         self._waiting.append(waiter)
         return waiter.room
 
-    def take(self, most: int) -> list[LineT | DroppedLines]:
-        """Up to *most* of the oldest. On the other thread."""
+    def take(self, count: int) -> list[LineT | DroppedLines]:
+        """Remove up to *count* of the oldest items. Call on the other thread."""
         with self._lock:
-            taken = [self._items.popleft() for _ in range(min(most, len(self._items)))]
+            taken = [self._items.popleft() for _ in range(min(count, len(self._items)))]
         if self._waiting:
             self.reactor.callFromThread(self._admit)
         return taken
@@ -108,5 +108,5 @@ class LineQueue(Generic[LineT]):
     def _release(waiter: _QueueWaiter[LineT]) -> None:
         if waiter.timer.active():
             waiter.timer.cancel()
-        if not waiter.room.called:  # an asker who left has cancelled it
+        if not waiter.room.called:  # cancelled if the client is gone
             waiter.room.callback(None)

@@ -1,7 +1,7 @@
-"""AuditWriter: the thread that makes lines of what is in the queue and writes them, in order.
+"""AuditWriter: the thread that formats the queued lines and writes them, in order.
 
-It works in short batches and sleeps after each: one interpreter runs it and the reactor, which never has to wait for
-longer than a batch takes. What the disk does not take is dropped, counted, and has a line of its own once it does.
+It works in short batches and sleeps after each: it shares the interpreter with the reactor, which waits for one batch
+at most. Lines that cannot be written are dropped and counted; a line says how many, once the disk has room again.
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ from graydns.audit.audit_log import AuditLog
 from graydns.audit.line_formats import DROPPED_MARKER
 from graydns.audit.line_queue import DroppedLines, LineQueue, LineT
 
-#: Lines written in one go: less than half a millisecond.
+#: Lines written in one batch: less than half a millisecond.
 LINES_PER_BATCH = 32
 
-#: Seconds: to rest between two batches; for which lines gather before the first; after which they are to be on the
-#: disk; for which the end of the thread is waited for.
+#: Seconds: pause between two batches; time for lines to gather before the first; interval of syncs; longest wait for
+#: the end of the thread.
 _BATCH_PAUSE_SECONDS, _GATHER_SECONDS, _SYNC_INTERVAL_SECONDS, _STOP_TIMEOUT_SECONDS = 0.0005, 0.02, 1.0, 2.0
 
-#: Seconds after which the head beside the log tells of lines: what is cut off sooner, from a server that was killed,
-#: nobody sees.
+#: Seconds between two writes of the head beside the log: truncation of younger lines, after the server was killed, goes
+#: unnoticed.
 HEAD_INTERVAL_SECONDS = 5.0
 
 
 @define(eq=False)
 class AuditWriter(Generic[LineT]):
-    """Writes what *queue* has to *log*. *form*: the fields of an item, see ``AuditLog.append``. *wall*: Unix seconds.
+    """Writes the items of *queue* to *log*. *form*: the fields of an item, see ``AuditLog.append``. *wall*: Unix
+    seconds.
 
-    *written*: lines of items; *lost*: those that the disk did not take.
+    *written*: items written; *lost*: items that could not be written.
     """
 
     log: AuditLog = field(repr=False)
@@ -57,21 +58,21 @@ class AuditWriter(Generic[LineT]):
     _log: Logger = field(init=False, factory=Logger, repr=False)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self.queue.wake = self._wake
         self._thread = Thread(target=self._run, name="audit", daemon=True)
         self._thread.start()
         self._wake()
 
     def stop(self) -> None:
-        """Write what is there and end. Waits for that, but no longer than a disk that still works takes."""
+        """Write what is queued and end the thread; waits _STOP_TIMEOUT_SECONDS at most."""
         self._ending.set()
         self._event.set()
         if self._thread is not None:
             self._thread.join(_STOP_TIMEOUT_SECONDS)
 
     def _wake(self) -> None:
-        """Something is in the queue. One look at a flag, unless the thread has been idle."""
+        """Wake the thread; only tests a flag unless the thread is idle."""
         if not self._awake:
             self._awake = True
             self._event.set()
@@ -82,10 +83,10 @@ class AuditWriter(Generic[LineT]):
             self._event.clear()
             self._ending.wait(_GATHER_SECONDS)
             ending = self._ending.is_set()
-            self._awake = False  # from here on, what is put wakes
+            self._awake = False  # from here on, each put wakes the thread
             while items := self.queue.take(LINES_PER_BATCH):
                 self._write(items)
-                self._sync(False)  # here, too: the queue may not be empty for long
+                self._sync(False)  # here, too: the queue may not become empty for long
                 time.sleep(_BATCH_PAUSE_SECONDS)
             self._sync(ending)
             if ending:
@@ -103,7 +104,7 @@ class AuditWriter(Generic[LineT]):
             try:
                 lines.append(self.form(item))
             except Exception:
-                # A bug met by one line must not cost the others anything, and must not stay unseen.
+                # A bug with one line must not affect the others, and must be logged.
                 self._log.failure("no audit line can be made of an answer")
                 count -= 1
                 self.lost += 1
@@ -113,7 +114,7 @@ class AuditWriter(Generic[LineT]):
         except OSError as error:
             self.lost += count
             self._unreported += count + dropped
-            # Once for each time that the disk is full.
+            # Logged once for each time that the disk is full.
             if not self._failing:
                 self._log.error("the audit log cannot be written, lines are dropped: {error}", error=error)
             self._failing = True

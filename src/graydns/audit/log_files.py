@@ -6,10 +6,8 @@
     audit.jsonl.0000000714    full; its first line has the HMAC of the last one of the file before
     audit.jsonl               being written
 
-Retention: which full files stay. Nothing is removed before a line in the chain says that it may be.
-
-The first line of each file tells the oldest line that was kept when it was written (``marks.kept``); so whoever removes
-a file that is to be kept, and has not the key, is found by the chain alone.
+Retention: full files are removed only after a line in the chain says that they may be. The first line of each file has
+the number of the oldest line that was kept when it was written, so the chain alone reveals the removal of other files.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ from typing import BinaryIO
 from attrs import define, field, frozen
 
 from graydns.audit.hmac_chain import HmacChain
-from graydns.audit.line_formats import LogFileStart, format_missing_files, kept, parse_file_start
+from graydns.audit.line_formats import LogFileStart, format_kept_marker, format_missing_files, parse_file_start
 
 #: Octets read at a time from the end of a file.
 READ_BLOCK_BYTES = 65_536
@@ -39,14 +37,14 @@ class LogFilePart:
 
 
 def list_full_files(path: Path) -> list[tuple[int, Path]]:
-    """Those of the log at *path*, oldest first, each with the number of its first line."""
+    """The full files of the log at *path*, oldest first, each with the number of its first line."""
     named = ((each.name.removeprefix(f"{path.name}."), each) for each in path.parent.iterdir())
     return sorted((int(number), each) for number, each in named if number.isascii() and number.isdecimal())
 
 
 @contextmanager
 def open_log_files(path: Path, lock: AbstractContextManager[object] | None = None) -> Iterator[Sequence[LogFilePart]]:
-    """All files as they are at one moment, while *lock* is held, oldest first; never none. Raises OSError."""
+    """Open all files, oldest first, in their state while *lock* is held. Raises OSError."""
     with ExitStack() as stack:
         with lock or nullcontext():
             files = [(first, stack.enter_context(each.open("rb"))) for first, each in list_full_files(path)]
@@ -75,7 +73,7 @@ def read_lines(parts: Sequence[LogFilePart]) -> Iterator[tuple[bytes, bool]]:
 def read_lines_backwards(parts: Sequence[LogFilePart], mark: bytes = b"") -> Iterator[bytes]:
     """The lines with *mark* in them, the last one first, without their newlines.
 
-    Blocks without *mark* are passed over whole, so the few lines of changes are found quickly among millions.
+    Blocks without *mark* are skipped whole, so the few lines of changes are found quickly among millions.
     """
     for part in reversed(parts):
         position, rest = part.size, b""
@@ -84,7 +82,7 @@ def read_lines_backwards(parts: Sequence[LogFilePart], mark: bytes = b"") -> Ite
             rest = os.pread(part.file.fileno(), position - start, start) + rest
             position = start
             if mark not in rest:
-                # What is left of the line that begins in the block before.
+                # The end of the line that begins in the block before.
                 rest = rest.split(b"\n", 1)[0]
                 continue
             first, *lines = rest.split(b"\n")
@@ -96,7 +94,8 @@ def read_lines_backwards(parts: Sequence[LogFilePart], mark: bytes = b"") -> Ite
 
 @define
 class LogRetention:
-    """Of the log at *path*: *keep* full files. *since*: from this line on all is there, or a line tells what is not."""
+    """Keeps *keep* full files of the log at *path*. *complete_from*: from this line on the log is complete, or a line
+    says what is missing."""
 
     path: Path
     seal: HmacChain = field(repr=False)
@@ -104,25 +103,26 @@ class LogRetention:
     complete_from: int
 
     def start_file(self, fields: bytes, number: int) -> tuple[int, list[bytes]]:
-        """What ``since`` is once the first line, number *number*, of a new file is written, which would have *fields*,
-        and the fields of the lines to write, with the mark. Raises OSError.
+        """Begin a new file with line *number*, which would have *fields*. Raises OSError.
+
+        Returns what ``complete_from`` is once it is written, and the fields of the lines to write, with the marker.
         """
         files = [path for _, path in list_full_files(self.path)]
         oldest, stays = (
             (self._read_start(files[0]), self._read_start(files[-self.keep() :][0])) if files else (None, None)
         )
         first = number if not files else self.complete_from if oldest is None else oldest.number
-        # A file that is not as it was written says nothing: ``verify`` tells of it for as long as it is there.
+        # The marker of an altered file is ignored: verification reports the file as long as it exists.
         since = max(self.complete_from, first if stays is None or stays.kept is None else stays.number)
         lines = [fields]
         if first > self.complete_from:
             lines.insert(0, format_missing_files(self.complete_from, first - 1))
-        lines[0] = kept(since, lines[0])
+        lines[0] = format_kept_marker(since, lines[0])
         return since, lines
 
     def remove_old_files(self) -> None:
-        """Remove full files past those that are kept, the oldest first. What cannot be removed stays, and what is
-        younger, so that there is no gap."""
+        """Remove full files over the limit, the oldest first; stop at one that cannot be removed, so that there is no
+        gap."""
         with suppress(OSError):
             for _, path in list_full_files(self.path)[: -self.keep()]:
                 path.unlink()

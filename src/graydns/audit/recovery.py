@@ -1,4 +1,4 @@
-"""Start: what a start finds of a log that was written before, and what it has to say of it."""
+"""Recovery: the state of an existing log when the server starts, and the losses that have to be recorded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from graydns.audit.log_files import (
     read_lines_backwards,
 )
 
-#: Lines at the end that are looked at to tell whether the key is theirs.
+#: Lines at the end that are checked against the key.
 _KEY_CHECK_LINES = 100
 
 _log = Logger()
@@ -29,8 +29,8 @@ _log = Logger()
 
 @frozen
 class RecoveredLog:
-    """*last* line; *first* number of the file being written; from *kept* on all is to be there. *oldest*: the number
-    from which on there are lines, where *losses*, the fields of lines to be written, have told of those before."""
+    """*last* line; *first* number of the file being written; *complete_from*: the number from which on no line should
+    be missing. *oldest*: the number of the oldest line. *losses*: fields of lines to append about missing lines."""
 
     last: AuditHead
     first: int
@@ -40,11 +40,11 @@ class RecoveredLog:
 
 
 def recover_log(path: Path, seal: HmacChain) -> RecoveredLog:
-    """What is there of the log at *path*. Raises OSError; ValueError if the head or the key is not the log's."""
+    """Read the state of the log at *path*. Raises OSError; ValueError if the head or the key is not the log's."""
     published = load_head(path, seal)
     with open_log_files(path) as parts:
         last = next(
-            (told for line in read_lines_backwards(parts) if (told := parse_line_head(line)) is not None), AuditHead()
+            (head for line in read_lines_backwards(parts) if (head := parse_line_head(line)) is not None), AuditHead()
         )
         begins = [parse_file_start(read_first_line(part), seal) for part in parts if part.size]
         if (
@@ -70,7 +70,7 @@ def _find_losses(
     if oldest > (kept or 1):
         losses.append(format_missing_files(kept or 1, oldest - 1))
     if published is None:
-        # It is there before any line with a mark is.
+        # The head is written before any line with a marker.
         if kept is not None:
             losses.append(HEAD_MISSING)
     elif published.head.number >= oldest and not contains_head(parts, published.head, last):
@@ -79,7 +79,7 @@ def _find_losses(
 
 
 def contains_head(parts: Sequence[LogFilePart], head: AuditHead, last: AuditHead) -> bool:
-    """Whether the line that *head* speaks of is there, or went with an old file. *last*: the last line."""
+    """Whether the line of *head* exists, or was removed with an old file. *last*: the last line."""
     if head in (last, AuditHead()) or head.number < parts[0].first:
         return True
     mark = b'{"number":%d,' % head.number
@@ -95,7 +95,7 @@ def _fits_key(parts: Sequence[LogFilePart], seal: HmacChain) -> bool:
 
 
 def has_sealed_lines(path: Path) -> bool:
-    """Whether there are lines that were sealed in the log at *path*, with whatever key. Raises OSError."""
+    """Whether the log at *path* has sealed lines, with any key. Raises OSError."""
     for each in reversed(_list_existing_files(path)):
         with each.open("rb") as file:
             parts = (LogFilePart(1, file, os.fstat(file.fileno()).st_size),)
@@ -105,14 +105,14 @@ def has_sealed_lines(path: Path) -> bool:
 
 
 def _list_existing_files(path: Path) -> list[Path]:
-    """Those that there are, oldest first."""
+    """The files of the log that exist, oldest first."""
     if not path.parent.is_dir():
         return []
     return [each for _, each in list_full_files(path)] + [path] * path.exists()
 
 
 def set_aside_unsealed_log(path: Path) -> None:
-    """Rename a log in which no line has a seal, from a version that had none, to ``<name>.older``. Raises OSError."""
+    """Rename a log without seals, from an older version, to ``<name>.older``. Raises OSError."""
     files = _list_existing_files(path)
     if head_path(path).exists() or not any(each.stat().st_size for each in files) or has_sealed_lines(path):
         return
@@ -120,14 +120,15 @@ def set_aside_unsealed_log(path: Path) -> None:
     while older.exists() or list_full_files(older):
         count += 1
         older = path.with_name(f"{path.name}.older{count}")
-    # The one being written last: after a crash in between the next start goes on.
+    # The current file last: after a crash in between the next start goes on.
     for each in files:
         os.rename(each, older.with_name(older.name + each.name.removeprefix(path.name)))
     _log.warn("{path}: its lines have no seal, it is now {older}", path=str(path), older=str(older))
 
 
 def truncate_torn_line(path: Path, file: int) -> None:
-    """Drop what a power failure left at the end of *file* of a line that never counted. Raises OSError."""
+    """Truncate an incomplete line at the end of *file*, left by a power failure; it was never confirmed. Raises
+    OSError."""
     size = os.fstat(file).st_size
     keep = size
     while keep:

@@ -1,7 +1,7 @@
-"""Validations: an audit line for every answer that the validator looked at.
+"""An audit line for every answer that the validator processed.
 
-On the path of a query it only notes what there is; texts are made of it in the thread that writes
-(:func:`format_validation_fields`). A hit in the hot table makes no line: the validation it repeats did.
+On the path of a query only the values are stored; the writing thread formats them (:func:`format_validation_fields`).
+A hit in the hot table has no line: the validation that it repeats had one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from graydns.model.query import Query
 #: Characters of a reason that are written.
 _MAX_REASON_CHARACTERS = 500
 
-#: Names in which nothing is to be escaped.
+#: Names without characters to escape.
 _PLAIN_NAME = re.compile(rb"[a-z0-9_.-]+")
 
 _quote = json.dumps
@@ -37,9 +37,8 @@ _random = random.Random()
 
 
 class ValidationLine(NamedTuple):
-    """What a line tells. *at*: Unix seconds. *source*: packed address, empty where it is not known. *cohort*: None
-    where nothing was decided. *trace*: an id, or empty. *cached*: the answer or failure was there before it was
-    asked for.
+    """The values of a line. *at*: Unix seconds. *source*: packed address, empty where it is unknown. *cohort*: None
+    where nothing was decided. *trace*: an id, or empty. *cached*: the answer or failure came from a cache.
     """
 
     at: float
@@ -56,14 +55,14 @@ class ValidationLine(NamedTuple):
 
 @define(eq=False)
 class ValidationLineObserver:
-    """Implements ``model.observe.QueryObserver``. *clock*: monotonic seconds, *wall*: Unix seconds."""
+    """Implements ``model.query.QueryObserver``. *clock*: monotonic seconds, *wall*: Unix seconds."""
 
     queue: LineQueue[ValidationLine]
     clock: Callable[[], float] = field(repr=False)
     wall: Callable[[], float] = field(repr=False)
 
     def answered(self, query: Query, answer: Answer, seconds: float) -> Awaitable[None] | None:
-        """Note *answer* if it was validated; what its asker has to wait for."""
+        """Queue a line if *answer* was validated; returns what the reply has to wait for."""
         if (proof := answer.proof) is None:
             return None
         client, decision, trace = query.client, query.decision, query.trace
@@ -85,8 +84,8 @@ class ValidationLineObserver:
 
 
 def format_validation_fields(what: ValidationLine, prefix: ClientPrefixSettings) -> bytes:
-    """The inside of the line's JSON object, in ASCII; of a client's address *prefix* bits."""
-    # By hand, as it is made for every answer: json.dumps of a dictionary takes three times as long.
+    """The members of the line's JSON object, in ASCII; the client's address is cut to *prefix* bits."""
+    # Formatted by hand, as there is a line for every answer: json.dumps of a dictionary takes three times as long.
     cohort, proof = what.cohort, what.proof
     begin = (
         f'"timestamp":"{format_timestamp(what.at)}","qname":{_format_name(what.qname)},"qtype":{_format_type(what.qtype)},'
@@ -98,7 +97,7 @@ def format_validation_fields(what: ValidationLine, prefix: ClientPrefixSettings)
 
 
 def format_timestamp(at: float) -> str:
-    """Unix time *at* in UTC as RFC 3339 has it, to the millisecond."""
+    """Unix time *at* in RFC 3339, UTC, with milliseconds."""
     whole = int(at)
     return f"{_format_second(whole)}.{int((at - whole) * 1000):03}Z"
 
@@ -134,7 +133,7 @@ def _format_name(qname: bytes) -> str:
     labels = tuple(name.labels(qname))[:-1]
     text = b".".join(labels)
     if _PLAIN_NAME.fullmatch(text) and text.count(b".") == len(labels) - 1:
-        return f'"{text.decode()}"'  # a tenth of what follows
+        return f'"{text.decode()}"'  # a tenth of the time of to_text
     return _quote(name.to_text(qname))
 
 
@@ -150,7 +149,7 @@ def _format_rcode(rcode: int) -> str:
 
 @lru_cache(1024)
 def _format_cohort(cohort: Cohort | None) -> str:
-    """Service, outcome and first endpoint, as far as there are any; the default cohort of a tenant has none."""
+    """Service, outcome and first endpoint, joined; the default cohort of a tenant has none."""
     return _quote("/".join(cohort[1:]).rstrip("/") if cohort is not None else "")
 
 
@@ -160,7 +159,7 @@ def _format_client(source: bytes, prefix: ClientPrefixSettings) -> str:
         return "null"
     address = ip_address(source)
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped  # not cut as IPv6, however it came here
+        address = address.ipv4_mapped  # cut as IPv4
     bits = prefix.ipv4 if address.version == 4 else prefix.ipv6
     if bits == address.max_prefixlen:
         return _quote(str(address))

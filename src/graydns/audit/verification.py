@@ -1,4 +1,4 @@
-"""Verify: whether the lines of the audit log are as they were written, and all there."""
+"""Verification: whether the lines of the audit log are unaltered and complete."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from graydns.audit.line_formats import (
 )
 from graydns.audit.log_files import LogFilePart, open_log_files, read_first_line, read_lines
 
-#: Lines checked in one go: about half a millisecond.
+#: Lines checked in one slice: about half a millisecond.
 _LINES_PER_SLICE = 200
 
 
@@ -29,10 +29,10 @@ _LINES_PER_SLICE = 200
 class VerificationResult:
     """*first*, *last*: the numbers of the oldest and the newest line, *last* being one less where there is none.
 
-    *first_bad*: the number that the first line has, or should have, that is not as it was written; *why*: in words;
-    *missing*: the first and the last number of lines that are gone, where that is why. *dropped*: lines of which the
-    log itself says that they could not be written. *published*: the number of the AuditHead that the lines were held
-    against, None = there was none, or its line has gone with an old file. *note*: what cannot be known for that.
+    *first_bad*: the number that the first altered or missing line has or should have; *why*: the reason as text;
+    *missing*: the first and the last number of missing lines, if that is the reason. *dropped*: lines that could not be
+    written, by the log itself. *published*: the number of the head that the lines were compared with, None = there was
+    none, or its line was removed with an old file. *note*: what could not be checked without it.
     """
 
     first: int
@@ -47,12 +47,12 @@ class VerificationResult:
     note: str = ""
 
     def mark_bad(self, number: int | None, why: str) -> None:
-        """Line *number* does not fit; only the first one that does not is told."""
+        """Report line *number*; only the first report counts."""
         if self.ok:
             self.ok, self.first_bad, self.why = False, number, why
 
     def mark_missing(self, first: int, last: int, why: str = "") -> None:
-        """These lines are not there."""
+        """Report missing lines."""
         if self.ok:
             self.missing = first, last
         lines = f"line {first} is" if first == last else f"lines {first} to {last} are"
@@ -65,9 +65,9 @@ class VerificationResult:
 
 @define
 class _LineVerifier:
-    """Goes over the lines. *known*: by number. *before*: the HMAC of the line before, as that line tells it.
+    """Verifies the lines one by one. *known*: published heads by number. *before*: the HMAC in the line before.
 
-    *kept*: the oldest line that was to be kept. *formed*, *fits*: whether any line had the form of one, fitted the key.
+    *kept*: the oldest line that should be kept. *formed*, *fits*: whether any line has a seal, a valid seal.
     """
 
     seal: HmacChain
@@ -79,12 +79,12 @@ class _LineVerifier:
     fits: bool = field(init=False, default=False)
 
     def verify_line(self, line: bytes, begins: bool) -> None:
-        """Judge *line*, number ``found.last``."""
+        """Verify *line*, which should have the number ``found.last``. *begins*: it is the first of its file."""
         found, at = self.found, self.found.last
         head = parse_line_head(line[:-1]) if line.endswith(b"\n") else None
         linked = read_previous_hmac(line) if begins else self.before
         if begins and at == found.first > 1:
-            self.before = linked  # the line before went with an old file
+            self.before = linked  # the line before was removed with an old file
         if head is None:
             found.mark_bad(at, f"line {at} is unreadable")
             return
@@ -93,10 +93,10 @@ class _LineVerifier:
             holds = self.seal.verify_line(linked, line[:-1])
             self.fits |= holds
             if found.ok:
-                self._judge(line, head, linked, begins, holds)
+                self._check_position(line, head, linked, begins, holds)
         self.before = head.hmac
 
-    def _judge(self, line: bytes, head: AuditHead, linked: str, begins: bool, holds: bool) -> None:
+    def _check_position(self, line: bytes, head: AuditHead, linked: str, begins: bool, holds: bool) -> None:
         found, at = self.found, self.found.last
         if head.number > at and holds:
             found.mark_missing(at, head.number - 1)
@@ -107,9 +107,9 @@ class _LineVerifier:
         elif self.known.get(at, head) != head:
             found.mark_bad(at, f"line {at} is not the one that was published")
         else:
-            self._read(line, begins)
+            self._read_markers(line, begins)
 
-    def _read(self, line: bytes, begins: bool) -> None:
+    def _read_markers(self, line: bytes, begins: bool) -> None:
         fields = line[line.find(b",") + 1 :]
         if begins:
             fields = fields[fields.find(b",") + 1 :]
@@ -123,15 +123,15 @@ class _LineVerifier:
             self.found.mark_bad(at, f"before line {at} {describe_loss(json.loads(line)['lost'])}")
 
 
-def verify(
+def verify_parts(
     parts: Sequence[LogFilePart],
     seal: HmacChain,
     published: Iterable[PublishedHead] = (),
     pause: Callable[[], object] = bool,
     trouble: str = "",
 ) -> VerificationResult:
-    """Look at all lines of *parts*. *published*: lines known from elsewhere; *trouble*: why the head that should be
-    beside the log is not among them. *pause*: called now and then."""
+    """Verify all lines of *parts*. *published*: heads known from elsewhere; *trouble*: why the head beside the log is
+    not among them. *pause*: called after each slice."""
     first = _find_oldest_number(parts, seal)
     found = VerificationResult(first, first - 1)
     heads = list(published)
@@ -147,7 +147,7 @@ def verify(
 
 
 def _find_oldest_number(parts: Sequence[LogFilePart], seal: HmacChain) -> int:
-    """The number of the oldest line: as it has it, if the file that it begins has not lost its begin."""
+    """The number of the oldest line: by the line itself if it is the first of its file, else by the file's name."""
     for part in parts:
         if part.size:
             begin = parse_file_start(read_first_line(part), seal)
@@ -178,7 +178,7 @@ def _conclude(check: _LineVerifier, heads: Sequence[PublishedHead], trouble: str
 
 
 def explain_missing_head(path: Path, seal: HmacChain) -> str:
-    """What is wrong with the log at *path* if no head of it is known; empty if it never had one beside it.
+    """What is wrong with the log at *path* if no head is known; empty if it never had one.
 
     Raises OSError.
     """
@@ -194,6 +194,6 @@ def explain_missing_head(path: Path, seal: HmacChain) -> str:
 def verify_log_files(
     path: Path, key: bytes, published: Iterable[PublishedHead] = (), trouble: str = ""
 ) -> VerificationResult:
-    """The same for the log at *path*, of a server that may run or not. Raises OSError."""
+    """Verify the log at *path*; the server may be running. Raises OSError."""
     with open_log_files(path) as parts:
-        return verify(parts, HmacChain(key), published, trouble=trouble)
+        return verify_parts(parts, HmacChain(key), published, trouble=trouble)
