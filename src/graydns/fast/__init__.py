@@ -1,1 +1,1 @@
-"""From bytes to an answer in one synchronous function: parse, guard, hot table, render."""
+"""From the bytes of a query to the bytes of its reply: the frontend, the hot table, senders, rendering."""

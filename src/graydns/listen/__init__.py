@@ -1,1 +1,1 @@
-"""The doors: UDP, TCP and DNS over TLS. Bytes in, bytes out; framing, limits, TLS."""
+"""Listeners for UDP, TCP and DNS over TLS: bytes in, bytes out; framing, limits, TLS."""

@@ -1,18 +1,18 @@
-"""Frames: DNS messages out of a byte stream (RFC 1035 section 4.2.2), whatever its segments are."""
+"""Framing: DNS messages out of a byte stream, each after two octets of length (RFC 1035 section 4.2.2)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-#: Octets of the length in front of a message.
+#: Octets of the length before a message.
 LENGTH_PREFIX_BYTES = 2
 
 
 class MessageDeframer:
-    """What has been read of one connection and not yet been taken.
+    """The input of one connection, as far as it has not been consumed.
 
-    Iterating takes the messages that are complete, and may be left off and begun again at any time. An octet is
-    moved at most four times, however the stream is cut; at most one message beyond what was fed is kept.
+    Iterating consumes the complete messages, and may be interrupted and begun again at any time. An octet is copied at
+    most four times, however the stream is segmented; at most one message more than was fed last is buffered.
     """
 
     __slots__ = ("_data", "_needed_bytes", "_new_data", "_offset")
@@ -24,7 +24,7 @@ class MessageDeframer:
         self._needed_bytes = LENGTH_PREFIX_BYTES
 
     def feed(self, data: bytes) -> None:
-        """Take the next piece of the stream."""
+        """Add the next segment of the stream."""
         if self._data:
             self._new_data += data
         else:
@@ -43,11 +43,11 @@ class MessageDeframer:
             self._offset = end
             yield data[at + LENGTH_PREFIX_BYTES : end]
             at = end
-        # Keep no more of a large piece than the beginning of the next message.
+        # Of a large segment keep only the beginning of the next message.
         self._data, self._offset = data[at:], 0
 
     def _join(self) -> bool:
-        """Put the pieces together if that completes a message."""
+        """Join the segments if that completes a message; whether it does."""
         if len(self._data) - self._offset + len(self._new_data) < self._needed_bytes:
             return False
         self._data, self._offset = self._data[self._offset :] + self._new_data, 0

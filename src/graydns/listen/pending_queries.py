@@ -1,4 +1,4 @@
-"""Misses: the queries of one door or connection that the pipeline is working on."""
+"""The queries of one UDP socket or one connection that are in the pipeline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ReplyCoroutine = Coroutine[Deferred[Any], Any, bytes | None]
 
 
 class PendingQueries:
-    """Starts, counts and cancels answers that take their time."""
+    """Starts, counts and cancels queries in the pipeline."""
 
     __slots__ = ("_running",)
 
@@ -25,24 +25,24 @@ class PendingQueries:
         return len(self._running)
 
     def start(self, resolving: ReplyCoroutine, deliver: DeliverReply) -> None:
-        """Call *deliver* with the reply once *resolving* has it; None: there is none to send."""
-        miss = _PendingQuery(self._running, resolving, deliver)
-        self._running.add(miss)
-        miss.resume(None)
+        """Call *deliver* with the result of *resolving*: the reply, None if none is to be sent."""
+        query = _PendingQuery(self._running, resolving, deliver)
+        self._running.add(query)
+        query.resume(None)
 
     def cancel(self) -> None:
-        """Cancel all; what they still say is not delivered."""
+        """Cancel all; their replies are not delivered."""
         running = tuple(self._running)
         self._running.clear()
-        for miss in running:
-            miss.cancel()
+        for query in running:
+            query.cancel()
 
 
 class _PendingQuery:
-    """Runs one coroutine to its end, from one Deferred that it awaits to the next.
+    """Runs one coroutine to its end, from each awaited Deferred to the next.
 
-    ``Deferred.fromCoroutine`` would do, at ten times the cost: it makes a Deferred for a result that only *deliver*
-    wants, and a context of variables that nothing here reads.
+    ``Deferred.fromCoroutine`` would do the same at ten times the cost: it makes a Deferred for a result that only
+    *deliver* uses, and a copy of the context variables, which nothing here reads.
     """
 
     __slots__ = ("_awaited", "_deliver", "_resolving", "_running")
@@ -54,7 +54,7 @@ class _PendingQuery:
         self._awaited: Deferred[Any] | None = None
 
     def resume(self, result: Any) -> None:
-        """Run up to the next Deferred; *result* is that of the last one, which the coroutine takes out itself."""
+        """Run up to the next Deferred; *result* is that of the last one: a failure is raised in the coroutine."""
         try:
             if isinstance(result, Failure):
                 self._awaited = result.throwExceptionIntoGenerator(self._resolving)
@@ -65,14 +65,14 @@ class _PendingQuery:
         except Exception as error:
             if self in self._running:
                 self._log.failure("a query ended without an answer")
-            # Its traceback leads back to it through every frame up to the reactor, which keeps all of them.
+            # The traceback refers to every frame up to the reactor, and so back to the error: a reference cycle.
             error.__traceback__ = None
             self._finish(None)
         else:
             self._awaited.addBoth(self.resume)
 
     def cancel(self) -> None:
-        """Cancel what is awaited."""
+        """Cancel the awaited Deferred."""
         if self._awaited is not None:
             self._awaited.cancel()
 

@@ -1,8 +1,5 @@
-"""Context: what a TLS door presents and demands, and its replacement while the door is open.
-
-Identity: the name that rules know a client certificate by.
-
-Demo: a certificate of our own making, so that the DoT door of the demo opens without any preparation.
+"""TLS of the listeners: the certificate, client authentication, and their reload; the identity of a client certificate;
+and the self-signed certificate of the demo, so that its DoT listener needs no preparation.
 """
 
 from __future__ import annotations
@@ -26,18 +23,18 @@ from zope.interface import implementer
 
 from graydns.model.errors import ConfigError, ConfigIssue
 
-#: RFC 7858 section 3.1 asks for no ALPN; this is the registered name for those who use it.
+#: The registered ALPN name of DNS over TLS; RFC 7858 section 3.1 requires none.
 ALPN_PROTOCOL = b"dot"
 
-#: Forward secrecy and authenticated encryption only (RFC 9325 section 4.2). TLS 1.3 has nothing else.
+#: Forward secrecy and authenticated encryption only (RFC 9325 section 4.2). TLS 1.3 has no others.
 CIPHER_LIST = b"ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
 class BatchReadConnection(SSL.Connection):
-    """A connection whose :meth:`recv` gives all there is, where OpenSSL's gives one record.
+    """A connection whose :meth:`recv` returns all records received, where OpenSSL's returns one.
 
-    It ends in one way only, as if by close_notify: for other ends Twisted makes a Failure that holds itself, and the
-    connection with it, until a full collection.
+    Every end looks like close_notify: for others Twisted makes a Failure that refers to itself and to the connection,
+    which stay in memory until a full garbage collection.
     """
 
     _exhausted = False
@@ -52,18 +49,18 @@ class BatchReadConnection(SSL.Connection):
             while True:
                 pieces.append(super().recv(bufsiz, flags))
         except SSL.WantReadError:
-            # The caller will ask once more; that is answered without asking OpenSSL again.
+            # Twisted calls recv until WantReadError; the next call need not ask OpenSSL again.
             self._exhausted = bool(pieces)
             if not pieces:
                 raise
         except SSL.Error:
-            # After whole records, OpenSSL says it again when the caller asks.
+            # After whole records OpenSSL raises it again at the next call.
             if not pieces:
                 raise SSL.ZeroReturnError from None
         return b"".join(pieces)
 
     def bio_shutdown(self) -> None:
-        """Nothing: when TCP is gone, all it brought has been received already."""
+        """Do nothing: when TCP is closed, everything has been received already."""
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -72,8 +69,8 @@ class TlsContext:
     """TLS 1.2 and up with one certificate.
 
     *certificate*: PEM file, the certificate first, then its chain. *key*: PEM file, not encrypted. *client_ca*: PEM
-    file; a client may then show a certificate, and one that does not lead to it fails the handshake; a client without
-    one is served without an identity. Making a TlsContext, like :meth:`reload`, raises ConfigError.
+    file; clients may then show a certificate, and one that it has not issued fails the handshake; clients without one
+    are served without an identity. Creating a TlsContext, like :meth:`reload`, raises ConfigError.
     """
 
     certificate: Path
@@ -85,7 +82,7 @@ class TlsContext:
         self.reload()
 
     def reload(self) -> None:
-        """Read the files again for connections to come; if they are no good, the old ones stay in force."""
+        """Read the files again for new connections. Raises ConfigError, and then the old ones stay in use."""
         context = _make_ssl_context()
         self._load_key_pair(context)
         if self.client_ca is not None:
@@ -93,7 +90,7 @@ class TlsContext:
         self._context = context
 
     def serverConnectionForTLS(self, protocol: object) -> SSL.Connection:
-        """One server side."""
+        """A server-side connection."""
         return BatchReadConnection(self._context)
 
     def _load_key_pair(self, context: SSL.Context) -> None:
@@ -128,8 +125,8 @@ def _make_ssl_context() -> SSL.Context:
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE | SSL.OP_NO_RENEGOTIATION)
     context.set_cipher_list(CIPHER_LIST)
-    # Sessions resume from tickets, which clients keep, not from a store of ours. The id lets them resume
-    # where client certificates are asked for too.
+    # Sessions are resumed from tickets, which clients store; the server stores none. The id allows that with client
+    # certificates, too.
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_session_id(b"graydns")
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
@@ -140,7 +137,7 @@ def _make_ssl_context() -> SSL.Context:
 def _select_alpn(connection: SSL.Connection, offered: list[bytes]) -> bytes:
     if ALPN_PROTOCOL in offered:
         return ALPN_PROTOCOL
-    # RFC 7301 section 3.2: no common protocol is fatal. Twisted takes this error as a failed handshake.
+    # RFC 7301 section 3.2: no common protocol is fatal. Twisted treats this error as a failed handshake.
     raise SSL.Error([("", "", "no application protocol")])
 
 
@@ -161,14 +158,14 @@ def read_certificate_identity(certificate: X509 | None) -> str | None:
     """``tls:NAME`` of a certificate that the handshake has verified; None without one, or without a name.
 
     NAME is the first DNS name (lowered) or else the first URI of its subject alternative names, or else the subject's
-    common name. A certificate that cannot be read names nobody.
+    common name. None for a certificate that cannot be parsed.
     """
     if certificate is None:
         return None
     try:
         name = _read_certificate_name(certificate.to_cryptography())
     except ValueError:
-        _log.failure("a verified client certificate cannot be read")
+        _log.failure("a verified client certificate cannot be parsed")
         return None
     return f"tls:{name}" if name else None
 
@@ -197,9 +194,9 @@ DEMO_CERTIFICATE_NAMES = (
 
 
 def write_demo_certificate(certificate: Path, key: Path) -> bool:
-    """Write a self-signed ECDSA P-256 certificate for localhost and its key; whether it was done.
+    """Write a self-signed ECDSA P-256 certificate for localhost and its key; returns whether it was written.
 
-    Nothing is done if either file exists: half a pair is somebody's mistake, for which loading it has the words.
+    Nothing is written if either file exists: half a pair is a mistake that loading reports.
     Raises OSError.
     """
     if certificate.exists() or key.exists():
@@ -221,7 +218,7 @@ def _make_self_signed(private: ec.EllipticCurvePrivateKey) -> x509.Certificate:
         .issuer_name(name)
         .public_key(private.public_key())
         .serial_number(x509.random_serial_number())
-        # Clocks of clients differ from ours a little.
+        # Clocks of clients may be slow.
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + DEMO_CERTIFICATE_VALIDITY)
         .add_extension(x509.SubjectAlternativeName(DEMO_CERTIFICATE_NAMES), critical=False)
@@ -232,6 +229,6 @@ def _make_self_signed(private: ec.EllipticCurvePrivateKey) -> x509.Certificate:
 
 
 def _write_with_mode(path: Path, data: bytes, mode: int) -> None:
-    # Created with its mode: a key is never readable by others, not even for a moment.
+    # Created with its mode, so that a key is never readable by others.
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(data)
