@@ -1,4 +1,4 @@
-"""A server under control, without doors: files in a folder, a ControlPlane over them, and queries put to its front."""
+"""A server without listeners: files in a folder, its ControlPlane, and queries to its front end."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ services:
 
 @define
 class Scene:
-    """A server and what Consul says."""
+    """A server, and the views that Consul's catalog has."""
 
     running: Running
     versions: VersionEndpoints
@@ -121,7 +121,7 @@ def _first(running: Running) -> str:
 
 
 @in_reactor
-async def test_it_is_told(scene: Scene) -> None:
+async def test_service_show_and_explain_name_the_state_of_consul_versions(scene: Scene) -> None:
     """`service show` and `explain` have state, counts and endpoints; a default that is not known yet is SERVFAIL."""
     control = scene.running.control
     scene.tell(PASSING)
@@ -132,15 +132,15 @@ async def test_it_is_told(scene: Scene) -> None:
     scene.tell(CRITICAL)
     shown = control.service_show("api.a.test")["consul"]["canary"]
     assert (shown["state"], shown["healthy"], shown["instances"], shown["emptied"]) == ("panic", 0, 1, True)
-    told = await control.explain("api.a.test", "A", "172.16.1.1")
-    assert "canary: 0 of 1 instances of api healthy: its clients get stable" in str(told)
+    reported = await control.explain("api.a.test", "A", "172.16.1.1")
+    assert "canary: 0 of 1 instances of api healthy: its clients get stable" in str(reported)
     assert scene.running.ask("lost.a.test") == ["SERVFAIL"]
     assert scene.running.ask("lost.a.test", "TXT") == ["NOERROR"]
 
 
 @in_reactor
 async def test_another_consul_waits_for_a_restart(scene: Scene) -> None:
-    """What runs keeps its connection, and what is known from it; `status` says so."""
+    """The running server keeps its connection and its data; `status` lists the key under `restart`."""
     running = scene.running
     scene.tell(PASSING)
     before = running.canaries()

@@ -20,7 +20,7 @@ from tests.control.running import Running, Site, at_once, in_reactor, run
 
 @pytest.fixture
 def without_collector() -> Iterator[None]:
-    """What goes, goes by its reference count."""
+    """Objects are freed by their reference count alone."""
     gc.collect()
     gc.disable()
     yield

@@ -32,16 +32,16 @@ def watched(running: Running) -> Iterator[Running]:
 
 
 @in_reactor
-async def test_a_change_is_noticed(watched: Running) -> None:
-    """A file that changes is taken up without anybody asking."""
+async def test_a_changed_file_is_loaded_without_a_command(watched: Running) -> None:
+    """The trigger in `status` is the file."""
     watched.site.write("2", "100")
     await until(watched.ask() == ["192.0.2.20"] for _ in iter(int, 1))
     assert watched.control.status()["last_reload"]["trigger"] == "file"
 
 
 @in_reactor
-async def test_what_no_operator_asked_for_is_written_down(site: Site) -> None:
-    """What was taken up or refused because a file changed, or on a signal, stands in the audit log with its cause."""
+async def test_unattended_reloads_are_in_the_audit_log(site: Site) -> None:
+    """Accepted and refused reloads after a file change or a signal are logged with their origin."""
     audit = AuditLog(site.folder / "audit.log", HmacChain(bytes(32)), time.time, lambda: AuditLogBounds(1 << 20, 5))
     running = run(site, reactor, in_thread=at_once, audit=audit)
     running.site.write("2", "100")
@@ -113,7 +113,7 @@ async def test_a_truncated_file_is_refused(running: Running) -> None:
 
 @in_reactor
 async def test_a_refused_file_is_read_once(watched: Running) -> None:
-    """What was refused is not tried again until something changes."""
+    """A refused reload is not tried again until a file changes."""
     watched.site.write("0", "100")
     await until(bool(watched.core.state.reload_counts["refused"]) for _ in iter(int, 1))
     await sleep(reactor, 0.5)

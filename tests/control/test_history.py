@@ -13,8 +13,8 @@ from tests.control.running import Running, Site, at_once, in_reactor, run
 
 
 @in_reactor
-async def test_every_snapshot_is_told(running: Running) -> None:
-    """With its number, who and what made it, and what it changed by name; the running one is marked."""
+async def test_history_lists_every_snapshot(running: Running) -> None:
+    """With its number, actor, trigger and the names it changed; the running one is marked."""
     await running.control.reload("me")
     more = "  - {name: new, when: {source: 10.9.0.0/16}, then: {block: nodata}}\n"
     running.site.write("2", "100", more=more)
@@ -88,7 +88,7 @@ async def test_force_ends_a_rollback(running: Running) -> None:
 
 @in_reactor
 async def test_history_and_rollback_outlive_a_restart(running: Running) -> None:
-    """A server that starts anew knows its snapshots, serves what it was rolled back to, and can go on from there."""
+    """After a restart the server has its snapshots, serves the one rolled back to, and accepts reloads again."""
     await went_wrong(running)
     await running.control.rollback(1, "me")
     again = run(running.site, reactor, in_thread=at_once)
@@ -119,7 +119,7 @@ async def test_the_same_files_are_the_same_snapshot(running: Running) -> None:
 
 @in_reactor
 async def test_a_pin_to_nothing_is_a_clear_error(running: Running) -> None:
-    """A start that cannot serve what it was rolled back to says which file to look at."""
+    """A start that cannot serve the snapshot rolled back to names the file to look at."""
     await went_wrong(running)
     await running.control.rollback(1, "me")
     for path in (running.site.folder / "var" / "history").iterdir():
@@ -130,7 +130,7 @@ async def test_a_pin_to_nothing_is_a_clear_error(running: Running) -> None:
 
 @in_reactor
 async def test_twenty_snapshots_are_kept(running: Running) -> None:
-    """The oldest go, from the disk too; what unchanged zones were made of stays as long as it is needed."""
+    """The oldest are removed, from the disk too; inputs of unchanged zones stay as long as a snapshot needs them."""
     running.site.write(zone="b.test")
     await running.control.reload("me")
     for number in range(2, 30):
@@ -148,7 +148,7 @@ async def test_twenty_snapshots_are_kept(running: Running) -> None:
 
 @in_reactor
 async def test_a_full_disk_refuses_a_reload(running: Running) -> None:
-    """What could not be come back to is not served; the text has the reason."""
+    """A snapshot that cannot be stored is not served; the error has the reason."""
     running.site.write("2", "100")
     (running.site.folder / "var" / "history").rename(running.site.folder / "away")
     with pytest.raises(ReloadRefusedError, match="cannot be stored on the disk"):
@@ -159,7 +159,7 @@ async def test_a_full_disk_refuses_a_reload(running: Running) -> None:
 
 
 def test_a_spoilt_entry_is_left_out(site: Site) -> None:
-    """Half a file in the history keeps nobody from starting."""
+    """A truncated file in the history does not prevent a start."""
     run(site, reactor, in_thread=at_once)
     (site.folder / "var" / "history" / "00000007.json").write_text("{")
     assert len(run(site, reactor, in_thread=at_once).control.history()) == 1

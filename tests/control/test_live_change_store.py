@@ -104,7 +104,7 @@ async def test_erasing_one_tenant_leaves_the_others(apart: Running) -> None:
 @pytest.mark.parametrize("level", ["storage", "network"])
 @in_reactor
 async def test_files_follow_the_isolation_level(site: Site, level: str) -> None:
-    """A reload that changes it moves what there is, and a restart finds it there."""
+    """A reload that changes the isolation level moves the live changes, and a restart finds them there."""
     before, after = {"storage": ("compute", "storage"), "network": ("storage", "network")}[level]
     isolate(site, "b.test", level=before)
     running = begin(site)
@@ -178,7 +178,7 @@ async def test_a_full_disk_leaves_all_files_as_they_were(
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ('{"gray_off": {"c": {"actor": "x", "at": "1"}}}', "found 'c', expected 'b'"),
         ('{"gray_off": {"*": {"actor": "x", "at": "1"}}}', "the tenant of this folder"),
@@ -187,7 +187,7 @@ async def test_a_full_disk_leaves_all_files_as_they_were(
         ('{"services": 7}', "live.json:1:14"),
     ],
 )
-def test_a_tenants_file_speaks_of_that_tenant_only(site: Site, text: str, told: str) -> None:
+def test_a_tenants_file_may_have_changes_of_that_tenant_only(site: Site, text: str, reported: str) -> None:
     """Anything else is an error with its place, and graydns does not start."""
     isolate(site, "b.test", "c.test")
     path = site.folder / "var/tenants/b/live.json"
@@ -195,7 +195,7 @@ def test_a_tenants_file_speaks_of_that_tenant_only(site: Site, text: str, told: 
     path.write_text(text)
     with pytest.raises(ConfigError) as caught:
         begin(site)
-    assert told in str(caught.value)
+    assert reported in str(caught.value)
 
 
 def test_other_things_in_the_folder_are_left_alone(site: Site) -> None:

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def kept(site: Site) -> dict[str, Any]:
-    """What is on the disk."""
+    """The contents of live.json."""
     data: dict[str, Any] = json.loads((site.folder / "var" / "live.json").read_text())
     return data
 
@@ -51,7 +51,7 @@ def test_a_share_is_changed_at_once(running: Running) -> None:
     assert drift["actor"] == "me"
 
 
-def test_a_growing_share_moves_nobody_back(running: Running) -> None:
+def test_a_growing_share_moves_no_client_back(running: Running) -> None:
     """Clients that have the canary at 10 % have it at 50 %."""
     subnets = [f"172.16.{number}.0" for number in range(200)]
     finished(running.control.service_percent("API.a.test.", {"canary": "10"}, "me"))
@@ -173,7 +173,7 @@ def test_a_change_ends_when_it_is_to(site: Site, clock: Clock, restart: bool) ->
 
 
 def test_the_end_of_a_change_is_written_down(site: Site, clock: Clock) -> None:
-    """With what was and what is, for the tenant whose it is; also where no file has the service any more."""
+    """With the values before and after, and the tenant; also if no file has the service any more."""
     audit = AuditLog(
         site.folder / "audit.log",
         HmacChain(bytes(32)),
@@ -211,7 +211,7 @@ def counting(running: Running) -> list[Set[tuple[str, str]]]:
 
 
 @in_reactor
-async def test_what_was_served_is_counted_anew_when_clients_are_told_apart_otherwise(running: Running) -> None:
+async def test_counting_restarts_when_clients_are_assigned_otherwise(running: Running) -> None:
     """By ``client_key`` or ``client_prefix``; another TTL leaves the count."""
     anew, text = counting(running), running.site.file().read_text()
     api, line = {("one", "api.a.test")}, "    default: stable\n"
@@ -297,11 +297,11 @@ def test_services_are_listed(running: Running) -> None:
 
 @in_reactor
 async def test_explain_gives_the_running_rules(running: Running) -> None:
-    """What is told of the client is believed, and every rule has its reason."""
-    told = await running.control.explain("api.a.test", "A", subnet="10.2.7.0/24", tags=["team=x"])
-    assert told["decided_by"] == "rule vip"
-    assert told["rules"][0]["matched"] is True
-    json.dumps(told)
+    """What is given about the client is trusted, and every rule has its reason."""
+    reported = await running.control.explain("api.a.test", "A", subnet="10.2.7.0/24", tags=["team=x"])
+    assert reported["decided_by"] == "rule vip"
+    assert reported["rules"][0]["matched"] is True
+    json.dumps(reported)
     assert (await running.control.explain("api.a.test", "AAAA", client="someone"))["key"] == "identity client:someone"
     wrongs: tuple[dict[str, Any], ...] = ({"rdtype": "NOPE"}, {"source": "x"}, {"transport": "smoke"}, {"tags": ["x"]})
     for wrong in wrongs:

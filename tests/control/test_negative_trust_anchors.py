@@ -79,7 +79,7 @@ def held(running: Running, *names: str) -> list[str]:
 
 
 def test_it_counts_at_once(validating: Running) -> None:
-    """When the command returns it is in force and on the disk, and those who look see it."""
+    """When the command returns it is in force and stored, and every report shows it."""
     done = add(validating, "Broken.Test.")
     assert counting(validating) == {from_text("broken.test")}
     assert done == {
@@ -136,7 +136,7 @@ def test_what_rests_on_it_is_forgotten(validating: Running, change: Callable[[Ru
 
 @pytest.mark.parametrize("restart", [False, True])
 def test_it_ends_by_itself(site: Site, clock: Clock, restart: bool) -> None:
-    """After its time, over a restart too, with a line in the audit log; what it made insecure is served no more."""
+    """At its time, over a restart too, with a line in the audit log; answers that it made insecure are removed."""
     write(site)
     audit = AuditLog(
         site.folder / "audit.log",
@@ -165,7 +165,7 @@ def test_it_ends_by_itself(site: Site, clock: Clock, restart: bool) -> None:
     running.core.periodic_tasks.stop()
 
 
-def test_one_that_ended_while_nobody_served_is_gone(site: Site, clock: Clock) -> None:
+def test_one_that_expired_while_the_server_was_stopped_is_gone(site: Site, clock: Clock) -> None:
     """A restart brings nothing back."""
     write(site)
     add(begin(site, clock), seconds=60)
@@ -201,7 +201,7 @@ def test_the_root_is_warned_of(validating: Running) -> None:
 
 @pytest.mark.parametrize("name", ["", "@", "a..test", "x" * 64, "two words"])
 def test_what_is_no_name(validating: Running, name: str) -> None:
-    """It is told; the root is meant by nothing but its dot."""
+    """The reply has a warning; only the dot names the root."""
     for change in (add, remove):
         with pytest.raises(ControlError, match="is not a domain name"):
             change(validating, name)
@@ -277,9 +277,9 @@ def test_a_full_disk_keeps_none_from_ending(
     assert list(kept(site)["negative_trust_anchors"]) == ["broken.test"]
     assert [line["action"] for line in audit.tail(9)] == ([] if everywhere else ["nta expire"])
     assert audit.failures == everywhere
-    told = [formatEvent(event) for event in logged]
-    assert any("live.json cannot be written" in text for text in told)
-    assert any("the audit log cannot be written" in text for text in told) == everywhere
+    reported = [formatEvent(event) for event in logged]
+    assert any("live.json cannot be written" in text for text in reported)
+    assert any("the audit log cannot be written" in text for text in reported) == everywhere
     assert not counting(begin(site, clock))
     add(running, "other.test")
     assert list(kept(site)["negative_trust_anchors"]) == ["other.test"]

@@ -41,7 +41,7 @@ async def test_nothing_new_is_nothing(running: Running) -> None:
 
 @in_reactor
 async def test_a_comment_is_no_change(running: Running) -> None:
-    """Contents are compared by what they mean: a comment needs no new version."""
+    """Contents are compared by their meaning: a comment needs no new version."""
     running.site.file().write_text("# a comment\n" + running.site.file().read_text())
     assert not (await running.control.reload("me"))["changed"]
     running.site.write("2", "100")
@@ -76,7 +76,7 @@ async def test_versions_compare_number_by_number(running: Running) -> None:
 
 @in_reactor
 async def test_zone_data_go_by_their_contents(running: Running) -> None:
-    """Data are taken up without any version; a serial that stayed the same is a warning."""
+    """Zone data are loaded without a new version; an unchanged serial is a warning."""
     assert running.ask("www.a.test") == ["192.0.2.80"]
     running.site.write_data(www="192.0.2.81")
     outcome = await running.control.reload("me")
@@ -91,7 +91,7 @@ async def test_zone_data_go_by_their_contents(running: Running) -> None:
 @pytest.mark.integration
 @in_reactor
 async def test_an_included_file_is_watched_too(running: Running) -> None:
-    """A change in what zone data include is a change."""
+    """A change of an included file is a change of the zone."""
     included = running.site.data().with_name("more.zone")
     included.write_text("more A 192.0.2.90\n")
     running.site.write_data(more="$INCLUDE more.zone\n")
@@ -204,7 +204,7 @@ async def test_a_swapped_data_link_is_a_change(tmp_path: Path) -> None:
 
 @in_reactor
 async def test_a_yaml_bomb_is_refused(running: Running) -> None:
-    """Anchors and aliases are told, never expanded."""
+    """YAML anchors and aliases are reported, never expanded."""
     bomb = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
     running.site.file().write_text(bomb)
     with pytest.raises(ReloadRefusedError, match=r"zone-config\.yaml:1:4: a: found the anchor &a"):
@@ -214,7 +214,7 @@ async def test_a_yaml_bomb_is_refused(running: Running) -> None:
 
 @in_reactor
 async def test_one_fault_refuses_all_of_a_reload(running: Running) -> None:
-    """With ``fail_fast_on_schema_error`` nothing is taken if anything is wrong; all faults are told."""
+    """With ``fail_fast_on_schema_error`` any error refuses the whole reload, and all errors are reported."""
     running.site.write("2", "100")
     running.site.write("1", "101", zone="b.test")
     running.site.write(zone="c.test")
@@ -296,7 +296,7 @@ RULE = "tenants: {one: {rules: [{name: x, when: {regex: '('}, then: {block: noda
 
 @pytest.mark.parametrize("force", [False, True])
 @pytest.mark.parametrize(
-    ("broken", "told"),
+    ("broken", "reported"),
     [
         (f"{OWN}cahce: {{}}\n", "6:1: cahce: found the unknown key"),
         (f"{OWN}cache: {{size: 64MiB", "graydns.yaml:"),
@@ -308,9 +308,11 @@ RULE = "tenants: {one: {rules: [{name: x, when: {regex: '('}, then: {block: noda
     ids=["schema", "truncated", "geo", "rules", "loop", "needed by a zone"],
 )
 @in_reactor
-async def test_a_fault_of_the_main_file_refuses_all(lenient: Running, broken: str, told: str, force: bool) -> None:
-    """It decides what there is besides: with a fault in it nothing is taken, neither leniently nor by force, and once
-    it is mended everything is; live changes go on meanwhile."""
+async def test_an_error_in_the_main_file_refuses_the_whole_reload(
+    lenient: Running, broken: str, reported: str, force: bool
+) -> None:
+    """Nothing is loaded, neither with ``fail_fast_on_schema_error: false`` nor by force, until it is corrected; live
+    changes work meanwhile."""
     good = lenient.site.main.read_text()
     rule = "  - {name: out, when: {name: out}, then: {upstream: own}}\n"
     lenient.site.main.write_text(good + OWN)
@@ -320,7 +322,7 @@ async def test_a_fault_of_the_main_file_refuses_all(lenient: Running, broken: st
     lenient.site.main.write_text(good + broken)
     with pytest.raises(ReloadRefusedError) as refused:
         await lenient.control.reload("me", force=force)
-    assert told in str(refused.value)
+    assert reported in str(refused.value)
     status = lenient.control.status()
     assert status["last_reload"]["errors"] == list(refused.value.errors)
     assert (status["last_reload"]["ok"], status["reloads"]["refused"]) == (False, 1)
@@ -333,7 +335,7 @@ async def test_a_fault_of_the_main_file_refuses_all(lenient: Running, broken: st
 
 
 @in_reactor
-async def test_keys_that_need_a_restart_are_told(running: Running) -> None:
+async def test_keys_that_need_a_restart_are_listed(running: Running) -> None:
     """Where the server listens stays as it is and is reported; other keys of the file take effect."""
     before = running.server.snapshot.config.listen
     more = "listen: ['udp://127.0.0.1:5999']\nlimits: {max_connections: 5, nsid: new}\ntrust: {ecs: []}\n"
@@ -383,7 +385,7 @@ async def test_unchanged_parts_are_shared(running: Running) -> None:
 
 
 def test_a_start_with_broken_live_changes_is_an_error(site: Site) -> None:
-    """What operators changed is not quietly lost: a broken file is told with its line."""
+    """Live changes are not lost silently: an error in their file is reported with its line."""
     (site.folder / "var").mkdir()
     (site.folder / "var" / "live.json").write_text(
         '{"services": {"api.a.test": {"percent": {"value": {"canary": "x"}}}}}'

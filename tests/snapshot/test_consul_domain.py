@@ -49,7 +49,7 @@ def servers(snapshot: Snapshot, name: str) -> list[str]:
 
 
 def test_alone_it_has_a_name_server_with_our_addresses(tmp_path: Path) -> None:
-    """Whoever believes the NS gets to us, and the SOA names it too."""
+    """The NS leads to this server, and the SOA has the same name."""
     snapshot = load(tmp_path, "consul", {})
     assert servers(snapshot, "consul") == ["ns.consul."]
     assert say(snapshot, "consul", "SOA")[1][0].split()[4] == "ns.consul."
@@ -82,7 +82,7 @@ def test_what_the_zone_around_says_of_its_name_servers_is_so(tmp_path: Path) -> 
 
 
 def test_it_belongs_to_the_tenant_of_the_zone_around(tmp_path: Path) -> None:
-    """So that its rules apply, and nobody else's."""
+    """Its rules apply, and those of no other tenant."""
     zones = {"app.test": (TENANT, ""), "other.test": ("tenant_id: t-other\n", "")}
     snapshot = load(tmp_path, "consul.app.test", zones)
     assert snapshot.tenant_by_zone[from_text("consul.app.test")] == "t-app"
@@ -95,7 +95,7 @@ def test_alone_it_belongs_to_everybody(tmp_path: Path) -> None:
     assert snapshot.tenant_by_zone[from_text("consul")] == "default"
 
 
-def test_what_it_hides_is_told(tmp_path: Path) -> None:
+def test_hidden_names_are_warnings(tmp_path: Path) -> None:
     """By name: records at and below the domain are not answered any more; names around it are."""
     data = 'shadow.consul A 192.0.2.1\nconsul TXT "x"\nconsular A 192.0.2.2\nxconsul A 192.0.2.3\n'
     load(tmp_path, "consul.app.test", {"app.test": (TENANT, data)})
@@ -105,7 +105,7 @@ def test_what_it_hides_is_told(tmp_path: Path) -> None:
     )
 
 
-def test_of_many_hidden_names_some_are_told(tmp_path: Path) -> None:
+def test_of_many_hidden_names_some_are_listed(tmp_path: Path) -> None:
     """A zone may have a million of them."""
     data = "".join(f"h{number}.consul A 192.0.2.1\n" for number in range(30))
     load(tmp_path, "consul.app.test", {"app.test": (TENANT, data)})
@@ -127,7 +127,7 @@ def test_a_zone_by_its_name_takes_precedence(tmp_path: Path, name: str) -> None:
 
 
 def test_it_is_laid_once(tmp_path: Path) -> None:
-    """What is there already is left alone: it is the origin of answers."""
+    """A zone that is there already stays the same object: it is the origin of cached answers."""
     snapshot = load(tmp_path, "consul", {})
     zone = snapshot.zones.by_origin[from_text("consul")]
     assert isinstance(zone.backend, ConsulZoneBackend)

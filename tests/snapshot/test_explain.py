@@ -58,7 +58,7 @@ def instance(number: int, status: str = PASSING) -> ServiceInstance:
 
 
 def explain(snapshot: Snapshot, asker: Client, name: str = WEB) -> Explanation:
-    """What is said of *asker*."""
+    """The explanation for *asker*."""
     return snapshot.explain(query(name, asker))
 
 
@@ -68,35 +68,38 @@ def test_what_is_explained_is_what_is_decided(tmp_path: Path, count: int) -> Non
     snapshot = make_snapshot(tmp_path, web(count))
     for asker in CLIENTS:
         decision = snapshot.plan(from_text(WEB), 1, asker.tenant).decide(asker)
-        told = explain(snapshot, asker)
-        assert told.decision is decision
-        assert told.tenant == "t-app"
-        assert told.cohort == decision.cohort
-        assert (told.scope, told.reach) == (decision.ecs_scope(asker), (decision.ecs_scope_v4, decision.ecs_scope_v6))
-        assert (told.varies, told.private) == (decision.varies, decision.private)
+        reported = explain(snapshot, asker)
+        assert reported.decision is decision
+        assert reported.tenant == "t-app"
+        assert reported.cohort == decision.cohort
+        assert (reported.scope, reported.reach) == (
+            decision.ecs_scope(asker),
+            (decision.ecs_scope_v4, decision.ecs_scope_v6),
+        )
+        assert (reported.varies, reported.private) == (decision.varies, decision.private)
 
 
-def test_the_instances_are_told_in_the_order_of_the_answer(tmp_path: Path) -> None:
-    """The first is the client's, and what makes it so is told as well."""
+def test_instances_are_listed_in_the_order_of_the_answer(tmp_path: Path) -> None:
+    """The first is the client's own, and the explanation says why."""
     snapshot = make_snapshot(tmp_path, web(3, instance(4, CRITICAL)))
-    told = explain(snapshot, client(subnet="198.51.1.0/24"))
-    assert told.catalog == "service web: 3 of 4 instances are in"
-    assert sorted(told.instances) == [f"n{at}/web at 10.0.0.{at} port 80, weight 1, passing" for at in (1, 2, 3)]
-    assert told.instances[0].split()[0] == told.endpoint
-    assert (told.key, told.scope) == ("network 198.51.1.0/24", 24)
-    assert told.decided_by == "catalog: no rule matches"
-    lines = told.to_text().splitlines()
+    reported = explain(snapshot, client(subnet="198.51.1.0/24"))
+    assert reported.catalog == "service web: 3 of 4 instances are in"
+    assert sorted(reported.instances) == [f"n{at}/web at 10.0.0.{at} port 80, weight 1, passing" for at in (1, 2, 3)]
+    assert reported.instances[0].split()[0] == reported.endpoint
+    assert (reported.key, reported.scope) == ("network 198.51.1.0/24", 24)
+    assert reported.decided_by == "catalog: no rule matches"
+    lines = reported.to_text().splitlines()
     assert "  catalog    service web: 3 of 4 instances are in" in lines
-    assert f"  instance 1: {told.instances[0]}" in lines
+    assert f"  instance 1: {reported.instances[0]}" in lines
 
 
 def test_rules_come_first_with_the_scope_of_the_name(tmp_path: Path) -> None:
-    """An answer that a rule gives must not be kept for the clients of another one."""
-    told = explain(make_snapshot(tmp_path, web(3)), client(subnet="10.2.3.0/24"))
-    assert (told.decided_by, told.scope, told.instances) == ("rule net", 24, ())
+    """An answer that a rule gives must not be cached for clients of another rule."""
+    reported = explain(make_snapshot(tmp_path, web(3)), client(subnet="10.2.3.0/24"))
+    assert (reported.decided_by, reported.scope, reported.instances) == ("rule net", 24, ())
 
 
-def test_of_many_instances_some_are_told(tmp_path: Path) -> None:
+def test_of_many_instances_some_are_listed(tmp_path: Path) -> None:
     """A service may have thousands."""
     assert len(explain(make_snapshot(tmp_path, web(300)), client()).instances) == 100
 
@@ -115,13 +118,13 @@ def test_of_many_instances_some_are_told(tmp_path: Path) -> None:
     ],
 )
 def test_whatever_a_name_stands_for(tmp_path: Path, name: str, catalog: str) -> None:
-    """It is told in words; outside of the domain there is nothing to tell."""
+    """The explanation names it; outside of the domain there is none."""
     snapshot = make_snapshot(tmp_path, web(1))
     assert explain(snapshot, client(), f"{name}.consul.app.test").catalog == catalog
     assert explain(snapshot, client(), "www.app.test").catalog is None
 
 
-def test_what_is_not_known_yet_is_said_to_be(tmp_path: Path) -> None:
+def test_a_service_that_is_not_known_yet_is_described_as_such(tmp_path: Path) -> None:
     """Explaining a name asks Consul for nothing."""
-    told = explain(make_snapshot(tmp_path, Unknown()), client())
-    assert told.catalog == "service web: Consul has not told of it yet"
+    reported = explain(make_snapshot(tmp_path, Unknown()), client())
+    assert reported.catalog == "service web: Consul has not told of it yet"

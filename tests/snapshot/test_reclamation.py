@@ -1,4 +1,4 @@
-"""What an old Snapshot leaves behind is taken apart beside queries, once nobody can use it any more."""
+"""Collections of an old Snapshot are reclaimed beside queries once no query can use them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ZONE, API = from_text("a.test"), from_text("api.a.test")
 
 @pytest.fixture(autouse=True)
 def without_collector() -> Iterator[None]:
-    """What goes, goes by its reference count."""
+    """Objects are freed by their reference count alone."""
     gc.disable()
     yield
     gc.enable()
@@ -49,7 +49,7 @@ def snapshot(router: Router) -> Snapshot:
     return Snapshot(1, config, ZoneTable(), {}, {DEFAULT_TENANT: router}, ForwardTable({}))
 
 
-def test_rules_outlive_their_router_until_they_are_buried() -> None:
+def test_rules_outlive_their_router_until_they_are_reclaimed() -> None:
     """Dropping the last Snapshot with a policy frees nothing large; working through it frees everything."""
     woken: list[None] = []
     reclaimer = DeferredReclaimer(lambda: woken.append(None))
@@ -87,8 +87,8 @@ def test_what_is_shared_stays() -> None:
     assert rule() is None
 
 
-def test_it_sleeps_and_wakes_again() -> None:
-    """It is woken once for all that waits, and again for what comes after."""
+def test_it_wakes_once_for_all_pending_work() -> None:
+    """One call of wake for everything that is pending, and another for what comes later."""
     woken: list[None] = []
     reclaimer = DeferredReclaimer(lambda: woken.append(None))
     reclaimer.schedule(iter([None] * 500))

@@ -90,7 +90,7 @@ def test_a_tenants_own_rule_spans_its_zones_and_no_others(load: Load) -> None:
 
 
 def test_two_tenants_that_match_one_client_do_not_meet(load: Load) -> None:
-    """Each tenant's rules decide over its own names, whoever asks."""
+    """Each tenant's rules decide for its own names, whoever the client is."""
     rule = "rules: [{{name: mine, when: {{source: 192.0.2.0/24}}, then: {{records: {{A: {0}}}}}}}]\n"
     snapshot = load(
         a_test="tenant_id: one\n" + rule.format("10.9.9.1"),
@@ -152,7 +152,7 @@ def test_a_server_that_is_ourselves_is_refused(tmp_path: Path) -> None:
 
 
 def test_all_files_report_their_faults_together(load: Load) -> None:
-    """Two zones with broken data and a missing database: everything is said at once."""
+    """Two zones with broken data and a missing database: all issues are reported together."""
     found = faults(
         load,
         "geo: nowhere.mmdb",

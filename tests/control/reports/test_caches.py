@@ -23,8 +23,8 @@ def keep(running: Running, partition: str) -> None:
     )
 
 
-def test_an_entry_is_told_by_what_operators_know(site: Site) -> None:
-    """The upstream by its name, the cohort by its parts, and what is left of its time."""
+def test_a_cached_answer_is_described_in_terms_of_the_configuration(site: Site) -> None:
+    """The name of its upstream, the parts of its cohort, and its remaining TTL."""
     site.write_main("upstreams: {up: {servers: ['udp://127.0.0.1:9']}}\n")
     running = run(site, reactor, in_thread=at_once)
     keep(running, "default")
@@ -35,7 +35,7 @@ def test_an_entry_is_told_by_what_operators_know(site: Site) -> None:
 
 @pytest.mark.parametrize("level", ["storage", "network", "compute"])
 def test_a_tenant_flushes_no_cache_but_its_own(site: Site, level: str) -> None:
-    """That of another tenant stays; one without a cache of its own is told whose it shares."""
+    """The cache of another tenant stays; for a tenant without a cache of its own the error names the one it shares."""
     site.write_main("upstreams: {up: {servers: ['udp://127.0.0.1:9']}}\n")
     file = site.file()
     file.write_text(file.read_text().replace("tenant_id: one\n", f"tenant_id: one\nisolation_level: {level}\n"))

@@ -28,7 +28,7 @@ tenants:
 
 @pytest.fixture
 def validating(site: Site) -> Running:
-    """A server that validates what a silent upstream says."""
+    """A validating server whose upstream does not answer."""
     site.write_main(text=MAIN)
     return run(site, reactor, in_thread=at_once)
 
@@ -38,7 +38,7 @@ def explain(running: Running, name: str = "x.test", rdtype: str = "A", tenant: s
 
 
 def test_nothing_is_explained_where_nothing_is_validated(running: Running) -> None:
-    """Why is told."""
+    """The error says why."""
     with pytest.raises(ControlError, match=r"dnssec\.validate is false"):
         explain(running)
 
@@ -65,12 +65,12 @@ def test_what_no_upstream_is_asked(validating: Running, asked: tuple[str, ...], 
 @pytest.mark.integration
 @in_reactor
 async def test_silence_is_a_step(validating: Running) -> None:
-    """Where no upstream answers nothing is known, and that is what the last step says."""
-    told = await validating.control.dnssec_explain("x.test", "MX", "inside", cd=True)
-    assert (told["security"], told["upstream"], told["tenant"]) == ("indeterminate", "silent", "inside")
-    assert [(step["name"], step["type"], step["security"]) for step in told["steps"]] == [
+    """Without an answer from the upstream the result is indeterminate, as the last step says."""
+    reported = await validating.control.dnssec_explain("x.test", "MX", "inside", cd=True)
+    assert (reported["security"], reported["upstream"], reported["tenant"]) == ("indeterminate", "silent", "inside")
+    assert [(step["name"], step["type"], step["security"]) for step in reported["steps"]] == [
         ("x.test", "MX", "indeterminate")
     ]
-    assert told["failed"] == 1
-    assert told["records"] == []
-    assert told["reason"]
+    assert reported["failed"] == 1
+    assert reported["records"] == []
+    assert reported["reason"]
