@@ -73,7 +73,7 @@ def test_tenant_by_longest_network(peers: PeerCache, address: str, tenant: str) 
 
 
 def test_the_listener_decides_before_the_address(peers: PeerCache) -> None:
-    """A tenant's own door makes its clients the tenant's."""
+    """A tenant's own listener makes its clients the tenant's."""
     assert peers.make("10.1.0.1", TCP, None, "door").tenant == "door"
 
 

@@ -1,4 +1,4 @@
-"""Doors that are open for the length of a test, on loopback, and clients for them."""
+"""Listeners that are open for the length of a test, on loopback, and clients for them."""
 
 from __future__ import annotations
 
@@ -48,44 +48,46 @@ class TimelessReactor:
 
 @define
 class Running:
-    """Open doors. *clock*: moves their time."""
+    """Open listeners. *clock*: moves their time."""
 
     front: TinyFront
-    doors: Listeners
+    service: Listeners
     clock: Clock
 
     async def tcp(self, index: int = 0) -> StreamClient:
-        """A client connected to the door of that *index*."""
-        door = self.doors.listening[index]
-        make = TCP6ClientEndpoint if ":" in door.host else TCP4ClientEndpoint
-        endpoint = make(reactor, door.host, door.port)
+        """A client connected to the listener of that *index*."""
+        listener = self.service.listening[index]
+        make = TCP6ClientEndpoint if ":" in listener.host else TCP4ClientEndpoint
+        endpoint = make(reactor, listener.host, listener.port)
         client: StreamClient = await connectProtocol(endpoint, StreamClient())
         return client
 
     async def tls(self, offer: ClientTls = OFFER, index: int = 0) -> StreamClient:
         """A client whose TCP connection is there and whose handshake is about to begin."""
-        door = self.doors.listening[index]
-        plain: Any = TCP4ClientEndpoint(reactor, door.host, door.port)
+        listener = self.service.listening[index]
+        plain: Any = TCP4ClientEndpoint(reactor, listener.host, listener.port)
         endpoint = wrapClientTLS(cast(Any, offer), plain)
         client: StreamClient = await connectProtocol(endpoint, StreamClient())
         return client
 
     async def udp(self, index: int = 0) -> DatagramClient:
-        """A client connected to the door of that *index*."""
-        door = self.doors.listening[index]
-        client = DatagramClient(door)
-        client.port = reactor.listenUDP(0, client, "::1" if ":" in door.host else "127.0.0.1")
+        """A client connected to the listener of that *index*."""
+        listener = self.service.listening[index]
+        client = DatagramClient(listener)
+        client.port = reactor.listenUDP(0, client, "::1" if ":" in listener.host else "127.0.0.1")
         return client
 
 
 @asynccontextmanager
 async def running(
-    *doors: Listener | Transport, limits: ListenerLimits = LIMITS, tls: TlsContext | None = None
+    *listeners: Listener | Transport, limits: ListenerLimits = LIMITS, tls: TlsContext | None = None
 ) -> AsyncIterator[Running]:
-    """Open *doors* (a transport alone: on 127.0.0.1, any port), and close them afterwards."""
+    """Open *listeners* (a transport alone: on 127.0.0.1, any port), and close them afterwards."""
     timeless = TimelessReactor()
     front = TinyFront()
-    wanted = [Listener(door, "127.0.0.1", 0) if isinstance(door, Transport) else door for door in doors]
+    wanted = [
+        Listener(listener, "127.0.0.1", 0) if isinstance(listener, Transport) else listener for listener in listeners
+    ]
     service = Listeners(wanted, front, limits, timeless, tls)
     service.startService()
     try:
@@ -110,10 +112,10 @@ async def until(true: Callable[[], bool]) -> None:
         await deferLater(reactor, 0.002, lambda: None)
 
 
-async def stuck(open_doors: Running) -> None:
+async def stuck(running_listeners: Running) -> None:
     """Wait until a client that does not read has filled every buffer on its way."""
-    asked = open_doors.front.asked
-    await until(lambda: len(open_doors.doors.connections.stalled) == 1)
+    asked = running_listeners.front.asked
+    await until(lambda: len(running_listeners.service.connections.stalled) == 1)
     before = -1
     while before != len(asked):
         before = len(asked)
@@ -170,20 +172,20 @@ class StreamClient(Protocol):
 
 @define(eq=False)
 class DatagramClient(DatagramProtocol):
-    """Sends to one door and keeps what comes back."""
+    """Sends to one listener and keeps what comes back."""
 
-    door: Listener
+    listener: Listener
     port: Any = None
     messages: list[bytes] = field(factory=list)
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        assert addr[:2] == (self.door.host, self.door.port)
+        assert addr[:2] == (self.listener.host, self.listener.port)
         self.messages.append(datagram)
 
     def send(self, *messages: bytes) -> None:
-        assert self.door.transport == UDP
+        assert self.listener.transport == UDP
         for message in messages:
-            self.port.write(message, (self.door.host, self.door.port))
+            self.port.write(message, (self.listener.host, self.listener.port))
 
     async def received(self, count: int) -> list[bytes]:
         await until(lambda: len(self.messages) >= count)

@@ -45,7 +45,7 @@ def test_the_largest_message_may_come_octet_by_octet() -> None:
 
 
 def test_empty_messages_are_messages() -> None:
-    """A length of 0 is handed out as an empty message, for the door to judge."""
+    """A length of 0 is handed out as an empty message, for the listener to judge."""
     frames = MessageDeframer()
     frames.feed(framed(b"", b"x"))
     assert list(frames) == [b"", b"x"]

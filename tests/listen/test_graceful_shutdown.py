@@ -17,15 +17,15 @@ from tests.listen.tiny import question, reply_to
 
 
 def leaving(opened: Running, delay: float = 0.0) -> tuple[GracefulShutdown, list[str]]:
-    """A service that ends with the doors, and what it told."""
+    """A service that ends with the listeners, and the calls of on_shutdown."""
     told: list[str] = []
-    service = GracefulShutdown(opened.doors, lambda: told.append("leaving"), lambda: delay, opened.clock)
+    service = GracefulShutdown(opened.service, lambda: told.append("leaving"), lambda: delay, opened.clock)
     return service, told
 
 
 @asynccontextmanager
 async def pending() -> AsyncIterator[tuple[Running, StreamClient, DatagramClient]]:
-    """Doors, and two who wait: for ``miss1`` over TCP, for ``miss2`` over UDP."""
+    """Listeners, and two who wait: for ``miss1`` over TCP, for ``miss2`` over UDP."""
     async with running(TCP, UDP) as opened:
         stream, datagrams = await opened.tcp(), await opened.udp(1)
         stream.send(question("miss1", 1))
@@ -68,7 +68,7 @@ async def test_what_takes_too_long_is_given_up() -> None:
         began = opened.clock.seconds()
         await ended(opened, service.stopService())
         assert opened.clock.seconds() - began < DRAIN_TIMEOUT_SECONDS + 0.2
-        await opened.doors.stopService()
+        await opened.service.stopService()
         await stream.closed()
         assert sorted(opened.front.cancelled) == [b"miss1", b"miss2"]
 
@@ -116,11 +116,11 @@ async def test_it_goes_on_answering_for_the_delay() -> None:
 
 @on_reactor
 async def test_what_has_arrived_is_read_once_more() -> None:
-    """Datagrams that wait in the kernel when the door closes are answered."""
+    """Datagrams that wait in the kernel when the listener closes are answered."""
     async with running(UDP) as opened:
         client = await opened.udp()
         for number in range(20):
             client.send(question("hot", number))
-        await Deferred.fromCoroutine(opened.doors.drain(1.0))
+        await Deferred.fromCoroutine(opened.service.drain(1.0))
         assert len(await client.received(20)) == 20
         await client.close()

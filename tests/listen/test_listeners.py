@@ -22,8 +22,8 @@ from tests.listen.running import reactor, running, turn
 from tests.listen.tiny import TinyFront, framed, question, reply_to
 
 
-def make(*doors: Listener) -> Listeners:
-    return Listeners(doors, TinyFront(), ListenerLimits(), reactor)
+def make(*listeners: Listener) -> Listeners:
+    return Listeners(listeners, TinyFront(), ListenerLimits(), reactor)
 
 
 def taken(transport: int) -> socket.socket:
@@ -43,20 +43,20 @@ def taken(transport: int) -> socket.socket:
     ],
 )
 @on_reactor
-async def test_doors_open_all_or_none(
+async def test_listeners_open_all_or_none(
     transport: Transport, kind: int, tenant: str | None, path: tuple[str, ...]
 ) -> None:
-    """A port that is taken is named, and the doors that were open already are closed again."""
+    """A port that is taken is named, and the listeners that were open already are closed again."""
     with taken(kind) as occupied, taken(socket.SOCK_STREAM) as before:
         port, free = occupied.getsockname()[1], before.getsockname()[1]
         before.close()
-        doors = make(Listener(TCP, "127.0.0.1", free), Listener(transport, "127.0.0.1", port, tenant))
+        listeners = make(Listener(TCP, "127.0.0.1", free), Listener(transport, "127.0.0.1", port, tenant))
         with pytest.raises(ConfigError) as caught:
-            doors.startService()
+            listeners.startService()
         (fault,) = caught.value.issues
         assert fault.path == path
         assert fault.found == f"{transport}://127.0.0.1:{port} (Address already in use)"
-        assert doors.listening == ()
+        assert listeners.listening == ()
         await turn(2)
         with socket.socket() as again:
             again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -65,30 +65,30 @@ async def test_doors_open_all_or_none(
 
 @pytest.mark.integration
 def test_an_address_of_another_machine_is_a_fault() -> None:
-    """What cannot be bound is told with the system's reason."""
+    """What cannot be bound is reported with the system's reason."""
     with pytest.raises(ConfigError, match="Cannot assign requested address"):
         make(Listener(TCP, "192.0.2.254", 0)).startService()
 
 
-def test_a_tls_door_needs_a_certificate() -> None:
-    """Without a context no doors are made at all."""
+def test_a_tls_listener_needs_a_certificate() -> None:
+    """Without a context no listeners are made at all."""
     with pytest.raises(ConfigError, match="tls"):
         make(Listener(TLS, "127.0.0.1", 0))
 
 
 @on_reactor
 async def test_the_ports_that_were_chosen_are_told() -> None:
-    """Port 0 is reported as what the system made of it, in the order of the doors."""
-    async with running(UDP, TCP, Listener(TCP, "::1", 0)) as open_doors:
-        told = open_doors.doors.listening
-        assert [(door.transport, door.host) for door in told] == [
+    """Port 0 is reported as what the system made of it, in the order of the listeners."""
+    async with running(UDP, TCP, Listener(TCP, "::1", 0)) as running_listeners:
+        told = running_listeners.service.listening
+        assert [(listener.transport, listener.host) for listener in told] == [
             (UDP, "127.0.0.1"),
             (TCP, "127.0.0.1"),
             (TCP, "::1"),
         ]
-        assert all(door.port for door in told)
+        assert all(listener.port for listener in told)
         for index in (1, 2):
-            client = await open_doors.tcp(index)
+            client = await running_listeners.tcp(index)
             client.send(question("hot"))
             assert await client.received(1) == [reply_to(question("hot"))]
             await client.close()
@@ -96,27 +96,27 @@ async def test_the_ports_that_were_chosen_are_told() -> None:
 
 @on_reactor
 async def test_starting_with_privileges_first_opens_once() -> None:
-    """Under twistd both starts come; the second finds the doors open."""
-    doors = make(Listener(UDP, "127.0.0.1", 0))
-    doors.privilegedStartService()
-    told = doors.listening
-    doors.startService()
-    assert doors.listening == told
-    await doors.stopService()
-    assert doors.listening == ()
+    """Under twistd both starts come; the second finds the listeners open."""
+    listeners = make(Listener(UDP, "127.0.0.1", 0))
+    listeners.privilegedStartService()
+    told = listeners.listening
+    listeners.startService()
+    assert listeners.listening == told
+    await listeners.stopService()
+    assert listeners.listening == ()
 
 
 @on_reactor
 async def test_stopping_closes_everything() -> None:
     """Connections are closed, pending questions cancelled, and the ports are free again."""
-    async with running(TCP, UDP) as open_doors:
-        client = await open_doors.tcp()
+    async with running(TCP, UDP) as running_listeners:
+        client = await running_listeners.tcp()
         client.send(question("hot"), question("miss"))
         await client.received(1)
-        ports = [door.port for door in open_doors.doors.listening]
-        await open_doors.doors.stopService()
+        ports = [listener.port for listener in running_listeners.service.listening]
+        await running_listeners.service.stopService()
         await client.closed()
-        assert open_doors.front.cancelled == [b"miss"]
+        assert running_listeners.front.cancelled == [b"miss"]
         for port, kind in zip(ports, (socket.SOCK_STREAM, socket.SOCK_DGRAM), strict=True):
             with socket.socket(socket.AF_INET, kind) as again:
                 again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -124,12 +124,12 @@ async def test_stopping_closes_everything() -> None:
 
 
 @on_reactor
-async def test_doors_open_again_after_a_stop() -> None:
+async def test_listeners_open_again_after_a_stop() -> None:
     """A stopped service can be started anew."""
-    async with running(TCP) as open_doors:
-        await open_doors.doors.stopService()
-        open_doors.doors.startService()
-        client = await open_doors.tcp()
+    async with running(TCP) as running_listeners:
+        await running_listeners.service.stopService()
+        running_listeners.service.startService()
+        client = await running_listeners.tcp()
         client.send(question("hot"))
         await client.received(1)
         await client.close()
@@ -139,20 +139,20 @@ async def test_doors_open_again_after_a_stop() -> None:
 async def test_a_udp_wildcard_has_a_socket_for_every_address(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each address answers for itself on one port; an address that cannot be used yet does not keep the others shut."""
     monkeypatch.setattr(udp_module, "expand_wildcard", lambda host: ("192.0.2.254", "127.0.0.1", "127.0.0.2"))
-    async with running(Listener(UDP, "0.0.0.0", 0)) as open_doors:
-        told = open_doors.doors.listening
-        assert [door.host for door in told] == ["127.0.0.1", "127.0.0.2"]
-        assert len({door.port for door in told}) == 1
+    async with running(Listener(UDP, "0.0.0.0", 0)) as running_listeners:
+        told = running_listeners.service.listening
+        assert [listener.host for listener in told] == ["127.0.0.1", "127.0.0.2"]
+        assert len({listener.port for listener in told}) == 1
         for index in (0, 1):
-            client = await open_doors.udp(index)
+            client = await running_listeners.udp(index)
             client.send(question("hot"))
             assert await client.received(1) == [reply_to(question("hot"))]
             await client.close()
 
 
 @pytest.mark.integration
-def test_ipv6_doors_are_for_ipv6_only() -> None:
-    """[::] leaves the port of 0.0.0.0 to a door of its own."""
+def test_ipv6_listeners_are_for_ipv6_only() -> None:
+    """[::] leaves the port of 0.0.0.0 to a listener of its own."""
 
     class Adopting(Clock):
         def adoptStreamPort(self, descriptor: int, family: int, factory: object) -> Any:

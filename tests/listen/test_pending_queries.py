@@ -50,7 +50,7 @@ def test_cancelling_reaches_what_is_waited_for_and_delivers_nothing() -> None:
 
 
 def test_an_error_is_logged_once_and_delivered_as_silence(request: pytest.FixtureRequest) -> None:
-    """A front that raises is a bug; it shows in the log, and the door goes on."""
+    """A front that raises is a bug; it shows in the log, and the listener goes on."""
     events: list[LogEvent] = []
     observer: Any = events.append
     globalLogPublisher.addObserver(observer)

@@ -19,9 +19,9 @@ from tests.listen.tiny import framed, question, reply_to
 LIMITS = ListenerLimits(max_pipelined=5)
 
 
-def server_side(open_doors: Running) -> Any:  # a StreamProtocol, looked into
+def server_side(running_listeners: Running) -> Any:  # a StreamProtocol, looked into
     """The server's end of the only connection."""
-    (connection,) = open_doors.doors.connections
+    (connection,) = running_listeners.service.connections
     return connection
 
 
@@ -29,13 +29,13 @@ def server_side(open_doors: Running) -> Any:  # a StreamProtocol, looked into
 @on_reactor
 async def test_a_stream_may_come_octet_by_octet(host: str) -> None:
     """Two questions in segments of one octet each get their answers, over both families."""
-    async with running(Listener(TCP, host, 0, "t-demo")) as open_doors:
-        client = await open_doors.tcp()
+    async with running(Listener(TCP, host, 0, "t-demo")) as running_listeners:
+        client = await running_listeners.tcp()
         for octet in framed(question("hot", 1), question("hot", 2)):
             client.transport.write(bytes((octet,)))
             await turn()
         assert await client.received(2) == [reply_to(question("hot", 1)), reply_to(question("hot", 2))]
-        (peer,) = open_doors.front.peers
+        (peer,) = running_listeners.front.peers
         assert (peer.address, peer.transport, peer.identity, peer.tenant) == (host, TCP, None, "t-demo")
         await client.close()
 
@@ -43,8 +43,8 @@ async def test_a_stream_may_come_octet_by_octet(host: str) -> None:
 @on_reactor
 async def test_thousands_of_questions_at_once_are_all_answered_in_order() -> None:
     """Hot questions do not count as pipelined, and keep their order."""
-    async with running(TCP, limits=LIMITS) as open_doors:
-        client = await open_doors.tcp()
+    async with running(TCP, limits=LIMITS) as running_listeners:
+        client = await running_listeners.tcp()
         client.send(*(question("hot", number) for number in range(5000)))
         got = await client.received(5000)
         assert [int.from_bytes(message[:2], "big") for message in got] == list(range(5000))
@@ -54,22 +54,22 @@ async def test_thousands_of_questions_at_once_are_all_answered_in_order() -> Non
 @on_reactor
 async def test_answers_leave_when_they_are_ready() -> None:
     """A later question that is ready first is answered first (RFC 7766 section 7)."""
-    async with running(TCP) as open_doors:
-        client = await open_doors.tcp()
+    async with running(TCP) as running_listeners:
+        client = await running_listeners.tcp()
         client.send(question("miss-a", 1), question("miss-b", 2), question("hot", 3))
         await client.received(1)
-        open_doors.front.release(b"miss-b")
+        running_listeners.front.release(b"miss-b")
         await client.received(2)
-        open_doors.front.release(b"miss-a")
+        running_listeners.front.release(b"miss-a")
         assert [message[1] for message in await client.received(3)] == [3, 2, 1]
         await client.close()
 
 
 @on_reactor
-async def test_at_the_limit_the_door_stops_reading_and_drops_nothing() -> None:
+async def test_at_the_limit_the_listener_stops_reading_and_drops_nothing() -> None:
     """No more misses than allowed are pending at any time, and in the end every question has its answer."""
-    async with running(TCP, limits=LIMITS) as open_doors:
-        client, front = await open_doors.tcp(), open_doors.front
+    async with running(TCP, limits=LIMITS) as running_listeners:
+        client, front = await running_listeners.tcp(), running_listeners.front
         client.send(*(question(f"miss-{number}", number) for number in range(2000)))
         most = 0
         for _ in range(2000):
@@ -83,20 +83,20 @@ async def test_at_the_limit_the_door_stops_reading_and_drops_nothing() -> None:
 
 @on_reactor
 async def test_a_client_that_does_not_read_costs_a_bounded_amount() -> None:
-    """When answers pile up the door takes no more questions, and once its time is over the client is dropped."""
-    async with running(TCP) as open_doors:
-        client, front = await open_doors.tcp(), open_doors.front
+    """When answers pile up the listener takes no more questions, and once its time is over the client is dropped."""
+    async with running(TCP) as running_listeners:
+        client, front = await running_listeners.tcp(), running_listeners.front
         client.transport.pauseProducing()
         client.send(*(question("big", number) for number in range(3000)))
-        connection = server_side(open_doors)
-        await stuck(open_doors)
+        connection = server_side(running_listeners)
+        await stuck(running_listeners)
         asked = len(front.asked)
         # What the kernel takes varies; what the server keeps does not.
         transport = connection.transport
         assert len(transport.dataBuffer) + transport._tempDataLen <= 3 * 65536
         assert asked < 1000
-        open_doors.clock.advance(8)
-        await until(lambda: len(open_doors.doors.connections) == 0)
+        running_listeners.clock.advance(8)
+        await until(lambda: len(running_listeners.service.connections) == 0)
         assert len(front.asked) == asked
         client.transport.abortConnection()
         await client.closed()
@@ -105,31 +105,31 @@ async def test_a_client_that_does_not_read_costs_a_bounded_amount() -> None:
 @on_reactor
 async def test_a_client_that_reads_late_gets_everything() -> None:
     """Questions that waited because answers were not taken are answered once they are."""
-    async with running(TCP) as open_doors:
-        client = await open_doors.tcp()
+    async with running(TCP) as running_listeners:
+        client = await running_listeners.tcp()
         client.transport.pauseProducing()
         client.send(*(question("big", number) for number in range(300)))
-        await until(lambda: len(open_doors.doors.connections.stalled) == 1)
+        await until(lambda: len(running_listeners.service.connections.stalled) == 1)
         client.transport.resumeProducing()
         got = await client.received(300)
         assert [int.from_bytes(message[:2], "big") for message in got] == list(range(300))
-        assert len(open_doors.doors.connections.stalled) == 0
+        assert len(running_listeners.service.connections.stalled) == 0
         await client.close()
 
 
 @on_reactor
 async def test_an_idle_connection_is_closed() -> None:
     """A connection without a question for the idle time is closed in order, each question starting it anew."""
-    async with running(TCP) as open_doors:
-        client = await open_doors.tcp()
-        await until(lambda: len(open_doors.doors.connections) == 1)
-        open_doors.clock.advance(7)
+    async with running(TCP) as running_listeners:
+        client = await running_listeners.tcp()
+        await until(lambda: len(running_listeners.service.connections) == 1)
+        running_listeners.clock.advance(7)
         client.send(question("hot"))
         await client.received(1)
-        open_doors.clock.advance(7)
+        running_listeners.clock.advance(7)
         await turn(3)
         assert client.reason is None
-        open_doors.clock.advance(1)
+        running_listeners.clock.advance(1)
         await client.closed()
         assert isinstance(client.reason, ConnectionDone)
 
@@ -137,42 +137,42 @@ async def test_an_idle_connection_is_closed() -> None:
 @on_reactor
 async def test_octets_that_complete_no_question_do_not_keep_a_connection() -> None:
     """A message that dribbles in is no activity."""
-    async with running(TCP) as open_doors:
-        client = await open_doors.tcp()
+    async with running(TCP) as running_listeners:
+        client = await running_listeners.tcp()
         for octet in framed(question("hot"))[:8]:
             client.transport.write(bytes((octet,)))
             await turn(3)
-            open_doors.clock.advance(1)
+            running_listeners.clock.advance(1)
         await client.closed()
 
 
 @on_reactor
 async def test_a_connection_that_waits_for_an_answer_is_not_idle() -> None:
     """Its idle time runs from the last answer on."""
-    async with running(TCP) as open_doors:
-        client = await open_doors.tcp()
+    async with running(TCP) as running_listeners:
+        client = await running_listeners.tcp()
         client.send(question("miss"))
-        await until(lambda: bool(open_doors.front.waiting))
-        open_doors.clock.advance(60)
-        open_doors.front.release(b"miss")
+        await until(lambda: bool(running_listeners.front.waiting))
+        running_listeners.clock.advance(60)
+        running_listeners.front.release(b"miss")
         await client.received(1)
-        open_doors.clock.advance(7)
+        running_listeners.clock.advance(7)
         await turn(3)
         assert client.reason is None
-        open_doors.clock.advance(1)
+        running_listeners.clock.advance(1)
         await client.closed()
 
 
 @on_reactor
 async def test_a_client_that_has_asked_everything_still_gets_its_answers() -> None:
     """After the client's FIN, pending answers are sent, and then the connection is closed."""
-    async with running(TCP) as open_doors:
-        client = await open_doors.tcp()
+    async with running(TCP) as running_listeners:
+        client = await running_listeners.tcp()
         client.send(question("miss", 1), question("hot", 2))
         client.transport.loseWriteConnection()
-        await until(lambda: bool(open_doors.front.waiting))
+        await until(lambda: bool(running_listeners.front.waiting))
         await turn(3)
-        open_doors.front.release(b"miss")
+        running_listeners.front.release(b"miss")
         await client.closed()
         assert client.messages == [reply_to(question("hot", 2)), reply_to(question("miss", 1))]
 
@@ -180,8 +180,8 @@ async def test_a_client_that_has_asked_everything_still_gets_its_answers() -> No
 @on_reactor
 async def test_a_fin_after_the_last_answer_ends_the_connection() -> None:
     """A client with nothing pending is not kept, half a message notwithstanding."""
-    async with running(TCP) as open_doors:
-        client = await open_doors.tcp()
+    async with running(TCP) as running_listeners:
+        client = await running_listeners.tcp()
         client.transport.write(framed(question("hot")) + b"\0\x20abc")
         await client.received(1)
         client.transport.loseWriteConnection()
@@ -192,8 +192,8 @@ async def test_a_fin_after_the_last_answer_ends_the_connection() -> None:
 @on_reactor
 async def test_what_cannot_be_dns_ends_the_connection(length: int) -> None:
     """A length below that of a header closes the connection, after what was asked before is answered."""
-    async with running(TCP) as open_doors:
-        client = await open_doors.tcp()
+    async with running(TCP) as running_listeners:
+        client = await running_listeners.tcp()
         client.send(question("hot", 1), bytes(length), question("hot", 2))
         await client.closed()
         assert client.messages == [reply_to(question("hot", 1))]
@@ -202,20 +202,20 @@ async def test_what_cannot_be_dns_ends_the_connection(length: int) -> None:
 @on_reactor
 async def test_a_lost_connection_cancels_what_it_asked() -> None:
     """Nothing goes on working for a client that is gone."""
-    async with running(TCP) as open_doors:
-        client = await open_doors.tcp()
+    async with running(TCP) as running_listeners:
+        client = await running_listeners.tcp()
         client.send(question("miss-a"), question("miss-b"))
-        await until(lambda: len(open_doors.front.waiting) == 2)
+        await until(lambda: len(running_listeners.front.waiting) == 2)
         client.transport.abortConnection()
-        await until(lambda: len(open_doors.doors.connections) == 0)
-        assert sorted(open_doors.front.cancelled) == [b"miss-a", b"miss-b"]
+        await until(lambda: len(running_listeners.service.connections) == 0)
+        assert sorted(running_listeners.front.cancelled) == [b"miss-a", b"miss-b"]
 
 
 @on_reactor
 async def test_a_question_that_breaks_the_front_ends_only_its_connection() -> None:
     """An exception is logged; the other connections go on."""
-    async with running(TCP) as open_doors:
-        other, client = await open_doors.tcp(), await open_doors.tcp()
+    async with running(TCP) as running_listeners:
+        other, client = await running_listeners.tcp(), await running_listeners.tcp()
         client.send(question("boom"))
         await client.closed()
         other.send(question("hot"))
@@ -226,8 +226,8 @@ async def test_a_question_that_breaks_the_front_ends_only_its_connection() -> No
 @on_reactor
 async def test_silence_of_the_front_stays_silence() -> None:
     """A question the front does not answer keeps no place and no connection."""
-    async with running(TCP) as open_doors:
-        client = await open_doors.tcp()
+    async with running(TCP) as running_listeners:
+        client = await running_listeners.tcp()
         client.send(question("none", 1), question("hot", 2))
         assert await client.received(1) == [reply_to(question("hot", 2))]
         await client.close()
@@ -236,8 +236,8 @@ async def test_silence_of_the_front_stays_silence() -> None:
 @on_reactor
 async def test_one_source_gets_no_more_than_its_share() -> None:
     """A connection past ``max_per_source`` is closed at once, the ones before it stay."""
-    async with running(TCP, limits=ListenerLimits(max_per_source=2)) as open_doors:
-        first, second, third = [await open_doors.tcp() for _ in range(3)]
+    async with running(TCP, limits=ListenerLimits(max_per_source=2)) as running_listeners:
+        first, second, third = [await running_listeners.tcp() for _ in range(3)]
         await third.closed()
         for client in (first, second):
             client.send(question("hot"))
@@ -248,13 +248,13 @@ async def test_one_source_gets_no_more_than_its_share() -> None:
 @on_reactor
 async def test_when_full_the_longest_idle_connection_goes() -> None:
     """The connection that asked longest ago makes room for a new one."""
-    async with running(TCP, limits=ListenerLimits(max_connections=2)) as open_doors:
-        first, second = await open_doors.tcp(), await open_doors.tcp()
+    async with running(TCP, limits=ListenerLimits(max_connections=2)) as running_listeners:
+        first, second = await running_listeners.tcp(), await running_listeners.tcp()
         for client in (second, first):
             client.send(question("hot"))
             await client.received(1)
-            open_doors.clock.advance(1)
-        third = await open_doors.tcp()
+            running_listeners.clock.advance(1)
+        third = await running_listeners.tcp()
         await second.closed()
         for client in (first, third):
             client.send(question("hot"))
@@ -265,15 +265,15 @@ async def test_when_full_the_longest_idle_connection_goes() -> None:
 @on_reactor
 async def test_a_client_that_takes_nothing_cannot_delay_the_end() -> None:
     """A closing connection that cannot be flushed is dropped after a moment."""
-    async with running(TCP) as open_doors:
-        client = await open_doors.tcp()
+    async with running(TCP) as running_listeners:
+        client = await running_listeners.tcp()
         client.transport.pauseProducing()
         client.send(*(question("big", number) for number in range(3000)))
-        await stuck(open_doors)
-        stopped = open_doors.doors.stopService()
+        await stuck(running_listeners)
+        stopped = running_listeners.service.stopService()
         await turn(5)
         assert not stopped.called
-        open_doors.clock.advance(CLOSE_TIMEOUT_SECONDS)
+        running_listeners.clock.advance(CLOSE_TIMEOUT_SECONDS)
         await stopped
         client.transport.abortConnection()
         await client.closed()
@@ -283,19 +283,19 @@ async def test_a_client_that_takes_nothing_cannot_delay_the_end() -> None:
 @on_reactor
 async def test_a_connection_that_ended_leaves_nothing_for_the_collector(way: str) -> None:
     """Full collections are off while serving, so a connection frees itself by reference count."""
-    async with running(TCP) as open_doors:
-        client = await open_doors.tcp()
+    async with running(TCP) as running_listeners:
+        client = await running_listeners.tcp()
         client.send(question("miss"), question("hot"))
         await client.received(1)
-        connection = weakref.ref(server_side(open_doors))
+        connection = weakref.ref(server_side(running_listeners))
         gc.collect()
         gc.disable()
         try:
             getattr(client.transport, way)()
             await turn(3)
-            if open_doors.front.waiting:  # a client that closed may still be reading
-                open_doors.front.release(b"miss")
-            await until(lambda: len(open_doors.doors.connections) == 0)
+            if running_listeners.front.waiting:  # a client that closed may still be reading
+                running_listeners.front.release(b"miss")
+            await until(lambda: len(running_listeners.service.connections) == 0)
             await turn(2)
             assert connection() is None
         finally:
@@ -318,10 +318,10 @@ class CountingTransport:
 @on_reactor
 async def test_the_hot_answers_of_one_read_leave_in_one_write() -> None:
     """However many questions a segment holds, there is one write."""
-    async with running(TCP) as open_doors:
-        client = await open_doors.tcp()
-        await until(lambda: len(open_doors.doors.connections) == 1)
-        connection: StreamProtocol = server_side(open_doors)
+    async with running(TCP) as running_listeners:
+        client = await running_listeners.tcp()
+        await until(lambda: len(running_listeners.service.connections) == 1)
+        connection: StreamProtocol = server_side(running_listeners)
         transport, counting = connection.transport, CountingTransport()
         connection.transport = counting
         connection.dataReceived(framed(*(question("hot", number) for number in range(100))))

@@ -27,30 +27,30 @@ from tests.listen.tiny import TinyFront, question, reply_to
 @on_reactor
 async def test_answers_leave_for_where_the_question_came_from(host: str) -> None:
     """A hot question is answered from the address and port that were asked, over both families."""
-    async with running(Listener(UDP, host, 0)) as open_doors:
-        client = await open_doors.udp()
+    async with running(Listener(UDP, host, 0)) as running_listeners:
+        client = await running_listeners.udp()
         client.send(question("hot", 1))
         assert await client.received(1) == [reply_to(question("hot", 1))]
-        assert {(peer.address, peer.transport) for peer in open_doors.front.peers} == {(host, UDP)}
+        assert {(peer.address, peer.transport) for peer in running_listeners.front.peers} == {(host, UDP)}
         await client.close()
 
 
 @on_reactor
-async def test_a_door_tells_its_tenant() -> None:
-    """The front hears whose listener was asked."""
-    async with running(Listener(UDP, "127.0.0.1", 0, "t-demo")) as open_doors:
-        client = await open_doors.udp()
+async def test_a_listener_tells_its_tenant() -> None:
+    """The handler gets the tenant of the listener."""
+    async with running(Listener(UDP, "127.0.0.1", 0, "t-demo")) as running_listeners:
+        client = await running_listeners.udp()
         client.send(question("hot"))
         await client.received(1)
-        assert open_doors.front.peers[0].tenant == "t-demo"
+        assert running_listeners.front.peers[0].tenant == "t-demo"
         await client.close()
 
 
 @on_reactor
 async def test_a_burst_longer_than_one_wake_up_is_answered_whole() -> None:
     """What is left after a full batch is read at the next wake-up."""
-    async with running(UDP) as open_doors:
-        client = await open_doors.udp()
+    async with running(UDP) as running_listeners:
+        client = await running_listeners.udp()
         count = MAX_DATAGRAMS_PER_READ + MAX_DATAGRAMS_PER_READ // 2
         client.port.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         client.send(*(question("hot", number) for number in range(count)))
@@ -62,45 +62,45 @@ async def test_a_burst_longer_than_one_wake_up_is_answered_whole() -> None:
 @on_reactor
 async def test_a_miss_is_answered_when_it_is_ready() -> None:
     """Other questions do not wait for it."""
-    async with running(UDP) as open_doors:
-        client = await open_doors.udp()
+    async with running(UDP) as running_listeners:
+        client = await running_listeners.udp()
         client.send(question("miss", 1), question("hot", 2))
         assert await client.received(1) == [reply_to(question("hot", 2))]
-        open_doors.front.release(b"miss")
+        running_listeners.front.release(b"miss")
         assert (await client.received(2))[1] == reply_to(question("miss", 1))
         await client.close()
 
 
 @on_reactor
-async def test_closing_the_door_cancels_its_misses() -> None:
+async def test_closing_the_listener_cancels_its_misses() -> None:
     """Nothing goes on working for clients that can no longer be answered."""
-    async with running(UDP) as open_doors:
-        client = await open_doors.udp()
+    async with running(UDP) as running_listeners:
+        client = await running_listeners.udp()
         client.send(question("miss"))
-        await until(lambda: bool(open_doors.front.waiting))
-        await open_doors.doors.stopService()
-        assert open_doors.front.cancelled == [b"miss"]
+        await until(lambda: bool(running_listeners.front.waiting))
+        await running_listeners.service.stopService()
+        assert running_listeners.front.cancelled == [b"miss"]
         await client.close()
 
 
 @on_reactor
 async def test_what_deserves_no_answer_gets_none() -> None:
     """Responses, half headers and oversized datagrams do not reach the front; silence of the front stays silence."""
-    async with running(UDP) as open_doors:
-        client = await open_doors.udp()
+    async with running(UDP) as running_listeners:
+        client = await running_listeners.udp()
         response = reply_to(question("hot", 1))
         client.send(response, question("hot", 2)[:11], question("none", 3))
         client.send(question("hot", 4).ljust(MAX_UDP_QUERY_BYTES + 1, b"\0"), question("hot", 5))
         assert await client.received(1) == [reply_to(question("hot", 5))]
-        assert open_doors.front.asked == [b"none", b"hot"]
+        assert running_listeners.front.asked == [b"none", b"hot"]
         await client.close()
 
 
 @on_reactor
 async def test_the_largest_query_is_read_whole() -> None:
     """A query of 4,096 octets is answered."""
-    async with running(UDP) as open_doors:
-        client = await open_doors.udp()
+    async with running(UDP) as running_listeners:
+        client = await running_listeners.udp()
         query = question("hot", 1).ljust(MAX_UDP_QUERY_BYTES, b"\0")
         client.send(query)
         assert await client.received(1) == [reply_to(query)]
@@ -116,9 +116,9 @@ def test_port_0_is_never_answered() -> None:
 
 @on_reactor
 async def test_a_question_that_breaks_the_front_costs_nobody_else_anything() -> None:
-    """An exception is logged; the door stays open."""
-    async with running(UDP) as open_doors:
-        client = await open_doors.udp()
+    """An exception is logged; the listener stays open."""
+    async with running(UDP) as running_listeners:
+        client = await running_listeners.udp()
         client.send(question("boom", 1), question("hot", 2))
         assert await client.received(1) == [reply_to(question("hot", 2))]
         await client.close()
@@ -126,13 +126,13 @@ async def test_a_question_that_breaks_the_front_costs_nobody_else_anything() -> 
 
 @on_reactor
 async def test_clients_that_went_away_cost_nobody_else_anything() -> None:
-    """An answer that nobody takes any more leaves the door as it was."""
-    async with running(UDP) as open_doors:
-        gone, client = await open_doors.udp(), await open_doors.udp()
+    """An answer that nobody takes any more leaves the listener as it was."""
+    async with running(UDP) as running_listeners:
+        gone, client = await running_listeners.udp(), await running_listeners.udp()
         gone.send(question("miss", 1))
-        await until(lambda: bool(open_doors.front.waiting))
+        await until(lambda: bool(running_listeners.front.waiting))
         await gone.close()
-        open_doors.front.release(b"miss")
+        running_listeners.front.release(b"miss")
         await turn(3)
         client.send(question("hot", 2))
         assert await client.received(1) == [reply_to(question("hot", 2))]
@@ -173,7 +173,7 @@ def scripted(front: TinyFront, scripted_socket: ScriptedSocket) -> tuple[UdpList
 
 
 def test_answers_the_kernel_does_not_take_are_dropped_and_counted() -> None:
-    """A full send buffer loses answers, not the door."""
+    """A full send buffer loses answers, not the listener."""
     protocol, _ = scripted(TinyFront(), ScriptedSocket(full=True))
     protocol.datagramReceived(question("hot"), ("127.0.0.1", 5))
     assert protocol.dropped == 1

@@ -34,7 +34,7 @@ def server(tmp_path: Path) -> DnsServer:
 @pytest.fixture
 def observatory(server: DnsServer) -> ObservabilityService:
     """What observes it."""
-    doors = Listeners([], server.front, ListenerLimits(), Clock())  # type: ignore[arg-type]  # nothing is opened
+    listeners = Listeners([], server.front, ListenerLimits(), Clock())  # type: ignore[arg-type]  # nothing is opened
     figures = PolicyFigures(7, {"lower": 2})
     feed = CatalogFeedFigures(
         known=9, watches=5, shared=4, age=1.5, stale=3, doubted=1, unread=6, errors=2, last_error="500"
@@ -43,7 +43,7 @@ def observatory(server: DnsServer) -> ObservabilityService:
     audit = AuditFigures(40, {"disk": 1, "queue": 2}, 3, 4)
     return ObservabilityService(
         server,
-        doors,
+        listeners,
         Clock(),
         http=None,
         reloads=lambda: reloads,

@@ -45,16 +45,16 @@ class Ticking:
 def observing(folder: Path, ticking: Ticking) -> ObservabilityService:
     """The demo's server, observed at a time that the test moves, no pages."""
     server = demo(folder)
-    doors = Listeners([], server.front, ListenerLimits(), ticking)
-    observatory = ObservabilityService(server, doors, ticking, http=None, notifier=SystemdNotifier())
+    listeners = Listeners([], server.front, ListenerLimits(), ticking)
+    observatory = ObservabilityService(server, listeners, ticking, http=None, notifier=SystemdNotifier())
     observatory.startService()
     return observatory
 
 
 async def get(observatory: ObservabilityService, path: bytes) -> bytes:
-    door = observatory.listening
-    assert door is not None
-    browser: Browser = await connectProtocol(TCP4ClientEndpoint(reactor, door.host, door.port), Browser())
+    listener = observatory.listening
+    assert listener is not None
+    browser: Browser = await connectProtocol(TCP4ClientEndpoint(reactor, listener.host, listener.port), Browser())
     browser.transport.write(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path)
     return await browser.over
 
@@ -63,8 +63,8 @@ async def get(observatory: ObservabilityService, path: bytes) -> bytes:
 async def test_ready_begins_and_ends(tmp_path: Path) -> None:
     """Ready from the start until somebody asks to stop; live and the metrics are there until the pages close."""
     server = demo(tmp_path, reactor)
-    doors = Listeners([], server.front, ListenerLimits(), reactor)
-    observatory = ObservabilityService(server, doors, reactor, http=HttpDoor(TCP, "127.0.0.1", 0))
+    listeners = Listeners([], server.front, ListenerLimits(), reactor)
+    observatory = ObservabilityService(server, listeners, reactor, http=HttpDoor(TCP, "127.0.0.1", 0))
     observatory.privilegedStartService()
     assert b" 503 " in await get(observatory, b"/ready")
     observatory.startService()
@@ -84,10 +84,10 @@ async def test_a_taken_port_is_a_fault(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        door = HttpDoor(TCP, "127.0.0.1", taken.getsockname()[1])
-        doors = Listeners([], server.front, ListenerLimits(), reactor)
+        listener = HttpDoor(TCP, "127.0.0.1", taken.getsockname()[1])
+        listeners = Listeners([], server.front, ListenerLimits(), reactor)
         with pytest.raises(ConfigError) as caught:
-            ObservabilityService(server, doors, reactor, http=door).privilegedStartService()
+            ObservabilityService(server, listeners, reactor, http=listener).privilegedStartService()
     assert caught.value.issues[0].path == ("http",)
 
 
@@ -98,9 +98,9 @@ def test_the_service_manager_is_told(tmp_path: Path) -> None:
         manager.bind(str(tmp_path / "notify"))
         manager.setblocking(False)
         server, ticking = demo(tmp_path), Ticking()
-        doors = Listeners([], server.front, ListenerLimits(), ticking)
+        listeners = Listeners([], server.front, ListenerLimits(), ticking)
         observatory = ObservabilityService(
-            server, doors, ticking, http=None, notifier=SystemdNotifier(str(tmp_path / "notify"))
+            server, listeners, ticking, http=None, notifier=SystemdNotifier(str(tmp_path / "notify"))
         )
         observatory.startService()
         with pytest.raises(BlockingIOError):

@@ -89,22 +89,24 @@ class Front(TinyFront):
 
 @asynccontextmanager
 async def watched(address: str, reply: Callable[[bytes], bytes | None]) -> AsyncIterator[Front]:
-    """A door that says *reply*, with a watchdog that wants a sign of life every 20 ms."""
+    """A listener that says *reply*, with a watchdog that wants a sign of life every 20 ms."""
     front = Front(reply=reply)
-    doors = Listeners([Listener(TCP, "127.0.0.1", 0), Listener(UDP, "127.0.0.1", 0)], front, ListenerLimits(), reactor)
-    doors.startService()
-    watchdog = SystemdWatchdog(SystemdNotifier(address, 0.02), lambda: doors.listening, reactor)
+    listeners = Listeners(
+        [Listener(TCP, "127.0.0.1", 0), Listener(UDP, "127.0.0.1", 0)], front, ListenerLimits(), reactor
+    )
+    listeners.startService()
+    watchdog = SystemdWatchdog(SystemdNotifier(address, 0.02), lambda: listeners.listening, reactor)
     watchdog.startService()
     try:
         yield front
     finally:
         await watchdog.stopService()
-        await doors.stopService()
+        await listeners.stopService()
 
 
 @on_reactor
 async def test_an_answer_feeds_the_watchdog(manager: tuple[str, Callable[[], list[str]]]) -> None:
-    """Each answer of our own door is a sign of life."""
+    """Each answer of our own listener is a sign of life."""
     address, heard = manager
     async with watched(address, reply_to):
         await until(lambda: len(heard()) >= 3)
@@ -113,7 +115,7 @@ async def test_an_answer_feeds_the_watchdog(manager: tuple[str, Callable[[], lis
 
 @on_reactor
 async def test_silence_does_not(manager: tuple[str, Callable[[], list[str]]]) -> None:
-    """A door that is open and answers nothing lets the watchdog starve."""
+    """A listener that is open and answers nothing lets the watchdog starve."""
     address, heard = manager
     async with watched(address, lambda wire: None) as front:
         await until(lambda: len(front.wires) >= 5)
@@ -130,7 +132,7 @@ async def test_answers_of_others_do_not(manager: tuple[str, Callable[[], list[st
 
 
 @on_reactor
-async def test_without_a_udp_door_there_is_nothing_to_ask(manager: tuple[str, Callable[[], list[str]]]) -> None:
+async def test_without_a_udp_listener_there_is_nothing_to_ask(manager: tuple[str, Callable[[], list[str]]]) -> None:
     """Then the turning of the reactor has to do."""
     address, heard = manager
     watchdog = SystemdWatchdog(SystemdNotifier(address, 0.02), lambda: (Listener(TCP, "127.0.0.1", 1),), reactor)
