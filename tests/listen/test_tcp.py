@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 from attrs import define, field
 from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
 
-from graydns.listen.connections import CLOSE_TIMEOUT_SECONDS, ListenerLimits
+from graydns.listen.connections import CLOSE_TIMEOUT_SECONDS, ConnectionTracker, ListenerLimits
 from graydns.listen.listener import Listener
-from graydns.listen.tcp import StreamProtocol
+from graydns.listen.tcp import StreamFactory, StreamProtocol
 from graydns.model.transport import TCP
 from tests.coroutines import on_reactor
 from tests.listen.running import Running, running, stuck, turn, until
-from tests.listen.tiny import framed, question, reply_to
+from tests.listen.tiny import TinyFront, framed, question, reply_to
 
 LIMITS = ListenerLimits(max_pipelined=5)
 
@@ -328,3 +329,13 @@ async def test_the_hot_answers_of_one_read_leave_in_one_write() -> None:
         assert counting.written == [framed(*(reply_to(question("hot", number)) for number in range(100)))]
         connection.transport = transport
         await client.close()
+
+
+def test_inherited_attributes_that_are_not_honoured_raise() -> None:
+    """Setting a resolver or a cache of DNSServerFactory has no effect, so reading it says so."""
+    handler: Any = TinyFront()
+    clock = Clock()
+    factory: Any = StreamFactory(handler, ConnectionTracker(clock, ListenerLimits()), clock)
+    for name in ("resolver", "cache", "canRecurse", "connections", "handleQuery", "sendReply"):
+        with pytest.raises(AttributeError, match="handler"):
+            getattr(factory, name)

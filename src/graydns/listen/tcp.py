@@ -29,7 +29,7 @@ from graydns.listen.stream_port import StreamListener, listen_stream
 from graydns.model.query import Query
 from graydns.model.transport import TCP, Transport
 from graydns.runtime.timing import Clock
-from graydns.runtime.twisted_types import ConnectionTransport, DNSProtocol, DNSServerFactory, PeerAddress
+from graydns.runtime.twisted_types import ConnectionTransport, DNSProtocol, DNSServerFactory, PeerAddress, Unsupported
 
 #: Octets of a message's header; nothing shorter is a DNS message (RFC 1035 section 4.1.1).
 MIN_MESSAGE_BYTES = 12
@@ -216,6 +216,11 @@ class StreamFactory(DNSServerFactory):
     protocol: Any = StreamProtocol
     noisy = False
     transport: Transport = TCP
+
+    # What DNSServerFactory does with its resolvers, and graydns does otherwise.
+    _unsupported = Unsupported("queries are answered by the handler")
+    resolver = cache = canRecurse = connections = sendReply = messageReceived = _unsupported
+    handleQuery = allowQuery = gotResolverResponse = gotResolverError = _unsupported
 
     def __init__(
         self, front: QueryHandler[Any], connection_tracker: ConnectionTracker, reactor: Clock, tenant: str | None = None

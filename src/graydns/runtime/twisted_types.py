@@ -52,6 +52,22 @@ TWISTED_CLASSES = {
 }
 
 
+class Unsupported:
+    """An attribute that a class inherits and graydns does not honour: reading it raises AttributeError with *reason*.
+
+    Assignments are ignored, as the initialisers of Twisted's classes make them.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        raise AttributeError(f"not supported: {self._reason}")
+
+    def __set__(self, instance: object, value: object) -> None:
+        pass
+
+
 class PeerAddress(Protocol):
     """IPv4Address or IPv6Address of Twisted; a link-local *host* carries its zone index."""
 
