@@ -9,6 +9,7 @@ from typing import Any
 import dns.name
 import pytest
 from attrs import evolve
+from dns.edns import EDECode
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
@@ -24,7 +25,7 @@ from graydns.config.settings import ClientPrefixSettings
 from graydns.model.answer import Answer
 from graydns.model.client import Client
 from graydns.model.decision import Cohort, Decision
-from graydns.model.dnssec_values import EdeCode, RrsigInfo, Security, ValidationStatus
+from graydns.model.dnssec_values import RrsigInfo, Security, ValidationStatus
 from graydns.model.name import from_text
 from graydns.model.query import Query
 from graydns.observe.trace_recorder import RecordedTrace
@@ -33,7 +34,9 @@ NOW = 1_795_435_200.125
 
 SIGNER = RrsigInfo(from_text("example.test."), 12345, 13, 3600, 1_795_521_600)
 SECURE = ValidationStatus(Security.SECURE, SIGNER)
-BOGUS = ValidationStatus(Security.BOGUS, SIGNER, "the signature of www.example.test A has expired", EdeCode.EXPIRED)
+BOGUS = ValidationStatus(
+    Security.BOGUS, SIGNER, "the signature of www.example.test A has expired", EDECode.SIGNATURE_EXPIRED
+)
 
 CLIENT = Client(bytes((192, 0, 2, 77)), tenant="t-demo")
 QUERY = Query(7, b"", b"", from_text("www.example.test."), 1, 1, CLIENT)

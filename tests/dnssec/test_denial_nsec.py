@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from dns.edns import EDECode
 from dns.rdatatype import ANY, DS, NS, A
 
 from graydns.dnssec.denial import DelegationKind, DenialKind
 from graydns.dnssec.rrsets import RrsigRecord
-from graydns.model.dnssec_values import EdeCode
 from graydns.model.name import from_text as name
 from tests.dnssec.denials import denial, rrset
 
@@ -17,7 +17,7 @@ APEX = "example. NSEC b.example. NS SOA RRSIG NSEC DNSKEY"
 def test_nothing_proves_nothing() -> None:
     nothing = denial("example.", [])
     for found in (nothing.prove_nodata(name("a.example."), A), nothing.prove_nxdomain(name("a.example."))):
-        assert (found.kind, found.ede) == (DenialKind.UNPROVEN, EdeCode.NSEC_MISSING)
+        assert (found.kind, found.ede) == (DenialKind.UNPROVEN, EDECode.NSEC_MISSING)
         assert found.reason == "no NSEC or NSEC3 of example"
     assert nothing.prove_no_ds(name("a.example.")).kind is DelegationKind.UNPROVEN
     assert nothing.prove_no_closer(name("a.example."), name("example.")).kind is DenialKind.UNPROVEN

@@ -3,12 +3,12 @@ from __future__ import annotations
 import dns.dnssec
 import dns.rdata
 import pytest
+from dns.edns import EDECode
 
 from graydns.dnssec.key_trust import DsRecord, authenticate_keys
 from graydns.dnssec.rrsets import SignedRRset, find_rrset
 from graydns.dnssec.signature import ValidatorSettings, VerificationFailure, VerifiedSignature, verify_rrset
 from graydns.dnssec.zone_keys import ZoneKey, ZoneKeySet
-from graydns.model.dnssec_values import EdeCode
 from graydns.model.name import from_text
 from tests.dnssec.published import (
     DS_KEY,
@@ -56,7 +56,7 @@ def test_examples_of_every_algorithm(example: Example) -> None:
     changed = signature._replace(octets=signature.octets[:-1] + bytes((signature.octets[-1] ^ 1,)))
     failed = verify_rrset(rrset._replace(signatures=(changed,)), keys, now, budget(), ValidatorSettings())
     assert isinstance(failed, VerificationFailure)
-    assert failed.ede is EdeCode.BOGUS
+    assert failed.ede is EDECode.DNSSEC_BOGUS
 
 
 @pytest.mark.parametrize("example", [it for it in EXAMPLES.values() if it.ds], ids=lambda it: it.zone)
@@ -68,7 +68,7 @@ def test_ds_of_examples(example: Example) -> None:
         zone, [DsRecord.from_rdata(rdata("DS", example.ds))], dnskey, 0, budget(), ValidatorSettings()
     )
     assert isinstance(found, VerificationFailure)
-    assert found.ede is EdeCode.RRSIGS_MISSING
+    assert found.ede is EDECode.RRSIGS_MISSING
 
 
 @pytest.mark.parametrize("ds", DS_OF_KEY)
@@ -78,12 +78,12 @@ def test_ds_digests(ds: str) -> None:
     dnskey = SignedRRset(0, zone, DNSKEY, 1, 3600, (rdata("DNSKEY", DS_KEY),))
     found = authenticate_keys(zone, [DsRecord.from_rdata(rdata("DS", ds))], dnskey, 0, budget(), ALL)
     assert isinstance(found, VerificationFailure)
-    assert found.ede is EdeCode.RRSIGS_MISSING
+    assert found.ede is EDECode.RRSIGS_MISSING
     other = authenticate_keys(
         from_text("other.example.com."), [DsRecord.from_rdata(rdata("DS", ds))], dnskey, 0, budget(), ALL
     )
     assert isinstance(other, VerificationFailure)
-    assert other.ede is EdeCode.DNSKEY_MISSING
+    assert other.ede is EDECode.DNSKEY_MISSING
 
 
 @pytest.mark.parametrize(

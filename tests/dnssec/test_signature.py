@@ -6,6 +6,7 @@ from typing import Any
 
 import dns.rrset
 import pytest
+from dns.edns import EDECode
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +23,7 @@ from graydns.dnssec.signature import (
 )
 from graydns.dnssec.work_budget import ValidationLimits, WorkBudget, WorkLimitExceededError
 from graydns.dnssec.zone_keys import ZoneKey, ZoneKeySet
-from graydns.model.dnssec_values import EdeCode, RrsigInfo
+from graydns.model.dnssec_values import RrsigInfo
 from graydns.model.name import from_text, is_within
 from graydns.wire.message import MalformedMessageError
 from tests.conftest import examples
@@ -61,7 +62,7 @@ def held(found: VerifiedSignature | VerificationFailure) -> VerifiedSignature:
     return found
 
 
-def failed(found: VerifiedSignature | VerificationFailure, ede: EdeCode) -> str:
+def failed(found: VerifiedSignature | VerificationFailure, ede: EDECode) -> str:
     assert isinstance(found, VerificationFailure), found
     assert found.ede is ede
     return found.reason
@@ -154,10 +155,10 @@ def test_no_flipped_key_verifies(algorithm: int, data: st.DataObject) -> None:
     octets = zone.octets
     at, flip = data.draw(st.integers(4, len(octets) - 1)), data.draw(st.integers(1, 255))
     other = ZoneKey(octets[:at] + bytes((octets[at] ^ flip,)) + octets[at + 1 :])
-    failed(check(altered(rrset, tag=other.tag), ZoneKeySet.from_keys(EXAMPLE, [other])), EdeCode.BOGUS)
+    failed(check(altered(rrset, tag=other.tag), ZoneKeySet.from_keys(EXAMPLE, [other])), EDECode.DNSSEC_BOGUS)
     (signature,) = rrset.signatures
     unsigned_tag = rrset._replace(signatures=(signature._replace(tag=other.tag),))
-    failed(check(unsigned_tag, ZoneKeySet.from_keys(EXAMPLE, [other])), EdeCode.BOGUS)
+    failed(check(unsigned_tag, ZoneKeySet.from_keys(EXAMPLE, [other])), EDECode.DNSSEC_BOGUS)
 
 
 # Whose signatures count
@@ -167,7 +168,7 @@ def test_signer_above_the_zone() -> None:
     """A signature by the zone above, which has a key of its own, is none by this zone."""
     child = Zone("sub.example.")
     rrset = signed("www.sub.example. 60 IN A 192.0.2.1", ZONE)
-    reason = failed(check(rrset, child.keys), EdeCode.BOGUS)
+    reason = failed(check(rrset, child.keys), EDECode.DNSSEC_BOGUS)
     assert "is not by sub.example" in reason
 
 
@@ -176,23 +177,23 @@ def test_owner_outside_the_zone() -> None:
     for owner in ("www.other.", "wwwexample.", "."):
         (rrset,) = rrsets(f"{owner} 60 IN A 192.0.2.1")
         found = check(one([rrset, ZONE.signed(rrset)]))
-        assert "which the name is not in" in failed(found, EdeCode.BOGUS)
+        assert "which the name is not in" in failed(found, EDECode.DNSSEC_BOGUS)
 
 
 def test_type_and_class_are_signed() -> None:
     rrset = signed()
-    failed(check(rrset._replace(rdtype=16)), EdeCode.BOGUS)
-    failed(check(rrset._replace(rdclass=3)), EdeCode.BOGUS)
-    failed(check(rrset._replace(rdatas=rrset.rdatas * 2)), EdeCode.BOGUS)
-    failed(check(rrset._replace(rdatas=())), EdeCode.BOGUS)
+    failed(check(rrset._replace(rdtype=16)), EDECode.DNSSEC_BOGUS)
+    failed(check(rrset._replace(rdclass=3)), EDECode.DNSSEC_BOGUS)
+    failed(check(rrset._replace(rdatas=rrset.rdatas * 2)), EDECode.DNSSEC_BOGUS)
+    failed(check(rrset._replace(rdatas=())), EDECode.DNSSEC_BOGUS)
 
 
 def test_no_signature() -> None:
-    assert "www.example A has no signature" in failed(check(signed()._replace(signatures=())), EdeCode.RRSIGS_MISSING)
+    assert "www.example A has no signature" in failed(check(signed()._replace(signatures=())), EDECode.RRSIGS_MISSING)
 
 
 def test_unknown_key() -> None:
-    reason = failed(check(signed(zone=Zone(number=1))), EdeCode.DNSKEY_MISSING)
+    reason = failed(check(signed(zone=Zone(number=1))), EDECode.DNSKEY_MISSING)
     assert f"by key {ZoneKey(Zone(number=1).octets).tag} of example" in reason
     assert "13 (ECDSAP256SHA256)" in reason
 
@@ -200,7 +201,7 @@ def test_unknown_key() -> None:
 def test_algorithm_switched_off() -> None:
     """A signature of an algorithm that is off counts for nothing, its key at hand or not."""
     zone = Zone(algorithm=5)
-    failed(check(signed(zone=zone), zone.keys, settings=ValidatorSettings()), EdeCode.DNSKEY_MISSING)
+    failed(check(signed(zone=zone), zone.keys, settings=ValidatorSettings()), EDECode.DNSKEY_MISSING)
     held(check(signed(zone=zone), zone.keys, settings=ValidatorSettings(algorithms=EnabledAlgorithms.of([5]))))
 
 
@@ -224,12 +225,12 @@ def test_one_of_several_signatures_is_enough() -> None:
 def test_the_most_telling_reason() -> None:
     """Of several signatures that fail the reason is the one that says most, whatever their order."""
     good = signed().signatures[0]
-    ranked: list[tuple[RrsigRecord, EdeCode, str]] = [
-        (signed(expiration=NOW - 1).signatures[0], EdeCode.EXPIRED, "expired at"),
-        (signed(inception=NOW + 1).signatures[0], EdeCode.NOT_YET_VALID, "is not valid before"),
-        (good._replace(signer=from_text(".")), EdeCode.BOGUS, "is not by example"),
-        (good._replace(tag=good.tag ^ 1), EdeCode.DNSKEY_MISSING, "no such key"),
-        (good._replace(octets=bytes(64)), EdeCode.BOGUS, "does not verify"),
+    ranked: list[tuple[RrsigRecord, EDECode, str]] = [
+        (signed(expiration=NOW - 1).signatures[0], EDECode.SIGNATURE_EXPIRED, "expired at"),
+        (signed(inception=NOW + 1).signatures[0], EDECode.SIGNATURE_NOT_YET_VALID, "is not valid before"),
+        (good._replace(signer=from_text(".")), EDECode.DNSSEC_BOGUS, "is not by example"),
+        (good._replace(tag=good.tag ^ 1), EDECode.DNSKEY_MISSING, "no such key"),
+        (good._replace(octets=bytes(64)), EDECode.DNSSEC_BOGUS, "does not verify"),
     ]
     for at in range(len(ranked)):
         signatures = tuple(it[0] for it in ranked[at:])
@@ -248,9 +249,9 @@ def test_first_and_last_second() -> None:
     rrset = signed(inception=NOW - 10, expiration=NOW + 10)
     assert held(check(rrset, now=NOW + 10)).lifetime == 0
     assert held(check(rrset, now=NOW - 10)).lifetime == 20
-    late = failed(check(rrset, now=NOW + 11), EdeCode.EXPIRED)
+    late = failed(check(rrset, now=NOW + 11), EDECode.SIGNATURE_EXPIRED)
     assert late.endswith(f"by key {ZoneKey(ZONE.octets).tag} of example expired at {format_signature_time(NOW + 10)}")
-    early = failed(check(rrset, now=NOW - 11), EdeCode.NOT_YET_VALID)
+    early = failed(check(rrset, now=NOW - 11), EDECode.SIGNATURE_NOT_YET_VALID)
     assert early.endswith(f"is not valid before {format_signature_time(NOW - 10)}")
 
 
@@ -260,8 +261,8 @@ def test_skew() -> None:
     skewed = ValidatorSettings(skew=300)
     assert held(check(rrset, now=NOW + 310, settings=skewed)).lifetime == 0
     held(check(rrset, now=NOW - 310, settings=skewed))
-    failed(check(rrset, now=NOW + 311, settings=skewed), EdeCode.EXPIRED)
-    failed(check(rrset, now=NOW - 311, settings=skewed), EdeCode.NOT_YET_VALID)
+    failed(check(rrset, now=NOW + 311, settings=skewed), EDECode.SIGNATURE_EXPIRED)
+    failed(check(rrset, now=NOW - 311, settings=skewed), EDECode.SIGNATURE_NOT_YET_VALID)
 
 
 @pytest.mark.parametrize("now", [2**31, 2**32 - 1, 2**32, 2**32 + 10, 2**33, 3 * 2**31])
@@ -269,13 +270,13 @@ def test_times_wrap(now: int) -> None:
     """Times are serial numbers: they hold around any power of two (RFC 4034 section 3.1.5)."""
     rrset = signed(inception=now - 3600, expiration=now + 3600)
     assert held(check(rrset, now=now)).lifetime == 300
-    failed(check(rrset, now=now + 3601), EdeCode.EXPIRED)
-    failed(check(rrset, now=now - 3601), EdeCode.NOT_YET_VALID)
+    failed(check(rrset, now=now + 3601), EDECode.SIGNATURE_EXPIRED)
+    failed(check(rrset, now=now - 3601), EDECode.SIGNATURE_NOT_YET_VALID)
 
 
 def test_ends_before_it_begins() -> None:
     rrset = signed(inception=NOW + 100, expiration=NOW - 100)
-    assert "ends before it begins" in failed(check(rrset, settings=ValidatorSettings(skew=300)), EdeCode.BOGUS)
+    assert "ends before it begins" in failed(check(rrset, settings=ValidatorSettings(skew=300)), EDECode.DNSSEC_BOGUS)
 
 
 def test_lifetime() -> None:
@@ -317,15 +318,15 @@ def test_wildcard(owner: str, wildcard: str, encloser: str | None) -> None:
 
 @pytest.mark.parametrize("owner", ["w.example.", "a.x.example.", "example."])
 def test_what_a_wildcard_does_not_cover(owner: str) -> None:
-    failed(check(expanded(owner)), EdeCode.BOGUS)
+    failed(check(expanded(owner)), EDECode.DNSSEC_BOGUS)
 
 
 def test_labels_are_signed() -> None:
     """No other count of labels makes an expansion out of a signature, or hides one."""
     rrset = signed("a.b.c.example. 60 IN A 192.0.2.1")
     for labels in (0, 1, 2, 3, 5, 127, 255):
-        failed(check(altered(rrset, labels=labels)), EdeCode.BOGUS)
-        failed(check(altered(expanded("a.b.w.example."), labels=labels if labels != 2 else 4)), EdeCode.BOGUS)
+        failed(check(altered(rrset, labels=labels)), EDECode.DNSSEC_BOGUS)
+        failed(check(altered(expanded("a.b.w.example."), labels=labels if labels != 2 else 4)), EDECode.DNSSEC_BOGUS)
 
 
 @pytest.mark.parametrize("owner", ["www.example.", "*.w.example."])
@@ -336,14 +337,14 @@ def test_more_labels_than_the_name(owner: str) -> None:
     (signature,) = wrong.signatures
     octets = private_key(13).sign(signed_data(wrong, signature, None))
     found = check(wrong._replace(signatures=(signature._replace(octets=octets),)))
-    assert "more than the name has" in failed(found, EdeCode.BOGUS)
+    assert "more than the name has" in failed(found, EDECode.DNSSEC_BOGUS)
 
 
 def test_wildcard_above_its_zone() -> None:
     """A zone cannot have signed a wildcard above itself, even with its own key."""
     zone = Zone("sub.example.")
     rrset = signed("*.example. 60 IN A 192.0.2.1", zone)._replace(owner=from_text("a.sub.example."))
-    assert "fewer than its zone has" in failed(check(rrset, zone.keys), EdeCode.BOGUS)
+    assert "fewer than its zone has" in failed(check(rrset, zone.keys), EDECode.DNSSEC_BOGUS)
     assert is_within(rrset.owner, zone.keys.zone)
 
 
@@ -373,7 +374,7 @@ def twins(count: int, good: bool) -> ZoneKeySet:
 def test_keys_of_one_tag() -> None:
     """So many keys of a tag are tried, and not one more; what comes after them is not said to be false."""
     held(check(signed(), twins(4, good=True)))
-    failed(check(signed(), twins(4, good=False)), EdeCode.BOGUS)
+    failed(check(signed(), twins(4, good=False)), EDECode.DNSSEC_BOGUS)
     with pytest.raises(WorkLimitExceededError, match="more than 4 keys of example with tag"):
         check(signed(), twins(5, good=True))
 

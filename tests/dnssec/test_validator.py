@@ -7,13 +7,14 @@ from copy import copy
 import dns.rrset
 import pytest
 from attrs import evolve
+from dns.edns import EDECode
 
 from graydns.dnssec.key_trust import NegativeTrustAnchors, TrustAnchors
 from graydns.dnssec.signature import ValidatorSettings
 from graydns.dnssec.work_budget import ValidationLimits
 from graydns.dnssec.zone_status import MIN_BOGUS_SECONDS, ValidationStep, ZoneStatusCache
 from graydns.dnssec.zone_status import ZoneStatus as Found
-from graydns.model.dnssec_values import EdeCode, Security
+from graydns.model.dnssec_values import Security
 from graydns.model.errors import UpstreamError
 from graydns.model.name import from_text
 from tests.dnssec.answering import (
@@ -104,16 +105,16 @@ def test_an_unsigned_delegation_is_insecure() -> None:
 @pytest.mark.parametrize(
     ("records", "ede"),
     [
-        ([rrset(WWW)], EdeCode.RRSIGS_MISSING),
-        ([rrset(WWW), SHOP.signed(rrset(WWW), expiration=NOW - 1)], EdeCode.EXPIRED),
-        ([rrset(WWW), SHOP.signed(rrset(WWW), inception=NOW + 1)], EdeCode.NOT_YET_VALID),
-        ([rrset(WWW), SHOP.signed(rrset("www.shop.test. A 192.0.2.66"))], EdeCode.BOGUS),
-        ([rrset(WWW), Zone("shop.test.", number=99).signed(rrset(WWW))], EdeCode.DNSKEY_MISSING),
-        ([rrset(WWW), Zone("test.", number=99).signed(rrset(WWW))], EdeCode.DNSKEY_MISSING),
-        ([rrset(WWW), OTHER.signed(rrset(WWW))], EdeCode.BOGUS),
+        ([rrset(WWW)], EDECode.RRSIGS_MISSING),
+        ([rrset(WWW), SHOP.signed(rrset(WWW), expiration=NOW - 1)], EDECode.SIGNATURE_EXPIRED),
+        ([rrset(WWW), SHOP.signed(rrset(WWW), inception=NOW + 1)], EDECode.SIGNATURE_NOT_YET_VALID),
+        ([rrset(WWW), SHOP.signed(rrset("www.shop.test. A 192.0.2.66"))], EDECode.DNSSEC_BOGUS),
+        ([rrset(WWW), Zone("shop.test.", number=99).signed(rrset(WWW))], EDECode.DNSKEY_MISSING),
+        ([rrset(WWW), Zone("test.", number=99).signed(rrset(WWW))], EDECode.DNSKEY_MISSING),
+        ([rrset(WWW), OTHER.signed(rrset(WWW))], EDECode.DNSSEC_BOGUS),
     ],
 )
-def test_what_is_not_signed_as_it_must_be_is_bogus(records: list[dns.rrset.RRset], ede: EdeCode) -> None:
+def test_what_is_not_signed_as_it_must_be_is_bogus(records: list[dns.rrset.RRset], ede: EDECode) -> None:
     proof = judge(world(), "www.shop.test.", "A", answer("www.shop.test.", records)).proof
     assert (proof.security, proof.ede) == (Security.BOGUS, ede)
     assert "www.shop.test" in proof.reason
@@ -266,7 +267,7 @@ class TestAliases:
             Security.SECURE
         )
         verdict = judge(world(), "www.shop.test.", "A", answer("www.shop.test.", chain))
-        assert (verdict.proof.security, verdict.proof.ede) == (Security.BOGUS, EdeCode.NSEC_MISSING)
+        assert (verdict.proof.security, verdict.proof.ede) == (Security.BOGUS, EDECode.NSEC_MISSING)
 
     def test_an_end_in_an_unsigned_zone_below_that_of_a_wildcard(self) -> None:
         """The proof that the wildcard may stand for the name is the zone's above, and says nothing of the end."""
@@ -330,7 +331,7 @@ class TestWildcards:
     def test_without_it(self) -> None:
         told = answer("a.shop.test.", self.expanded())
         proof = judge(world(), "a.shop.test.", "A", told).proof
-        assert (proof.security, proof.ede) == (Security.BOGUS, EdeCode.NSEC_MISSING)
+        assert (proof.security, proof.ede) == (Security.BOGUS, EDECode.NSEC_MISSING)
 
     def test_with_a_proof_that_is_not_signed(self) -> None:
         proof = [rrset("*.shop.test. NSEC b.shop.test. A RRSIG NSEC")]
@@ -382,7 +383,7 @@ class TestAbsence:
         upstream = world()
         upstream.lacks("www.shop.test.", SHOP, "A", following="zzz.shop.test.")
         proof = judge(upstream, "www.shop.test.", "MX", answer("www.shop.test.")).proof
-        assert (proof.security, proof.ede) == (Security.BOGUS, EdeCode.NSEC_MISSING)
+        assert (proof.security, proof.ede) == (Security.BOGUS, EDECode.NSEC_MISSING)
 
     def test_an_soa_that_is_not_signed(self) -> None:
         told = answer("www.shop.test.", (), [rrset(soa(SHOP)), *signed(SHOP, *self.NODATA)])
@@ -429,7 +430,7 @@ class TestDelegations:
         upstream = world()
         upstream.has(Zone("shop.test.", number=77))
         proof = judge(upstream, "www.shop.test.", "A", answer("www.shop.test.", signed(SHOP, WWW))).proof
-        assert (proof.security, proof.ede) == (Security.BOGUS, EdeCode.DNSKEY_MISSING)
+        assert (proof.security, proof.ede) == (Security.BOGUS, EDECode.DNSKEY_MISSING)
         assert upstream.forgotten == ["shop.test DNSKEY"]
 
     def test_a_denial_of_ds_that_is_stripped(self) -> None:
@@ -439,7 +440,7 @@ class TestDelegations:
         proof = judge(
             upstream, "www.plain.test.", "A", answer("www.plain.test.", [rrset("www.plain.test. A 192.0.2.1")])
         )
-        assert (proof.proof.security, proof.proof.ede) == (Security.BOGUS, EdeCode.NSEC_MISSING)
+        assert (proof.proof.security, proof.proof.ede) == (Security.BOGUS, EDECode.NSEC_MISSING)
 
     def test_a_proof_lasts_as_long_as_its_signature(self) -> None:
         """Whoever raises its TTL on the way does not make a zone insecure for longer."""
@@ -455,7 +456,7 @@ class TestDelegations:
         upstream = world()
         upstream.says("shop.test.", "DS", signed(TEST, "shop.test. DS 1 200 2 " + "00" * 32))
         proof = judge(upstream, "www.shop.test.", "A", answer("www.shop.test.", signed(SHOP, WWW))).proof
-        assert (proof.security, proof.ede) == (Security.INSECURE, EdeCode.UNSUPPORTED_ALGORITHM)
+        assert (proof.security, proof.ede) == (Security.INSECURE, EDECode.UNSUPPORTED_DNSKEY_ALGORITHM)
 
     def test_a_bogus_zone_is_left_alone_for_longer_each_time(self) -> None:
         """And looked at again after that, so that it comes back when it is mended."""
@@ -547,7 +548,7 @@ class TestBounds:
         told = answer("www.shop.test.", [rrset(WWW), *wrong, SHOP.signed(rrset(WWW))])
         settings = ValidatorSettings(limits=ValidationLimits(signatures=16))
         proof = judge(world(), "www.shop.test.", "A", told, settings=settings).proof
-        assert (proof.security, proof.ede) == (Security.BOGUS, EdeCode.BOGUS)
+        assert (proof.security, proof.ede) == (Security.BOGUS, EDECode.DNSSEC_BOGUS)
         assert "16 signatures" in proof.reason
         enough = ValidatorSettings(limits=ValidationLimits(signatures=40))
         assert judge(world(), "www.shop.test.", "A", told, settings=enough).proof.security is Security.SECURE
@@ -567,7 +568,7 @@ class TestBounds:
             proof = judge(
                 upstream, "www.shop.test.", "A", answer("www.shop.test.", signed(SHOP, WWW)), zones=zones, clock=clock
             ).proof
-            assert (proof.security, proof.ede) == (Security.BOGUS, EdeCode.BOGUS)
+            assert (proof.security, proof.ede) == (Security.BOGUS, EDECode.DNSSEC_BOGUS)
             assert "16 signatures" in proof.reason
             assert upstream.asked.count("shop.test DNSKEY") == asked
         assert {"shop.test DS", "shop.test DNSKEY"} <= set(upstream.forgotten)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from attrs import define, field
+from dns.edns import EDECode
 
 from graydns.authority.additional_section import Decide
 from graydns.authority.local_answer import LocalAnswer
@@ -29,7 +30,7 @@ from graydns.wire.answer_body import RRset
 MAX_CNAME_CHAIN = 16
 
 #: RFC 8914 section 4.22: zone transfer is a kind of question we do not take.
-NOT_SUPPORTED = Ede(21)
+NOT_SUPPORTED = Ede(EDECode.NOT_SUPPORTED)
 
 
 def look_up(zones: ZoneTable, query: Query, decide: Decide) -> LocalAnswer:

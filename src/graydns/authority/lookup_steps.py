@@ -6,6 +6,7 @@ What a Decision makes of a name of ours, or of anybody's: blocked, given records
 from __future__ import annotations
 
 from attrs import evolve, frozen
+from dns.edns import EDECode
 
 from graydns.authority.additional_section import Decide, find_addresses, find_glue, list_target_hosts
 from graydns.authority.zone_data import StoredRRset, Zone, ZoneNode
@@ -155,10 +156,10 @@ def _answer_dname(zone: Zone, name: bytes, owner: bytes, dname: StoredRRset, ask
 #: RFC 8914. A rule that denies a name is the operator's own policy (4.16 "Blocked"), neither imposed from outside
 #: (4.17 "Censored") nor asked for by the client (4.18 "Filtered"); one that refuses says that this client may not
 #: ask (4.19 "Prohibited"). The rule's name stays with the operator, so there is no text.
-BLOCKED, PROHIBITED, NOT_AUTHORITATIVE = Ede(15), Ede(18), Ede(20)
+BLOCKED, PROHIBITED, NOT_AUTHORITATIVE = Ede(EDECode.BLOCKED), Ede(EDECode.PROHIBITED), Ede(EDECode.NOT_AUTHORITATIVE)
 
 #: Nothing has been heard for long of what was told (RFC 8914 section 4.4).
-STALE_ANSWER = Ede(3)
+STALE_ANSWER = Ede(EDECode.STALE_ANSWER)
 
 
 def answer_by_decision(zone: Zone | None, name: bytes, decision: Decision, asked: LookupQuestion) -> LookupStep:

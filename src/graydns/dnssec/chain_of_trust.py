@@ -20,6 +20,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from attrs import evolve, frozen
+from dns.edns import EDECode
 
 from graydns.dnssec import key_trust
 from graydns.dnssec.denial import AuthenticatedDenial, DelegationKind, DenialKind
@@ -38,7 +39,7 @@ from graydns.dnssec.zone_keys import ZoneKeySet, select_usable_keys
 from graydns.dnssec.zone_status import ValidationStep, ZoneStatus, ZoneStatusCache, format_ds, format_keys
 from graydns.model.answer import ANSWER, AUTHORITY, Answer
 from graydns.model.dns_parameters import CNAME, DNSKEY, DS, NSEC, NSEC3
-from graydns.model.dnssec_values import EdeCode, RrsigInfo, Security
+from graydns.model.dnssec_values import RrsigInfo, Security
 from graydns.model.errors import UpstreamError
 from graydns.model.name import ROOT, suffixes, to_text
 from graydns.wire.message import QUESTION_STRUCT
@@ -185,7 +186,7 @@ class ChainOfTrust:
             if untouched:  # so it was too much by itself, and would be for everybody else
                 for rdtype in (DS, DNSKEY):
                     self.backend.discard(name, rdtype)
-                self._store(name, ZoneStatus(name, Security.BOGUS, reason=str(error), ede=EdeCode.BOGUS))
+                self._store(name, ZoneStatus(name, Security.BOGUS, reason=str(error), ede=EDECode.DNSSEC_BOGUS))
             raise
 
     async def _find_anchored(self, name: bytes, ds: Sequence[key_trust.DsRecord]) -> ZoneStatus:
@@ -212,7 +213,7 @@ class ChainOfTrust:
             found = self._make_insecure(child, DS, f"{to_text(child)}: {cut.reason}", cut.ede, expires)
         elif cut.kind is DelegationKind.UNPROVEN:
             text = f"no proof that {to_text(child)} has no DS: {cut.reason}"
-            failed = proofs.failed or VerificationFailure(EdeCode.NSEC_MISSING, text)
+            failed = proofs.failed or VerificationFailure(EDECode.NSEC_MISSING, text)
             found = self._make_bogus(child, DS, failed)
         else:
             self.record_step(child, DS, Security.SECURE, cut.reason, proofs.signer)
@@ -229,7 +230,7 @@ class ChainOfTrust:
         if found.wildcard is not None and not await self._is_expanded(zone, rrset, found.wildcard, rrsets):
             text = f"no proof that {to_text(rrset.owner)} comes from a wildcard"
             return self._make_bogus(
-                rrset.owner, rrset.rdtype, VerificationFailure(EdeCode.NSEC_MISSING, text, found.signer)
+                rrset.owner, rrset.rdtype, VerificationFailure(EDECode.NSEC_MISSING, text, found.signer)
             )
         self.budget.refund_signatures()
         expires = min(expires, self.clock + found.lifetime)
@@ -257,7 +258,7 @@ class ChainOfTrust:
         rrset = next((each for each in parse_answer(name, answer) if (each.owner, each.rdtype) == (name, DNSKEY)), None)
         if rrset is None:
             return self._make_bogus(
-                name, DNSKEY, VerificationFailure(EdeCode.DNSKEY_MISSING, f"no DNSKEY of {to_text(name)}")
+                name, DNSKEY, VerificationFailure(EDECode.DNSKEY_MISSING, f"no DNSKEY of {to_text(name)}")
             )
         work = partial(authenticate_keys, name, ds, rrset, self.now, self.budget, self.settings)
         keys = ZoneKeySet.from_keys(name, select_usable_keys(rrset.rdatas, self.settings.algorithms.enabled))
@@ -280,7 +281,7 @@ class ChainOfTrust:
             self.record_step(name, rdtype, Security.INDETERMINATE, str(error))
             raise
 
-    def _make_insecure(self, name: bytes, rdtype: int, reason: str, ede: EdeCode | None, expires: float) -> ZoneStatus:
+    def _make_insecure(self, name: bytes, rdtype: int, reason: str, ede: EDECode | None, expires: float) -> ZoneStatus:
         self.record_step(name, rdtype, Security.INSECURE, reason)
         return ZoneStatus(name, Security.INSECURE, reason=reason, ede=ede, expires=expires)
 

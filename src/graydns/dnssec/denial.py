@@ -13,6 +13,7 @@ from enum import Enum, auto
 from typing import NamedTuple, TypeVar
 
 from attrs import field, frozen
+from dns.edns import EDECode
 from dns.rdatatype import RdataType
 
 from graydns.dnssec.denial_evidence import DenialEvidence, TypeBitmap
@@ -21,7 +22,6 @@ from graydns.dnssec.nsec3 import MAX_ITERATIONS, Nsec3Evidence
 from graydns.dnssec.rrsets import SignedRRset
 from graydns.dnssec.work_budget import WorkBudget
 from graydns.model.dns_parameters import CNAME, DS, NS, NSEC, NXNAME, RRSIG
-from graydns.model.dnssec_values import EdeCode
 from graydns.model.name import ROOT, is_within, labels, parent, suffixes, to_text
 
 OutcomeT = TypeVar("OutcomeT")
@@ -43,7 +43,7 @@ class DenialOutcome(NamedTuple):
 
     kind: DenialKind
     reason: str
-    ede: EdeCode | None = None
+    ede: EDECode | None = None
 
 
 class DelegationKind(Enum):
@@ -65,7 +65,7 @@ class DelegationOutcome(NamedTuple):
 
     kind: DelegationKind
     reason: str
-    ede: EdeCode | None = None
+    ede: EDECode | None = None
 
 
 _DELEGATION_KINDS = {DenialKind.INSECURE: DelegationKind.INSECURE, DenialKind.UNPROVEN: DelegationKind.UNPROVEN}
@@ -141,7 +141,7 @@ class AuthenticatedDenial:
                     return found
         if too_dear:
             text = f"NSEC3 of {to_text(self.zone)} with more than {MAX_ITERATIONS} iterations"
-            return DenialOutcome(DenialKind.INSECURE, text, EdeCode.ITERATIONS)
+            return DenialOutcome(DenialKind.INSECURE, text, EDECode.UNSUPPORTED_NSEC3_ITERATIONS_VALUE)
         return found or _make_unproven(f"no NSEC or NSEC3 of {to_text(self.zone)}")
 
     def _parent_decides(self) -> DenialOutcome:
@@ -218,7 +218,7 @@ def _make_opt_out(name: bytes) -> DenialOutcome:
 
 
 def _make_unproven(reason: str) -> DenialOutcome:
-    return DenialOutcome(DenialKind.UNPROVEN, reason, EdeCode.NSEC_MISSING)
+    return DenialOutcome(DenialKind.UNPROVEN, reason, EDECode.NSEC_MISSING)
 
 
 def _format_rdtype(rdtype: int) -> str:

@@ -11,6 +11,7 @@ from hashlib import sha1, sha256, sha384
 from typing import NamedTuple
 
 from attrs import field, frozen
+from dns.edns import EDECode
 from dns.rdatatype import RdataType
 
 from graydns.dnssec.algorithms import DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA384, PREFERRED_DIGESTS
@@ -19,7 +20,7 @@ from graydns.dnssec.rrsets import SignedRRset
 from graydns.dnssec.signature import ValidatorSettings, VerificationFailure, verify_rrset
 from graydns.dnssec.work_budget import WorkBudget
 from graydns.dnssec.zone_keys import ZoneKey, ZoneKeySet, compute_key_tag, is_zone_key, select_usable_keys
-from graydns.model.dnssec_values import EdeCode, TrustAnchor, parse_trust_anchor
+from graydns.model.dnssec_values import TrustAnchor, parse_trust_anchor
 from graydns.model.name import suffixes, to_text
 
 _DS_HEADER = struct.Struct("!HBB")
@@ -54,7 +55,7 @@ class UnsupportedDelegation:
     """Nothing vouches for the zone that we can check: it counts as unsigned (RFC 4035 section 5.2)."""
 
     reason: str
-    ede: EdeCode
+    ede: EDECode
 
 
 def authenticate_keys(
@@ -74,9 +75,9 @@ def authenticate_keys(
     if dnskey.owner != zone or not trusted:
         if not keys and dnskey.rdatas and not any(is_zone_key(each) for each in dnskey.rdatas):
             return VerificationFailure(
-                EdeCode.NO_ZONE_KEY, f"no DNSKEY of {to_text(zone)} has the flag of a zone's key"
+                EDECode.NO_ZONE_KEY_BIT_SET, f"no DNSKEY of {to_text(zone)} has the flag of a zone's key"
             )
-        return VerificationFailure(EdeCode.DNSKEY_MISSING, _format_no_match(zone, keys, vouching))
+        return VerificationFailure(EDECode.DNSKEY_MISSING, _format_no_match(zone, keys, vouching))
     found = verify_rrset(dnskey, ZoneKeySet.from_keys(zone, trusted), now, budget, settings)
     if isinstance(found, VerificationFailure):
         return found
@@ -113,11 +114,11 @@ def _make_unsupported(zone: bytes, ds: Sequence[DsRecord], enabled: frozenset[in
     if digests := sorted({each.digest_type for each in ds if each.algorithm in enabled}):
         listed = ", ".join(map(str, digests))
         return UnsupportedDelegation(
-            f"DS of {to_text(zone)} has unsupported digest type {listed}", EdeCode.UNSUPPORTED_DIGEST
+            f"DS of {to_text(zone)} has unsupported digest type {listed}", EDECode.UNSUPPORTED_DS_DIGEST_TYPE
         )
     listed = ", ".join(algorithm_name(number) for number in sorted({each.algorithm for each in ds}))
     reason = f"{to_text(zone)} is signed with unsupported algorithm {listed}"
-    return UnsupportedDelegation(reason, EdeCode.UNSUPPORTED_ALGORITHM)
+    return UnsupportedDelegation(reason, EDECode.UNSUPPORTED_DNSKEY_ALGORITHM)
 
 
 #: The keys of the root, of 2017 and 2024, as IANA publishes them (https://data.iana.org/root-anchors/root-anchors.xml).

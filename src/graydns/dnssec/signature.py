@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from enum import IntEnum
 
 from attrs import field, frozen
+from dns.edns import EDECode
 from dns.rdatatype import RdataType
 
 from graydns.dnssec.algorithms import EnabledAlgorithms
@@ -14,7 +15,7 @@ from graydns.dnssec.algorithms import format_algorithm as algorithm_name
 from graydns.dnssec.rrsets import RrsigRecord, SignedRRset
 from graydns.dnssec.work_budget import ValidationLimits, WorkBudget, WorkLimitExceededError
 from graydns.dnssec.zone_keys import ZoneKey, ZoneKeySet
-from graydns.model.dnssec_values import EdeCode, RrsigInfo
+from graydns.model.dnssec_values import RrsigInfo
 from graydns.model.name import is_within, suffixes, to_text
 from graydns.wire.rdata_layout import subtract_serials
 
@@ -55,7 +56,7 @@ class VerifiedSignature:
 class VerificationFailure:
     """No signature holds; the most telling reason of all of them. *signer*: of that signature."""
 
-    ede: EdeCode
+    ede: EDECode
     reason: str
     signer: RrsigInfo | None = None
 
@@ -71,11 +72,11 @@ class _FailureKind(IntEnum):
 
 
 _EDE_BY_FAILURE = {
-    _FailureKind.EXPIRED: EdeCode.EXPIRED,
-    _FailureKind.NOT_YET_VALID: EdeCode.NOT_YET_VALID,
-    _FailureKind.WRONG_SIGNER: EdeCode.BOGUS,
-    _FailureKind.NO_KEY: EdeCode.DNSKEY_MISSING,
-    _FailureKind.MISMATCH: EdeCode.BOGUS,
+    _FailureKind.EXPIRED: EDECode.SIGNATURE_EXPIRED,
+    _FailureKind.NOT_YET_VALID: EDECode.SIGNATURE_NOT_YET_VALID,
+    _FailureKind.WRONG_SIGNER: EDECode.DNSSEC_BOGUS,
+    _FailureKind.NO_KEY: EDECode.DNSKEY_MISSING,
+    _FailureKind.MISMATCH: EDECode.DNSSEC_BOGUS,
 }
 
 
@@ -96,7 +97,7 @@ def verify_rrset(
     Those that cannot hold are told apart without work; what is left is tried in the order in which it came.
     """
     if not rrset.signatures:
-        return VerificationFailure(EdeCode.RRSIGS_MISSING, f"{_format_rrset(rrset)} has no signature")
+        return VerificationFailure(EDECode.RRSIGS_MISSING, f"{_format_rrset(rrset)} has no signature")
     worst: _FailedAttempt | None = None
     owners = tuple(suffixes(rrset.owner))
     for signature in rrset.signatures:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 
 from attrs import define, evolve, field, frozen
+from dns.edns import EDECode
 
 from graydns.dnssec.chain_of_trust import DENIAL_RDTYPES, ChainOfTrust, DenialProofs, parse_answer
 from graydns.dnssec.denial import AuthenticatedDenial, DenialKind, DenialOutcome
@@ -22,7 +23,7 @@ from graydns.dnssec.work_budget import WorkLimitExceededError
 from graydns.dnssec.zone_status import ZoneStatus
 from graydns.model.answer import ANSWER, AUTHORITY, Answer
 from graydns.model.dns_parameters import ANY, CNAME, DNAME, DS, NXDOMAIN, RRSIG, SOA
-from graydns.model.dnssec_values import EdeCode, Security, ValidationStatus
+from graydns.model.dnssec_values import Security, ValidationStatus
 from graydns.model.name import is_within, parent
 from graydns.wire.message import MalformedMessageError
 
@@ -55,12 +56,12 @@ async def validate(walk: ChainOfTrust, qname: bytes, qtype: int, answer: Answer)
     try:
         rrsets = parse_answer(qname, answer, qtype)
     except MalformedMessageError as error:
-        return ValidationResult(ValidationStatus(Security.BOGUS, reason=str(error), ede=EdeCode.BOGUS), (), {})
+        return ValidationResult(ValidationStatus(Security.BOGUS, reason=str(error), ede=EDECode.DNSSEC_BOGUS), (), {})
     judge = _AnswerValidation(walk, qtype, answer.rcode, rrsets)
     try:
         await judge.validate(qname)
     except (WorkLimitExceededError, MalformedMessageError) as error:
-        judge.merge_status(ValidationStatus(Security.BOGUS, reason=str(error), ede=EdeCode.BOGUS))
+        judge.merge_status(ValidationStatus(Security.BOGUS, reason=str(error), ede=EDECode.DNSSEC_BOGUS))
     return ValidationResult(judge.proof, rrsets, judge.ttls)
 
 
@@ -180,7 +181,7 @@ class _AnswerValidation:
         alias on the way, and hashes that are not computed prove nothing of any name."""
         if outcome.kind is DenialKind.UNPROVEN:
             return is_aliased and proofs.failed is None
-        return outcome.ede is EdeCode.ITERATIONS
+        return outcome.ede is EDECode.UNSUPPORTED_NSEC3_ITERATIONS_VALUE
 
     def _prove_absence(self, denial: AuthenticatedDenial, name: bytes) -> DenialOutcome:
         """Whether *denial* proves what the answer says of *name*."""
@@ -207,7 +208,7 @@ class _AnswerValidation:
     def _merge_outcome(self, outcome: DenialOutcome, proofs: DenialProofs, name: bytes, rdtype: int) -> bool:
         """Take what the *proofs* came to; whether it is a proof."""
         if outcome.kind is DenialKind.UNPROVEN:
-            failed = proofs.failed or VerificationFailure(EdeCode.NSEC_MISSING, outcome.reason)
+            failed = proofs.failed or VerificationFailure(EDECode.NSEC_MISSING, outcome.reason)
             self._fail(failed, name, rdtype)
             return False
         for rrset, found in proofs.verified.items():

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from itertools import islice
 
 from attrs import define, evolve, field, frozen
+from dns.edns import EDECode
 
 from graydns.dnssec.key_trust import DsRecord
 from graydns.dnssec.zone_keys import ZoneKeySet
-from graydns.model.dnssec_values import EdeCode, RrsigInfo, Security
+from graydns.model.dnssec_values import RrsigInfo, Security
 from graydns.model.name import is_within
 
 #: Seconds after which a zone that is bogus is looked at again, first and at most (RFC 9520 section 3.2).
@@ -38,7 +39,7 @@ class ZoneStatus:
     security: Security
     keys: ZoneKeySet | None = field(default=None, repr=False)
     reason: str = ""
-    ede: EdeCode | None = None
+    ede: EDECode | None = None
     signer: RrsigInfo | None = None
     expires: float = 0.0
 

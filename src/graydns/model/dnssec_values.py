@@ -5,7 +5,7 @@ Trust anchors as a user writes them: records in presentation format.
 
 from __future__ import annotations
 
-from enum import Enum, IntEnum
+from enum import Enum
 from typing import NamedTuple
 
 import dns.exception
@@ -24,21 +24,6 @@ class Security(Enum):
     INSECURE = "insecure"
     BOGUS = "bogus"
     INDETERMINATE = "indeterminate"
-
-
-class EdeCode(IntEnum):
-    """Why an answer is not secure, as an info code of RFC 8914 section 4."""
-
-    UNSUPPORTED_ALGORITHM = 1
-    UNSUPPORTED_DIGEST = 2
-    BOGUS = 6
-    EXPIRED = 7
-    NOT_YET_VALID = 8
-    DNSKEY_MISSING = 9
-    RRSIGS_MISSING = 10
-    NO_ZONE_KEY = 11
-    NSEC_MISSING = 12
-    ITERATIONS = 27
 
 
 @frozen

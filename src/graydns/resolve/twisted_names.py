@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Any, Protocol
 
 from attrs import field, frozen
+from dns.edns import EDECode
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError
@@ -41,7 +42,11 @@ from graydns.wire.parse import parse_query
 from graydns.wire.render import render_reply
 
 #: Info codes of RFC 8914.
-EDE_NOT_AUTHORITATIVE, EDE_NO_REACHABLE_AUTHORITY, EDE_NETWORK_ERROR = 20, 22, 23
+EDE_NOT_AUTHORITATIVE, EDE_NO_REACHABLE_AUTHORITY, EDE_NETWORK_ERROR = (
+    EDECode.NOT_AUTHORITATIVE,
+    EDECode.NO_REACHABLE_AUTHORITY,
+    EDECode.NETWORK_ERROR,
+)
 
 #: The largest TTL (RFC 2181 section 8), and the largest message.
 MAX_TTL_SECONDS, MAX_MESSAGE_BYTES = 0x7FFFFFFF, 65535

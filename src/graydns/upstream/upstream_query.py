@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from dns.edns import EDECode
 from twisted.internet.defer import Deferred
 
 from graydns.model.answer import Answer
@@ -28,7 +29,7 @@ from graydns.upstream.upstream_request import RequestForm, UpstreamRequest
 ATTEMPT_ROUNDS = 3
 
 #: Info codes of RFC 8914.
-EDE_NO_REACHABLE_AUTHORITY, EDE_NETWORK_ERROR = 22, 23
+EDE_NO_REACHABLE_AUTHORITY, EDE_NETWORK_ERROR = EDECode.NO_REACHABLE_AUTHORITY, EDECode.NETWORK_ERROR
 
 
 class QueryContext(Protocol):

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from attrs import define, field
+from dns.edns import EDECode
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from graydns.model.answer import Answer
-from graydns.model.dnssec_values import EdeCode, Security, ValidationStatus
+from graydns.model.dnssec_values import Security, ValidationStatus
 from graydns.model.errors import ResolveError
 from graydns.model.query import Query
 from graydns.resolve.links.error_boundary import ErrorBoundary
 from tests.resolve.chains import make_answer
 from tests.upstream.queries import make_query
 
-BOGUS = ValidationStatus(Security.BOGUS, None, "no signature", EdeCode.RRSIGS_MISSING)
+BOGUS = ValidationStatus(Security.BOGUS, None, "no signature", EDECode.RRSIGS_MISSING)
 
 
 @define

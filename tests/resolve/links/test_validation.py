@@ -8,6 +8,7 @@ import dns.message
 import dns.rdatatype
 import pytest
 from attrs import define, evolve, field
+from dns.edns import EDECode
 from twisted.internet.task import Clock
 
 from graydns.dnssec.key_trust import NegativeTrustAnchors, TrustAnchors
@@ -15,7 +16,7 @@ from graydns.dnssec.signature import ValidatorSettings
 from graydns.dnssec.zone_status import ZoneStatusCache
 from graydns.model.answer import Answer, Ede
 from graydns.model.client import Subnet
-from graydns.model.dnssec_values import EdeCode, Security, ValidationStatus
+from graydns.model.dnssec_values import Security, ValidationStatus
 from graydns.model.errors import OverloadedError, ResolveError, UpstreamError
 from graydns.model.name import from_text
 from graydns.model.query import Query
@@ -202,7 +203,7 @@ class TestWhatClientsGet:
         linked.below.upstream.says("shop.test.", "DS", signed(TEST, "shop.test. DS 1 200 2 " + "00" * 32))
         linked.below.upstream.says("www.shop.test.", "A", signed(SHOP, WWW))
         told = linked.ask(asked("www.shop.test"))
-        assert [ede.code for ede in told.edes] == [EdeCode.UNSUPPORTED_ALGORITHM]
+        assert [ede.code for ede in told.edes] == [EDECode.UNSUPPORTED_DNSKEY_ALGORITHM]
 
     def test_ttls_are_those_that_hold(self) -> None:
         """An upstream that raises a TTL is cut back to the one that was signed."""
@@ -236,7 +237,7 @@ class TestWhatClientsGet:
         assert (told.rcode, told.security) == (2, Security.BOGUS)
         (ede,) = told.edes
         assert isinstance(ede, Ede)
-        assert ede.code == EdeCode.EXPIRED
+        assert ede.code == EDECode.SIGNATURE_EXPIRED
         assert "www.shop.test A" in ede.text
         assert "expired at" in ede.text
         assert told.proof is not None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from struct import Struct
 
 from attrs import evolve, field, frozen
+from dns.edns import EDECode
 
 from graydns.authority.consul.consul_names import (
     ConsulAddressName,
@@ -43,7 +44,7 @@ from graydns.model.name import is_within
 from graydns.runtime.steps import run_steps
 
 #: RFC 8914 section 4.22.
-_NOT_SUPPORTED = Ede(21)
+_NOT_SUPPORTED = Ede(EDECode.NOT_SUPPORTED)
 
 #: REFRESH, RETRY and EXPIRE of the SOA as Consul has them.
 _SOA_REFRESH, _SOA_RETRY, _SOA_EXPIRE = 3600, 600, 86400

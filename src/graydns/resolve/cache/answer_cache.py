@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from attrs import evolve, field, frozen
+from dns.edns import EDECode
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
@@ -40,7 +41,7 @@ FAILURE_RECHECK_SECONDS = 5.0
 MAX_REFRESHES = 1000
 
 #: Info codes of RFC 8914.
-EDE_STALE_ANSWER, EDE_STALE_NXDOMAIN = 3, 19
+EDE_STALE_ANSWER, EDE_STALE_NXDOMAIN = EDECode.STALE_ANSWER, EDECode.STALE_NXDOMAIN_ANSWER
 
 _log = Logger()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from attrs import field, frozen
+from dns.edns import EDECode
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
@@ -43,7 +44,9 @@ class ErrorBoundary:
         except Exception:
             # A bug met by one query must not cost another client anything, and must not stay unseen.
             _log.failure("no answer for {qname!r} type {qtype}", qname=query.qname, qtype=query.qtype)
-            answer = Answer(rcode=SERVFAIL, edes=(Ede(0, "internal failure"),), why="internal", shareable=False)
+            answer = Answer(
+                rcode=SERVFAIL, edes=(Ede(EDECode.OTHER, "internal failure"),), why="internal", shareable=False
+            )
         for observer in self.observers:
             if (waited := observer.answered(query, answer, self.clock() - began)) is not None:
                 await waited

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from attrs import field, frozen
+from dns.edns import EDECode
 
 from graydns.model.answer import Answer
 from graydns.model.dns_parameters import REFUSED
@@ -14,7 +15,7 @@ from graydns.model.query import Query
 from graydns.upstream.server_groups import UpstreamGroup
 
 #: Info code of RFC 8914.
-EDE_NOT_AUTHORITATIVE = 20
+EDE_NOT_AUTHORITATIVE = EDECode.NOT_AUTHORITATIVE
 
 
 class GroupClient(Protocol):

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from attrs import evolve, field, frozen
+from dns.edns import EDECode
 
 from graydns.authority.lookup import look_up
 from graydns.model.answer import ANSWER, Answer, Ede
@@ -30,7 +31,12 @@ from graydns.wire.answer_body import RRset, age_body, build_body, cap_ttls, read
 HOP_BY_HOP_TYPES = range(249, 255)
 
 #: Info codes of RFC 8914.
-EDE_BLOCKED, EDE_PROHIBITED, EDE_NOT_AUTHORITATIVE, EDE_NOT_SUPPORTED = 15, 18, 20, 21
+EDE_BLOCKED, EDE_PROHIBITED, EDE_NOT_AUTHORITATIVE, EDE_NOT_SUPPORTED = (
+    EDECode.BLOCKED,
+    EDECode.PROHIBITED,
+    EDECode.NOT_AUTHORITATIVE,
+    EDECode.NOT_SUPPORTED,
+)
 
 _BLOCK_RCODES = {BlockAction.NODATA: NOERROR, BlockAction.NXDOMAIN: NXDOMAIN, BlockAction.REFUSED: REFUSED}
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from attrs import evolve, field, frozen
+from dns.edns import EDECode
 from dns.rdatatype import RdataType
 
 from graydns.dnssec.chain_of_trust import ChainOfTrust
@@ -25,7 +26,7 @@ from graydns.dnssec.work_budget import WorkBudget, WorkLimitExceededError
 from graydns.dnssec.zone_status import ValidationStep, ZoneStatusCache
 from graydns.model.answer import AUTHORITY, Answer, Ede, Span
 from graydns.model.dns_parameters import ANY, IN, NSEC, NSEC3, RRSIG
-from graydns.model.dnssec_values import EdeCode, Security, ValidationStatus
+from graydns.model.dnssec_values import Security, ValidationStatus
 from graydns.model.errors import ResolveError, UpstreamError
 from graydns.model.name import to_text
 from graydns.model.query import Edns, Query
@@ -142,7 +143,7 @@ class ValidatingLink:
 
 def make_bogus_error(proof: ValidationStatus) -> ResolveError:
     """What the client of a bogus answer is told."""
-    return ResolveError(proof.reason, ede=proof.ede or EdeCode.BOGUS, proof=proof)
+    return ResolveError(proof.reason, ede=proof.ede or EDECode.DNSSEC_BOGUS, proof=proof)
 
 
 @frozen
