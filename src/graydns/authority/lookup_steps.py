@@ -171,7 +171,7 @@ def answer_by_decision(zone: Zone | None, name: bytes, decision: Decision, asked
         case DecisionKind.BLOCK:
             return evolve(_answer_blocked(zone, decision.block), origin=decision.origin or zone, why=decision.why)
         case DecisionKind.UNKNOWN if asked.qtype in SERVICE_RDTYPES or asked.qtype == ANY:
-            raise ResolveError(f"{decision.why} is not known yet", ede=22)
+            raise ResolveError(f"{decision.why} is not known yet", ede=EDECode.NO_REACHABLE_AUTHORITY)
         case DecisionKind.VERSION | DecisionKind.RECORDS | DecisionKind.UNKNOWN:
             return _answer_from_decision(zone, name, decision, asked)
         case DecisionKind.PLAIN | DecisionKind.UPSTREAM:

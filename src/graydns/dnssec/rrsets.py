@@ -10,16 +10,13 @@ import dns.rdata
 from dns.rdataclass import RdataClass
 from dns.rdatatype import RdataType
 
-from graydns.model.dns_parameters import RRSIG
+from graydns.model.dns_parameters import MAX_TTL_SECONDS, RRSIG
 from graydns.wire import rdata_layout
 from graydns.wire.message import QUESTION_OFFSET, MalformedMessageError, NameReader, records
 from graydns.wire.rdata_layout import NAME_LAYOUT_BY_TYPE, canonicalize_rdata
 
 #: Has strings before its name.
 _NAPTR = 35
-
-#: A TTL with the highest bit set counts as 0 (RFC 2181 section 8).
-_MAX_TTL = 0x7FFFFFFF
 
 
 class RrsigRecord(NamedTuple):
@@ -84,7 +81,7 @@ def parse_rrsets(
     for section, owner, rdtype, rdclass, ttl, _, at, end, _ in records(
         message, QUESTION_OFFSET + question_size, counts, names
     ):
-        if ttl > _MAX_TTL:
+        if ttl > MAX_TTL_SECONDS:
             ttl = 0
         if rdtype == RRSIG:
             signature = _parse_rrsig(message, at, end, ttl)

@@ -17,9 +17,7 @@ from dns.rdtypes.ANY.DNSKEY import DNSKEY
 
 from graydns.dnssec.algorithms import SUPPORTED_ALGORITHMS, estimate_verification_seconds, is_acceptable_key
 from graydns.dnssec.rrsets import RrsigRecord
-
-#: Flags of a DNSKEY (RFC 4034 section 2.1.1, RFC 5011 section 7).
-ZONE_KEY_FLAG, REVOKE_FLAG, SEP_FLAG = 0x0100, 0x0080, 0x0001
+from graydns.model.dnssec_values import REVOKE_FLAG, ZONE_KEY_FLAG
 
 #: The only protocol that a DNSKEY may have (RFC 4034 section 2.1.2).
 _PROTOCOL = 3

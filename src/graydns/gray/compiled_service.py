@@ -18,10 +18,10 @@ from graydns.gray.client_key import (
 from graydns.gray.conditions import IDENTITY_PREFIXES, parse_network
 from graydns.gray.endpoint_pool import MAX_MEMBERS, EndpointPool, PoolMember, build_pool, encode_records
 from graydns.gray.policy_records import parse_records
-from graydns.gray.rules import MAX_TTL_SECONDS
 from graydns.gray.split import Split, compile_split
 from graydns.gray.version_health import VersionHealth
 from graydns.model.client import Subnet
+from graydns.model.dns_parameters import MAX_TTL_SECONDS
 from graydns.model.errors import PolicyIssues
 from graydns.model.policy import RecordTexts, ServiceEndpoint, ServicePolicy, ServiceVersion
 

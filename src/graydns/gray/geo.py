@@ -1,4 +1,4 @@
-"""Where an address is, read from a MaxMindLocator database that somebody else has opened."""
+"""The location of an address, read from a MaxMind database that the caller has opened."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 import maxminddb
 
-#: Addresses whose place is remembered: decoding a record costs some 10 µs.
+#: Locations cached: decoding a record costs some 10 µs.
 MAX_CACHED_LOCATIONS = 16_384
 
 
@@ -28,11 +28,11 @@ UNKNOWN_LOCATION = GeoLocation()
 
 
 class GeoLocator(Protocol):
-    """Knows places of addresses."""
+    """Finds the location of an address."""
 
     @property
     def locate(self) -> Callable[[bytes], GeoLocation]:
-        """The place of a packed address (4 or 16 bytes); NOWHERE if there is none."""
+        """The location of a packed address (4 or 16 bytes); UNKNOWN_LOCATION if the database has none."""
 
 
 class MaxMindLocator:

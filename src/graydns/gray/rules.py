@@ -14,6 +14,7 @@ from graydns.gray.conditions import CompiledConditions, compile_conditions, rank
 from graydns.gray.name_patterns import PatternForm
 from graydns.gray.policy_records import RdataByType, parse_records
 from graydns.model.decision import BlockAction
+from graydns.model.dns_parameters import MAX_TTL_SECONDS
 from graydns.model.errors import PolicyIssues
 from graydns.model.policy import Rule, RuleOutcome
 from graydns.runtime.steps import reclaim
@@ -23,9 +24,6 @@ RuleOrder = tuple[int, int, str, bytes]
 
 #: Seconds that records given by a rule may be kept, if neither the rule nor a service says.
 DEFAULT_RECORDS_TTL_SECONDS = 5
-
-#: The largest TTL (RFC 2181 section 8).
-MAX_TTL_SECONDS = (1 << 31) - 1
 
 
 @frozen(eq=False)

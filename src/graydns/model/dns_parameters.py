@@ -12,6 +12,9 @@ from dns.rdatatype import RdataType
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, YXDOMAIN, NOTAUTH = 0, 1, 2, 3, 4, 5, 6, 9
 BADVERS = 16
 
+#: The largest TTL; one with the highest bit set counts as 0 (RFC 2181 section 8).
+MAX_TTL_SECONDS = (1 << 31) - 1
+
 
 A = int(RdataType.A)
 NS = int(RdataType.NS)

@@ -67,7 +67,7 @@ class ValidationStatus:
 _ANCHOR_TYPES = ("DS", "DNSKEY")
 
 #: Flags of a DNSKEY (RFC 4034 section 2.1.1, RFC 5011 section 7).
-_ZONE_KEY_FLAG, _REVOKE_FLAG = 0x0100, 0x0080
+ZONE_KEY_FLAG, REVOKE_FLAG = 0x0100, 0x0080
 
 
 class TrustAnchor(NamedTuple):
@@ -91,6 +91,6 @@ def parse_trust_anchor(text: str) -> TrustAnchor:
         rdata = dns.rdata.from_text(IN, rdtype, " ".join(rest[1:])).to_digestable()
     except (dns.exception.DNSException, ValueError) as error:
         raise ValueError(f"not a {rest[0].upper()} record: {error}") from error
-    if rdtype == RdataType.DNSKEY and int.from_bytes(rdata[:2]) & (_ZONE_KEY_FLAG | _REVOKE_FLAG) != _ZONE_KEY_FLAG:
+    if rdtype == RdataType.DNSKEY and int.from_bytes(rdata[:2]) & (ZONE_KEY_FLAG | REVOKE_FLAG) != ZONE_KEY_FLAG:
         raise ValueError(f"flags {int.from_bytes(rdata[:2])} are not those of a zone's key in use")
     return TrustAnchor(from_text(owner), int(rdtype), rdata)

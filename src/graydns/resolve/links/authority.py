@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from attrs import evolve, field, frozen
+from dns.edns import EDECode
 
 from graydns.authority.local_answer import LocalAnswer
 from graydns.authority.lookup import look_up
@@ -66,7 +67,9 @@ class Authority:
         onward = query._replace(question=question, qname=target, plan=plan, decision=plan.decide(query.client))
         rest = await self.forwarding.resolve(onward)
         if rest.rcode not in (NOERROR, NXDOMAIN):
-            raise ResolveError(f"the end of the chain could not be resolved: {rest.why}", ede=22)
+            raise ResolveError(
+                f"the end of the chain could not be resolved: {rest.why}", ede=EDECode.NO_REACHABLE_AUTHORITY
+            )
         age = 0 if rest.stored_at is None else int(self.clock() - rest.stored_at)
         records = read_rrsets(question, evolve(rest, body=age_body(rest, age)))
         return found.complete(
