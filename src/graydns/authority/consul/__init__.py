@@ -1,1 +1,5 @@
-"""The domain of Consul's catalog, answered as Consul's own DNS does; docs/consul.md tells where not, and why."""
+"""Answer queries in Consul's domain from a ``model.catalog.Catalog``, as Consul's own DNS server does.
+
+This half is pure; ``sources.consul`` does the I/O and fills the catalog. They stay apart so that answers can be tested
+without Consul or a clock. docs/consul.md lists the differences from Consul's answers, with reasons.
+"""
