@@ -11,7 +11,7 @@ import random
 import re
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 from time import gmtime, strftime
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ from graydns.model.answer import Answer
 from graydns.model.decision import Cohort
 from graydns.model.dns_parameters import format_rcode, format_rdtype
 from graydns.model.dnssec_values import Security, ValidationStatus
+from graydns.model.ip_addresses import unmap_ipv4
 from graydns.model.query import Query
 
 #: Characters of a reason that are written.
@@ -157,9 +158,7 @@ def _format_cohort(cohort: Cohort | None) -> str:
 def _format_client(source: bytes, prefix: ClientPrefixSettings) -> str:
     if not source:
         return "null"
-    address = ip_address(source)
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped  # cut as IPv4
+    address = unmap_ipv4(ip_address(source))
     bits = prefix.ipv4 if address.version == 4 else prefix.ipv6
     if bits == address.max_prefixlen:
         return _quote(str(address))

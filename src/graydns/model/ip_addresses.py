@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from dns.rdatatype import AAAA, CNAME, A
 
@@ -10,6 +10,11 @@ from graydns.model.name import from_text
 
 #: What stands in no host name, but in an IPv6 address, with a port or a zone (RFC 4007 section 11) after it too.
 _ADDRESS_CHARACTERS = frozenset(":%")
+
+
+def unmap_ipv4(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address of an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2); any other address as it is."""
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 
 def host_record(host: str) -> tuple[int, bytes] | None:
@@ -22,10 +27,9 @@ def host_record(host: str) -> tuple[int, bytes] | None:
         address = ip_address(host)
     except ValueError:
         return _cname_record(host)
-    if isinstance(address, IPv6Address):
-        if address.scope_id is not None:
-            return None
-        address = address.ipv4_mapped or address
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        return None
+    address = unmap_ipv4(address)
     return int(A if address.version == 4 else AAAA), address.packed
 
 

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from attrs import Factory, define, field, frozen
 
 from graydns.model.dns_parameters import DS
+from graydns.model.ip_addresses import unmap_ipv4
 from graydns.model.name import parent, suffixes
 from graydns.model.query import Query
 from graydns.model.transport import UDP, Transport
@@ -70,7 +71,7 @@ def _is_address(text: str) -> bool:
 def unmap_address(address: str) -> IPv4Address | IPv6Address:
     """*address* without its zone; an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) as the IPv4 one it means."""
     parsed = ip_address(address.partition("%")[0])
-    return (parsed.ipv4_mapped or parsed) if isinstance(parsed, IPv6Address) else parsed
+    return unmap_ipv4(parsed)
 
 
 #: Seconds: what contracts promise for ``deadline`` unless configured otherwise.
