@@ -24,7 +24,8 @@ from graydns.model.name import is_within
 from graydns.resolve.cache.cache_keys import CacheKey
 from graydns.resolve.links.authority import CatalogWaiter, NullCatalogWaiter
 from graydns.resolve.links.validation import ValidatingLink
-from graydns.resolve.pipeline import Stores, build_pipeline
+from graydns.resolve.pipeline import build_pipeline
+from graydns.resolve.stores import Stores
 from graydns.runtime.anomalies import AnomalyLog
 from graydns.runtime.reclaimer import DeferredReclaimer
 from graydns.runtime.slices import run_in_slices

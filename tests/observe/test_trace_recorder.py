@@ -45,7 +45,7 @@ def test_a_watched_name_shows_stages_and_verdict(server: DnsServer, traces: Trac
     traces.watch("API.shop.test.", True)
     reply = ask(server, wire("api.shop.test", subnet="10.1.2.0/24"))
     (kept,) = traces.last("api.shop.test")
-    assert [stage["stage"] for stage in kept["stages"]] == ["Decide", "ZoneDispatch", "Authority", "Render"]
+    assert [stage["stage"] for stage in kept["stages"]] == ["Decide", "Route", "Authority", "Render"]
     assert kept["client"]["subnet"] == "10.1.2.0/24"
     assert (kept["service"], kept["outcome"], kept["endpoint"]) == (
         "api.shop.test",
@@ -87,8 +87,8 @@ async def test_forwarding_shows_every_link(tmp_path: Path) -> None:
     assert isinstance(said, Query)
     await Deferred.fromCoroutine(server.front.resolve(said, peer))
     (kept,) = traces.last("x.fwd.test")
-    links = ["ZoneDispatch", "ForwardingPolicy", "AnswerCache", "InflightLimit", "QueryCoalescer", "RawCache"]
-    links += ["QueryCoalescer", "Forwarder"]
+    links = ["Route", "Outward", "Cache", "Limit", "Coalesce", "RawCache"]
+    links += ["Coalesce", "Forward"]
     assert [stage["stage"] for stage in kept["stages"]] == ["Decide", *links, "Render"]
     assert (kept["rcode"], kept["from"]) == ("SERVFAIL", "failed")
     assert all(outer["ms"] >= inner["ms"] for outer, inner in pairwise(kept["stages"][1:-1]))

@@ -10,7 +10,7 @@ from graydns.model.client import DEFAULT_TENANT
 from graydns.model.decision import Cohort
 from graydns.model.errors import ControlError
 from graydns.model.name import from_text
-from graydns.resolve.pipeline import choose_partition
+from graydns.resolve.stores import choose_partition
 from graydns.snapshot.snapshot import Snapshot
 
 

@@ -29,7 +29,7 @@ from graydns.control.live_changes import (
     load_live_changes,
 )
 from graydns.model.errors import ConfigError
-from graydns.resolve.pipeline import STORAGE_ISOLATION
+from graydns.resolve.stores import STORAGE_ISOLATION
 from graydns.runtime.disk import fsync_directory, write_durably
 from graydns.snapshot.snapshot import Snapshot
 

@@ -18,7 +18,7 @@ from graydns.fast.tenant_quota import TenantQuota
 from graydns.listen.listeners import Listeners
 from graydns.model.catalog import CatalogFeedFigures
 from graydns.observe.metric_families import MetricRow, make_counter_family, make_gauge_family
-from graydns.resolve.pipeline import Stores
+from graydns.resolve.stores import Stores
 from graydns.runtime.anomalies import AnomalyLog
 from graydns.snapshot.snapshot import Snapshot
 

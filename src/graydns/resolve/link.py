@@ -1,22 +1,22 @@
-"""The resolver chain: what a link is, and how links are set on one another. Their order: ``pipeline``.
+"""The resolver chain: what a link is, how links are set on one another, and the Stage that traces one of them.
 
-Stage: tells the trace of a query when it went into a link and when it came out. Only traced queries meet it.
+``pipeline`` states their order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import reduce
-from typing import Protocol
+from typing import Any, Protocol
 
 from attrs import field, frozen
 
 from graydns.model.answer import Answer
-from graydns.model.query import Query
+from graydns.model.query import Query, QueryTrace
 
 
 class Resolver(Protocol):
-    """Whatever can answer: a link with all that is below it, or the end of a chain."""
+    """Answers queries: a link with all that is below it, or the end of a chain."""
 
     async def resolve(self, query: Query) -> Answer:
         """The answer to *query*; NXDOMAIN and NODATA are answers. Raises ResolveError where there is none."""
@@ -33,16 +33,24 @@ def stack_links(*links: Link, last: Resolver) -> Resolver:
 
 @frozen
 class Stage:
-    """Resolve *below*, whose class names the stage."""
+    """One *link* of the pipeline, under its *name* in traces. Records when a traced query enters and leaves the link.
 
-    below: Resolver
-    clock: Callable[[], float] = field(kw_only=True, repr=False)
+    *clock*: monotonic seconds.
+    """
 
-    async def resolve(self, query: Query) -> Answer:
-        """The answer from below."""
+    link: Resolver
+    name: str
+    clock: Callable[[], float] = field(repr=False)
+
+    def resolve(self, query: Query) -> Coroutine[Any, Any, Answer]:
+        """As the link does. Not a coroutine function: a query without a trace costs one plain call."""
+        if query.trace is None:
+            return self.link.resolve(query)
+        return self._resolve_traced(query, query.trace)
+
+    async def _resolve_traced(self, query: Query, trace: QueryTrace) -> Answer:
         began = self.clock()
         try:
-            return await self.below.resolve(query)
+            return await self.link.resolve(query)
         finally:
-            if query.trace is not None:
-                query.trace.passed(type(self.below).__name__, began, self.clock())
+            trace.passed(self.name, began, self.clock())

@@ -1,192 +1,122 @@
-"""The pipeline: the one place that states the order of the links.
+"""The pipeline: LINKS is the one place that states the order of the links.
 
 ::
 
-    Measure → Route ─┬─ ours      → Authority ── a chain that leads out of our zones ─┐
-                     └─ not ours  → Outward ◄────────────────────────────────────────┘
-                                     Cache → Limit → Coalesce → Validate → Raw cache → Coalesce → Forward
+    Measure → Route ─┬─ in our zones → Authority ── a CNAME leads out of our zones ─┐
+                     └─ other names  → Outward ◄────────────────────────────────────┘
+                                       Cache → Limit → Coalesce → Validate → RawCache → Coalesce → Forward
 
-A new pipeline is built for each Snapshot; its AnswerStores outlive it. It has all links a second time, each under a
-Stage, for the few queries that are traced.
+A new pipeline is built for each Snapshot. Its links hold no state: that is in Stores, which outlive it.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
-from typing import Any
+from collections.abc import Callable
 
-from attrs import define, field, frozen
+from attrs import evolve, frozen
 
-from graydns.config.settings import Config
 from graydns.dnssec.zone_status import ZoneStatusCache
 from graydns.model.answer import Answer
-from graydns.model.client import DEFAULT_TENANT
-from graydns.model.query import AnomalyRecorder, Query, QueryObserver
+from graydns.model.query import Query
 from graydns.resolve.cache.answer_cache import AnswerCache, StalePolicy
 from graydns.resolve.cache.cache_keys import CacheKeyFactory
-from graydns.resolve.cache.raw_cache import FailureCache, RawCache
-from graydns.resolve.cache.store import AnswerStore
-from graydns.resolve.link import Link, Resolver, Stage, stack_links
-from graydns.resolve.links.authority import Authority, CatalogWaiter, NullCatalogWaiter
+from graydns.resolve.cache.raw_cache import RawCache
+from graydns.resolve.link import Resolver, Stage
+from graydns.resolve.links.authority import Authority
 from graydns.resolve.links.coalesce import QueryCoalescer
 from graydns.resolve.links.error_boundary import ErrorBoundary
 from graydns.resolve.links.forwarder import Forwarder
 from graydns.resolve.links.forwarding_policy import ForwardingPolicy
-from graydns.resolve.links.inflight_limit import InflightCounter, InflightLimit
+from graydns.resolve.links.inflight_limit import InflightLimit
 from graydns.resolve.links.validation import ValidatingLink
 from graydns.resolve.links.zone_dispatch import ZoneDispatch
-from graydns.resolve.validation_state import ValidationState
+from graydns.resolve.stores import LinkContext, Stores, choose_partition
 from graydns.snapshot.snapshot import Snapshot
-from graydns.upstream.server_groups import UpstreamGroup
-from graydns.upstream.upstream_client import UpstreamClient
 
-#: Levels of isolation (docs/configuration.md, ``isolation_level``).
-NETWORK_ISOLATION, STORAGE_ISOLATION = "network", "storage"
-
-
-@frozen
-class TenantClients:
-    """Asks through the client of the asker's tenant. *shared*: of those without one in *own*."""
-
-    shared: UpstreamClient
-    by_tenant: Mapping[str, UpstreamClient]
-
-    def ask(self, query: Query, group: UpstreamGroup) -> Awaitable[Answer]:
-        """What *group* says. Raises UpstreamError."""
-        return self.by_tenant.get(query.client.tenant, self.shared).ask(query, group)
-
-
-@define(eq=False)
-class Stores:
-    """What outlives a Snapshot. *snapshot*: gives the running one. *reactor*: see ``UpstreamClient``."""
-
-    reactor: Any = field(repr=False)
-    anomalies: AnomalyRecorder = field(repr=False)
-    snapshot: Callable[[], Snapshot] = field(repr=False)
-    catalog_waiter: CatalogWaiter = field(repr=False, factory=NullCatalogWaiter)
-    observers: list[QueryObserver] = field(factory=list)
-    answers: AnswerStore = field(init=False)
-    client: UpstreamClient = field(init=False)
-    _own_clients: dict[str, UpstreamClient] = field(init=False, factory=dict, repr=False)
-    failure_cache: FailureCache = field(init=False, factory=FailureCache)
-    inflight: InflightCounter = field(init=False, factory=InflightCounter)
-    validation: ValidationState = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.answers = AnswerStore(self.cache_limit, self._is_current_origin)
-        self.client = self._make_client()
-        self.validation = ValidationState(self.reactor)
-
-    def make_tenant_clients(self, snapshot: Snapshot) -> TenantClients:
-        """Who asks upstreams: a client of its own for each tenant that is isolated in network, one for all others."""
-        isolated = [tenant for tenant, levels in snapshot.isolation_levels.items() if NETWORK_ISOLATION in levels]
-        own = {tenant: self._own_clients.setdefault(tenant, self._make_client()) for tenant in isolated}
-        return TenantClients(self.client, own)
-
-    def _make_client(self) -> UpstreamClient:
-        return UpstreamClient(self.reactor, time.monotonic, self.anomalies)
-
-    def cache_limit(self, tenant: str) -> int:
-        """Octets of cache that *tenant* may have."""
-        config = self.snapshot().config
-        own = config.tenants[tenant].cache if tenant in config.tenants else None
-        return config.cache.size if own is None else own
-
-    def _is_current_origin(self, origin: object) -> bool:
-        """Whether *origin*, an upstream group, is one of the running Snapshot's."""
-        if not isinstance(origin, UpstreamGroup):
-            return False
-        group = self.snapshot().forward.by_name.get(origin.name)
-        return group is origin or group == origin
+#: Sets a link on the resolver below it. One that has nothing to do under this Snapshot returns that resolver itself.
+LinkFactory = Callable[[LinkContext, Resolver], Resolver]
 
 
 @frozen(eq=False)
 class Pipeline:
-    """The links of the picture above. *entrance*: the first of them. *validate*: None where nothing is validated."""
+    """The links of the picture above. *entrance*: the first of them. *validator*: None if nothing is validated."""
 
     entrance: ErrorBoundary
     validator: ValidatingLink | None
 
 
+class EndOfChain:
+    """What is below the last link; that one must not pass a query on."""
+
+    async def resolve(self, query: Query) -> Answer:
+        """Raises RuntimeError always."""
+        raise RuntimeError("the last link of the pipeline passed a query on")
+
+
 def build_pipeline(snapshot: Snapshot, stores: Stores) -> Pipeline:
     """The Pipeline of *snapshot*. Observers may be added to *stores* later."""
-    plain, validate = _build_dispatch(snapshot, stores, lambda link: link)
-    traced, _ = _build_dispatch(snapshot, stores, partial(Stage, clock=time.monotonic))
-    entrance = ErrorBoundary(plain, traced=traced, clock=time.monotonic, observers=stores.observers)
-    return Pipeline(entrance, validate)
+    stores.adopt_validation_settings(snapshot)
+    keys = CacheKeyFactory(snapshot.forward.choose_group, lambda query: choose_partition(snapshot, query.client.tenant))
+    context = LinkContext("Measure", snapshot, stores, keys)
+    resolver: Resolver = EndOfChain()
+    validator: ValidatingLink | None = None
+    for name, make_link in reversed(LINKS):
+        link = make_link(evolve(context, name=name), resolver)
+        if isinstance(link, ValidatingLink):
+            validator = link
+        if link is not resolver:
+            resolver = Stage(link, name, context.clock)
+    return Pipeline(ErrorBoundary(resolver, clock=context.clock, observers=stores.observers), validator)
 
 
-def _build_dispatch(
-    snapshot: Snapshot, stores: Stores, staged: Callable[[Resolver], Resolver]
-) -> tuple[Resolver, ValidatingLink | None]:
-    forwarding, validate = _build_forwarding(snapshot, stores, staged)
-    outward = staged(
-        ForwardingPolicy(forwarding, catalog_waiter=stores.catalog_waiter, snapshot=snapshot, clock=time.monotonic)
+def _make_dispatch(context: LinkContext, below: Resolver) -> Resolver:
+    authority = Authority(
+        forwarding=below,
+        catalog_waiter=context.stores.catalog_waiter,
+        snapshot=context.snapshot,
+        clock=context.clock,
     )
-    route = ZoneDispatch(
-        staged(
-            Authority(forwarding=outward, catalog_waiter=stores.catalog_waiter, snapshot=snapshot, clock=time.monotonic)
-        ),
-        outward,
-        snapshot=snapshot,
+    return ZoneDispatch(Stage(authority, "Authority", context.clock), below, snapshot=context.snapshot)
+
+
+def _make_forwarding_policy(context: LinkContext, below: Resolver) -> Resolver:
+    waiter = context.stores.catalog_waiter
+    return ForwardingPolicy(below, catalog_waiter=waiter, snapshot=context.snapshot, clock=context.clock)
+
+
+def _make_answer_cache(context: LinkContext, below: Resolver) -> Resolver:
+    stale, stores = context.snapshot.config.cache.stale, context.stores
+    return AnswerCache(
+        below,
+        key=context.keys.make_cohort_key,
+        store=stores.answers,
+        stale=StalePolicy(stale.keep, stale.ttl, stale.client_timeout),
+        clock=context.clock,
+        wall=context.wall,
+        call_later=stores.reactor.callLater,
+        refreshing=stores.in_flight.refreshes,
     )
-    return staged(route), validate
 
 
-def _build_forwarding(
-    snapshot: Snapshot, stores: Stores, staged: Callable[[Resolver], Resolver]
-) -> tuple[Resolver, ValidatingLink | None]:
-    """The links for what is forwarded, and the one of them that validates."""
-    config: Config = snapshot.config
-    choose = snapshot.forward.choose_group
-    keys = CacheKeyFactory(choose, lambda query: choose_partition(snapshot, query.client.tenant))
-    stale = config.cache.stale
-    links: tuple[Link, ...] = (
-        partial(
-            AnswerCache,
-            key=keys.make_cohort_key,
-            store=stores.answers,
-            stale=StalePolicy(stale.keep, stale.ttl, stale.client_timeout),
-            clock=time.monotonic,
-            wall=time.time,
-            call_later=stores.reactor.callLater,
-        ),
-        partial(
-            InflightLimit,
-            counter=stores.inflight,
-            max_queries=config.limits.max_inflight,
-            max_queries_per_source=config.limits.max_inflight_per_source,
-        ),
-        partial(QueryCoalescer, key=keys.make_cohort_key),
+def _make_inflight_limit(context: LinkContext, below: Resolver) -> Resolver:
+    limits = context.snapshot.config.limits
+    return InflightLimit(
+        below,
+        counter=context.stores.inflight,
+        max_queries=limits.max_inflight,
+        max_queries_per_source=limits.max_inflight_per_source,
     )
-    below: tuple[Link, ...] = (
-        partial(
-            RawCache,
-            key=keys.make_raw_key,
-            store=stores.answers,
-            failure_cache=stores.failure_cache,
-            clock=time.monotonic,
-        ),
-        partial(QueryCoalescer, key=keys.make_raw_key),
-    )
-    forward = staged(Forwarder(client=stores.make_tenant_clients(snapshot), choose_group=choose))
-    raw = stack_links(*(_staged_link(link, staged) for link in below), last=forward)
-    validate = _build_validator(snapshot, stores, keys, raw)
-    judged = raw if validate is None else staged(validate)
-    return stack_links(*(_staged_link(link, staged) for link in links), last=judged), validate
 
 
-def _build_validator(
-    snapshot: Snapshot, stores: Stores, keys: CacheKeyFactory, below: Resolver
-) -> ValidatingLink | None:
-    """The validator of what *below* says, if that is to be validated."""
-    dnssec, validation = snapshot.config.dnssec, stores.validation
-    if not validation.adopt_settings((dnssec, snapshot.forward.by_suffix, snapshot.forward.by_name)):
-        stores.answers.flush()
+def _make_coalescer(context: LinkContext, below: Resolver) -> Resolver:
+    return QueryCoalescer(below, key=context.keys.make_cohort_key, flights=context.stores.in_flight.answers)
+
+
+def _make_validator(context: LinkContext, below: Resolver) -> Resolver:
+    stores, keys, dnssec = context.stores, context.keys, context.snapshot.config.dnssec
+    validation = stores.validation
     if not dnssec.validate:
-        return None
+        return below
 
     def zones(query: Query) -> ZoneStatusCache:
         upstream = None if query.decision is None else query.decision.upstream
@@ -202,15 +132,39 @@ def _build_validator(
         worker_pool=validation.worker_pool,
         turn_limiter=validation.turn_limiter,
         key_queries=validation.key_queries,
-        clock=time.monotonic,
+        clock=context.clock,
+        flights=stores.in_flight.zones,
     )
 
 
-def _staged_link(link: Link, staged: Callable[[Resolver], Resolver]) -> Link:
-    return lambda below: staged(link(below))
+def _make_raw_cache(context: LinkContext, below: Resolver) -> Resolver:
+    return RawCache(
+        below,
+        key=context.keys.make_raw_key,
+        store=context.stores.answers,
+        failure_cache=context.stores.failure_cache,
+        clock=context.clock,
+    )
 
 
-def choose_partition(snapshot: Snapshot, tenant: str) -> str:
-    """Whose memory a forwarded answer for an asker of *tenant* takes, and with whom it is waited for: his tenant's, if
-    that is isolated in storage or network, else everybody's."""
-    return tenant if snapshot.isolation(tenant) & {STORAGE_ISOLATION, NETWORK_ISOLATION} else DEFAULT_TENANT
+def _make_raw_coalescer(context: LinkContext, below: Resolver) -> Resolver:
+    return QueryCoalescer(below, key=context.keys.make_raw_key, flights=context.stores.in_flight.raw)
+
+
+def _make_forwarder(context: LinkContext, _below: Resolver) -> Resolver:
+    client = context.stores.make_tenant_clients(context.snapshot)
+    return Forwarder(client=client, choose_group=context.snapshot.forward.choose_group)
+
+
+#: The links in the order in which a query passes them, each with its name in traces.
+LINKS: tuple[tuple[str, LinkFactory], ...] = (
+    ("Route", _make_dispatch),  # with the stage Authority at its side
+    ("Outward", _make_forwarding_policy),
+    ("Cache", _make_answer_cache),
+    ("Limit", _make_inflight_limit),
+    ("Coalesce", _make_coalescer),
+    ("Validate", _make_validator),
+    ("RawCache", _make_raw_cache),
+    ("Coalesce", _make_raw_coalescer),
+    ("Forward", _make_forwarder),
+)

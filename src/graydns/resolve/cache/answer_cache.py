@@ -11,7 +11,7 @@ Until when the signatures of an answer hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 from attrs import evolve, field, frozen
 from dns.edns import EDECode
@@ -70,7 +70,7 @@ class AnswerCache:
     clock: Callable[[], float] = field(kw_only=True, repr=False)
     wall: Callable[[], float] = field(kw_only=True, repr=False)
     call_later: Callable[[float, Callable[[], object]], DelayedCall] = field(kw_only=True, repr=False)
-    _refreshing: set[CacheKey] = field(init=False, factory=set, repr=False)
+    _refreshing: set[Hashable] = field(kw_only=True, factory=set, repr=False)
 
     async def resolve(self, query: Query) -> Answer:
         """The answer. Raises ResolveError only where there is none that could be given as stale."""

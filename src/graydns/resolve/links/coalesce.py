@@ -1,6 +1,6 @@
-"""Coalesce: equal questions in flight are asked once.
+"""Coalescing of queries: of equal queries that are in flight at the same time, one is resolved.
 
-Flight: work that several wait for and that is done once.
+A flight is one piece of work with all that wait for its result.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, Generic, TypeVar
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
@@ -19,14 +19,17 @@ from graydns.resolve.link import Resolver
 
 @frozen
 class QueryCoalescer:
-    """Ask *below* once for all queries of one *key* that come while it is being asked."""
+    """Resolve one of the queries of equal *key* that are in flight at the same time; all of them get its answer.
+
+    *flights*: those of this link, also of the links that it had in earlier pipelines.
+    """
 
     below: Resolver
     key: Callable[[Query], Hashable] = field(kw_only=True, repr=False)
-    _flights: dict[Hashable, SingleFlight[Answer]] = field(init=False, factory=dict, repr=False)
+    _flights: dict[Hashable, SingleFlight[Answer]] = field(kw_only=True, factory=dict, repr=False)
 
     async def resolve(self, query: Query) -> Answer:
-        """The answer from below, or its failure, which all who wait share."""
+        """The answer from below. Raises what the one query that was resolved raised."""
         key = self.key(query)
         flight = self._flights.get(key)
         if flight is not None:
@@ -35,7 +38,7 @@ class QueryCoalescer:
         if not query.client.transport.is_datagram:
             flight.start(self.below.resolve(query))
             return await flight.join()
-        # Whoever asks over UDP stays to the end, so nothing has to be made that could outlive him: half the cost.
+        # A query over UDP is never cancelled, so its own coroutine can do the work: half the cost of a Deferred.
         try:
             answer = await self.below.resolve(query)
         except BaseException:
@@ -49,26 +52,26 @@ ResultT = TypeVar("ResultT")
 
 
 class SingleFlight(Generic[ResultT]):
-    """One piece of work and those who wait for it; it takes itself out of *flights*, where it is at *key*, at its end.
+    """One piece of work and its waiters. Stands in *flights* at *key* until the work ends.
 
-    Everyone waits on a Deferred of their own, as one that two coroutines await gives its result to the first of them
-    only, and cancelling it would cancel both. The last one to leave cancels the work.
+    Each waiter has its own Deferred: a Deferred that two coroutines await gives its result to the first of them only,
+    and cancelling it would cancel both. When the last waiter cancels, the work is cancelled.
     """
 
     __slots__ = ("_flights", "_key", "_outcome", "_task", "_waiters")
 
     def __init__(self, flights: dict[Hashable, SingleFlight[ResultT]], key: Hashable) -> None:
         self._flights, self._key = flights, key
-        self._waiters: dict[Deferred[ResultT], None] | None = None  # few are joined by anybody
+        self._waiters: dict[Deferred[ResultT], None] | None = None  # None: most flights are never joined
         self._outcome: tuple[ResultT | Failure] | None = None
         self._task: Deferred[None] | None = None
 
     def start(self, work: Coroutine[Any, Any, ResultT]) -> None:
-        """Do *work*. May end at once."""
+        """Start *work*, which may end at once."""
         self._task = Deferred.fromCoroutine(work).addBoth(self.finish)
 
     def join(self) -> Deferred[ResultT]:
-        """One more who waits."""
+        """A Deferred for one more waiter."""
         waiter: Deferred[ResultT] = Deferred(self._cancel_waiter)
         if self._outcome is not None:
             _fire(waiter, *self._outcome)
@@ -79,14 +82,14 @@ class SingleFlight(Generic[ResultT]):
         return waiter
 
     def finish(self, outcome: ResultT | Failure) -> None:
-        """Tell those who joined what came of it."""
+        """End the flight and give *outcome* to its waiters."""
         self._outcome = (outcome,)
         self._unregister()
         if self._waiters is None:
             return
         waiters, self._waiters = self._waiters, None
         for waiter in waiters:
-            if not waiter.called:  # one who was told may have made another leave
+            if not waiter.called:  # the callback of an earlier waiter may have cancelled it
                 _fire(waiter, outcome)
 
     def _cancel_waiter(self, waiter: Deferred[ResultT]) -> None:
@@ -97,9 +100,20 @@ class SingleFlight(Generic[ResultT]):
             self._task.cancel()
 
     def _unregister(self) -> None:
-        """Let the next one with this key begin a flight of its own."""
+        """The next query of this key begins a new flight."""
         if self._flights.get(self._key) is self:
             del self._flights[self._key]
+
+
+@define(eq=False)
+class InFlight:
+    """What is being resolved now. *answers*, *raw*: queries above and below the validator. *zones*: walks along chains
+    of trust. *refreshes*: cache entries that are being refreshed."""
+
+    answers: dict[Hashable, SingleFlight[Answer]] = field(factory=dict)
+    raw: dict[Hashable, SingleFlight[Answer]] = field(factory=dict)
+    zones: dict[Hashable, SingleFlight[Any]] = field(factory=dict)
+    refreshes: set[Hashable] = field(factory=set)
 
 
 def _fire(waiter: Deferred[ResultT], outcome: ResultT | Failure) -> None:

@@ -1,4 +1,4 @@
-"""Measure: times every query that enters the pipeline, and turns failure into an answer, in this one place."""
+"""The entrance of the pipeline: times every query and turns every failure into an answer, in this one place."""
 
 from __future__ import annotations
 
@@ -21,28 +21,26 @@ _log = Logger()
 
 @frozen
 class ErrorBoundary:
-    """Resolve below; what cannot be answered becomes its rcode with its EDE (RFC 8914).
+    """Resolve below; a failure becomes an answer with its rcode and EDE (RFC 8914).
 
-    *traced*: the same links as below, each under a Stage, for queries that have a trace.
+    *clock*: monotonic seconds. *observers*: told of every answer and of the seconds that it took.
     """
 
     below: Resolver
     clock: Callable[[], float] = field(kw_only=True, repr=False)
-    traced: Resolver | None = field(kw_only=True, repr=False, default=None)
     observers: Sequence[QueryObserver] = field(kw_only=True, repr=False, default=())
 
     async def resolve(self, query: Query) -> Answer:
-        """An answer, whatever happened; only cancelling gets through."""
+        """An answer in every case. Raises CancelledError only."""
         began = self.clock()
-        below = self.below if query.trace is None else self.traced or self.below
         try:
-            answer = await below.resolve(query)
+            answer = await self.below.resolve(query)
         except CancelledError:
             raise
         except ResolveError as error:
             answer = make_error_answer(error)
         except Exception:
-            # A bug met by one query must not cost another client anything, and must not stay unseen.
+            # A bug that one query triggers must not affect other queries, and must be logged.
             _log.failure("no answer for {qname!r} type {qtype}", qname=query.qname, qtype=query.qtype)
             answer = Answer(
                 rcode=SERVFAIL, edes=(Ede(EDECode.OTHER, "internal failure"),), why="internal", shareable=False
@@ -54,7 +52,7 @@ class ErrorBoundary:
 
 
 def make_error_answer(error: ResolveError) -> Answer:
-    """What the client of *error* gets."""
+    """The answer that a client gets for *error*."""
     edes, security = (Ede(error.ede, error.text),), Security.INDETERMINATE
     if error.proof is not None:
         security = error.proof.security

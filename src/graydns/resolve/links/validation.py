@@ -79,7 +79,7 @@ class ValidatingLink:
     turn_limiter: TurnLimiter = field(kw_only=True, repr=False)
     key_queries: Counter[int] = field(kw_only=True, repr=False)
     clock: Callable[[], float] = field(kw_only=True, repr=False)
-    flights: dict[Hashable, SingleFlight[Any]] = field(init=False, factory=dict, repr=False)
+    flights: dict[Hashable, SingleFlight[Any]] = field(kw_only=True, factory=dict, repr=False)
 
     async def resolve(self, query: Query) -> Answer:
         """The answer with its ValidationStatus. Raises ResolveError, with a ValidationStatus too, where it is bogus or
