@@ -31,6 +31,7 @@ from graydns.config.settings import (
     CacheSettings,
     ClientPrefixSettings,
     LimitSettings,
+    LinkSettings,
     MainSettings,
     ReloadSettings,
     StaleSettings,
@@ -61,6 +62,7 @@ def get_converter() -> Converter:
         StaleSettings,
         CacheSettings,
         UpstreamSettings,
+        LinkSettings,
         TenantSettings,
         ZoneSourceSettings,
     )

@@ -157,6 +157,14 @@ class TenantSettings:
     rules: tuple[Rule, ...] = ()
 
 
+@frozen
+class LinkSettings:
+    """A link of another package. *use*: object reference or entry point. *before*: the link that it stands before."""
+
+    use: Annotated[str, Text("package.module:factory or the name of an entry point")]
+    before: Annotated[str, Text("the name of a link")]
+
+
 DEFAULT_ADMIN_ENDPOINT = UnixSocket(Path("var/admin.sock"))
 DEFAULT_HTTP_ENDPOINT = ListenEndpoint(TCP, "127.0.0.1", 8053)
 
@@ -189,6 +197,7 @@ class MainSettings:
     forward: Mapping[Annotated[bytes, read_name], Annotated[str, Identifier()]] = field(
         factory=lambda: {ROOT: "default"}
     )
+    links: tuple[LinkSettings, ...] = ()
     tenants: Mapping[Annotated[str, TenantName()], TenantSettings] = field(factory=dict)
     consul: ConsulSettings | None = None
     dnssec: DnssecSettings = field(factory=DnssecSettings)

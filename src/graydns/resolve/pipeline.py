@@ -11,10 +11,12 @@ A new pipeline is built for each Snapshot. Its links hold no state: that is in S
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from attrs import evolve, frozen
 
+from graydns.config.issues import ValidationIssue
+from graydns.config.settings import Config
 from graydns.dnssec.zone_status import ZoneStatusCache
 from graydns.model.answer import Answer
 from graydns.model.query import Query
@@ -30,6 +32,7 @@ from graydns.resolve.links.forwarding_policy import ForwardingPolicy
 from graydns.resolve.links.inflight_limit import InflightLimit
 from graydns.resolve.links.validation import ValidatingLink
 from graydns.resolve.links.zone_dispatch import ZoneDispatch
+from graydns.resolve.plugins import check_links, insert_links, load_factory
 from graydns.resolve.stores import LinkContext, Stores, choose_partition
 from graydns.snapshot.snapshot import Snapshot
 
@@ -60,13 +63,18 @@ def build_pipeline(snapshot: Snapshot, stores: Stores) -> Pipeline:
     context = LinkContext("Measure", snapshot, stores, keys)
     resolver: Resolver = EndOfChain()
     validator: ValidatingLink | None = None
-    for name, make_link in reversed(LINKS):
+    for name, make_link in reversed(insert_links(LINKS, snapshot.config.links, load_factory)):
         link = make_link(evolve(context, name=name), resolver)
         if isinstance(link, ValidatingLink):
             validator = link
         if link is not resolver:
             resolver = Stage(link, name, context.clock)
     return Pipeline(ErrorBoundary(resolver, clock=context.clock, observers=stores.observers), validator)
+
+
+def check_configured_links(config: Config) -> Iterator[ValidationIssue]:
+    """Yield what is wrong in ``links`` of the main file."""
+    return check_links(config.links, [name.lower() for name, _ in LINKS])
 
 
 def _make_dispatch(context: LinkContext, below: Resolver) -> Resolver:

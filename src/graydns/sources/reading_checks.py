@@ -23,6 +23,7 @@ from graydns.config.zone_config import ZoneConfig
 from graydns.model.errors import ConfigIssue
 from graydns.model.name import to_text
 from graydns.model.policy import Rule, ServicePolicy
+from graydns.resolve.pipeline import check_configured_links
 from graydns.sources.parser_frames import PackedRules, unpack_rules
 from graydns.sources.reading import Reading, ZoneEntry
 from graydns.sources.zone_checks import check_zone_services
@@ -33,6 +34,8 @@ IssueListsByFile = dict[Path, list[ConfigIssue]]
 def check_reading(reading: Reading) -> Generator[None, None, IssueListsByFile]:
     """What is wrong in *reading*, by file."""
     work = _ReadingChecks(reading.config)
+    if found := to_config_issues(reading.config.document, check_configured_links(reading.config)):
+        work.issues[reading.config.file] += found
     for entry in reading.zones.values():
         yield from work.check_zone(entry)
     for entry in reading.zones.values():

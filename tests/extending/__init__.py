@@ -1,0 +1,1 @@
+"""Extensions of graydns from outside of its package."""
