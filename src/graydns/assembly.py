@@ -22,7 +22,9 @@ from attrs import frozen
 from graydns.admin.admin_service import AdminService
 from graydns.audit.audit_service import AuditService, PublishHead, open_audit_service
 from graydns.config.address import ListenEndpoint
+from graydns.config.issues import ValidationIssue
 from graydns.config.settings import Config
+from graydns.control.arguments import find_tenant
 from graydns.control.collaborators import ControlObservers
 from graydns.control.control_plane import ControlPlane
 from graydns.control.core import ControlCore
@@ -36,6 +38,7 @@ from graydns.model.errors import ConfigError, ConfigIssue
 from graydns.observe.log_level import LogLevelControl
 from graydns.observe.observability import ObservabilityService
 from graydns.observe.server_metrics import PolicyFigures
+from graydns.resolve.twisted_names import LOCAL_CLIENT, PipelineResolver
 from graydns.server import DnsServer
 from graydns.service import GraydnsService
 from graydns.sources.reading import Reading
@@ -75,6 +78,22 @@ def make_server(path: Path, reactor: Any) -> ServerParts:
     consul.feed.subscribe(server.flush_view)
     consul.subscribe(server.use_consul_domain)
     return ServerParts(server, reading, consul)
+
+
+def make_pipeline_resolver(path: Path, reactor: Any) -> PipelineResolver:
+    """The pipeline of the main configuration file at *path* as an IResolver. Raises ConfigError."""
+    parts = make_server(path, reactor)
+    server, document = parts.server, parts.reading.config.document
+    if parts.consul is not None:
+        expected = "no 'consul': the catalog needs the service, 'twistd graydns'"
+        raise ConfigError(document.locate_all([ValidationIssue(("consul",), "a mapping", expected)]))
+    tenant = find_tenant(server.snapshot, "127.0.0.1")
+    return PipelineResolver(
+        lambda: server.front.serving.pipeline,
+        reactor=reactor,
+        clock=server.front.clock,
+        client=LOCAL_CLIENT._replace(tenant=tenant),
+    )
 
 
 def make_graydns_service(path: Path, reactor: Any) -> GraydnsService:

@@ -57,7 +57,7 @@ FAULTS = [
     ('http: "tcp://127.0.0.1:5300"\n', "1:7 http: tcp://127.0.0.1:5300", "an address and port other than"),
     ("admin: tls://127.0.0.1:1\n", "1:8 admin: tls://127.0.0.1:1", "'tls' with a certificate"),
     ("tls: {certificate: a}\n", "1:6 tls: no key 'key'", "'key', which is required"),
-    ("upstreams: {default: {}}\n", "1:22 upstreams.default: no key 'servers'", "'servers', which is required"),
+    ("upstreams: {default: {}}\n", "1:22 upstreams.default: no key 'servers'", "'servers' or 'resolver'"),
     ("upstreams: {default: {servers: []}}\n", "1:32 upstreams.default.servers: an empty list", "at least one server"),
     (
         "upstreams: {default: {servers: [tls://192.0.2.1]}}\n",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import define
+from attrs import define, evolve
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionRefusedError as Refused
@@ -21,10 +21,13 @@ from graydns.model.answer import Answer
 from graydns.model.errors import ResolveError, UpstreamError
 from graydns.model.query import Query
 from graydns.resolve.link import Resolver
-from graydns.resolve.twisted_names import IResolverUpstream, PipelineResolver, RecordLists
+from graydns.resolve.links.coalesce import QueryCoalescer
+from graydns.resolve.links.forwarder import Forwarder
+from graydns.resolve.twisted_names import IResolverUpstream, PipelineResolver, RecordLists, ReplyCodeError
+from graydns.upstream.server_groups import UpstreamGroup
 from tests.coroutines import on_reactor
 from tests.resolve.chains import Driven, make_answer
-from tests.upstream.queries import AAAA, MX, make_query, show, write_reply
+from tests.upstream.queries import AAAA, GROUP, MX, make_query, show, write_reply
 from tests.upstream.scripted import reactor, scripted
 
 ZONE = b"""\
@@ -47,14 +50,19 @@ def zone(tmp_path: Path) -> authority.BindAuthority:
     return authority.BindAuthority(str(tmp_path / "zone"))
 
 
+def as_upstream(resolver: Any, group: UpstreamGroup = GROUP) -> Forwarder:
+    """The end of a chain that asks *resolver* in the place of *group*'s servers."""
+    return Forwarder(client=IResolverUpstream(resolver, reactor, lambda: 0.0), choose_group=lambda query: group)
+
+
 @on_reactor
 async def test_authority_of_twisted_ends_a_chain(zone: authority.BindAuthority) -> None:
     """Addresses, aliases and other records of a BindAuthority come out as an Answer."""
-    end = IResolverUpstream(zone)
+    end = as_upstream(zone)
     query = make_query()
     answer = await end.resolve(query)
     assert sorted(show(query, answer)) == [f"answer www.shop.test. 60 IN A 192.0.2.{last}" for last in (1, 2)]
-    assert (answer.ttl, answer.authoritative, answer.forwarded, answer.origin) == (60, True, True, zone)
+    assert (answer.ttl, answer.authoritative, answer.forwarded, answer.origin) == (60, True, True, GROUP)
     alias = make_query("alias.shop.test")
     assert show(alias, await end.resolve(alias))[0] == "answer alias.shop.test. 60 IN CNAME www.shop.test."
     mail = make_query("shop.test", MX)
@@ -64,7 +72,7 @@ async def test_authority_of_twisted_ends_a_chain(zone: authority.BindAuthority) 
 @on_reactor
 async def test_negatives_of_an_authority(zone: authority.BindAuthority) -> None:
     """No such type: NODATA with the SOA's negative TTL. No such name: NXDOMAIN. Another's name: REFUSED."""
-    end = IResolverUpstream(zone)
+    end = as_upstream(zone)
     empty = await end.resolve(make_query(rdtype=AAAA))
     assert (empty.rcode, empty.ttl, empty.counts()) == (0, 30, (0, 1, 0))
     gone = await end.resolve(make_query("gone.shop.test"))
@@ -80,7 +88,7 @@ async def test_client_of_twisted_ends_a_chain() -> None:
     address = "www.shop.test. 60 IN A 192.0.2.1"
     async with scripted(lambda query: [write_reply(query, [address])]) as server:
         names: Any = client.Resolver(None, [("127.0.0.1", server.port)], (1,), reactor)
-        assert show(make_query(), await IResolverUpstream(names).resolve(make_query())) == [f"answer {address}"]
+        assert show(make_query(), await as_upstream(names).resolve(make_query())) == [f"answer {address}"]
 
 
 @define
@@ -107,14 +115,14 @@ class Failing:
 async def test_failures_of_twisted_become_ours(fail: type[Exception], rcode: int, ede: int) -> None:
     """Each kind of failure has its rcode and its EDE."""
     with pytest.raises(ResolveError) as caught:
-        await IResolverUpstream(Failing(fail())).resolve(make_query())
+        await as_upstream(Failing(fail())).resolve(make_query())
     assert (caught.value.rcode, caught.value.ede) == (rcode, ede)
 
 
 @on_reactor
 async def test_name_error_of_twisted_is_an_answer() -> None:
     """DNSNameError is NXDOMAIN, which is no failure."""
-    assert (await IResolverUpstream(Failing(error.DNSNameError())).resolve(make_query())).rcode == 3
+    assert (await as_upstream(Failing(error.DNSNameError())).resolve(make_query())).rcode == 3
 
 
 @on_reactor
@@ -122,7 +130,7 @@ async def test_label_with_a_dot_cannot_be_asked() -> None:
     """twisted.names joins labels with dots, so such a name would become another one."""
     query = make_query()._replace(qname=b"\3a.b\4test\0", question=b"\3a.b\4test\0\0\1\0\1")
     with pytest.raises(ResolveError):
-        await IResolverUpstream(Failing(ZeroDivisionError())).resolve(query)
+        await as_upstream(Failing(ZeroDivisionError())).resolve(query)
 
 
 class Ours:
@@ -139,7 +147,7 @@ class Ours:
 
 def as_names(chain: Resolver) -> Any:
     """*chain* for Twisted."""
-    return PipelineResolver(chain, reactor=Clock(), clock=lambda: 0.0)
+    return PipelineResolver(lambda: chain, reactor=Clock(), clock=lambda: 0.0)
 
 
 def test_chain_is_an_iresolver() -> None:
@@ -159,10 +167,10 @@ async def test_twisted_looks_up_through_us() -> None:
     assert await names.getHostByName("www.shop.test") == "192.0.2.1"
 
 
-@pytest.mark.parametrize(("name", "kind"), [("gone.test", error.DNSNameError), ("dead.test", error.DNSServerError)])
+@pytest.mark.parametrize(("name", "kind"), [("gone.test", error.DNSNameError), ("dead.test", ReplyCodeError)])
 @on_reactor
 async def test_failures_are_those_of_twisted(name: str, kind: type[Exception]) -> None:
-    """NXDOMAIN and SERVFAIL reach Twisted as the exceptions that it knows."""
+    """NXDOMAIN is a name error; SERVFAIL is no DomainError, for which stock servers reply NXDOMAIN."""
     with pytest.raises(kind):
         await as_names(Ours()).lookupAddress(name)
 
@@ -185,7 +193,7 @@ async def test_impossible_name_is_an_error_of_form() -> None:
 def test_timeout_cancels_the_question() -> None:
     """The seconds that Twisted gives are kept."""
     clock, driven = Clock(), Driven()
-    names: Any = PipelineResolver(driven, reactor=clock, clock=lambda: 0.0)
+    names: Any = PipelineResolver(lambda: driven, reactor=clock, clock=lambda: 0.0)
     outcome: list[object] = []
     names.lookupAddress("www.shop.test", timeout=(1, 2)).addBoth(outcome.append)
     clock.advance(3.1)
@@ -196,9 +204,40 @@ def test_timeout_cancels_the_question() -> None:
 
 @on_reactor
 async def test_our_chain_stands_in_a_chain_of_twisted(zone: authority.BindAuthority) -> None:
-    """A ResolverChain of Twisted falls through its authority to us, and ours ends in that authority again."""
-    chain: Any = resolve.ResolverChain([zone, as_names(IResolverUpstream(zone)), as_names(Ours())])
+    """A ResolverChain of Twisted falls through its authority to us, and ours can end in that authority."""
+    chain: Any = resolve.ResolverChain([zone, as_names(Ours())])
     answers, _, _ = await chain.lookupAddress("www.other.test")
     assert answers[0].payload.dottedQuad() == "192.0.2.1"
-    answers, _, _ = await as_names(IResolverUpstream(zone)).lookupAuthority("shop.test")
+    answers, _, _ = await as_names(as_upstream(zone)).lookupAuthority("shop.test")
     assert answers[0].payload.serial == 1
+
+
+@on_reactor
+async def test_limits_of_the_group_hold_for_a_resolver(zone: authority.BindAuthority) -> None:
+    """TTLs are at most ``max_ttl`` and ``negative_ttl``; after the deadline the answer is SERVFAIL."""
+    capped = as_upstream(zone, evolve(GROUP, max_ttl=20, negative_ttl=5))
+    answer = await capped.resolve(make_query())
+    assert answer.ttl == 20
+    assert {line.split()[2] for line in show(make_query(), answer)} == {"20"}
+    assert (await capped.resolve(make_query(rdtype=AAAA))).ttl == 5
+
+    class Hanging:
+        def query(self, query: dns.Query, timeout: Sequence[int] | None = None) -> Deferred[RecordLists]:
+            return Deferred()
+
+    with pytest.raises(UpstreamError):
+        await as_upstream(Hanging(), evolve(GROUP, deadline=0.01)).resolve(make_query())
+
+
+def test_a_lookup_that_times_out_leaves_those_who_joined(tmp_path: Path) -> None:
+    """Two programs look up the same name; the timeout of the first does not cancel the second."""
+    clock, driven = Clock(), Driven()
+    coalescer = QueryCoalescer(driven, key=lambda query: query.qname)
+    names: Any = PipelineResolver(lambda: coalescer, reactor=clock, clock=lambda: 0.0)
+    outcomes: list[Any] = []
+    names.lookupAddress("www.shop.test", timeout=(1,)).addErrback(lambda _: None)
+    names.lookupAddress("www.shop.test", timeout=(9,)).addBoth(outcomes.append)
+    clock.advance(2)
+    driven.answer()
+    assert len(driven.asked) == 1
+    assert outcomes[0][0][0].payload.dottedQuad() == "192.0.2.1"

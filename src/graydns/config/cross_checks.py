@@ -17,6 +17,9 @@ from graydns.model.errors import ConfigIssue, IssuePath
 from graydns.model.name import to_text
 from graydns.model.policy import Rule
 
+#: What an upstream that is an IResolver lacks, in messages.
+UNSIGNED_UPSTREAM = "as dnssec.validate is true and an IResolver gives no signatures,"
+
 
 def check_settings(settings: MainSettings, broken: Collection[str]) -> Iterator[ValidationIssue]:
     """Yield all that is wrong across keys; keys in *broken* are not judged again."""
@@ -58,10 +61,20 @@ def check_listen_endpoints(settings: MainSettings, broken: Collection[str]) -> I
 
 
 def check_upstream_servers(settings: MainSettings) -> Iterator[ValidationIssue]:
-    """Upstreams that nobody stands behind."""
+    """Upstreams without servers, or with keys that a resolver cannot honour."""
     for upstream_name, upstream in settings.upstreams.items():
-        if not upstream.servers:
-            yield ValidationIssue(("upstreams", upstream_name, "servers"), "an empty list", "at least one server")
+        path = ("upstreams", upstream_name)
+        if upstream.resolver is None:
+            if upstream.servers is None:
+                yield ValidationIssue(path, "no key 'servers'", "'servers' or 'resolver'")
+            elif not upstream.servers:
+                yield ValidationIssue((*path, "servers"), "an empty list", "at least one server")
+            continue
+        if upstream.servers is not None:
+            yield ValidationIssue((*path, "resolver"), "'servers' and 'resolver'", "one of the two")
+        for key, value in (("ecs", upstream.ecs), ("tags", upstream.tags)):
+            if value:
+                yield ValidationIssue((*path, key), "true", "false: an IResolver is sent neither subnets nor tags")
 
 
 def check_tenant_networks(settings: MainSettings) -> Iterator[ValidationIssue]:
@@ -77,9 +90,14 @@ def check_tenant_networks(settings: MainSettings) -> Iterator[ValidationIssue]:
 
 def check_upstream_names(settings: MainSettings) -> Iterator[ValidationIssue]:
     """Upstreams that are named and do not exist."""
+    lasting = {anchor.name for anchor in settings.dnssec.negative_trust_anchors if anchor.until is None}
     for suffix, upstream in settings.forward.items():
+        path = ("forward", to_text(suffix))
         if upstream not in settings.upstreams:
-            yield make_unknown_upstream_issue(("forward", to_text(suffix)), upstream, settings)
+            yield make_unknown_upstream_issue(path, upstream, settings)
+        elif not can_validate(upstream, settings) and lasting.isdisjoint(name.suffixes(suffix)):
+            expected = f"{UNSIGNED_UPSTREAM} a negative trust anchor without 'until' at or above {to_text(suffix)!r}"
+            yield ValidationIssue(path, f"the upstream {upstream!r}, an IResolver", expected)
     for tenant_id, tenant in settings.tenants.items():
         for misfit in check_rule_upstreams(tenant.rules, settings):
             yield misfit.under("tenants", tenant_id, "rules")
@@ -90,6 +108,19 @@ def check_rule_upstreams(rules: Iterable[Rule], settings: MainSettings) -> Itera
     for index, rule in enumerate(rules):
         if rule.then.upstream is not None and rule.then.upstream not in settings.upstreams:
             yield make_unknown_upstream_issue((index, "then", "upstream"), rule.then.upstream, settings)
+        elif rule.then.upstream is not None and not can_validate(rule.then.upstream, settings):
+            found = f"the upstream {rule.then.upstream!r}, an IResolver"
+            yield ValidationIssue((index, "then", "upstream"), found, f"{UNSIGNED_UPSTREAM} an upstream with 'servers'")
+
+
+def can_validate(upstream: str, settings: MainSettings) -> bool:
+    """Whether answers of *upstream* can be validated, or need not be. An IResolver gives no DNSSEC records."""
+    return not settings.dnssec.validate or settings.upstreams[upstream].resolver is None
+
+
+def list_rule_upstreams(settings: MainSettings) -> set[str]:
+    """The upstreams that rules may name."""
+    return {upstream for upstream in settings.upstreams if can_validate(upstream, settings)}
 
 
 def make_unknown_upstream_issue(path: IssuePath, upstream: str, settings: MainSettings) -> ValidationIssue:

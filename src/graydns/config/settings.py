@@ -137,12 +137,16 @@ class CacheSettings:
 
 @frozen
 class UpstreamSettings:
-    """Servers that answer for each other. *deadline*: seconds for a query; *ecs*, *tags*: what they may be told."""
+    """Servers that answer for each other, or *resolver*, a reference to a factory of an IResolver.
 
-    servers: tuple[Annotated[UpstreamEndpoint | SystemResolvers, read_upstream_endpoint], ...]
+    *deadline*: seconds for a query. *ecs*, *tags*: whether the client's subnet and tags are sent to the servers.
+    """
+
+    servers: tuple[Annotated[UpstreamEndpoint | SystemResolvers, read_upstream_endpoint], ...] | None = None
     deadline: Annotated[float, Duration("10ms", "30s")] = 0.5
     ecs: Annotated[bool, read_boolean] = False
     tags: Annotated[bool, read_boolean] = False
+    resolver: Annotated[str, Text("package.module:factory", pattern=r"[\w.]+:[\w.]+")] | None = None
 
 
 @frozen

@@ -32,7 +32,7 @@ from graydns.resolve.links.forwarding_policy import ForwardingPolicy
 from graydns.resolve.links.inflight_limit import InflightLimit
 from graydns.resolve.links.validation import ValidatingLink
 from graydns.resolve.links.zone_dispatch import ZoneDispatch
-from graydns.resolve.plugins import check_links, insert_links, load_factory
+from graydns.resolve.plugins import check_links, check_resolvers, insert_links, load_factory
 from graydns.resolve.stores import LinkContext, Stores, choose_partition
 from graydns.snapshot.snapshot import Snapshot
 
@@ -72,9 +72,10 @@ def build_pipeline(snapshot: Snapshot, stores: Stores) -> Pipeline:
     return Pipeline(ErrorBoundary(resolver, clock=context.clock, observers=stores.observers), validator)
 
 
-def check_configured_links(config: Config) -> Iterator[ValidationIssue]:
-    """Yield what is wrong in ``links`` of the main file."""
-    return check_links(config.links, [name.lower() for name, _ in LINKS])
+def check_extensions(config: Config) -> Iterator[ValidationIssue]:
+    """Yield what is wrong with the links and the resolvers of other packages that the main file names."""
+    yield from check_links(config.links, [name.lower() for name, _ in LINKS])
+    yield from check_resolvers(config.upstreams)
 
 
 def _make_dispatch(context: LinkContext, below: Resolver) -> Resolver:

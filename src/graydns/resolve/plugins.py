@@ -1,16 +1,16 @@
-"""Links of other packages (``links:`` of graydns.yaml): found by object reference or entry point. Experimental."""
+"""Links and resolvers of other packages, which graydns.yaml names: found by object reference or entry point."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from importlib import metadata
 from typing import Any, TypeVar
 
 from graydns.config.issues import ValidationIssue
-from graydns.config.settings import LinkSettings
+from graydns.config.settings import LinkSettings, UpstreamSettings
 
 FactoryT = TypeVar("FactoryT")
 
@@ -64,6 +64,17 @@ def check_links(links: Sequence[LinkSettings], names: Sequence[str]) -> Iterator
         if link.before not in names:
             found = f"{link.before!r}{suggest(link.before, names)}"
             yield ValidationIssue(("links", index, "before"), found, f"one of {', '.join(dict.fromkeys(names))}")
+
+
+def check_resolvers(upstreams: Mapping[str, UpstreamSettings]) -> Iterator[ValidationIssue]:
+    """Yield factories of resolvers that cannot be loaded; paths start at the main file."""
+    for name, upstream in upstreams.items():
+        if upstream.resolver is not None:
+            try:
+                load_factory(upstream.resolver)
+            except ValueError as error:
+                found = f"{upstream.resolver!r} ({error})"
+                yield ValidationIssue(("upstreams", name, "resolver"), found, "package.module:factory")
 
 
 def insert_links(

@@ -17,6 +17,8 @@ from graydns.resolve.cache.store import AnswerStore
 from graydns.resolve.links.authority import CatalogWaiter, NullCatalogWaiter
 from graydns.resolve.links.coalesce import InFlight
 from graydns.resolve.links.inflight_limit import InflightCounter
+from graydns.resolve.plugins import load_factory
+from graydns.resolve.twisted_names import IResolverUpstream
 from graydns.resolve.validation_state import ValidationState
 from graydns.snapshot.snapshot import Snapshot
 from graydns.upstream.server_groups import UpstreamGroup
@@ -37,9 +39,12 @@ class TenantClients:
 
     shared: UpstreamClient
     by_tenant: Mapping[str, UpstreamClient]
+    find_resolver: Callable[[str], IResolverUpstream]
 
     def ask(self, query: Query, group: UpstreamGroup) -> Awaitable[Answer]:
         """The answer of *group* to *query*. Raises UpstreamError."""
+        if group.resolver:
+            return self.find_resolver(group.resolver).ask(query, group)
         return self.by_tenant.get(query.client.tenant, self.shared).ask(query, group)
 
 
@@ -59,6 +64,7 @@ class Stores:
     answers: AnswerStore = field(init=False)
     client: UpstreamClient = field(init=False)
     _own_clients: dict[str, UpstreamClient] = field(init=False, factory=dict, repr=False)
+    _resolvers: dict[str, IResolverUpstream] = field(init=False, factory=dict, repr=False)
     failure_cache: FailureCache = field(init=False, factory=FailureCache)
     in_flight: InFlight = field(init=False, factory=InFlight, repr=False)
     link_state: dict[str, Any] = field(init=False, factory=dict, repr=False)
@@ -74,7 +80,14 @@ class Stores:
         """The upstream clients: one for each tenant with network isolation, one shared by all other tenants."""
         isolated = [tenant for tenant, levels in snapshot.isolation_levels.items() if NETWORK_ISOLATION in levels]
         own = {tenant: self._own_clients.setdefault(tenant, self._make_client()) for tenant in isolated}
-        return TenantClients(self.client, own)
+        return TenantClients(self.client, own, self.find_resolver)
+
+    def find_resolver(self, reference: str) -> IResolverUpstream:
+        """The IResolver that the factory at *reference* made of the reactor; made once, also over reloads."""
+        if reference not in self._resolvers:
+            made = load_factory(reference)(self.reactor)
+            self._resolvers[reference] = IResolverUpstream(made, self.reactor, time.monotonic)
+        return self._resolvers[reference]
 
     def _make_client(self) -> UpstreamClient:
         return UpstreamClient(self.reactor, time.monotonic, self.anomalies)

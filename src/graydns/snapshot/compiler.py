@@ -113,7 +113,7 @@ def _upstream_groups(inputs: SnapshotInputs) -> Iterator[tuple[str, UpstreamGrou
     cache = inputs.config.cache
     for name, upstream in inputs.config.upstreams.items():
         servers: list[UpstreamServer] = []
-        for server in upstream.servers:
+        for server in upstream.servers or ():
             if isinstance(server, SystemResolvers):
                 servers += parse_resolv_conf(inputs.resolv_conf)
             else:
@@ -128,6 +128,7 @@ def _upstream_groups(inputs: SnapshotInputs) -> Iterator[tuple[str, UpstreamGrou
                 upstream.tags,
                 max_ttl=cache.max_ttl,
                 negative_ttl=cache.negative_ttl,
+                resolver=upstream.resolver or "",
             ),
         )
 

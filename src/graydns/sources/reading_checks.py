@@ -15,6 +15,7 @@ from graydns.config.cross_checks import (
     check_unique_rules,
     check_unique_services,
     check_unique_zone,
+    list_rule_upstreams,
 )
 from graydns.config.document import Document
 from graydns.config.issues import ValidationIssue
@@ -23,7 +24,7 @@ from graydns.config.zone_config import ZoneConfig
 from graydns.model.errors import ConfigIssue
 from graydns.model.name import to_text
 from graydns.model.policy import Rule, ServicePolicy
-from graydns.resolve.pipeline import check_configured_links
+from graydns.resolve.pipeline import check_extensions
 from graydns.sources.parser_frames import PackedRules, unpack_rules
 from graydns.sources.reading import Reading, ZoneEntry
 from graydns.sources.zone_checks import check_zone_services
@@ -34,7 +35,7 @@ IssueListsByFile = dict[Path, list[ConfigIssue]]
 def check_reading(reading: Reading) -> Generator[None, None, IssueListsByFile]:
     """What is wrong in *reading*, by file."""
     work = _ReadingChecks(reading.config)
-    if found := to_config_issues(reading.config.document, check_configured_links(reading.config)):
+    if found := to_config_issues(reading.config.document, check_extensions(reading.config)):
         work.issues[reading.config.file] += found
     for entry in reading.zones.values():
         yield from work.check_zone(entry)
@@ -75,7 +76,7 @@ class _ReadingChecks:
         taken = {rule.name for rule in tenant.rules} if tenant else set()
         if (yield from _has_taken_name(zone.rules, taken)):
             self.add_issues(zone, check_unique_rules(zone, self.config))
-        if not entry.upstreams <= self.config.upstreams.keys():
+        if not entry.upstreams <= list_rule_upstreams(self.config):
             self.add_issues(zone, (it.under("rules") for it in check_rule_upstreams(zone.rules, self.config)))
         self.by_name.setdefault(zone.zone, zone)
         for name, service in zone.services.items():

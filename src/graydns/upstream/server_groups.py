@@ -90,7 +90,8 @@ class UpstreamGroup:
 
     *deadline*: seconds for a question in all, whatever is tried meanwhile. *ecs*, *tags*: whether the client's subnet
     (RFC 7871) and tags (option 65001) are passed on to these servers. *max_ttl*, *negative_ttl*: seconds that an answer
-    or a negative one of theirs is believed at most. *label*: the ``why`` of those answers. *identity*: all
+    or a negative one of theirs is believed at most. *resolver*: reference to the factory of an IResolver that is asked
+    instead of servers, else empty. *label*: the ``why`` of those answers. *identity*: all
     of that in one text, for keys, because a text remembers its hash.
     """
 
@@ -101,6 +102,7 @@ class UpstreamGroup:
     tags: bool = False
     max_ttl: int = field(default=86400, kw_only=True)
     negative_ttl: int = field(default=3600, kw_only=True)
+    resolver: str = field(default="", kw_only=True)
     label: str = field(init=False, repr=False, eq=False, default=Factory(_make_label, takes_self=True))
     identity: str = field(init=False, repr=False, eq=False, default=Factory(repr, takes_self=True))
 

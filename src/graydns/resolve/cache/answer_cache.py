@@ -78,7 +78,8 @@ class AnswerCache:
         entry = self.store.find(key)
         if entry is None or now >= max(entry.expires, self._stale_until(query, entry, now)):
             self.store.counts["miss"] += 1
-            return await self._resolve_and_store(query, key)
+            generation = self.store.generation  # _resolve_and_store, without its coroutine
+            return self.store.store(key, await self.below.resolve(query), self.clock(), generation)
         left = entry.expires - now
         if left > 0:
             self.store.counts["hit"] += 1
