@@ -29,7 +29,7 @@ from graydns.resolve.cache.answer_cache import AnswerCache, StalePolicy
 from graydns.resolve.cache.cache_keys import CacheKeyFactory
 from graydns.resolve.cache.raw_cache import FailureCache, RawCache
 from graydns.resolve.cache.store import AnswerStore
-from graydns.resolve.link import Resolver, stack_links
+from graydns.resolve.link import stack_links
 from graydns.resolve.links.coalesce import QueryCoalescer
 from graydns.resolve.links.forwarder import Forwarder
 from graydns.upstream.server_groups import ForwardTable, UpstreamGroup, UpstreamServer
@@ -67,14 +67,14 @@ def respond() -> None:
             server.sendto(query[:2] + b"\x81\x80\0\1\0\1\0\0\0\1" + question + RECORD + OPT, sender)
 
 
-def build(port: int) -> Resolver:
+def build(port: int) -> AnswerCache:
     """The forwarding chain, with one loopback server behind it."""
     group = UpstreamGroup("bench", (UpstreamServer("127.0.0.1", port),), deadline=2.0)
     keys = CacheKeyFactory(ForwardTable({b"\0": group}).choose_group, lambda query: "default")
     store = AnswerStore(lambda partition: 64 << 20, lambda origin: origin is group)
     clock = time.monotonic
     client = UpstreamClient(reactor, clock, Silent())
-    return stack_links(
+    chain = stack_links(
         partial(
             AnswerCache,
             key=keys.make_cohort_key,
@@ -89,6 +89,8 @@ def build(port: int) -> Resolver:
         partial(QueryCoalescer, key=keys.make_raw_key),
         last=Forwarder(client=client, choose_group=keys.choose_group),
     )
+    assert isinstance(chain, AnswerCache)
+    return chain
 
 
 def question(number: int) -> Query:
@@ -99,12 +101,12 @@ def question(number: int) -> Query:
     return Query(0, b"", qname + b"\0\1\0\1", qname, 1, 1, client, True, edns=Edns(1232))
 
 
-async def run(chain: Resolver, options: argparse.Namespace) -> list[float]:
+async def run(chain: AnswerCache, options: argparse.Namespace) -> list[float]:
     """CPU seconds of this process for a question, measured over and over."""
     return [await ask(chain, turn * ROUND, options.window) for turn in range(options.count // ROUND)]
 
 
-async def ask(chain: Resolver, first: int, window: int) -> float:
+async def ask(chain: AnswerCache, first: int, window: int) -> float:
     """Ask ROUND questions, *window* at a time; CPU seconds for each."""
     numbers = iter(range(first, first + ROUND))
 
@@ -145,7 +147,7 @@ def report(rounds: list[float]) -> None:
     print(f"{best:.1f} µs CPU per forwarded miss at best, {middle:.1f} µs in the middle of {len(rounds)} rounds")
 
 
-def measure(chain: Resolver, options: argparse.Namespace) -> None:
+def measure(chain: AnswerCache, options: argparse.Namespace) -> None:
     """Drive the reactor through one run."""
     profile = cProfile.Profile() if options.profile else None
 

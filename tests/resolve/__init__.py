@@ -1,1 +1,1 @@
-"""Tests of the codec; dnspython is the judge of what a message says."""
+"""Tests of the resolver chain."""

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from functools import reduce
-from typing import Any, Protocol
+from typing import Protocol
 
 from attrs import field, frozen
 
@@ -18,7 +18,7 @@ from graydns.model.query import Query, QueryTrace
 class Resolver(Protocol):
     """Answers queries: a link with all that is below it, or the end of a chain."""
 
-    async def resolve(self, query: Query) -> Answer:
+    def resolve(self, query: Query) -> Awaitable[Answer]:
         """The answer to *query*; NXDOMAIN and NODATA are answers. Raises ResolveError where there is none."""
 
 
@@ -42,7 +42,7 @@ class Stage:
     name: str
     clock: Callable[[], float] = field(repr=False)
 
-    def resolve(self, query: Query) -> Coroutine[Any, Any, Answer]:
+    def resolve(self, query: Query) -> Awaitable[Answer]:
         """As the link does. Not a coroutine function: a query without a trace costs one plain call."""
         if query.trace is None:
             return self.link.resolve(query)

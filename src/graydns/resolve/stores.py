@@ -45,6 +45,8 @@ class TenantClients:
         """The answer of *group* to *query*. Raises UpstreamError."""
         if group.resolver:
             return self.find_resolver(group.resolver).ask(query, group)
+        if not self.by_tenant:
+            return self.shared.ask(query, group)
         return self.by_tenant.get(query.client.tenant, self.shared).ask(query, group)
 
 

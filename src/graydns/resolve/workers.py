@@ -1,7 +1,4 @@
-"""Workers: threads for work that is too long to be done between two queries.
-
-Pace: lets other queries through while many are judged.
-"""
+"""Worker threads for long computations, and a limiter that lets other queries run between validations."""
 
 from __future__ import annotations
 
@@ -18,16 +15,16 @@ from graydns.model.errors import OverloadedError
 
 ResultT = TypeVar("ResultT")
 
-#: Threads, and pieces of work that may wait for one.
+#: Threads, and jobs that may wait for one.
 MAX_WORKER_THREADS, MAX_QUEUED_JOBS = 2, 64
 
 
 @define(eq=False)
 class WorkerPool:
-    """A bounded queue in front of a few threads, which start with the first piece of work, and end with the reactor.
+    """A bounded queue in front of a few threads, which start with the first job and end with the reactor.
 
-    *waiting*: pieces of work that are not done, whether or not somebody still wants them; *taken*, *refused*: those
-    since the start that were put into the queue, and those for which it had no room.
+    *pending*: jobs that are not done, also those whose caller was cancelled. *accepted*, *refused*: jobs since start
+    that were queued, and for which the queue had no room.
     """
 
     _reactor: Any = field(repr=False)
@@ -37,7 +34,7 @@ class WorkerPool:
     refused: int = field(init=False, default=0)
 
     async def run(self, work: Callable[[], ResultT]) -> ResultT:
-        """What *work*, done in a thread, gives or raises. Raises OverloadedError where too much waits already."""
+        """Call *work* in a thread: its result, or what it raises. Raises OverloadedError if the queue is full."""
         if self.pending >= MAX_QUEUED_JOBS:
             self.refused += 1
             raise OverloadedError("too many signatures wait to be checked")
@@ -48,7 +45,7 @@ class WorkerPool:
         waiter: Deferred[ResultT] = Deferred()
 
         def piece() -> ResultT | None:
-            return None if waiter.called else work()  # whoever wanted it may have left meanwhile
+            return None if waiter.called else work()  # the caller may have been cancelled meanwhile
 
         def ended(success: bool, result: ResultT | Failure | None) -> None:
             self._reactor.callFromThread(self._finish, waiter, result)

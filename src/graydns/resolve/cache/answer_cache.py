@@ -48,8 +48,11 @@ _log = Logger()
 
 @frozen
 class StalePolicy:
-    """*lasting*: seconds past its TTL for which an answer may be given, 0 = never. *ttl*: seconds, the TTL it then has.
-    *client_timeout*: seconds for which a fresh one is waited for first, 0 = not at all."""
+    """When expired answers are used (RFC 8767), in seconds.
+
+    *max_stale_seconds*: how long after its TTL an answer may be used, 0 = never. *ttl*: the TTL of a stale answer.
+    *client_timeout*: how long to wait for a fresh answer first, 0 = not at all.
+    """
 
     max_stale_seconds: float = 86400.0
     ttl: int = 30
@@ -58,9 +61,10 @@ class StalePolicy:
 
 @frozen
 class AnswerCache:
-    """Answer from *store*, else ask *below* and keep what it says.
+    """Answer from *store*, else resolve *below* and store the answer.
 
-    *clock*: monotonic seconds, *wall*: Unix seconds, *later*: ``IReactorTime.callLater``.
+    *clock*: monotonic seconds. *wall*: Unix seconds. *call_later*: ``IReactorTime.callLater``. *refreshing*: keys of
+    entries that are being refreshed.
     """
 
     below: Resolver
@@ -73,7 +77,7 @@ class AnswerCache:
     _refreshing: set[Hashable] = field(kw_only=True, factory=set, repr=False)
 
     async def resolve(self, query: Query) -> Answer:
-        """The answer. Raises ResolveError only where there is none that could be given as stale."""
+        """The answer. Raises ResolveError if there is not even a stale one."""
         key, now = self.key(query), self.clock()
         entry = self.store.find(key)
         if entry is None or now >= max(entry.expires, self._stale_until(query, entry, now)):
@@ -90,9 +94,9 @@ class AnswerCache:
         return await self._resolve_stale(query, key, entry, now)
 
     async def _resolve_and_store(self, query: Query, key: CacheKey) -> Answer:
-        """What is below, kept."""
-        era = self.store.generation
-        return self.store.store(key, await self.below.resolve(query), self.clock(), era)
+        """The answer from below, stored."""
+        generation = self.store.generation
+        return self.store.store(key, await self.below.resolve(query), self.clock(), generation)
 
     async def _resolve_stale(self, query: Query, key: CacheKey, entry: CacheEntry, now: float) -> Answer:
         if not self.stale.client_timeout:
@@ -106,17 +110,17 @@ class AnswerCache:
         return evolve(answer, body=body, ttl=0, stored_at=None, edes=(*answer.edes, ede))
 
     async def _wait_for_fresh(self, query: Query, key: CacheKey, entry: CacheEntry) -> Answer | None:
-        """The new answer if it comes in time; if not, it is still waited for, behind this query."""
-        told: Deferred[Answer | None] = Deferred()
+        """The new answer if it comes in time; otherwise the refresh continues after this query."""
+        waiter: Deferred[Answer | None] = Deferred()
 
-        def tell(answer: Answer | None) -> None:
-            if not told.called:
-                told.callback(answer)
+        def finish(answer: Answer | None) -> None:
+            if not waiter.called:
+                waiter.callback(answer)
 
-        timer = self.call_later(self.stale.client_timeout, lambda: tell(None))
-        Deferred.fromCoroutine(self._try_refresh(query, key, entry)).addCallback(tell)
+        timer = self.call_later(self.stale.client_timeout, lambda: finish(None))
+        Deferred.fromCoroutine(self._try_refresh(query, key, entry)).addCallback(finish)
         try:
-            return await told
+            return await waiter
         finally:
             if timer.active():
                 timer.cancel()
@@ -131,11 +135,11 @@ class AnswerCache:
         renewing.addCallback(lambda _: self._refreshing.discard(key))
 
     async def _try_refresh(self, query: Query, key: CacheKey, entry: CacheEntry) -> Answer | None:
-        """The new answer, kept; None if there is none, and then *entry* stays. Raises nothing."""
+        """The new answer, stored; None if there is none, and then *entry* stays. Raises nothing."""
         try:
             return await self._resolve_and_store(query, key)
         except (OverloadedError, CancelledError):
-            pass  # no more than that this was no moment for it
+            pass  # says nothing about the upstream: the next query tries again
         except ResolveError:
             entry.retry_at = self.clock() + FAILURE_RECHECK_SECONDS
         except Exception:

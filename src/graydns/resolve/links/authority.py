@@ -1,6 +1,6 @@
-"""Authority: answers from our zones and services; a chain that leaves them is completed by forwarding.
+"""Authority: answers from our zones and services; a CNAME chain that leaves them is completed by forwarding.
 
-Learning: waiting until the catalog knows what a query asks for.
+A CatalogWaiter delays a query until the catalog has the entry that it needs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from graydns.wire.answer_body import age_body, read_rrsets
 
 @frozen
 class Authority:
-    """Look up in the Snapshot's zones. *outside* resolves names that are not ours. *clock*: monotonic."""
+    """Look up names in the zones of *snapshot*. *forwarding* resolves other names. *clock*: monotonic seconds."""
 
     forwarding: Resolver = field(kw_only=True, repr=False)
     catalog_waiter: CatalogWaiter = field(kw_only=True, repr=False)
@@ -45,7 +45,7 @@ class Authority:
         except CatalogPendingError as missing:
             await self.catalog_waiter.wait_for(missing)
             plan = self.snapshot.plan(query.qname, query.qtype, query.client.tenant)
-            # Its Plan is another one than the query came with, so nobody may keep the answer under that.
+            # The Plan has changed since the query arrived, so the answer must not be cached under the old one.
             return evolve(
                 await self.resolve(query.with_decision(plan.decide(query.client), plan, query.trace)), shareable=False
             )
@@ -57,7 +57,7 @@ class Authority:
         return answer
 
     def _may_follow(self, query: Query, target: bytes) -> bool:
-        # An asker that follows chains itself (RD=0) is better served with what is ours, and at once.
+        # A client that follows chains itself (RD=0) gets the part from our zones at once.
         wanted = query.recursion_desired and query.client.may_forward
         return wanted and self.snapshot.forward.find_group(target) is not None
 
@@ -96,17 +96,17 @@ class CatalogWaiter(Protocol):
         """Wait until what is *missing* is known. Raises ResolveError if that takes too long."""
 
     def is_current(self, view: CatalogView) -> bool:
-        """Whether answers made of *view* may be remembered."""
+        """Whether answers made from *view* may be cached."""
 
     def is_stale(self, view: CatalogView) -> bool:
-        """Whether nothing has been heard of *view* for too long."""
+        """Whether *view* has not been updated for too long."""
 
 
 class NullCatalogWaiter:
     """For servers without a catalog."""
 
     async def wait_for(self, missing: CatalogPendingError) -> None:
-        """Nothing has to be learnt."""
+        """Raises *missing*."""
         raise missing
 
     def is_current(self, view: CatalogView) -> bool:

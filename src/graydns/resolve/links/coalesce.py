@@ -36,7 +36,7 @@ class QueryCoalescer:
             return await flight.join()
         flight = self._flights[key] = SingleFlight(self._flights, key)
         if not query.client.transport.is_datagram:
-            flight.start(self.below.resolve(query))
+            flight.start(self._resolve_below(query))
             return await flight.join()
         # A query over UDP is never cancelled, so its own coroutine can do the work: half the cost of a Deferred.
         try:
@@ -46,6 +46,9 @@ class QueryCoalescer:
             raise
         flight.finish(answer)
         return answer
+
+    async def _resolve_below(self, query: Query) -> Answer:
+        return await self.below.resolve(query)
 
 
 ResultT = TypeVar("ResultT")

@@ -23,7 +23,7 @@ _log = Logger()
 class ErrorBoundary:
     """Resolve below; a failure becomes an answer with its rcode and EDE (RFC 8914).
 
-    *clock*: monotonic seconds. *observers*: told of every answer and of the seconds that it took.
+    *clock*: monotonic seconds. *observers*: called with every answer and the seconds it took.
     """
 
     below: Resolver

@@ -19,22 +19,22 @@ EDE_NOT_AUTHORITATIVE = EDECode.NOT_AUTHORITATIVE
 
 
 class GroupClient(Protocol):
-    """What asks a group (``upstream.client.UpstreamClient``)."""
+    """Sends queries to upstream groups (``resolve.stores.TenantClients``)."""
 
     def ask(self, query: Query, group: UpstreamGroup) -> Awaitable[Answer]:
-        """What *group* says to *query*. Raises UpstreamError."""
+        """The answer of *group* to *query*. Raises UpstreamError."""
 
 
 @frozen
 class Forwarder:
-    """Ask the upstream group that *choose* names for a query."""
+    """Send each query to the upstream group that *choose_group* returns."""
 
     client: GroupClient = field(repr=False, kw_only=True)
     choose_group: Callable[[Query], UpstreamGroup | None] = field(repr=False, kw_only=True)
 
-    async def resolve(self, query: Query) -> Answer:
+    def resolve(self, query: Query) -> Awaitable[Answer]:
         """The group's answer. Raises UpstreamError, or ResolveError with REFUSED where no group is configured."""
         group = self.choose_group(query)
         if group is None:
             raise ResolveError("no upstream is configured for this name", rcode=REFUSED, ede=EDE_NOT_AUTHORITATIVE)
-        return await self.client.ask(query, group)
+        return self.client.ask(query, group)

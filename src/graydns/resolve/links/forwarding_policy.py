@@ -1,11 +1,7 @@
-"""Outward: names that are not ours.
+"""Policy for names outside our zones: rules, permission to forward, and limits on the answers of upstreams.
 
-What a rule says of them, who may have them forwarded, and what an upstream's answer may not do: outlive the rule that
-chose it, hide what it depended on, or speak for names of ours.
-
-Home: chains of upstreams that lead to a name of ours.
-
-Whoever points at a service from outside gets what its policy says, not what the upstream once heard of it.
+An answer keeps neither a TTL nor an ECS scope that its rule does not allow. A CNAME chain of an upstream that leads to
+a name in our zones is completed from those zones, so that the policy of a service holds for such a chain, too.
 """
 
 from __future__ import annotations
@@ -43,7 +39,7 @@ _BLOCK_RCODES = {BlockAction.NODATA: NOERROR, BlockAction.NXDOMAIN: NXDOMAIN, Bl
 
 @frozen
 class ForwardingPolicy:
-    """Answer by rule, refuse, or ask *below*, which forwards. Queries come with their Decision. *clock*: monotonic."""
+    """Answer by rule, refuse, or forward with *below*. Queries have their Decision. *clock*: monotonic seconds."""
 
     below: Resolver
     catalog_waiter: CatalogWaiter = field(kw_only=True, repr=False)
@@ -51,12 +47,12 @@ class ForwardingPolicy:
     clock: Callable[[], float] = field(kw_only=True, repr=False)
 
     async def resolve(self, query: Query) -> Answer:
-        """The answer for a name that is not ours. Raises ResolveError as the links below do."""
+        """The answer for a name outside our zones. Raises ResolveError as the links below do."""
         decision = query.decision
         if decision is not None and (ruled := _answer_by_rule(decision, query)) is not None:
             return ruled
-        if (barred := self._check_forwarding(query)) is not None:
-            return barred
+        if (refusal := self._check_forwarding(query)) is not None:
+            return refusal
         answer = await self.below.resolve(query)
         if decision is not None:
             answer = _apply_decision(answer, decision, query, self.clock())
@@ -67,7 +63,7 @@ class ForwardingPolicy:
                 await self.catalog_waiter.wait_for(missing)
 
     def _check_forwarding(self, query: Query) -> Answer | None:
-        """Why the name is not forwarded for this client; None if it is."""
+        """The refusal if the name must not be forwarded for this client, else None."""
         if not query.recursion_desired:
             return make_refusal(EDE_NOT_AUTHORITATIVE, "not served here, and recursion is not desired")
         if not query.client.may_forward:
@@ -81,14 +77,14 @@ class ForwardingPolicy:
 
 
 def make_refusal(code: int, text: str) -> Answer:
-    """REFUSED with its reason; depends on the asker, so it is nobody else's."""
+    """REFUSED with its reason. Not shareable, as it depends on the client."""
     return Answer(rcode=REFUSED, edes=(Ede(code, text),), why=text, shareable=False)
 
 
 def _answer_by_rule(decision: Decision, query: Query) -> Answer | None:
-    """The Answer that a rule gives; None if it leaves that to an upstream. Never AD: nobody signed it.
+    """The Answer that a rule gives, None if the query is forwarded. Never AD: the answer is not signed.
 
-    Which rule it was stays with the operator (``explain``).
+    The name of the rule is not disclosed to clients; ``explain`` shows it.
     """
     if decision.kind is DecisionKind.BLOCK:
         block = decision.block or BlockAction.NODATA
@@ -106,7 +102,7 @@ def _answer_by_rule(decision: Decision, query: Query) -> Answer | None:
 
 
 def _apply_decision(answer: Answer, decision: Decision, query: Query, now: float) -> Answer:
-    """An upstream's *answer* under the *decision* that chose it: TTLs and scope are ours to answer for.
+    """An upstream's *answer* with the TTLs and the ECS scope that *decision* allows.
 
     A negative that another client might not get has TTL 0, as caches hand it to everybody (RFC 7871 section 7.4).
     """

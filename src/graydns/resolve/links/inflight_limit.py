@@ -1,6 +1,6 @@
-"""Limit: how many queries may wait for upstreams at once, in all and for each source.
+"""The in-flight limit: how many queries may wait for upstreams at the same time, in total and for each source.
 
-It stands under the cache, so that past the limit a stale answer is given if there is one, and SERVFAIL only if not.
+It stands below the cache: over the limit, a client gets a stale answer if there is one, else SERVFAIL.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from graydns.resolve.link import Resolver
 
 @define(eq=False)
 class InflightCounter:
-    """Counts of waiting queries; outlives reloads. Holds an entry only for sources that wait."""
+    """Counts of waiting queries, kept over reloads. *by_source*: only sources with waiting queries."""
 
     total: int = 0
     by_source: dict[bytes, int] = field(factory=dict)
 
-    def enter(self, source: bytes, most: int, most_per_source: int) -> None:
-        """Count one more. Raises OverloadedError, counting nothing, where that is over a limit."""
-        mine = self.by_source.get(source, 0)
-        if self.total >= most:
+    def enter(self, source: bytes, max_total: int, max_per_source: int) -> None:
+        """Count one more query of *source*. Raises OverloadedError, and counts nothing, if that is over a limit."""
+        current = self.by_source.get(source, 0)
+        if self.total >= max_total:
             raise OverloadedError("too many queries are waiting for upstreams")
-        if mine >= most_per_source:
+        if current >= max_per_source:
             raise OverloadedError("too many queries of this client are waiting for upstreams")
         self.total += 1
-        self.by_source[source] = mine + 1
+        self.by_source[source] = current + 1
 
     def leave(self, source: bytes) -> None:
-        """Count one less."""
+        """Count one query of *source* less."""
         self.total -= 1
-        if (mine := self.by_source[source] - 1) == 0:
+        if (remaining := self.by_source[source] - 1) == 0:
             del self.by_source[source]
         else:
-            self.by_source[source] = mine
+            self.by_source[source] = remaining
 
 
 @frozen
 class InflightLimit:
-    """Pass queries on while fewer than *most*, and than *most_per_source* of their sender, are waiting below."""
+    """Pass queries on while fewer than *max_queries*, and fewer than *max_queries_per_source*, are waiting below."""
 
     below: Resolver
     counter: InflightCounter = field(kw_only=True, repr=False)

@@ -1,9 +1,7 @@
-"""Validate: every forwarded answer is secure, provably insecure, or refused (RFC 4035 section 4).
+"""DNSSEC validation: every forwarded answer is secure, provably insecure, or an error (RFC 4035 section 4).
 
-It asks only what is below it, and there for signed and unvalidated data: what it makes of them is its own opinion.
-Whoever sets CD wants his own and gets what is below (RFC 4035 section 3.2.2).
-
-From an upstream's answer and the ValidationResult on it to what a client of the validator gets (RFC 4035 section 3.2).
+The link queries only the links below it, with DO and CD, and validates the data itself. A query with CD set gets the
+answer from below without validation (RFC 4035 section 3.2.2).
 """
 
 from __future__ import annotations
@@ -42,17 +40,17 @@ from graydns.wire.message import QUESTION_STRUCT
 ResultT = TypeVar("ResultT")
 
 
-#: Who waited so often for somebody that gave up finds out for himself; else many would wait in line, and each failure
-#: would wake all who are left.
+#: Flights with exceeded work limit that a query joins; after that it walks the chain of trust itself. Otherwise
+#: many queries would wait one after another, and each failure would wake all that are left.
 MAX_JOIN_ATTEMPTS = 2
 
-#: What the upstream is asked with, besides CD: DO.
+#: EDNS of queries to the upstream: DO. Their header has CD.
 VALIDATION_EDNS = Edns(DEFAULT_UDP_PAYLOAD_BYTES, dnssec_ok=True)
 
 
 @frozen
 class ValidationPolicy:
-    """What is believed. *negatives*: as they are now; *wall*: Unix seconds of signatures, fixed for forensics."""
+    """Trust anchors and limits. *negative_anchors*: the current ones. *wall*: Unix seconds, fixed for forensics."""
 
     settings: ValidatorSettings
     anchors: TrustAnchors
@@ -62,11 +60,11 @@ class ValidationPolicy:
 
 @frozen
 class ValidatingLink:
-    """Ask *below* and judge what it says.
+    """Validate the answers from *below*.
 
-    *zones*: what is known of zones in the part of the memory that a query may use. *key*: the question of a client, and
-    *failures* what came of it lately. *forget*: have the next asking of this question be a new one. *asked*: questions
-    for keys, by type. *clock*: monotonic.
+    *zones*: the zone statuses in the cache partition of a query. *key*: the cache key of a query; *failures*: recent
+    failures by that key. *forget*: removes the raw answer to a query from the cache. *key_queries*: queries for DS and
+    DNSKEY, by type. *clock*: monotonic seconds. *flights*: walks along chains of trust.
     """
 
     below: Resolver
@@ -97,7 +95,7 @@ class ValidatingLink:
                 negatives = self.policy.negative_anchors()
                 verdict = await self.validate_answer(asked, answer, self.zones(query), negatives)
                 if self.policy.negative_anchors() == negatives:
-                    break  # else an operator has meanwhile said what to believe, and would be overruled
+                    break  # else an operator has changed them meanwhile: validate again
         except ResolveError as error:
             unjudged = ValidationStatus(Security.INDETERMINATE, reason=error.text, ede=error.ede, since=error.since)
             raise evolve(error, proof=unjudged) from None
@@ -180,9 +178,9 @@ class _EvidenceSource:
                 flight = flights[key] = SingleFlight(flights, key)
                 flight.start(find())
                 return await flight.join()
-            with suppress(WorkLimitExceededError):  # it was somebody else's budget
+            with suppress(WorkLimitExceededError):  # the budget was that of another query
                 found = await flight.join()
-                await self.link.turn_limiter.pause()  # all who waited go on at once
+                await self.link.turn_limiter.pause()  # all waiters continue in the same turn
                 return found
             await self.link.turn_limiter.pause()
         return await find()

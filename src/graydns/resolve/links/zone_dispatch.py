@@ -5,8 +5,7 @@ A name in one of our zones is forwarded only if a rule says ``upstream``.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Awaitable
 
 from attrs import field, frozen
 
@@ -28,7 +27,7 @@ class ZoneDispatch:
     forwarding: Resolver
     snapshot: Snapshot = field(kw_only=True, repr=False)
 
-    def resolve(self, query: Query) -> Coroutine[Any, Any, Answer]:
+    def resolve(self, query: Query) -> Awaitable[Answer]:
         """The answer for *query*. Raises ResolveError as its links do, and REFUSED for classes other than IN."""
         if query.qclass != IN:
             raise ResolveError("only class IN is served", rcode=REFUSED, ede=EDE_NOT_SUPPORTED)
