@@ -6,8 +6,9 @@ names under release control or touched by rules, whose addresses differ by clien
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
+from graydns.authority.local_answer import Decide
 from graydns.authority.zone_data import Zone, ZoneNode
 from graydns.authority.zone_search import DelegationMatch, ExactMatch, search_zone
 from graydns.model.answer import ADDITIONAL
@@ -15,8 +16,6 @@ from graydns.model.decision import Decision, DecisionKind
 from graydns.model.dns_parameters import AAAA, HTTPS, IN, MX, NS, SRV, SVCB, A
 from graydns.model.name import ROOT, is_within
 from graydns.wire.answer_body import RRset
-
-Decide = Callable[[bytes, int], Decision]
 
 #: Octets of rdata before the name of the host. The zone's rdata was written by dnspython, uncompressed.
 _TARGET_OFFSET = {NS: 0, MX: 2, SRV: 6, SVCB: 2, HTTPS: 2}

@@ -16,9 +16,8 @@ from collections.abc import Sequence
 from attrs import define, field
 from dns.edns import EDECode
 
-from graydns.authority.additional_section import Decide
-from graydns.authority.local_answer import LocalAnswer
-from graydns.authority.lookup_steps import LookupQuestion, LookupStep, answer_by_decision
+from graydns.authority.local_answer import Decide, LocalAnswer, LookupQuestion, LookupStep
+from graydns.authority.lookup_steps import answer_by_decision
 from graydns.authority.zone_data import Zone, ZoneTable
 from graydns.model.answer import ANSWER, Ede
 from graydns.model.decision import Decision, DecisionKind

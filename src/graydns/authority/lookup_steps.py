@@ -1,14 +1,15 @@
-"""Step: what one zone says to one name of a chain, after RFC 1034 section 4.3.2.
+"""One step of a look-up: what one zone answers for one name of a CNAME chain (RFC 1034 section 4.3.2).
 
-What a Decision makes of a name of ours, or of anybody's: blocked, given records, or left to its zone.
+A Decision for the name comes first: it blocks the name, gives records, or leaves the name to its zone.
 """
 
 from __future__ import annotations
 
-from attrs import evolve, frozen
+from attrs import evolve
 from dns.edns import EDECode
 
-from graydns.authority.additional_section import Decide, find_addresses, find_glue, list_target_hosts
+from graydns.authority.additional_section import find_addresses, find_glue, list_target_hosts
+from graydns.authority.local_answer import LookupQuestion, LookupStep
 from graydns.authority.zone_data import StoredRRset, Zone, ZoneNode
 from graydns.authority.zone_search import (
     DelegationMatch,
@@ -38,7 +39,6 @@ from graydns.model.dns_parameters import (
     YXDOMAIN,
 )
 from graydns.model.errors import ResolveError
-from graydns.model.query import Query
 from graydns.wire.answer_body import RRset
 
 #: Octets of the longest name (RFC 1035 section 2.3.4).
@@ -46,39 +46,6 @@ MAX_NAME_BYTES = 255
 
 #: Types that stand beside a CNAME and are never looked for at its target (RFC 4035 section 2.5).
 _RDTYPES_BESIDE_CNAME = frozenset((RRSIG, NSEC))
-
-
-@frozen(eq=False)
-class LookupStep:
-    """RRsets in section order, and the name at which the chain goes on (*target*, None at its end).
-
-    *origin*: what the records were made from. *referral*: others are responsible. *whole*: the answer is the same over
-    every transport.
-    """
-
-    rrsets: tuple[RRset, ...] = ()
-    rcode: int = NOERROR
-    target: bytes | None = None
-    authoritative: bool = True
-    is_referral: bool = False
-    edes: tuple[Ede, ...] = ()
-    origin: object = None
-    is_complete: bool = True
-    why: str = ""
-
-
-@frozen(eq=False)
-class LookupQuestion:
-    """What the steps of a chain need of the question. *minimal*: ANY gets one RRset (RFC 8482 section 4.1)."""
-
-    qtype: int
-    is_minimal_any: bool
-    decide: Decide
-
-    @classmethod
-    def from_query(cls, query: Query, decide: Decide) -> LookupQuestion:
-        """From *query*. Over TCP and TLS an address cannot be forged, so that ANY is no amplifier there."""
-        return cls(query.qtype, query.client.transport.is_datagram, decide)
 
 
 def answer_from_zone(zone: Zone, name: bytes, place: LookupResult, asked: LookupQuestion) -> LookupStep:

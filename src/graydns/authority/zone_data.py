@@ -15,18 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from struct import Struct
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from attrs import evolve, field, frozen
 
+from graydns.authority.local_answer import LookupQuestion, LookupStep
+from graydns.model.catalog import InstanceSelection
 from graydns.model.decision import Decision
 from graydns.model.dns_parameters import NS, SOA
 from graydns.model.name import ROOT, is_within, parent
-
-if TYPE_CHECKING:
-    from graydns.authority.lookup_steps import LookupQuestion, LookupStep
-    from graydns.model.catalog import InstanceSelection
-
 
 _RRSET_HEADER = Struct(">HIH")
 _SINGLE_RECORD_HEADER = Struct(">HIHH")

@@ -24,14 +24,8 @@ from graydns.authority.consul.instance_records import (
     iterate_target_addresses,
     make_instance_record,
 )
-from graydns.authority.lookup_steps import (
-    NOT_AUTHORITATIVE,
-    LookupQuestion,
-    LookupStep,
-    answer_from_node,
-    answer_from_zone,
-    answer_negative,
-)
+from graydns.authority.local_answer import LookupQuestion, LookupStep
+from graydns.authority.lookup_steps import NOT_AUTHORITATIVE, answer_from_node, answer_from_zone, answer_negative
 from graydns.authority.zone_data import StoredRRset, Zone, build_zone, pack_node
 from graydns.authority.zone_search import search_zone
 from graydns.model.answer import Ede
