@@ -11,6 +11,7 @@ from graydns.config.loader import load_main
 from graydns.model.dnssec_values import parse_trust_anchor
 from graydns.model.errors import ConfigError
 from graydns.model.name import from_text
+from graydns.sources.snapshot_loader import read_configuration
 from tests.config.files import brief, faults_of_main, main_of, write_main
 
 DIGEST = "00" * 32
@@ -110,3 +111,21 @@ def test_faults_of_that_file(tmp_path: Path) -> None:
     (fault,) = faults_of_main(tmp_path, "dnssec: {trust_anchor_file: none.key}")
     assert "none.key" in fault.found
     assert (fault.line, fault.column) == (1, 29)
+
+
+def test_the_server_uses_the_trust_anchor_file(tmp_path: Path) -> None:
+    """What the server starts from has the anchors of the file, and the file is watched for changes."""
+    (tmp_path / "root.key").write_text(DS)
+    reading = read_configuration(write_main(tmp_path, "dnssec: {validate: true, trust_anchor_file: root.key}"))
+    assert reading.config.dnssec.trust_anchors == (parse_trust_anchor(DS),)
+    assert tmp_path / "root.key" in reading.paths()
+
+
+@pytest.mark.parametrize("text", [None, "", f"{DS}\nx\n"])
+def test_the_server_refuses_to_start_with_a_bad_trust_anchor_file(tmp_path: Path, text: str | None) -> None:
+    """A file that is missing, has no record or has a wrong one is an error at start."""
+    if text is not None:
+        (tmp_path / "root.key").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_configuration(write_main(tmp_path, "dnssec: {validate: true, trust_anchor_file: root.key}"))
+    assert "root.key" in str(caught.value)

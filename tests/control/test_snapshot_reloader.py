@@ -10,6 +10,7 @@ import pytest
 from twisted.internet import reactor
 
 from graydns.control.snapshot_reloader import ReloadRefusedError
+from graydns.model.dnssec_values import parse_trust_anchor
 from graydns.model.errors import ConfigError
 from graydns.model.transport import TCP, UDP
 from tests.control.running import Running, Site, at_once, config, in_reactor, run
@@ -392,3 +393,20 @@ def test_a_start_with_broken_live_changes_is_an_error(site: Site) -> None:
     )
     with pytest.raises(ConfigError, match=r"live\.json:1:\d+: services.api.a.test.percent.*'x', expected a percentage"):
         run(site, reactor, in_thread=at_once)
+
+
+@in_reactor
+async def test_a_changed_trust_anchor_file_is_taken_and_a_bad_one_is_refused(site: Site) -> None:
+    """A change of the file alone makes a snapshot with its anchors; a file without a record leaves them as they are."""
+    anchors = site.folder / "root.key"
+    anchors.write_text(f"test. IN DS 1 13 2 {'00' * 32}\n")
+    site.write_main("dnssec: {validate: true, trust_anchor_file: root.key}\n")
+    running = run(site, reactor, in_thread=at_once)
+    anchors.write_text(f"test. IN DS 2 13 2 {'11' * 32}\n")
+    assert (await running.control.reload("me"))["changed"]
+    served = running.server.snapshot.config.dnssec.trust_anchors
+    assert served == (parse_trust_anchor(f"test. IN DS 2 13 2 {'11' * 32}"),)
+    anchors.write_text("; nothing\n")
+    with pytest.raises(ReloadRefusedError, match=r"root\.key"):
+        await running.control.reload("me")
+    assert running.server.snapshot.config.dnssec.trust_anchors == served

@@ -50,6 +50,7 @@ def has_changed(before: Reading, after: Reading) -> bool:
     """Whether *before* and *after* would be compiled to different Snapshots."""
     return (
         _content_identity(before) != _content_identity(after)
+        or before.config.dnssec != after.config.dnssec  # the trust anchor file is no part of the main file's digest
         or before.geo is not after.geo
         or before.resolv_conf != after.resolv_conf
     )

@@ -18,7 +18,7 @@ from typing import BinaryIO, cast
 from attrs import evolve, field, fields_dict, frozen
 
 from graydns.config.document import Document, describe_os_error, read_document
-from graydns.config.loader import resolve_paths, resolve_zone_data, resolve_zone_folder
+from graydns.config.loader import read_trust_anchor_file, resolve_paths, resolve_zone_data, resolve_zone_folder
 from graydns.config.schema import read_typed
 from graydns.config.settings import Config, MainSettings
 from graydns.config.zone_config import ZoneConfig, ZoneSettings
@@ -128,9 +128,12 @@ class _FileReader:
         self.unresolved_data_path: Path | None = None  # the data of the zone at work
 
     def read_main(self, path: Path) -> MainConfigFrame:
-        """The main file. Raises ConfigError."""
+        """The main file, with the trust anchors of the file that it names. Raises ConfigError."""
         document = self._read_document(path, self._job.archived_main)
         settings = resolve_paths(read_typed(document, MainSettings), path.absolute().parent)
+        if settings.dnssec.trust_anchor_file is not None:
+            self._charge_file(settings.dnssec.trust_anchor_file, MAX_INLINE_CONFIG_BYTES)
+        settings = evolve(settings, dnssec=read_trust_anchor_file(settings.dnssec, document))
         # A sequence is all that anybody wants of rules; the schema has to say tuple, because it is what cattrs makes.
         packed = {name: cast(tuple[Rule, ...], pack_rules(tenant.rules)) for name, tenant in settings.tenants.items()}
         tenants = {name: evolve(tenant, rules=packed[name]) for name, tenant in settings.tenants.items()}

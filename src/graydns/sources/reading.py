@@ -111,6 +111,8 @@ class Reading:
         yield RESOLV_CONF
         if self.config.geo is not None:
             yield self.config.geo
+        if self.config.dnssec.trust_anchor_file is not None:
+            yield self.config.dnssec.trust_anchor_file
         for entry in self.zones.values():
             yield entry.path
             yield entry.data_location.unresolved_path
@@ -178,7 +180,9 @@ def plan_read_job(main: Path, before: Reading | None, now: FileFingerprints) -> 
         if same(entry.data_location.unresolved_path) and all(map(same, entry.loaded.files))
     )
     places = {path: before.zones[path].data_location for path in clean | data}
-    return ReadJob(None if same(main) else main, before.config.zones, clean, places, data)
+    anchors = before.config.dnssec.trust_anchor_file
+    same_main = same(main) and (anchors is None or same(anchors))
+    return ReadJob(None if same_main else main, before.config.zones, clean, places, data)
 
 
 def assemble_reading(before: Reading | None, frames: Iterable[ParserFrame]) -> Generator[None, None, Reading]:
