@@ -20,8 +20,8 @@ from twisted.spread import pb
 from graydns.admin.admin_service import AdminService
 from graydns.admin.broker import AdminLimits
 from graydns.config.address import ListenEndpoint, UnixSocket
-from graydns.ctl.admin_client import AdminClient, AdminClientError, AdminLogin
-from graydns.ctl.admin_endpoint import AdminEndpoint, TlsAdminEndpoint, UnixAdminEndpoint
+from graydns.ctl.admin_client import AdminClient
+from graydns.ctl.admin_endpoint import AdminClientError, AdminEndpoint, AdminLogin, TlsAdminEndpoint, UnixAdminEndpoint
 from graydns.listen.tls_context import TlsContext
 from graydns.model.users import User, format_users, hash_password
 from tests.admin.memory import MemoryAudit, MemoryControl

@@ -16,8 +16,8 @@ from graydns.audit.hmac_chain import HmacChain
 from graydns.config.address import UnixSocket
 from graydns.control.collaborators import ControlObservers
 from graydns.control.control_plane import ControlPlane
-from graydns.ctl.admin_client import AdminClient, AdminClientError, AdminLogin
-from graydns.ctl.admin_endpoint import UnixAdminEndpoint
+from graydns.ctl.admin_client import AdminClient
+from graydns.ctl.admin_endpoint import AdminClientError, AdminLogin, UnixAdminEndpoint
 from tests.admin.running import reactor
 from tests.admin.test_roles import COMMANDS, outcome_of
 from tests.control.running import Running, Site, run

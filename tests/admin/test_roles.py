@@ -12,7 +12,7 @@ from graydns.admin.checkers import ADMIN, OPERATOR, VIEWER, AdminIdentity
 from graydns.admin.pb_security import AdminRefusedError
 from graydns.admin.perspective import REMOTE_METHODS
 from graydns.admin.realm import PERSPECTIVES, Realm
-from graydns.ctl.admin_client import AdminClientError, AdminLogin
+from graydns.ctl.admin_endpoint import AdminClientError, AdminLogin
 from tests.admin.memory import MemoryAudit, MemoryControl
 from tests.admin.running import PASSWORD, Running, quick_user, reactor, running, write
 from tests.admin.test_tls import tls_place

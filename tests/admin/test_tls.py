@@ -14,7 +14,7 @@ from graydns.admin.admin_service import AdminService
 from graydns.admin.broker import AdminLimits
 from graydns.admin.checkers import load_users
 from graydns.config.address import ListenEndpoint
-from graydns.ctl.admin_client import AdminClientError, AdminLogin
+from graydns.ctl.admin_endpoint import AdminClientError, AdminLogin
 from graydns.listen.tls_context import TlsContext
 from graydns.model.errors import ConfigError
 from graydns.model.transport import TLS

@@ -63,7 +63,7 @@ def server(integration: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
     made = Server(tmp_path_factory.mktemp("ctl"))
     (made.folder / "var").mkdir()
     command = [sys.executable, "-m", "tests.admin.serve", str(made.socket)]
-    process = start(command, made.folder, environment={"PYTHONPATH": str(ROOT)})
+    process = start(command, made.folder, environment={"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"})
     try:
         process.wait_until(lambda: answers(made.socket))
         yield made

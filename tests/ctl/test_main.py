@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graydns.model.text import printable
+from tests.ctl.conftest import Server
 
 
 @pytest.mark.integration
@@ -30,3 +31,17 @@ def test_printable(text: str) -> None:
     """Whatever the text, one line of printable characters comes out; printable text is left alone."""
     assert printable(text).isprintable()
     assert printable("größe 10 %") == "größe 10 %"
+
+
+def test_a_call_over_the_unix_socket_loads_no_tls(server: Server) -> None:
+    """OpenSSL takes as long to load as all the rest of a command; over a Unix socket it stays out."""
+    code = (
+        "import sys\n"
+        "from graydns.ctl.cli_context import CliContext\n"
+        f"context = CliContext(connect='unix:{server.socket}')\n"
+        "print(context.call('whoami')['role'])\n"
+        "context.close()\n"
+        "print([m for m in sys.modules if m.split('.')[0] in ('OpenSSL', 'cryptography', 'service_identity')])\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout.splitlines() == ["admin", "[]"]

@@ -14,8 +14,8 @@ from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 from twisted.internet.epollreactor import EPollReactor
 
-from graydns.ctl.admin_client import AdminLogin, BlockingAdminClient
-from graydns.ctl.admin_endpoint import UnixAdminEndpoint
+from graydns.ctl.admin_client import BlockingAdminClient
+from graydns.ctl.admin_endpoint import AdminLogin, UnixAdminEndpoint
 from graydns.ctl.cli_context import CliContext
 from graydns.ctl.shell import ShellCompleter, run_prompt
 from tests.ctl.conftest import Server

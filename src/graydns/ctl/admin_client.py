@@ -1,59 +1,22 @@
-"""TLS to a server; apart, because loading it takes as long as everything else together.
+"""A connection to the server, made when it is needed and kept, and calls over it for code that waits.
 
-Link: a connection to a server, made when it is needed and kept. On the reactor's thread only.
-
-Session: calls to a server for code that waits. The reactor has a thread of its own and one connection is kept.
+AdminClient runs on the reactor's thread only; BlockingAdminClient gives the reactor a thread of its own.
 """
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from attrs import field, frozen
-from twisted.internet import ssl
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.error import ConnectError, ConnectionClosed
 from twisted.internet.threads import blockingCallFromThread
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.spread import pb
 from twisted.spread.jelly import setUnjellyableFactoryForClass
 
-from graydns.ctl.admin_endpoint import AdminEndpoint, TlsAdminEndpoint
+from graydns.ctl.admin_endpoint import AdminClientError, AdminEndpoint, AdminLogin, TlsAdminEndpoint
 from graydns.runtime.twisted_types import SecurityOptions
-
-#: Twisted gives most of this no types.
-_twisted_ssl: Any = ssl
-
-
-def connect_tls(reactor: Any, place: TlsAdminEndpoint, login: AdminLogin, factory: Any, timeout: float) -> None:
-    """Let *factory* connect to *place*, which must prove its name. Raises AdminClientError for files that are no
-    good."""
-    try:
-        options = _twisted_ssl.optionsForClientTLS(
-            place.host, _make_trust_root(login.ca), _load_client_certificate(login)
-        )
-    except Exception as error:
-        raise AdminClientError(f"cannot use these certificates: {error}") from error
-    reactor.connectTCP(place.host, place.port, TLSMemoryBIOFactory(options, True, factory, reactor), timeout)
-
-
-def _make_trust_root(ca: str | None) -> Any:
-    if ca is None:
-        return _twisted_ssl.platformTrust()
-    blocks = Path(ca).read_text(encoding="ascii").split("-----END CERTIFICATE-----")
-    whole = [f"{block}-----END CERTIFICATE-----\n" for block in blocks if "BEGIN" in block]
-    return _twisted_ssl.trustRootFromCertificates([_twisted_ssl.Certificate.loadPEM(each) for each in whole])
-
-
-def _load_client_certificate(login: AdminLogin) -> Any:
-    if login.certificate is None:
-        return None
-    both = Path(login.certificate).read_bytes() + Path(login.key or login.certificate).read_bytes()
-    return _twisted_ssl.PrivateCertificate.loadPEM(both)
-
 
 #: Seconds to reach a server, and to wait for the first page of a reply.
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -65,21 +28,6 @@ REFUSED_ERROR_NAME = b"graydns.refused"
 SENT_TYPES = frozenset(
     b"builtins." + name for name in (b"bool", b"dict", b"float", b"int", b"list", b"NoneType", b"str", b"tuple")
 )
-
-
-class AdminClientError(Exception):
-    """The server refused, or cannot be reached; the text says what."""
-
-
-@frozen
-class AdminLogin:
-    """How to show who we are, over TLS. *ca*, *certificate*, *key*: PEM files; no *ca* = those of the system."""
-
-    name: str | None = None
-    password: str | None = field(default=None, repr=False)
-    ca: str | None = None
-    certificate: str | None = None
-    key: str | None = None
 
 
 # A refusal comes as its name and its text.
@@ -143,6 +91,8 @@ class AdminClient:
 
     def _connect(self, factory: Any) -> None:
         if isinstance(self._endpoint, TlsAdminEndpoint):
+            from graydns.ctl.tls_client import connect_tls
+
             connect_tls(self._reactor, self._endpoint, self._login, factory, CONNECT_TIMEOUT_SECONDS)
         else:
             self._reactor.connectUNIX(str(self._endpoint.path), factory, CONNECT_TIMEOUT_SECONDS)

@@ -1,4 +1,7 @@
-"""Places: where a server's admin interface is, and where the configuration here says that it is."""
+"""Admin endpoints and logins: how a server is reached, and where ./graydns.yaml says that it listens.
+
+Nothing of Twisted here: a command that needs no server starts without it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import re
 from pathlib import Path
 from typing import TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 DEFAULT_CONFIG_FILE = Path("graydns.yaml")
 DEFAULT_SETTINGS = {"admin": "unix:var/admin.sock", "data": "var/"}
@@ -54,7 +57,7 @@ def parse_endpoint(text: str) -> AdminEndpoint:
 
 
 def read_configured(key: str) -> str:
-    """What ./graydns.yaml says of *key*, ``admin`` or ``data``; its default where it says nothing, or is not there."""
+    """Return the value of *key* (``admin`` or ``data``) in ./graydns.yaml; its default without the key or the file."""
     try:
         text = DEFAULT_CONFIG_FILE.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -66,7 +69,7 @@ def read_configured(key: str) -> str:
 
 
 def _read_composed(text: str, key: str) -> str:
-    """As :func:`read_configured`, for what takes a YAML parser; it is loaded only then."""
+    """As :func:`read_configured`, for text that needs a YAML parser, which is loaded only then."""
     import yaml
 
     try:
@@ -78,3 +81,18 @@ def _read_composed(text: str, key: str) -> str:
             if name.value == key and isinstance(value, yaml.ScalarNode):
                 return str(value.value)
     return DEFAULT_SETTINGS[key]
+
+
+class AdminClientError(Exception):
+    """The server refused the operation or cannot be reached; the text says which, and why."""
+
+
+@frozen
+class AdminLogin:
+    """The credentials for a TLS endpoint. *ca*, *certificate*, *key*: PEM files; no *ca* = the system's authorities."""
+
+    name: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None

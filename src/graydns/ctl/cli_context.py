@@ -12,9 +12,15 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import click
-from attrs import define, field
+from attrs import Factory, define, field
 
-from graydns.ctl.admin_endpoint import TlsAdminEndpoint, parse_endpoint, read_configured
+from graydns.ctl.admin_endpoint import (
+    AdminClientError,
+    AdminLogin,
+    TlsAdminEndpoint,
+    parse_endpoint,
+    read_configured,
+)
 from graydns.ctl.output import print_error, print_json
 from graydns.ctl.parameter_types import NameCompletions
 
@@ -57,7 +63,7 @@ class CommandError(click.ClickException):
         self.as_json = as_json
 
     def show(self, file: Any = None) -> None:
-        """Say so, in the form that the user reads."""
+        """Print the message: as JSON with ``--json``, else one error line for each of its lines."""
         if self.as_json:
             print_json({"ok": False, "error": self.message})
         else:
@@ -67,22 +73,22 @@ class CommandError(click.ClickException):
 
 @define
 class CliContext:
-    """*connect*: None = as ./graydns.yaml says. The others: see ``ctl.link.Login``."""
+    """The options of one run and its connection. *connect*: None: ``admin`` of ./graydns.yaml; the rest: AdminLogin."""
 
     connect: str | None = None
     user: str | None = None
     ca: str | None = None
     certificate: str | None = None
     key: str | None = None
-    completions: NameCompletions | None = None
     _client: OperationCaller | None = field(default=None, alias="session")
+    completions: NameCompletions = field(
+        init=False, repr=False, default=Factory(lambda self: NameCompletions(self.call), takes_self=True)
+    )
 
     def call(self, command: str, **arguments: Any) -> Any:
-        """What the server gives. Raises CommandError; may ask for a password first."""
+        """Return the reply of operation *command*. Raises CommandError; may prompt for a password first."""
         if self._client is None:
             self._client = self._open()
-
-        from graydns.ctl.admin_client import AdminClientError
 
         try:
             return self._client.call(command, arguments)
@@ -90,32 +96,32 @@ class CliContext:
             raise CommandError(str(error), wants_json()) from None
 
     def close(self) -> None:
-        """Let go of the server."""
+        """Close the connection, if one was made."""
         if self._client is not None:
             self._client.close()
             self._client = None
 
     @property
     def endpoint_text(self) -> str:
-        """The server, for people."""
+        """The endpoint as written by the user or in graydns.yaml."""
         return self.connect or read_configured("admin")
 
     def _open(self) -> OperationCaller:
         try:
-            place = parse_endpoint(self.endpoint_text)
+            endpoint = parse_endpoint(self.endpoint_text)
         except ValueError as error:
             raise CommandError(str(error), wants_json()) from None
         password = None
-        if isinstance(place, TlsAdminEndpoint):
+        if isinstance(endpoint, TlsAdminEndpoint):
             if self.user is None:
-                raise CommandError(f"{place} asks for a name: --user NAME", wants_json())
+                raise CommandError(f"{endpoint} asks for a name: --user NAME", wants_json())
             password = _read_login_password(self.user)
         else:
             load_reactor_without_tls()
 
-        from graydns.ctl.admin_client import AdminLogin, BlockingAdminClient
+        from graydns.ctl.admin_client import BlockingAdminClient
 
-        return BlockingAdminClient(place, AdminLogin(self.user, password, self.ca, self.certificate, self.key))
+        return BlockingAdminClient(endpoint, AdminLogin(self.user, password, self.ca, self.certificate, self.key))
 
 
 def _read_login_password(user: str) -> str:

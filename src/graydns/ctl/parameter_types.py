@@ -8,15 +8,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from attrs import define, field
 from click.shell_completion import CompletionItem
-
-if TYPE_CHECKING:
-    from graydns.ctl.cli_context import CliContext
-
 
 #: Seconds for which names are believed.
 COMPLETION_TTL_SECONDS = 10.0
@@ -56,13 +52,6 @@ class NameCompletions:
         return rows
 
 
-def get_completions(tool: CliContext) -> NameCompletions:
-    """The names that *tool* reaches."""
-    if tool.completions is None:
-        tool.completions = NameCompletions(tool.call)
-    return tool.completions
-
-
 DURATION_PATTERN = re.compile(r"([1-9][0-9]{0,8})(ms|s|m|h|d)")
 SECONDS_BY_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -75,7 +64,7 @@ class NameParameter(click.ParamType):  # type: ignore[type-arg]  # generic since
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Those that begin so."""
-        return _to_completion_items(get_completions(ctx.obj).list_names(self.name), incomplete)
+        return _to_completion_items(ctx.obj.completions.list_names(self.name), incomplete)
 
 
 class VersionParameter(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
@@ -127,7 +116,7 @@ def to_unique_dict(pairs: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
 
 def _list_service_versions(ctx: click.Context) -> list[str]:
     service = ctx.params.get("service")
-    return get_completions(ctx.obj).list_versions(service) if isinstance(service, str) else []
+    return ctx.obj.completions.list_versions(service) if isinstance(service, str) else []
 
 
 def _to_completion_items(known: list[str], incomplete: str) -> list[CompletionItem]:
