@@ -10,6 +10,9 @@
 # so everything works without a network once it is there.
 # HYPOTHESIS_PROFILE=dev, ci or nightly says how many examples a property is tried with; CI=true means ci, else it is dev.
 
+# Every server and every graydnsctl that a test starts would compile our modules anew, and pytest rewrite its asserts.
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 

@@ -27,11 +27,11 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def open_writer(folder: Path, most: int = 10_000) -> AuditWriter[int]:
-    """A writer of numbers, not begun."""
+def open_writer(folder: Path, most: int = 10_000, **intervals: float) -> AuditWriter[int]:
+    """A writer of numbers, not begun. *intervals*: as AuditWriter takes them."""
     log = AuditLog(folder / "a", HmacChain(bytes(32)), lambda: 0.0, lambda: AuditLogBounds(1 << 20, 100))
     queue: LineQueue[int] = LineQueue(Clock(), False, max_lines=most)
-    return AuditWriter(log, queue, lambda item: b'"item":%d' % item, lambda: 1_700_000_000.0)
+    return AuditWriter(log, queue, lambda item: b'"item":%d' % item, lambda: 1_700_000_000.0, **intervals)
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
@@ -121,11 +121,10 @@ def test_a_full_disk_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (found["ok"], found["dropped"], writer.written, writer.log.failures) == (True, 5, 2, 0)
 
 
-def test_the_head_follows_without_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_head_follows_without_an_end(tmp_path: Path) -> None:
     """What a server that was killed had written some seconds before cannot be cut off unseen, the last lines before a
     rest included."""
-    monkeypatch.setattr("graydns.audit.line_writer.HEAD_INTERVAL_SECONDS", 1.5)
-    writer = open_writer(tmp_path)
+    writer = open_writer(tmp_path, sync_interval=0.1, head_interval=0.15)
 
     def told() -> int:
         number: int = json.loads((tmp_path / "a.head").read_bytes())["number"]
@@ -140,10 +139,9 @@ def test_the_head_follows_without_an_end(tmp_path: Path, monkeypatch: pytest.Mon
     writer.stop()
 
 
-def test_the_head_follows_while_there_is_no_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_head_follows_while_there_is_no_rest(tmp_path: Path) -> None:
     """Lines that come faster than they are written keep nothing from the disk."""
-    monkeypatch.setattr("graydns.audit.line_writer.HEAD_INTERVAL_SECONDS", 1.5)
-    writer = open_writer(tmp_path)
+    writer = open_writer(tmp_path, sync_interval=0.1, head_interval=0.15)
     coming = True
 
     def form(item: int) -> bytes:

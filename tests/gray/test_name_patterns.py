@@ -178,15 +178,15 @@ def test_root_has_no_labels() -> None:
 
 
 def test_many_patterns_cost_no_more_lookups() -> None:
-    """Of 20,000 patterns in the index, exactly those that match are found."""
+    """Of 8,000 patterns in the index, exactly those that match are found."""
     random = Random(1)
-    texts = [f"n{at}.shop.test" for at in range(5000)] + [f"n{at}" for at in range(5000)]
-    texts += [f"n{at}-*.shop.test" for at in range(5000)] + [f"*.n{at}.shop.test" for at in range(5000)]
+    texts = [f"n{at}.shop.test" for at in range(2000)] + [f"n{at}" for at in range(2000)]
+    texts += [f"n{at}-*.shop.test" for at in range(2000)] + [f"*.n{at}.shop.test" for at in range(2000)]
     scope = _scope(*(RuleConditions(name=text) for text in texts))
-    for at in random.sample(range(5000), 20):
-        assert _found(scope, f"n{at}.shop.test") == sorted([str(at), str(5000 + at)])
-        assert _found(scope, f"n{at}-x.shop.test") == [str(10_000 + at)]
-        assert _found(scope, f"a.b.n{at}.shop.test") == [str(15_000 + at)]
+    for at in random.sample(range(2000), 20):
+        assert _found(scope, f"n{at}.shop.test") == sorted([str(at), str(2000 + at)])
+        assert _found(scope, f"n{at}-x.shop.test") == [str(4000 + at)]
+        assert _found(scope, f"a.b.n{at}.shop.test") == [str(6000 + at)]
 
 
 def test_pattern_texts_are_normal() -> None:

@@ -323,7 +323,7 @@ def _calls(work: Callable[[], object]) -> int:
 
 
 def test_work_does_not_grow_with_rules() -> None:
-    """Deciding among 20,000 networks calls as many functions as among 10, and so does planning."""
+    """Deciding among 5,000 networks calls as many functions as among 10, and so does planning."""
 
     def many(count: int) -> Router:
         networks = [f"10.{at >> 8}.{at & 255}.0/24" for at in range(count)]
@@ -336,7 +336,7 @@ def test_work_does_not_grow_with_rules() -> None:
         ]
         return route({API: service(percent={"canary": 500_000})}, *by_net, *named)
 
-    few, lots = many(10), many(20_000)
+    few, lots = many(10), many(5_000)
     for asker in (client("10.0.5.1"), client("203.0.113.1"), client(subnet="10.0.5.0/24")):
         one, other = _plan(few), _plan(lots)
         assert one.decide(asker).cohort == other.decide(asker).cohort

@@ -22,9 +22,11 @@ from graydns.audit.line_queue import DroppedLines, LineQueue, LineT
 #: Lines written in one batch: less than half a millisecond.
 LINES_PER_BATCH = 32
 
-#: Seconds: pause between two batches; time for lines to gather before the first; interval of syncs; longest wait for
-#: the end of the thread.
-_BATCH_PAUSE_SECONDS, _GATHER_SECONDS, _SYNC_INTERVAL_SECONDS, _STOP_TIMEOUT_SECONDS = 0.0005, 0.02, 1.0, 2.0
+#: Seconds: pause between two batches; time for lines to gather before the first; longest wait for the thread to end.
+_BATCH_PAUSE_SECONDS, _GATHER_SECONDS, _STOP_TIMEOUT_SECONDS = 0.0005, 0.02, 2.0
+
+#: Seconds between two syncs to the disk.
+SYNC_INTERVAL_SECONDS = 1.0
 
 #: Seconds between two writes of the head beside the log: truncation of younger lines, after the server was killed, goes
 #: unnoticed.
@@ -34,7 +36,7 @@ HEAD_INTERVAL_SECONDS = 5.0
 @define(eq=False)
 class AuditWriter(Generic[LineT]):
     """Writes the items of *queue* to *log*. *form*: the fields of an item, see ``AuditLog.append``. *wall*: Unix
-    seconds.
+    seconds. *sync_interval*, *head_interval*: seconds between two syncs, and two writes of the head.
 
     *written*: items written; *lost*: items that could not be written.
     """
@@ -43,6 +45,8 @@ class AuditWriter(Generic[LineT]):
     queue: LineQueue[LineT] = field(repr=False)
     form: Callable[[LineT], bytes] = field(repr=False)
     wall: Callable[[], float] = field(default=time.time, repr=False)
+    sync_interval: float = field(default=SYNC_INTERVAL_SECONDS, kw_only=True)
+    head_interval: float = field(default=HEAD_INTERVAL_SECONDS, kw_only=True)
     written: int = field(init=False, default=0)
     lost: int = field(init=False, default=0)
     _unreported: int = field(init=False, default=0)
@@ -79,7 +83,7 @@ class AuditWriter(Generic[LineT]):
 
     def _run(self) -> None:
         while True:
-            self._event.wait(_SYNC_INTERVAL_SECONDS if self._unsynced or self._unpublished else None)
+            self._event.wait(self.sync_interval if self._unsynced or self._unpublished else None)
             self._event.clear()
             self._ending.wait(_GATHER_SECONDS)
             ending = self._ending.is_set()
@@ -130,11 +134,11 @@ class AuditWriter(Generic[LineT]):
     def _sync(self, ending: bool) -> None:
         if not (self._unsynced or self._unpublished):
             return
-        if not ending and time.monotonic() - self._synced < _SYNC_INTERVAL_SECONDS:
+        if not ending and time.monotonic() - self._synced < self.sync_interval:
             return
         self._synced = time.monotonic()
         try:
-            if self._unpublished and (ending or self._synced - self._published >= HEAD_INTERVAL_SECONDS):
+            if self._unpublished and (ending or self._synced - self._published >= self.head_interval):
                 self._published = self._synced
                 self.log.publish()
                 self._unpublished = False
