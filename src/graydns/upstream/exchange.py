@@ -61,7 +61,7 @@ class Exchange(Protocol):
 
 @frozen
 class ExchangeError(GraydnsError):
-    """The server gave no reply that could be its own. *network*: the network or the connection is to blame."""
+    """The server gave no reply that could be its own. *is_network_error*: the network or the connection is to blame."""
 
     text: str
     is_network_error: bool = field(default=True, kw_only=True)
@@ -74,7 +74,7 @@ class ExchangeError(GraydnsError):
 class SpoofSuspected(ExchangeError):
     """Datagrams came that nearly fit: somebody may be guessing, or the server garbles questions. TCP can tell."""
 
-    network: bool = field(default=False, kw_only=True)
+    is_network_error: bool = field(default=False, kw_only=True)
 
 
 def find_question_end(message: bytes) -> int:
