@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from twisted.spread import pb
 
 from graydns.admin.admin_service import AdminService
-from graydns.admin.broker import AdminLimits
+from graydns.admin.connections import AdminLimits
 from graydns.config.address import ListenEndpoint, UnixSocket
 from graydns.ctl.admin_client import AdminClient
 from graydns.ctl.admin_endpoint import AdminClientError, AdminEndpoint, AdminLogin, TlsAdminEndpoint, UnixAdminEndpoint
@@ -51,8 +51,8 @@ class Running:
 
     @property
     def connections(self) -> int:
-        assert self.service.factory is not None
-        return len(self.service.factory)
+        assert self.service.connections is not None
+        return len(self.service.connections)
 
     def link(self, login: AdminLogin | None = None) -> AdminClient:
         """A client like graydnsctl's."""

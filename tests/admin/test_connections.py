@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.spread.banana import encode as untyped_encode
 
 from graydns.admin.authenticators import UnixAuthenticator, own_uids
-from graydns.admin.broker import AdminLimits
+from graydns.admin.connections import AdminLimits
 from graydns.admin.ports import MAX_ACCEPTS_PER_TURN
 from graydns.config.address import ListenEndpoint, UnixSocket
 from tests.admin.memory import MemoryControl
@@ -231,11 +231,13 @@ async def test_a_client_that_does_not_read_is_not_written_to_for_ever(tmp_path: 
         transport: Any = avatar.broker.transport
         transport.pauseProducing()
         calls = [avatar.callRemote("explain", name="a.test", rdtype="A") for _ in range(200)]
-        assert admin.service.factory is not None
-        (broker,) = admin.service.factory._brokers
+        assert admin.service.connections is not None
+        connection: Any
+        (connection,) = admin.service.connections._connections
+        server_transport = connection.transport
         for _ in range(20):
             await turn()
-        queued = sum(map(len, broker.transport._tempDataBuffer)) + len(broker.transport.dataBuffer)
+        queued = sum(map(len, server_transport._tempDataBuffer)) + len(server_transport.dataBuffer)
         assert queued < 4 << 20
         transport.resumeProducing()
         outcomes = await gatherResults([call.addCallbacks(lambda _: 1, lambda _: 0) for call in calls])

@@ -11,8 +11,8 @@ import pytest
 from cryptography import x509
 
 from graydns.admin.admin_service import AdminService
-from graydns.admin.broker import AdminLimits
 from graydns.admin.checkers import load_users
+from graydns.admin.connections import AdminLimits
 from graydns.config.address import ListenEndpoint
 from graydns.ctl.admin_endpoint import AdminClientError, AdminLogin
 from graydns.listen.tls_context import TlsContext

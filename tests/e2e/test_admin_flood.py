@@ -16,7 +16,7 @@ import dns.message
 import dns.query
 import pytest
 
-from graydns.admin.broker import AdminLimits
+from graydns.admin.connections import AdminLimits
 from graydns.listen.connections import raise_open_file_limit
 from tests.e2e.serving import serving, write
 from tools.ports import free_ports

@@ -12,10 +12,10 @@ from twisted.internet.error import CannotListenError
 
 from graydns.admin.audit_trail import AuditTrail
 from graydns.admin.authenticators import Authenticator, TlsAuthenticator, UnixAuthenticator, own_uids
-from graydns.admin.broker import AdminLimits
+from graydns.admin.broker import AdminFactory, AdminTlsFactory
 from graydns.admin.checkers import PasswordChecker, PeerChecker
+from graydns.admin.connections import AdminConnections, AdminLimits
 from graydns.admin.control_interface import AuditSink, ControlInterface
-from graydns.admin.factory import AdminFactory, AdminTlsFactory
 from graydns.admin.login_throttle import LoginThrottle
 from graydns.admin.ports import LISTEN_BACKLOG, AcceptLimitedPort, listen_unix, prepare_socket_path
 from graydns.admin.realm import Realm
@@ -55,7 +55,7 @@ class AdminService(Service):
         self._users = (users, gate or LoginThrottle())
         self._realm = Realm(control, AuditTrail(audit, reactor))
         self._limits = limits or AdminLimits()
-        self.factory: AdminFactory | None = None
+        self.connections: AdminConnections | None = None
 
     @property
     def bound_address(self) -> UnixSocket | ListenEndpoint | None:
@@ -107,15 +107,15 @@ class AdminService(Service):
         checker: Any = PasswordChecker(file, self._reactor, gate) if entrance.is_remote else PeerChecker()
         realm: Any = self._realm  # what zope calls an IRealm
         portal = Portal(realm, [checker])
-        self.factory = AdminFactory(portal, entrance, self._limits, self._reactor)
-        return self.factory
+        self.connections = AdminConnections(entrance, self._limits, self._reactor)
+        return AdminFactory(portal, self.connections)
 
     async def _close(self) -> None:
         port, self._port = self._port, None
         if port is not None and (closed := port.stopListening()) is not None:
             await closed
-        if self.factory is not None:
-            self.factory.abort_connections()
+        if self.connections is not None:
+            self.connections.abort_all()
 
 
 def _format_address(place: UnixSocket | ListenEndpoint) -> str:

@@ -1,15 +1,15 @@
-"""AdminBroker: one connection, and what it may cost: how large a request, how many at once, how long in silence.
+"""AdminBroker: one connection and its limits: size of a request, number of calls at once, time-outs.
 
-AdminRoot: all that a client can talk to before it has logged in.
+AdminRoot: the object that a client reaches before it has logged in. AdminFactory: makes the brokers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from attrs import frozen
 from twisted.cred.error import UnauthorizedLogin
+from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import connectionDone
@@ -19,37 +19,17 @@ from twisted.spread import pb
 from zope.interface import implementer
 
 from graydns.admin.argument_checks import ArgumentSignature
+from graydns.admin.connections import AdminConnections
 from graydns.admin.pb_security import AdminRefusedError, AdminSecurityOptions
-from graydns.runtime.twisted_types import Broker, TimeoutMixin
+from graydns.runtime.twisted_types import Broker, PBServerFactory, TimeoutMixin, TLSMemoryBIOFactory
 
-if TYPE_CHECKING:
-    from graydns.admin.factory import AdminFactory
-
-
-#: What a client may say (the rest of the protocol is for objects that cross, and none do but the avatar).
-ALLOWED_PB_MESSAGES = frozenset(("version", "message", "decref", "didNotUnderstand"))
-
-
-@frozen
-class AdminLimits:
-    """*connections*: in all; *strangers*: not logged in, of one address; *calls*: at once, of one connection.
-
-    *login*, *idle*: seconds until a connection must be logged in, and of silence after that. *request*,
-    *login_request*: octets; taking apart what PB itself would let through, 640 KiB, would hold up answers for a third
-    of a second.
-    """
-
-    connections: int = 50
-    unauthenticated: int = 10
-    calls: int = 16
-    login_timeout: float = 20.0
-    idle_timeout: float = 600.0
-    request_bytes: int = 32 << 10
-    login_request_bytes: int = 16 << 10
+#: The messages of Perspective Broker that are accepted. The others are about remote objects, of which there is only
+#: the perspective.
+ALLOWED_PB_MESSAGES = frozenset((b"version", b"message", b"decref", b"didNotUnderstand"))
 
 
 class AdminBroker(Broker, TimeoutMixin):
-    """One connection. *source*: its address. *calls*: being worked on."""
+    """One connection. *source*: its address. *pending_calls*: calls that are not answered yet."""
 
     factory: AdminFactory
     transport: Any
@@ -58,6 +38,8 @@ class AdminBroker(Broker, TimeoutMixin):
     def __init__(self, factory: AdminFactory, source: str) -> None:
         super().__init__(isClient=0, security=AdminSecurityOptions())
         self.factory = factory
+        self.connections = factory.connections
+        self.limits = factory.connections.limits
         self.source = source
         self.pending_calls = 0
         self.logged_in = False
@@ -65,51 +47,50 @@ class AdminBroker(Broker, TimeoutMixin):
         self._dropped = False
 
     def callLater(self, period: float, function: Callable[[], None]) -> Any:
-        """The factory's clock, for TimeoutMixin."""
-        return self.factory.reactor.callLater(period, function)
+        """Schedule *function* on the factory's clock, for TimeoutMixin."""
+        return self.connections.reactor.callLater(period, function)
 
     def connectionMade(self) -> None:
-        """The entrance may still refuse; if not, there is time to log in."""
-        if (reason := self.factory.authenticator.find_refusal(self.transport)) is not None:
+        """Drop the connection if the authenticator refuses it, else start the login time-out."""
+        if (reason := self.connections.authenticator.find_refusal(self.transport)) is not None:
             self._drop(reason)
             return
-        self.factory.add_connection(self)
-        self._restart_timeout(self.factory.limits.login_timeout)
+        self.connections.add(self)
+        self._restart_timeout(self.limits.login_timeout)
         super().connectionMade()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The place is free again."""
+        """Stop counting the connection."""
         self._restart_timeout(None)
-        self.factory.remove_connection(self)
+        self.connections.remove(self)
         super().connectionLost(reason)
 
     def on_login(self) -> None:
-        """Somebody logged in; from here on silence is what ends the connection."""
+        """Apply the limits of a client that has logged in."""
         self.logged_in = True
         self._request_bytes = 0
-        # Not before: a TLS handshake that waits to write has to read on.
+        # Not before the login: while a TLS handshake waits to write, it has to go on reading.
         self.transport.registerProducer(Backpressure(self.transport), True)
-        self._restart_timeout(self.factory.limits.idle_timeout)
+        self._restart_timeout(self.limits.idle_timeout)
 
     def timeoutConnection(self) -> None:
-        """A client that waits for us is not idle."""
+        """Close the connection, unless the client waits for an answer."""
         if self.logged_in and self.pending_calls:
-            self._restart_timeout(self.factory.limits.idle_timeout)
+            self._restart_timeout(self.limits.idle_timeout)
         else:
             self.abort()
 
     def abort(self) -> None:
-        """End the connection without a word."""
+        """Close the connection at once, without a reply."""
         self._dropped = True
         self.transport.abortConnection()
 
     def dataReceived(self, chunk: bytes) -> None:
-        """Whatever cannot be read ends the connection, with one line in the log."""
+        """Parse *chunk*; what cannot be parsed closes the connection and is logged once."""
         if self._dropped:
             return
         self._request_bytes += len(chunk)
-        limits = self.factory.limits
-        if self._request_bytes > (limits.request_bytes if self.logged_in else limits.login_request_bytes):
+        if self._request_bytes > (self.limits.request_bytes if self.logged_in else self.limits.login_request_bytes):
             self._drop("a request too large")
             return
         try:
@@ -118,29 +99,31 @@ class AdminBroker(Broker, TimeoutMixin):
             self._drop(f"not a request ({type(error).__name__})")
 
     def callExpressionReceived(self, obj: object) -> None:
-        """One request is whole. What strangers say is counted all together."""
+        """Handle one complete request. Before the login the sizes of all requests are added up."""
         if self.logged_in:
             self._request_bytes = 0
         super().callExpressionReceived(obj)
 
     def expressionReceived(self, sexp: Any) -> None:
-        """Do what it says if it is one of COMMANDS."""
-        if not isinstance(sexp, list) or not sexp or sexp[0] not in map(str.encode, ALLOWED_PB_MESSAGES):
+        """Handle a message of ALLOWED_PB_MESSAGES. Raises ProtocolError for any other."""
+        if not isinstance(sexp, list) or not sexp or sexp[0] not in ALLOWED_PB_MESSAGES:
             raise pb.ProtocolError("not a command")
         if self.logged_in:
-            self._restart_timeout(self.factory.limits.idle_timeout)
-            self.factory.mark_active(self)
+            self._restart_timeout(self.limits.idle_timeout)
+            self.connections.mark_active(self)
         super().expressionReceived(sexp)
 
     def proto_message(
         self, requestID: int, objectID: object, message: object, answerRequired: int, netArgs: object, netKw: object
     ) -> None:
-        """Call a method when its turn comes. Every call is answered, which is what counts them."""
+        """Queue a call. Every call is answered, also one that asked for no answer, since answers count down
+        *pending_calls*.
+        """
         self.pending_calls += 1
-        if self.pending_calls > self.factory.limits.calls:
+        if self.pending_calls > self.limits.calls:
             self._sendError(Failure(AdminRefusedError("too many calls at once")), requestID)
             return
-        self.factory.call_queue.put(lambda: self._call(requestID, objectID, message, 1, netArgs, netKw))
+        self.connections.call_queue.put(lambda: self._call(requestID, objectID, message, 1, netArgs, netKw))
 
     def _call(self, *call: object) -> None:
         if self.disconnected or self._dropped:
@@ -170,48 +153,51 @@ class AdminBroker(Broker, TimeoutMixin):
 
 @implementer(IPushProducer)
 class Backpressure:
-    """Reads no more requests from a client that does not take the answers."""
+    """Stops reading requests from a client that does not read its answers."""
 
     def __init__(self, transport: Any) -> None:
         self._transport = transport
 
     def pauseProducing(self) -> None:
-        """The answers pile up."""
+        """Stop reading: the send buffer is full."""
         self._transport.pauseProducing()
 
     def resumeProducing(self) -> None:
-        """They are gone."""
+        """Read again: the send buffer is empty."""
         self._transport.resumeProducing()
 
     def stopProducing(self) -> None:
-        """The connection is over."""
+        """Do nothing; the connection is closed."""
 
 
 class AdminRoot(pb.Root):
-    """The root object of one connection; knows one word. (PB's own login needs the plain password on this side.)"""
+    """The root object of one connection. It knows only ``login``, since PB's own login needs the password in plain text
+    on the server.
+    """
 
     _log = Logger()
 
-    def __init__(self, broker: AdminBroker) -> None:
+    def __init__(self, broker: AdminBroker, portal: Portal) -> None:
         self._broker = broker
+        self._portal = portal
         self._login_started = False
 
     def remoteMessageReceived(self, broker: AdminBroker, message: str, args: object, kw: object) -> Any:
-        """``login(name=None, password=None)`` gives the perspective; once a connection."""
+        """``login(name=None, password=None)`` returns the perspective; it succeeds once for each connection."""
         if message != "login":
             raise AdminRefusedError("log in first")
         arguments = _LOGIN_SIGNATURE.read(broker, args, kw)
         if self._login_started:
             raise AdminRefusedError("logged in already; make another connection")
         self._login_started = True
-        entered = Deferred.fromCoroutine(self._login(**arguments))
-        return broker.serialize(entered)
+        return broker.serialize(Deferred.fromCoroutine(self._login(**arguments)))
 
     async def _login(self, name: str | None = None, password: str | None = None) -> pb.Referenceable:
-        broker, factory = self._broker, self._broker.factory
+        broker = self._broker
         try:
-            shown: Any = factory.authenticator.credentials(broker.transport, broker.source, name, password)
-            _, avatar, _ = await factory.portal.login(shown, None, pb.IPerspective)
+            authenticator = broker.connections.authenticator
+            credentials: Any = authenticator.credentials(broker.transport, broker.source, name, password)
+            _, avatar, _ = await self._portal.login(credentials, None, pb.IPerspective)
         except AdminRefusedError:
             self._login_started = False
             raise
@@ -227,3 +213,32 @@ class AdminRoot(pb.Root):
 
 
 _LOGIN_SIGNATURE = ArgumentSignature.from_function(AdminRoot._login)
+
+
+class AdminFactory(PBServerFactory):
+    """Makes an AdminBroker for each connection that AdminConnections accepts."""
+
+    noisy = False
+
+    def __init__(self, portal: Portal, connections: AdminConnections) -> None:
+        super().__init__(portal, security=AdminSecurityOptions())
+        self.portal = portal
+        self.connections = connections
+
+    def buildProtocol(self, addr: Any) -> AdminBroker | None:
+        """A broker for a client at *addr*; None closes the connection."""
+        source = self.connections.authenticator.format_source(addr)
+        if not self.connections.make_room(source):
+            return None
+        broker = AdminBroker(self, source)
+        broker.setNameForLocal("root", AdminRoot(broker, self.portal))
+        return broker
+
+
+class AdminTlsFactory(TLSMemoryBIOFactory):
+    """Twisted's TLS factory, around a factory that may refuse a connection."""
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """The TLS protocol around the inner one; None closes the connection."""
+        inner = self.wrappedFactory.buildProtocol(addr)
+        return None if inner is None else self.protocol(self, inner)
