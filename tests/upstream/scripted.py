@@ -22,7 +22,7 @@ from tests.upstream.queries import Notes
 reactor: Any = default_reactor
 
 
-#: What a server does with a query: the messages that it sends back at once.
+#: What a server does with a query: the messages that it sends back at once; an empty one resets a connection.
 Script = Callable[[bytes], Iterable[bytes]]
 
 #: Turns of the reactor within which aborted connections are gone.
@@ -75,7 +75,10 @@ class StreamOf(Protocol):
             query, self._received = self._received[2:end], self._received[end:]
             self._owner.asked_over_tcp.append(query)
             for reply in self._owner.over_tcp(query):
-                cast(Any, self.transport).write(len(reply).to_bytes(2, "big") + reply)
+                if reply:
+                    cast(Any, self.transport).write(len(reply).to_bytes(2, "big") + reply)
+                else:
+                    cast(Any, self.transport).abortConnection()
 
 
 def everything_open() -> list[object]:

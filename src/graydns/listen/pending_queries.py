@@ -9,6 +9,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from graydns.runtime.tracebacks import drop_tracebacks
+
 DeliverReply = Callable[[bytes | None], None]
 ReplyCoroutine = Coroutine[Deferred[Any], Any, bytes | None]
 
@@ -65,8 +67,7 @@ class _PendingQuery:
         except Exception as error:
             if self in self._running:
                 self._log.failure("a query ended without an answer")
-            # The traceback refers to every frame up to the reactor, and so back to the error: a reference cycle.
-            error.__traceback__ = None
+            drop_tracebacks(error)
             self._finish(None)
         else:
             self._awaited.addBoth(self.resume)

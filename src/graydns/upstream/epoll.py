@@ -11,7 +11,6 @@ from __future__ import annotations
 import select
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -33,15 +32,8 @@ class FDSet(Protocol):
 class UpstreamReactor(FDSet, Clock, Protocol):
     """The parts of IReactorTime, IReactorFDSet and IReactorTCP that upstreams need."""
 
-    def connectTCP(self, host: str, port: int, factory: Any, /) -> object:
-        """Connect."""
-
-
-class StreamClientEndpoint(Protocol):
-    """IStreamClientEndpoint."""
-
-    def connect(self, protocolFactory: Any) -> Deferred[Any]:
-        """Connect, and fire with the protocol."""
+    def connectTCP(self, host: str, port: int, factory: Any, timeout: float, /) -> object:
+        """Connect, or give up after *timeout* seconds."""
 
 
 class StreamTransport(Protocol):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.interfaces import IAddress, IConnector
+from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
 from twisted.internet.ssl import optionsForClientTLS
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
-from graydns.upstream.epoll import StreamClientEndpoint, StreamTransport, UpstreamReactor
+from graydns.runtime.tracebacks import drop_tracebacks
+from graydns.upstream.epoll import StreamTransport, UpstreamReactor
 from graydns.upstream.exchange import (
     QUESTION_START,
     TC_BIT,
@@ -25,82 +26,86 @@ from graydns.upstream.exchange import (
 )
 from graydns.upstream.server_groups import UpstreamServer
 
-#: Seconds until an endpoint gives up connecting; the deadline of the question ends it long before.
+#: Seconds until connecting is given up; the deadline of the question ends it long before.
 CONNECT_TIMEOUT_SECONDS = 30.0
-
-
-def make_endpoint(reactor: UpstreamReactor, server: UpstreamServer, trust: Any = None) -> StreamClientEndpoint:
-    """How *server* is connected to.
-
-    *trust*: authorities for ``tls`` servers (an IOpenSSLTrustRoot), None = the system's. The certificate must name
-    ``server.name``, or without one the address (RFC 8310 section 8.1).
-    """
-    kind = TCP6ClientEndpoint if ":" in server.address else TCP4ClientEndpoint
-    plain: StreamClientEndpoint = kind(reactor, server.address, server.port, CONNECT_TIMEOUT_SECONDS)
-    if not server.transport.is_encrypted:
-        return plain
-    options = optionsForClientTLS(server.tls_name or server.address.partition("%")[0], trustRoot=trust)
-    return cast(StreamClientEndpoint, wrapClientTLS(options, cast(Any, plain)))
 
 
 @define(eq=False)
 class StreamExchange:
-    """Ask *server* over a new connection."""
+    """Ask *server* over a new connection.
 
+    *trust_root*: authorities for ``tls`` servers (an IOpenSSLTrustRoot), None = the system's. The certificate must be
+    valid for ``server.tls_name``, or without one for the address (RFC 8310 section 8.1).
+    """
+
+    reactor: UpstreamReactor = field(repr=False)
     server: UpstreamServer
-    make_endpoint: StreamClientEndpoint = field(repr=False)
     entropy: EntropyPool = field(repr=False)
+    trust_root: Any = field(default=None, repr=False)
+    _tls: Any = field(init=False, default=None, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.server.transport.is_encrypted:
+            name = self.server.tls_name or self.server.address.partition("%")[0]
+            self._tls = optionsForClientTLS(name, trustRoot=self.trust_root)
 
     def ask(self, message: bytes, waiting: ReplyReceiver) -> PendingExchange:
         """As ``Exchange``."""
-        sent = self.entropy.take(2) + message[2:]
-        conversation = _StreamProtocol(sent)
-        factory = Factory.forProtocol(lambda: conversation)
-        factory.noisy = False  # a line for each connection would be one for each query
-        connecting = self.make_endpoint.connect(factory)
-        return _PendingStream(connecting.addCallbacks(lambda _: conversation.result, _raise_unreachable), waiting)
+        conversation = _StreamConversation(self.entropy.take(2) + message[2:], waiting)
+        factory: Any = _ConversationFactory(conversation)
+        if self._tls is not None:
+            factory = TLSMemoryBIOFactory(self._tls, True, factory, cast(Any, self.reactor))
+        self.reactor.connectTCP(self.server.address, self.server.port, factory, CONNECT_TIMEOUT_SECONDS)
+        return conversation
 
 
-def _raise_unreachable(failure: Failure) -> NoReturn:
-    raise ExchangeError(failure.getErrorMessage()) from failure.value
+class _ConversationFactory(ClientFactory):
+    """Connects one conversation. An endpoint would leave reference cycles behind, one for each connection."""
+
+    noisy = False  # a line for each connection would be one for each query
+
+    def __init__(self, conversation: _StreamConversation) -> None:
+        self._conversation: _StreamConversation | None = conversation
+
+    def startedConnecting(self, connector: IConnector) -> None:
+        """The connection can be given up from now on."""
+        if self._conversation is not None:
+            self._conversation.connector = connector
+
+    def buildProtocol(self, addr: IAddress | None) -> _StreamConversation | None:
+        """Connected."""
+        return self._conversation
+
+    def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
+        """Not connected."""
+        if (conversation := self._release(connector)) is not None:
+            conversation.connectionLost(reason)
+
+    def clientConnectionLost(self, connector: IConnector, reason: Failure) -> None:
+        """The conversation has been told."""
+        self._release(connector)
+
+    def _release(self, connector: Any) -> _StreamConversation | None:
+        """Undo the references in circles: connector, transport, this factory and the conversation."""
+        conversation, self._conversation = self._conversation, None
+        connector.transport = None
+        if conversation is not None:
+            conversation.connector = None
+        return conversation
 
 
-class _PendingStream:
-    """Tells *waiting* what comes of *replying*."""
+class _StreamConversation(Protocol):
+    """Sends one framed query and takes one framed reply (RFC 1035 section 4.2.2). *connector*: None once it is over."""
 
-    __slots__ = ("_receiver", "_reply")
-
-    def __init__(self, replying: Deferred[bytes], waiting: ReplyReceiver) -> None:
-        self._reply = replying
-        self._receiver: ReplyReceiver | None = waiting
-        replying.addBoth(self._deliver)
-
-    def cancel(self) -> None:
-        """As ``PendingExchange``."""
-        self._receiver = None
-        self._reply.cancel()
-
-    def _deliver(self, outcome: bytes | Failure) -> None:
-        waiting, self._receiver = self._receiver, None
-        if waiting is None:
-            return
-        if isinstance(outcome, Failure):
-            waiting.on_failure(outcome.value)  # type: ignore[arg-type]  # a Failure has a value
-        else:
-            waiting.on_reply(outcome)
-
-
-class _StreamProtocol(Protocol):
-    """Sends one framed query and takes one framed reply (RFC 1035 section 4.2.2)."""
-
-    def __init__(self, sent: bytes) -> None:
+    def __init__(self, sent: bytes, waiting: ReplyReceiver) -> None:
         self._sent = sent
         self._received = b""
-        self.result: Deferred[bytes] = Deferred(self._cancel)
+        self._receiver: ReplyReceiver | None = waiting
+        self.connector: IConnector | None = None
 
     def connectionMade(self) -> None:
         """Connected: for TLS the handshake begins with this."""
-        self._transport.write(len(self._sent).to_bytes(2, "big") + self._sent)
+        cast(StreamTransport, self.transport).write(len(self._sent).to_bytes(2, "big") + self._sent)
 
     def dataReceived(self, data: bytes) -> None:
         """Collect the reply."""
@@ -115,8 +120,10 @@ class _StreamProtocol(Protocol):
             self._finish(ExchangeError("no reply to the question", is_network_error=False))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Gone, which is only too early if there has been no reply."""
+        """Gone, or never connected; only an error if there has been no reply."""
+        self.transport = None
         self._finish(ExchangeError(reason.getErrorMessage()))
+        drop_tracebacks(reason)
 
     def _matches(self, reply: bytes) -> bool:
         """Whether *reply* is a whole one to the question, whose letters may come back in another case here."""
@@ -127,19 +134,26 @@ class _StreamProtocol(Protocol):
             reply[4:6] == b"\0\1" and reply[QUESTION_START : QUESTION_START + len(question)].lower() == question.lower()
         )
 
+    def cancel(self) -> None:
+        """As ``PendingExchange``."""
+        self._receiver = None
+        self._close()
+
     def _finish(self, outcome: bytes | ExchangeError) -> None:
-        """Fire *result* unless it has, and close at once: to wait for the other side would leave sockets behind."""
-        if self.result.called:
+        """Give *outcome* to the receiver, once."""
+        receiver, self._receiver = self._receiver, None
+        self._close()
+        if receiver is None:
             return
-        self._transport.abortConnection()
         if isinstance(outcome, bytes):
-            self.result.callback(outcome)
+            receiver.on_reply(outcome)
         else:
-            self.result.errback(outcome)
+            receiver.on_failure(outcome)
 
-    def _cancel(self, _: Deferred[bytes]) -> None:
-        self._transport.abortConnection()
-
-    @property
-    def _transport(self) -> StreamTransport:
-        return cast(StreamTransport, self.transport)
+    def _close(self) -> None:
+        """Close at once: to wait for the other side would leave sockets behind."""
+        connector, self.connector = self.connector, None
+        if self.transport is not None:
+            cast(StreamTransport, self.transport).abortConnection()
+        elif connector is not None:
+            cast(Any, connector).disconnect()

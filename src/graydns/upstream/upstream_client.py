@@ -14,7 +14,7 @@ from graydns.runtime.timing import Deadlines
 from graydns.upstream.epoll import FDSet, UpstreamReactor, make_fd_set
 from graydns.upstream.exchange import EntropyPool, Exchange
 from graydns.upstream.server_groups import ServerReputation, UpstreamGroup, UpstreamServer
-from graydns.upstream.stream_exchange import StreamExchange, make_endpoint
+from graydns.upstream.stream_exchange import StreamExchange
 from graydns.upstream.udp_exchange import TcpFallbackExchange, UdpExchange
 from graydns.upstream.upstream_query import UpstreamQuery
 from graydns.upstream.upstream_request import make_request
@@ -81,7 +81,7 @@ class UpstreamClient:
         self._reputation.suspect(server, self.clock())
 
     def _make_exchange(self, server: UpstreamServer) -> Exchange:
-        stream = StreamExchange(server, make_endpoint(self.reactor, server, self.trust_root), self._entropy)
+        stream = StreamExchange(self.reactor, server, self._entropy, self.trust_root)
         if not server.transport.is_datagram:
             return stream
         return TcpFallbackExchange(UdpExchange(self._poll, server, self._entropy, self.anomalies), stream)

@@ -90,15 +90,18 @@ class UpstreamQuery:
         trial = Attempt(self, server, form)
         self._running[trial] = None
         try:
-            trial.pending = self._context.find_exchange(server).ask(self._request.make_message(form), trial)
+            pending = self._context.find_exchange(server).ask(self._request.make_message(form), trial)
         except ExchangeError as error:
             self.on_failure(trial, error)
+        else:
+            if trial in self._running:  # else it has ended already
+                trial.pending = pending
 
     def on_reply(self, trial: Attempt, reply: bytes) -> None:
         """*trial* has a reply."""
         if trial not in self._running:
             return
-        del self._running[trial]
+        self._remove(trial)
         try:
             verdict = evaluate_reply(reply, self._request, trial.form, self._context.clock())
         except Exception:
@@ -120,12 +123,17 @@ class UpstreamQuery:
         """*trial* will have none."""
         if trial not in self._running:
             return
-        del self._running[trial]
+        self._remove(trial)
         if isinstance(error, ExchangeError):
             self._fail_server(trial.server, error.text, network=error.is_network_error)
         else:
             self._stop()
             self.result.errback(error)
+
+    def _remove(self, trial: Attempt) -> None:
+        """End *trial*. Its exchange refers to it; without the reference back there is no cycle."""
+        del self._running[trial]
+        trial.pending = None
 
     def _fail_server(self, server: UpstreamServer, why: str, *, network: bool) -> None:
         self._context.record_failure(server, why)
@@ -162,6 +170,7 @@ class UpstreamQuery:
         for trial in running:
             if trial.pending is not None:
                 trial.pending.cancel()
+                trial.pending = None
 
 
 class Attempt:

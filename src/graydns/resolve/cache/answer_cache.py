@@ -27,6 +27,7 @@ from graydns.resolve.cache.raw_cache import PREFETCH_TTL_FRACTION
 from graydns.resolve.cache.store import AnswerStore, CacheEntry
 from graydns.resolve.link import Resolver
 from graydns.runtime.timing import DelayedCall
+from graydns.runtime.tracebacks import drop_tracebacks
 from graydns.wire import rdata_layout
 from graydns.wire.answer_body import set_ttls
 from graydns.wire.message import HEADER_STRUCT, records
@@ -138,12 +139,14 @@ class AnswerCache:
         """The new answer, stored; None if there is none, and then *entry* stays. Raises nothing."""
         try:
             return await self._resolve_and_store(query, key)
-        except (OverloadedError, CancelledError):
-            pass  # says nothing about the upstream: the next query tries again
-        except ResolveError:
-            entry.retry_at = self.clock() + FAILURE_RECHECK_SECONDS
-        except Exception:
-            _log.failure("refresh of {qname!r} type {qtype}", qname=query.qname, qtype=query.qtype)
+        except Exception as error:
+            if isinstance(error, OverloadedError | CancelledError):
+                pass  # says nothing about the upstream: the next query tries again
+            elif isinstance(error, ResolveError):
+                entry.retry_at = self.clock() + FAILURE_RECHECK_SECONDS
+            else:
+                _log.failure("refresh of {qname!r} type {qtype}", qname=query.qname, qtype=query.qtype)
+            drop_tracebacks(error)
         return None
 
     def _stale_until(self, query: Query, entry: CacheEntry, now: float) -> float:

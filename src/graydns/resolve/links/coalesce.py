@@ -9,12 +9,14 @@ from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, Generic, TypeVar
 
 from attrs import define, field, frozen
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from graydns.model.answer import Answer
+from graydns.model.errors import GraydnsError
 from graydns.model.query import Query
 from graydns.resolve.link import Resolver
+from graydns.runtime.tracebacks import drop_tracebacks
 
 
 @frozen
@@ -30,15 +32,13 @@ class QueryCoalescer:
 
     async def resolve(self, query: Query) -> Answer:
         """The answer from below. Raises what the one query that was resolved raised."""
-        key = self.key(query)
-        flight = self._flights.get(key)
-        if flight is not None:
-            return await flight.join()
-        flight = self._flights[key] = SingleFlight(self._flights, key)
+        flights, key = self._flights, self.key(query)
+        if key in flights:
+            return await flights[key].join()
         if not query.client.transport.is_datagram:
-            flight.start(self._resolve_below(query))
-            return await flight.join()
+            return await SingleFlight.start(flights, key, self._resolve_below(query))
         # A query over UDP is never cancelled, so its own coroutine can do the work: half the cost of a Deferred.
+        flight = flights[key] = SingleFlight(flights, key)
         try:
             answer = await self.below.resolve(query)
         except BaseException:
@@ -61,24 +61,27 @@ class SingleFlight(Generic[ResultT]):
     and cancelling it would cancel both. When the last waiter cancels, the work is cancelled.
     """
 
-    __slots__ = ("_flights", "_key", "_outcome", "_task", "_waiters")
+    __slots__ = ("_flights", "_key", "_task", "_waiters")
 
     def __init__(self, flights: dict[Hashable, SingleFlight[ResultT]], key: Hashable) -> None:
         self._flights, self._key = flights, key
         self._waiters: dict[Deferred[ResultT], None] | None = None  # None: most flights are never joined
-        self._outcome: tuple[ResultT | Failure] | None = None
         self._task: Deferred[None] | None = None
 
-    def start(self, work: Coroutine[Any, Any, ResultT]) -> None:
-        """Start *work*, which may end at once."""
-        self._task = Deferred.fromCoroutine(work).addBoth(self.finish)
+    @classmethod
+    def start(
+        cls, flights: dict[Hashable, SingleFlight[ResultT]], key: Hashable, work: Coroutine[Any, Any, ResultT]
+    ) -> Deferred[ResultT]:
+        """Start *work*, which may end at once, and return the Deferred of its first waiter."""
+        flight = flights[key] = cls(flights, key)
+        waiter = flight.join()
+        flight._task = Deferred.fromCoroutine(work).addBoth(flight.finish)
+        return waiter
 
     def join(self) -> Deferred[ResultT]:
         """A Deferred for one more waiter."""
         waiter: Deferred[ResultT] = Deferred(self._cancel_waiter)
-        if self._outcome is not None:
-            _fire(waiter, *self._outcome)
-        elif self._waiters is None:
+        if self._waiters is None:
             self._waiters = {waiter: None}
         else:
             self._waiters[waiter] = None
@@ -86,8 +89,9 @@ class SingleFlight(Generic[ResultT]):
 
     def finish(self, outcome: ResultT | Failure) -> None:
         """End the flight and give *outcome* to its waiters."""
-        self._outcome = (outcome,)
         self._unregister()
+        if isinstance(outcome, Failure) and outcome.check(GraydnsError, CancelledError):
+            drop_tracebacks(outcome)  # that of a bug is logged where it ends
         if self._waiters is None:
             return
         waiters, self._waiters = self._waiters, None
@@ -98,7 +102,7 @@ class SingleFlight(Generic[ResultT]):
     def _cancel_waiter(self, waiter: Deferred[ResultT]) -> None:
         if self._waiters is not None:
             self._waiters.pop(waiter, None)
-        if not self._waiters and self._outcome is None and self._task is not None:
+        if not self._waiters and self._task is not None:
             self._unregister()
             self._task.cancel()
 

@@ -15,6 +15,7 @@ from graydns.model.dnssec_values import Security
 from graydns.model.errors import ResolveError
 from graydns.model.query import Query, QueryObserver
 from graydns.resolve.link import Resolver
+from graydns.runtime.tracebacks import drop_tracebacks
 
 _log = Logger()
 
@@ -39,12 +40,14 @@ class ErrorBoundary:
             raise
         except ResolveError as error:
             answer = make_error_answer(error)
-        except Exception:
+            drop_tracebacks(error)
+        except Exception as error:
             # A bug that one query triggers must not affect other queries, and must be logged.
             _log.failure("no answer for {qname!r} type {qtype}", qname=query.qname, qtype=query.qtype)
             answer = Answer(
                 rcode=SERVFAIL, edes=(Ede(EDECode.OTHER, "internal failure"),), why="internal", shareable=False
             )
+            drop_tracebacks(error)
         for observer in self.observers:
             if (waited := observer.answered(query, answer, self.clock() - began)) is not None:
                 await waited

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Coroutine, Hashable, Sequence
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from attrs import evolve, field, frozen
@@ -33,6 +32,7 @@ from graydns.resolve.cache.raw_cache import FailureCache
 from graydns.resolve.link import Resolver
 from graydns.resolve.links.coalesce import SingleFlight
 from graydns.resolve.workers import TurnLimiter, WorkerPool
+from graydns.runtime.tracebacks import drop_tracebacks
 from graydns.wire import answer_body as wire
 from graydns.wire.edns import DEFAULT_UDP_PAYLOAD_BYTES
 from graydns.wire.message import QUESTION_STRUCT
@@ -173,15 +173,14 @@ class _EvidenceSource:
         """See ``Source``."""
         flights, key = self.link.flights, (self.zones, name)
         for _ in range(MAX_JOIN_ATTEMPTS):
-            flight: SingleFlight[ResultT] | None = flights.get(key)
-            if flight is None:
-                flight = flights[key] = SingleFlight(flights, key)
-                flight.start(find())
-                return await flight.join()
-            with suppress(WorkLimitExceededError):  # the budget was that of another query
-                found = await flight.join()
+            if key not in flights:
+                return await SingleFlight.start(flights, key, find())
+            try:
+                found: ResultT = await flights[key].join()
                 await self.link.turn_limiter.pause()  # all waiters continue in the same turn
                 return found
+            except WorkLimitExceededError as error:  # the budget was that of another query
+                drop_tracebacks(error)
             await self.link.turn_limiter.pause()
         return await find()
 
