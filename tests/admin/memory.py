@@ -37,7 +37,7 @@ class MemoryControl:
             "warnings": ["web.farm.test is odd"],
         }
 
-    def config_effective(self) -> dict[str, Any]:
+    def config(self) -> dict[str, Any]:
         return {"listen": ["udp://127.0.0.1:5300"], "data": "var/", "http": None}
 
     def zones(self, tenant: str | None = None) -> list[dict[str, Any]]:
@@ -55,6 +55,12 @@ class MemoryControl:
             raise ControlError(f"the zone {prune} has not vanished")
         await deferLater(reactor, self.busy, lambda: None)
         return {"before": {"snapshot": 7}, "after": {"snapshot": 8}, "ok": True}
+
+    async def reload_force(self, actor: str) -> dict[str, Any]:
+        return await self.reload(actor, force=True)
+
+    async def reload_prune(self, zone: str, actor: str) -> dict[str, Any]:
+        return await self.reload(actor, prune=zone)
 
     def history(self) -> list[dict[str, Any]]:
         return [{"number": 7, "at": "2026-11-22T10:00:00Z", "actor": "start", "changes": {}, "running": True}]

@@ -1,4 +1,4 @@
-"""Arguments from clients."""
+"""Arguments that clients send."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ from typing import Any
 
 import pytest
 
-from graydns.admin.argument_checks import MAX_CONTAINER_ITEMS, MAX_TEXT_CHARACTERS, ArgumentSignature, matches_type
+from graydns.admin.argument_checks import bind_arguments
 from graydns.admin.pb_security import AdminRefusedError
+from graydns.operations.operation import (
+    MAX_CONTAINER_ITEMS,
+    MAX_TEXT_CHARACTERS,
+    Argument,
+    make_signature,
+    matches_type,
+)
 
 
 @pytest.mark.parametrize(
@@ -24,8 +31,8 @@ from graydns.admin.pb_security import AdminRefusedError
         ({}, dict[str, int]),
     ],
 )
-def test_what_fits(value: Any, hint: Any) -> None:
-    """Values of the type asked for are taken."""
+def test_values_of_the_declared_type_match(value: Any, hint: Any) -> None:
+    """None, numbers, texts, lists and dicts of the declared type are accepted."""
     assert matches_type(value, hint)
 
 
@@ -47,20 +54,22 @@ def test_what_fits(value: Any, hint: Any) -> None:
         (["a"] * (MAX_CONTAINER_ITEMS + 1), list[str]),
     ],
 )
-def test_what_does_not(value: Any, hint: Any) -> None:
-    """Others are not, nor is what is too long."""
+def test_values_of_another_type_or_too_large_do_not_match(value: Any, hint: Any) -> None:
+    """Neither is a number that is not finite."""
     assert not matches_type(value, hint)
 
 
-def test_binding() -> None:
-    """Names and defaults are filled in; anything too much, missing or wrong is refused with its name."""
-
-    def method(self: object, name: str, last: int = 20) -> None:
-        """Take two arguments."""
-
-    shape = ArgumentSignature.from_function(method)
-    assert shape.bind((), {"name": "a"}) == {"name": "a", "last": 20}
-    assert shape.bind(("a", 3), {}) == {"name": "a", "last": 3}
-    for positional, named in (((), {}), (("a", 1, 2), {}), ((), {"name": "a", "self": 1}), (("a",), {"last": "x"})):
-        with pytest.raises(AdminRefusedError):
-            shape.bind(positional, named)
+def test_arguments_are_bound_by_name_with_defaults() -> None:
+    """Names and defaults are filled in; anything too much, missing or of a wrong type is refused with its name."""
+    signature = make_signature([Argument("name"), Argument("last", int, 20)])
+    assert bind_arguments(signature, (), {"name": "a"}) == {"name": "a", "last": 20}
+    assert bind_arguments(signature, ("a", 3), {}) == {"name": "a", "last": 3}
+    for positional, named, refusal in (
+        ((), {}, "wrong arguments: missing a required argument: 'name'"),
+        (("a", 1, 2), {}, "wrong arguments: too many positional arguments"),
+        ((), {"name": "a", "self": 1}, "wrong arguments: got an unexpected keyword argument 'self'"),
+        (("a",), {"last": "x"}, "wrong argument last"),
+    ):
+        with pytest.raises(AdminRefusedError) as caught:
+            bind_arguments(signature, positional, named)
+        assert str(caught.value) == refusal

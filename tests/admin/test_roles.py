@@ -7,14 +7,11 @@ from typing import Any
 
 import pytest
 
-from graydns.admin.audit_trail import AuditTrail
-from graydns.admin.checkers import ADMIN, OPERATOR, VIEWER, AdminIdentity
-from graydns.admin.pb_security import AdminRefusedError
-from graydns.admin.perspective import REMOTE_METHODS
-from graydns.admin.realm import PERSPECTIVES, Realm
 from graydns.ctl.admin_endpoint import AdminClientError, AdminLogin
-from tests.admin.memory import MemoryAudit, MemoryControl
-from tests.admin.running import PASSWORD, Running, quick_user, reactor, running, write
+from graydns.model.users import ADMIN, OPERATOR, ROLES, VIEWER
+from graydns.operations import OPERATIONS
+from graydns.operations.operation import TenantScope
+from tests.admin.running import PASSWORD, Running, quick_user, running, write
 from tests.admin.test_tls import tls_place
 from tests.coroutines import on_reactor
 
@@ -65,23 +62,15 @@ COMMANDS: dict[str, tuple[str, dict[str, Any], bool]] = {
     "log_level": (ADMIN, {"level": "debug"}, False),
 }
 
-ROLES = (VIEWER, OPERATOR, ADMIN)
 
-
-def test_the_table_is_whole() -> None:
-    """Every command is in the table, with its role."""
-    assert {name: remote.role for name, remote in REMOTE_METHODS.items()} == {
+def test_the_table_of_operations_has_these_roles_and_scopes() -> None:
+    """The table that the server acts on is compared with the one above, so that a role is not changed by accident."""
+    assert {name: operation.role for name, operation in OPERATIONS.items()} == {
         name: role for name, (role, _, _) in COMMANDS.items()
     }
-
-
-@pytest.mark.parametrize("role", ROLES)
-def test_perspectives_have_their_roles_methods(role: str) -> None:
-    """A perspective has the methods of its role and of those below, and no others."""
-    avatar = Realm(MemoryControl(), AuditTrail(MemoryAudit(), reactor))
-    made = PERSPECTIVES[role](AdminIdentity("user:a", role), avatar.control, avatar.audit_trail)
-    had = {name for name in COMMANDS if hasattr(made, f"perspective_{name}")}
-    assert had == {name for name, (least, _, _) in COMMANDS.items() if ROLES.index(least) <= ROLES.index(role)}
+    assert {name for name, operation in OPERATIONS.items() if operation.scope is TenantScope.SERVER} == {
+        name for name, (_, _, scoped) in COMMANDS.items() if not scoped
+    }
 
 
 @on_reactor
@@ -163,16 +152,6 @@ async def test_what_others_watch_is_not_told(tmp_path: Path) -> None:
         asked = SHOP | {"on": True}
         assert "web.farm.test" in (await admin.call("trace_watch", AdminLogin("oscar", PASSWORD, ca), **asked))["names"]
         assert "farm" not in str(await admin.call("trace_watch", AdminLogin("alice", PASSWORD, ca), **asked))
-
-
-@on_reactor
-async def test_roles_are_checked_where_the_work_is_done(tmp_path: Path) -> None:
-    """Even a perspective of the wrong class does not do what its identity may not."""
-    perspective: Any = PERSPECTIVES[ADMIN](
-        AdminIdentity("user:a", VIEWER), MemoryControl(), AuditTrail(MemoryAudit(), reactor)
-    )
-    with pytest.raises(AdminRefusedError, match="needs the role operator"):
-        await perspective.perspective_reload()
 
 
 async def outcome_of(link: Any, name: str, arguments: dict[str, Any], hidden: str = "\0") -> str | None:

@@ -290,7 +290,7 @@ def test_services_are_listed(running: Running) -> None:
         }
     ]
     assert running.control.services("two") == []
-    json.dumps([running.control.service_show("api.a.test"), running.control.config_effective()])
+    json.dumps([running.control.service_show("api.a.test"), running.control.config()])
     with pytest.raises(ControlError, match="no service"):
         running.control.service_show("nope.a.test")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,20 @@ from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 
-from graydns.admin.audit_trail import AuditTrail
+from graydns.admin.audit_trail import AuditSink, AuditTrail
 from graydns.admin.authenticators import Authenticator, TlsAuthenticator, UnixAuthenticator, own_uids
 from graydns.admin.broker import AdminFactory, AdminTlsFactory
 from graydns.admin.checkers import PasswordChecker, PeerChecker
 from graydns.admin.connections import AdminConnections, AdminLimits
-from graydns.admin.control_interface import AuditSink, ControlInterface
+from graydns.admin.dispatcher import HANDLERS, Handler, OperationDispatcher
 from graydns.admin.login_throttle import LoginThrottle
+from graydns.admin.perspective import AdminRealm
 from graydns.admin.ports import LISTEN_BACKLOG, AcceptLimitedPort, listen_unix, prepare_socket_path
-from graydns.admin.realm import Realm
 from graydns.config.address import ListenEndpoint, UnixSocket
 from graydns.listen.tls_context import TlsContext
 from graydns.model.errors import ConfigError, ConfigIssue
+from graydns.operations import OPERATIONS
+from graydns.operations.operation import Operation
 from graydns.runtime.twisted_types import Service
 
 
@@ -37,7 +40,7 @@ class AdminService(Service):
     def __init__(
         self,
         place: UnixSocket | ListenEndpoint,
-        control: ControlInterface,
+        control: object,
         audit: AuditSink,
         reactor: Any,
         *,
@@ -45,6 +48,8 @@ class AdminService(Service):
         tls: TlsContext | None = None,
         limits: AdminLimits | None = None,
         gate: LoginThrottle | None = None,
+        operations: Mapping[str, Operation] = OPERATIONS,
+        handlers: Mapping[str, Handler] = HANDLERS,
     ) -> None:
         if isinstance(place, ListenEndpoint) and tls is None:
             raise ConfigError([ConfigIssue(("tls",), "nothing", "a certificate and its key, for the admin interface")])
@@ -53,7 +58,7 @@ class AdminService(Service):
         self._tls = tls
         self._port: Any = None
         self._users = (users, gate or LoginThrottle())
-        self._realm = Realm(control, AuditTrail(audit, reactor))
+        self._realm = AdminRealm(OperationDispatcher(control, AuditTrail(audit, reactor), operations, handlers))
         self._limits = limits or AdminLimits()
         self.connections: AdminConnections | None = None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred, DeferredLock
@@ -11,9 +11,24 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from graydns.admin.checkers import AdminIdentity
-from graydns.admin.control_interface import AuditSink, PlainValue
-from graydns.admin.pb_security import AdminRefusedError
+from graydns.admin.pb_security import AdminRefusedError, PlainValue
 from graydns.model.errors import ControlError
+
+
+class AuditSink(Protocol):
+    """Writes lines to the audit log."""
+
+    def write(
+        self,
+        actor: str,
+        action: str,
+        target: str,
+        before: PlainValue,
+        after: PlainValue,
+        origin: str,
+        tenant: str | None,
+    ) -> None:
+        """Append one line; it is on the disk when this returns. Raises OSError. Called in a thread."""
 
 
 @frozen
@@ -78,6 +93,8 @@ class AuditTrail:
         line = (who.actor, action, deed.target, before, after, who.origin, deed.tenant)
         await self._write_lock.run(self.defer_to_thread, self.audit.write, *line)
 
-    def defer_to_thread(self, function: Callable[..., PlainValue], *arguments: PlainValue) -> Deferred[PlainValue]:
-        """What *function* gives, the reactor not waiting for it."""
-        return deferToThreadPool(self.reactor, self.reactor.getThreadPool(), function, *arguments)
+    def defer_to_thread(
+        self, function: Callable[..., PlainValue], *arguments: PlainValue, **named: PlainValue
+    ) -> Deferred[PlainValue]:
+        """Call *function* in a thread of the reactor's pool."""
+        return deferToThreadPool(self.reactor, self.reactor.getThreadPool(), function, *arguments, **named)

@@ -18,14 +18,19 @@ from twisted.python.failure import Failure
 from twisted.spread import pb
 from zope.interface import implementer
 
-from graydns.admin.argument_checks import ArgumentSignature
+from graydns.admin.argument_checks import bind_arguments, unserialize_arguments
 from graydns.admin.connections import AdminConnections
 from graydns.admin.pb_security import AdminRefusedError, AdminSecurityOptions
+from graydns.operations.operation import Argument, make_signature
 from graydns.runtime.twisted_types import Broker, PBServerFactory, TimeoutMixin, TLSMemoryBIOFactory
 
 #: The messages of Perspective Broker that are accepted. The others are about remote objects, of which there is only
 #: the perspective.
 ALLOWED_PB_MESSAGES = frozenset((b"version", b"message", b"decref", b"didNotUnderstand"))
+
+_LOGIN_SIGNATURE = make_signature(
+    [Argument("name", str | None, default=None), Argument("password", str | None, default=None)]
+)
 
 
 class AdminBroker(Broker, TimeoutMixin):
@@ -186,7 +191,7 @@ class AdminRoot(pb.Root):
         """``login(name=None, password=None)`` returns the perspective; it succeeds once for each connection."""
         if message != "login":
             raise AdminRefusedError("log in first")
-        arguments = _LOGIN_SIGNATURE.read(broker, args, kw)
+        arguments = bind_arguments(_LOGIN_SIGNATURE, *unserialize_arguments(broker, args, kw))
         if self._login_started:
             raise AdminRefusedError("logged in already; make another connection")
         self._login_started = True
@@ -210,9 +215,6 @@ class AdminRoot(pb.Root):
             raise AdminRefusedError("the connection is gone")
         broker.on_login()
         return pb.AsReferenceable(avatar, "perspective")
-
-
-_LOGIN_SIGNATURE = ArgumentSignature.from_function(AdminRoot._login)
 
 
 class AdminFactory(PBServerFactory):

@@ -22,9 +22,15 @@ from zope.interface import implementer
 
 from graydns.admin.login_throttle import LoginThrottle
 from graydns.admin.pb_security import AdminRefusedError
-from graydns.model.users import DUMMY_USER, MAX_USERS_FILE_BYTES, PASSWORD_LENGTH_BOUNDS, ROLES, User, parse_users
-
-VIEWER, OPERATOR, ADMIN = ROLES
+from graydns.model.users import (
+    ADMIN,
+    DUMMY_USER,
+    MAX_USERS_FILE_BYTES,
+    PASSWORD_LENGTH_BOUNDS,
+    ROLES,
+    User,
+    parse_users,
+)
 
 
 @frozen

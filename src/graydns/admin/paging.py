@@ -15,8 +15,7 @@ from itertools import count
 
 from attrs import define, field
 
-from graydns.admin.control_interface import PlainValue
-from graydns.admin.pb_security import AdminRefusedError
+from graydns.admin.pb_security import AdminRefusedError, PlainValue
 
 #: Octets of a page.
 MAX_PAGE_BYTES = 64 << 10

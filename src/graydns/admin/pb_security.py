@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from twisted.spread import pb
 from twisted.spread.jelly import Jellyable
 
 from graydns.runtime.twisted_types import SecurityOptions
+
+#: What crosses a connection: None, bool, int, float, str, bytes, and lists and dicts of these.
+PlainValue: TypeAlias = Any
+PlainObject: TypeAlias = dict[str, PlainValue]
 
 #: As jelly calls the types of values going out, and the heads of values coming in.
 _OUTGOING_TYPES = (b"bool", b"bytes", b"dict", b"float", b"int", b"list", b"NoneType", b"str", b"tuple")

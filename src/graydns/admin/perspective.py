@@ -1,118 +1,75 @@
-"""remote: makes a coroutine method of a perspective callable from afar.
-
-Perspective: what one logged-in client sees of the server.
-"""
+"""Perspective: what a client that has logged in can call. AdminRealm: gives each login a perspective."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from functools import wraps
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from attrs import frozen
+from twisted.cred.portal import IRealm
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.spread import pb
+from zope.interface import implementer
 
-from graydns.admin.argument_checks import ArgumentSignature, TenantScope, restrict_to_tenant
-from graydns.admin.audit_trail import AuditedAction, AuditTrail
+from graydns.admin.argument_checks import bind_arguments, unserialize_arguments
 from graydns.admin.checkers import AdminIdentity
-from graydns.admin.control_interface import ControlInterface, PlainValue
+from graydns.admin.dispatcher import OperationDispatcher
 from graydns.admin.paging import ReplyPage, ReplyPages, TextUpload
-from graydns.admin.pb_security import AdminRefusedError
+from graydns.admin.pb_security import AdminRefusedError, PlainValue
 from graydns.model.errors import ControlError
+from graydns.operations.operation import Argument, make_signature
 from graydns.runtime.twisted_types import Broker
 
-if TYPE_CHECKING:
-    pass
+_MORE_SIGNATURE = make_signature([Argument("cursor", int)])
 
 
-METHOD_PREFIX = "perspective_"
-_log = Logger()
+class Perspective(pb.Avatar):
+    """Runs operations for one connection, and splits their replies into pages."""
 
-PerspectiveMethod = Callable[..., Awaitable[PlainValue]]
+    _log = Logger()
 
+    def __init__(self, identity: AdminIdentity, dispatcher: OperationDispatcher) -> None:
+        self._identity = identity
+        self._dispatcher = dispatcher
+        self._pages = ReplyPages()
+        self._upload = TextUpload()
 
-@frozen
-class RemoteMethod:
-    """One method. *role*: who may call it. *action*: its name in the audit log, None = changes nothing. *target*: the
-    argument that says what is changed.
-    """
+    def perspectiveMessageReceived(self, broker: Broker, message: str, args: object, kw: object) -> Any:
+        """Run the operation *message* and send the first page of its reply; ``more`` sends the next page of one."""
+        positional, named = unserialize_arguments(broker, args, kw)
+        if message == "more":
+            return broker.serialize(self._pages.next_page(**bind_arguments(_MORE_SIGNATURE, positional, named)))
+        return broker.serialize(Deferred.fromCoroutine(self._run(message, positional, named)))
 
-    method: PerspectiveMethod
-    role: str
-    scope: TenantScope
-    action: str | None
-    target: str | None
-    signature: ArgumentSignature
-
-    async def call(self, perspective: Perspective, arguments: dict[str, PlainValue]) -> ReplyPage:
-        """The first page of what the method gives. Raises AdminRefusedError, and nothing else."""
+    async def _run(self, name: str, positional: PlainValue, named: PlainValue) -> ReplyPage:
+        """The first page of the reply. Raises AdminRefusedError, and nothing else."""
         try:
-            return perspective.pages.start(await self._run(perspective, arguments))
+            return self._pages.start(await self._dispatcher.run(self._identity, self._upload, name, positional, named))
         except ControlError as error:
             raise AdminRefusedError(str(error)) from None
         except AdminRefusedError:
             raise
         except Exception:
-            _log.failure("admin call {name} failed", name=self.method.__name__)
+            self._log.failure("admin call {name} failed", name=name)
             raise AdminRefusedError("internal failure") from None
 
-    async def _run(self, perspective: Perspective, arguments: dict[str, PlainValue]) -> PlainValue:
-        who = perspective.identity
-        who.require_role(self.role)
-        tenant = restrict_to_tenant(self.scope, who, perspective.control, arguments)
-        if self.action is None:
-            return await self.method(perspective, **arguments)
-        target = "" if self.target is None else str(arguments[self.target] or "")
-        deed = AuditedAction(self.action, target, arguments, tenant)
-        return await perspective.audit_trail.run_audited(who, deed, lambda: self.method(perspective, **arguments))
+
+@implementer(IRealm)
+@frozen
+class AdminRealm:
+    """Gives every login a perspective of its own."""
+
+    dispatcher: OperationDispatcher
+
+    def requestAvatar(
+        self, identity: AdminIdentity, mind: object, *interfaces: object
+    ) -> tuple[object, Perspective, Callable[[], None]]:
+        """The perspective of *identity*. Raises NotImplementedError unless IPerspective is among *interfaces*."""
+        if pb.IPerspective not in interfaces:
+            raise NotImplementedError("only perspectives are given out")
+        return pb.IPerspective, Perspective(identity, self.dispatcher), _log_out
 
 
-#: Every method by the name that clients call it.
-REMOTE_METHODS: dict[str, RemoteMethod] = {}
-
-
-def remote_method(
-    role: str, scope: TenantScope, action: str | None = None, target: str | None = None
-) -> Callable[[PerspectiveMethod], Callable[..., Deferred[ReplyPage]]]:
-    """Let those of *role* and above call the method; see Remote. It then gives a Deferred of the first page."""
-
-    def decorate(method: PerspectiveMethod) -> Callable[..., Deferred[ReplyPage]]:
-        made = RemoteMethod(method, role, scope, action, target, ArgumentSignature.from_function(method))
-        REMOTE_METHODS[method.__name__.removeprefix(METHOD_PREFIX)] = made
-
-        @wraps(method)
-        def called(self: Perspective, **arguments: Any) -> Deferred[ReplyPage]:
-            return Deferred.fromCoroutine(made.call(self, arguments))
-
-        return called
-
-    return decorate
-
-
-class Perspective(pb.Avatar):
-    """Finds the method that a client calls; the methods are those of the classes for the roles."""
-
-    def __init__(self, identity: AdminIdentity, control: ControlInterface, trail: AuditTrail) -> None:
-        self.identity = identity
-        self.control = control
-        self.audit_trail = trail
-        self.pages = ReplyPages()
-        self.upload = TextUpload()
-
-    def perspectiveMessageReceived(self, broker: Broker, message: str, args: object, kw: object) -> Any:
-        """Call *message*; every call but `more` gives the first page of its reply."""
-        if message == "more":
-            return broker.serialize(self.pages.next_page(**_MORE_SIGNATURE.read(broker, args, kw)))
-        if (found := REMOTE_METHODS.get(message)) is None:
-            raise AdminRefusedError(f"no such command: {message}")
-        method = getattr(self, METHOD_PREFIX + message, None)
-        if method is None:
-            self.identity.require_role(found.role)
-            raise AdminRefusedError(f"no such command: {message}")
-        page: Deferred[ReplyPage] = method(**found.signature.read(broker, args, kw))
-        return broker.serialize(page)
-
-
-_MORE_SIGNATURE = ArgumentSignature.from_function(ReplyPages.next_page)
+def _log_out() -> None:
+    """Do nothing: a perspective holds nothing that outlives its connection."""

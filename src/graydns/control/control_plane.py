@@ -29,7 +29,7 @@ from graydns.runtime.slices import run_in_slices
 
 @frozen(eq=False)
 class ControlPlane:
-    """The methods are the operations of the admin interface; ``admin.control_interface`` lists those it reaches.
+    """Each operation of ``graydns.operations`` is a method of the same name.
 
     *observers*: what observes the server. *policies*, *kill_switch*: None = no policies in Consul's KV. *catalog*:
     None = no Consul.
@@ -71,7 +71,7 @@ class ControlPlane:
             "warnings": list(self._warnings()),
         }
 
-    def config_effective(self) -> Table:
+    def config(self) -> Table:
         """The configuration that is in effect, with defaults."""
         return dict(to_plain(self.core.state.server.snapshot.config))
 
@@ -171,6 +171,14 @@ class ControlPlane:
     async def reload(self, actor: str, force: bool = False, prune: str | None = None, trigger: str = "reload") -> Table:
         """Load the files. Raises ReloadRefusedError."""
         return await self.core.reloader.reload(trigger, actor, force=force, prune=prune)
+
+    async def reload_force(self, actor: str) -> Table:
+        """Load the files also where their ``config_version`` is not higher. Raises ReloadRefusedError."""
+        return await self.reload(actor, force=True)
+
+    async def reload_prune(self, zone: str, actor: str) -> Table:
+        """Load the files, and remove *zone* if its file has vanished. Raises ReloadRefusedError."""
+        return await self.reload(actor, prune=zone)
 
     async def rollback(self, number: int, actor: str) -> Table:
         """Serve what snapshot *number* was made from. Raises ControlError."""

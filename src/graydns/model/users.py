@@ -14,8 +14,10 @@ from typing import Any
 
 from attrs import asdict, evolve, frozen
 
-#: From least to most; each may do what those before it may.
-ROLES = ("viewer", "operator", "admin")
+VIEWER, OPERATOR, ADMIN = "viewer", "operator", "admin"
+
+#: From the least privileged; each may do what those before it may.
+ROLES = (VIEWER, OPERATOR, ADMIN)
 
 USER_NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,62}")
 

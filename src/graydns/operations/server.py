@@ -1,0 +1,221 @@
+"""Operations on the server as a whole: its state, configuration, history, logs."""
+
+from __future__ import annotations
+
+from graydns.model.users import ADMIN, OPERATOR, VIEWER
+from graydns.operations.operation import CHANGE, TENANT, Argument, ArgumentKind, Operation, Reply, TenantScope
+
+DRIFT = Reply(
+    "service tenant field file live actor at until unfit",
+    is_list=True,
+    note="of a negative trust anchor `field` is `negative_trust_anchor`, `live` its name, and `service` and `tenant` "
+    "are null",
+)
+CONSUL = Reply(
+    "known watches shared age stale doubted unread errors last_error",
+    {
+        "known": "services and nodes",
+        "watches": "those with a watch of their own",
+        "shared": "those without",
+        "age": "seconds since Consul confirmed what has been waiting longest for that",
+        "doubted": "numbers of them, see [consul.md](consul.md#when-consul-does-not-answer)",
+        "unread": "instances left out as they are not understood",
+        "errors": "so far",
+        "last_error": "text, or null",
+    },
+)
+POLICY = Reply(
+    "prefix revision tenant signed_by digest from age high_water refused aborted off unfit warnings",
+    {
+        "revision": "that runs, or null",
+        "signed_by": "id of the key",
+        "from": "`consul`, or `disk` before Consul has said anything",
+        "age": "seconds since Consul said anything; of what is from the disk: since it was taken",
+        "refused": "null, or `reason` and `text`",
+        "aborted": "services",
+        "off": "tenants; `*` = all",
+    },
+)
+STATUS = Reply(
+    "version snapshot since started uptime ready doors zones services gray_off consul policy pinned drift vanished "
+    "faulty restart last_reload reloads warnings",
+    {
+        "snapshot": "number",
+        "uptime": "seconds",
+        "zones": "count",
+        "services": "count",
+        "gray_off": "tenants; `*` = all",
+        "consul": "null without `consul`",
+        "policy": "null without `consul.policy`",
+        "pinned": "snapshot rolled back to, or null",
+        "vanished": "zones",
+        "faulty": "file → errors",
+        "restart": "keys that wait for one",
+        "last_reload": "`ok`, `at`, `trigger`, `actor`, `errors`",
+        "reloads": "counts",
+    },
+    parts={"consul": CONSUL, "policy": POLICY, "drift": DRIFT},
+    tenant_keys="version snapshot since uptime ready zones services gray_off drift",
+)
+
+SERVER_OPERATIONS = (
+    Operation(
+        "status",
+        VIEWER,
+        TenantScope.OWN,
+        "Tell what runs, since when, and where it departs from the files.",
+        STATUS,
+        command="status",
+        docs="With the warnings and the outcome of the last reload.",
+    ),
+    Operation(
+        "whoami",
+        VIEWER,
+        TenantScope.OWN,
+        "Tell who you are to the server, and what you may do.",
+        Reply("actor role tenant origin", {"tenant": "null = all"}),
+        command="whoami",
+    ),
+    Operation(
+        "config",
+        VIEWER,
+        TenantScope.SERVER,
+        "Show the configuration that runs, with every default.",
+        Reply(note="the keys of graydns.yaml, and `file`"),
+        command="config show",
+    ),
+    Operation(
+        "zones",
+        VIEWER,
+        TenantScope.TENANT,
+        "List the zones.",
+        Reply(
+            "zone tenant serial config_version names services rules state file",
+            {"state": "`ok`, `vanished`, `faulty`"},
+            is_list=True,
+            columns="zone tenant state",
+        ),
+        (TENANT,),
+        command="zones",
+    ),
+    Operation(
+        "reload",
+        OPERATOR,
+        TenantScope.SERVER,
+        "Take up changed files now.",
+        CHANGE,
+        caller=("actor",),
+        action="reload",
+        command="reload",
+    ),
+    Operation(
+        "reload_force",
+        ADMIN,
+        TenantScope.SERVER,
+        "Even where config_version is not higher.",
+        CHANGE,
+        caller=("actor",),
+        action="reload.force",
+        command="reload --force",
+    ),
+    Operation(
+        "reload_prune",
+        ADMIN,
+        TenantScope.SERVER,
+        "Let go of a zone whose file has vanished.",
+        CHANGE,
+        (Argument("zone", kind=ArgumentKind.ZONE),),
+        ("actor",),
+        action="reload.prune",
+        target="zone",
+        command="reload --prune",
+    ),
+    Operation(
+        "history",
+        VIEWER,
+        TenantScope.SERVER,
+        "List the last snapshots and what changed with each.",
+        Reply(
+            "number at trigger actor changes running",
+            {"changes": "`files`, `zones`, `services`, `rules`, each with `added`, `removed`, `altered`, `more`"},
+            is_list=True,
+            order="oldest first",
+            columns="number at actor",
+        ),
+        command="history list",
+    ),
+    Operation(
+        "rollback",
+        OPERATOR,
+        TenantScope.SERVER,
+        "Go back to snapshot NUMBER.",
+        CHANGE,
+        (Argument("number", int, bounds=(0, None)),),
+        ("actor",),
+        action="history.rollback",
+        target="number",
+        command="history rollback",
+        progress="rolling back",
+    ),
+    Operation(
+        "audit_tail",
+        VIEWER,
+        TenantScope.TENANT,
+        "Show the last changes.",
+        Reply(
+            "number at actor origin tenant action target before after previous hmac kept",
+            {"kept": "in the first of a file"},
+            is_list=True,
+            order="oldest first",
+            columns="at actor origin action target",
+        ),
+        (
+            Argument("last", int, 50, "How many lines.", "--last", bounds=(1, 10_000)),
+            Argument(
+                "tenant",
+                str | None,
+                None,
+                "Only what concerns this tenant.",
+                "--tenant",
+                kind=ArgumentKind.TENANT,
+            ),
+        ),
+        command="audit tail",
+        in_thread=True,
+    ),
+    Operation(
+        "audit_verify",
+        VIEWER,
+        TenantScope.SERVER,
+        "Check that nobody changed the audit log. Exit status 1 if somebody did.",
+        Reply(
+            "first last lines ok first_bad why missing dropped published note",
+            {
+                "first": "number of the oldest line that is there",
+                "last": "number of the newest",
+                "first_bad": "number or null",
+                "missing": "first and last number of lines that are gone, or null",
+                "dropped": "lines that could not be written",
+                "published": "the head it was held against, a number or null",
+                "note": "what cannot be known",
+            },
+            note="exit status 1 unless `ok`, which a log is not whose head is missing "
+            "([observing.md](observing.md#audit-log))",
+        ),
+        command="audit verify",
+        docs="`--file FILE --key FILE` needs no server.",
+        in_thread=True,
+    ),
+    Operation(
+        "log_level",
+        ADMIN,
+        TenantScope.SERVER,
+        "Log from LEVEL up, until the next start.",
+        CHANGE,
+        (Argument("level", choices=("debug", "info", "warn", "error", "critical")),),
+        ("actor",),
+        action="log.level",
+        target="level",
+        command="log level",
+    ),
+)

@@ -1,0 +1,168 @@
+"""Operations on services and on gray routing as a whole."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from graydns.model.users import OPERATOR, VIEWER
+from graydns.operations.operation import CHANGE, TENANT, Argument, ArgumentKind, Operation, Reply, TenantScope
+
+SERVICE = Argument("name", kind=ArgumentKind.SERVICE)
+DURATION = Argument(
+    "seconds",
+    float | None,
+    None,
+    "How long it counts, such as 2h; without it until `service revert`.",
+    "--for",
+    kind=ArgumentKind.DURATION,
+)
+LOCAL = Argument("local", bool, False, "On this node only, where policies come from Consul.", "--local")
+TENANT_SERVICES = evolve(TENANT, help="Only this tenant's services.")
+ENTRY = Argument("add", list[str], metavar="ENTRY", option="--add")
+
+SIGNED = (
+    "With `consul.policy` on all nodes, by a new revision ([policies.md](policies.md)): signed with `--key FILE` where "
+    "policies are."
+)
+
+SERVICE_OPERATIONS = (
+    Operation(
+        "services",
+        VIEWER,
+        TenantScope.TENANT,
+        "List the services.",
+        Reply(
+            "name tenant zone default versions live",
+            is_list=True,
+            columns="name tenant zone",
+        ),
+        (TENANT,),
+        command="service list",
+    ),
+    Operation(
+        "service_show",
+        VIEWER,
+        TenantScope.SERVICE,
+        "Show what the file says, what is so now, and what was served.",
+        Reply(
+            "name tenant zone configured policy effective live aborted gray_off unfit asked consul served",
+            {
+                "configured": "what the file says",
+                "policy": "shares and whitelist where KV says otherwise, else null",
+                "live": "as `drift`",
+                "asked": "version → per cent",
+                "consul": "version from Consul → `state`: `healthy`, `panic`, `gone` or `unknown`, `healthy`, "
+                "`instances`, `emptied`, `endpoints`, `why`",
+                "served": "version → `queries`, `queries_percent`, `clients`, `clients_percent`",
+            },
+        ),
+        (SERVICE,),
+        command="service show",
+    ),
+    Operation(
+        "service_percent",
+        OPERATOR,
+        TenantScope.SERVICE,
+        "Give each VERSION its share of the clients, in steps of 0.0001 %.",
+        CHANGE,
+        (SERVICE, Argument("percent", dict[str, str], metavar="VERSION=PERCENT..."), DURATION, LOCAL),
+        ("actor",),
+        action="service.percent",
+        target="name",
+        command="service percent",
+        docs=SIGNED,
+    ),
+    Operation(
+        "service_weights",
+        OPERATOR,
+        TenantScope.SERVICE,
+        "Share the clients in proportion to whole numbers.",
+        CHANGE,
+        (SERVICE, Argument("weights", dict[str, int], metavar="VERSION=WEIGHT..."), DURATION, LOCAL),
+        ("actor",),
+        action="service.weights",
+        target="name",
+        command="service weights",
+        docs=SIGNED,
+    ),
+    Operation(
+        "service_whitelist",
+        OPERATOR,
+        TenantScope.SERVICE,
+        "Change who always gets VERSION.",
+        CHANGE,
+        (
+            SERVICE,
+            Argument("version"),
+            evolve(ENTRY, help="client:ID, tls:ID, tsig:ID or net:CIDR; may be repeated."),
+            evolve(ENTRY, name="remove", option="--remove", help="An entry that is there; may be repeated."),
+            DURATION,
+            LOCAL,
+        ),
+        ("actor",),
+        action="service.whitelist",
+        target="name",
+        command="service whitelist",
+        docs=SIGNED,
+    ),
+    Operation(
+        "service_abort",
+        OPERATOR,
+        TenantScope.SERVICE,
+        "Send everybody to the default version at once; where policies come from Consul, on all nodes.",
+        CHANGE,
+        (SERVICE, LOCAL),
+        ("actor",),
+        action="service.abort",
+        target="name",
+        command="service abort",
+    ),
+    Operation(
+        "service_revert",
+        OPERATOR,
+        TenantScope.SERVICE,
+        "Drop every live change, and an abort on all nodes: the file, or the policy, counts again.",
+        CHANGE,
+        (
+            SERVICE,
+            LOCAL,
+            Argument(
+                "policy",
+                bool,
+                False,
+                "Drop what the policy in Consul says of it, on all nodes, instead.",
+                "--policy",
+            ),
+        ),
+        ("actor",),
+        action="service.revert",
+        target="name",
+        command="service revert",
+    ),
+    Operation(
+        "gray_off",
+        OPERATOR,
+        TenantScope.TENANT,
+        "Send all services to their default versions, until `gray on`; a restart does not end it.",
+        CHANGE,
+        (TENANT_SERVICES, LOCAL),
+        ("actor",),
+        action="gray.off",
+        target="tenant",
+        command="gray off",
+        details="Where policies come from Consul, on all nodes.",
+        docs="`status` begins with it.",
+    ),
+    Operation(
+        "gray_on",
+        OPERATOR,
+        TenantScope.TENANT,
+        "End `gray off`.",
+        CHANGE,
+        (TENANT_SERVICES, LOCAL),
+        ("actor",),
+        action="gray.on",
+        target="tenant",
+        command="gray on",
+    ),
+)
