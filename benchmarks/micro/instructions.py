@@ -29,6 +29,7 @@ from benchmarks.micro.miss import respond
 from graydns.assembly import make_graydns_service
 from graydns.model.query import Query
 from graydns.model.transport import UDP
+from graydns.runtime.garbage import THRESHOLDS
 
 reactor: Any = default_reactor
 
@@ -86,7 +87,7 @@ def serve(kind: str, count: int, port: int) -> None:
         front = make_graydns_service(config, reactor).core.state.server.front
         gc.collect()
         gc.freeze()
-        gc.set_threshold(5_000, 5, 1_000_000)  # as in the server
+        gc.set_threshold(*THRESHOLDS)  # as in the server
 
         def begin() -> None:
             running = Deferred.fromCoroutine(work(front, kind, count)).addErrback(Failure.printTraceback)

@@ -32,6 +32,7 @@ from graydns.resolve.cache.store import AnswerStore
 from graydns.resolve.link import stack_links
 from graydns.resolve.links.coalesce import QueryCoalescer
 from graydns.resolve.links.forwarder import Forwarder
+from graydns.runtime.garbage import THRESHOLDS
 from graydns.upstream.server_groups import ForwardTable, UpstreamGroup, UpstreamServer
 from graydns.upstream.upstream_client import UpstreamClient
 
@@ -131,7 +132,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.responder:
         respond()
-    gc.set_threshold(10_000, 50, 1_000_000)  # as in the server
+    gc.set_threshold(*THRESHOLDS)  # as in the server
     responder = subprocess.Popen([sys.executable, __file__, "--responder"], stdout=subprocess.PIPE, text=True)
     try:
         assert responder.stdout is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 import sys
 from collections.abc import Iterable, Sequence
@@ -19,11 +18,8 @@ from graydns.model.errors import ConfigError
 from graydns.model.name import to_text
 from graydns.observe.log_level import LogLevelControl
 from graydns.observe.observability import ObservabilityService
+from graydns.runtime.garbage import OldestGenerationCollector
 from graydns.snapshot.snapshot import Snapshot
-
-#: The two young generations are collected often, which is short. A collection of the oldest would stop answers for as
-#: long as it takes to walk the heap, and would free nothing: long-lived objects here are in no reference cycles.
-_GC_THRESHOLDS = (5_000, 5, 1_000_000)
 
 
 class GraydnsService(GracefulShutdown):
@@ -53,6 +49,7 @@ class GraydnsService(GracefulShutdown):
         self._tls = tls
         self._reactor = reactor
         self._warnings = warnings
+        self._collector = OldestGenerationCollector(reactor)
         for service in (listeners, observability):
             service.setServiceParent(self)
 
@@ -64,21 +61,20 @@ class GraydnsService(GracefulShutdown):
             exit_with_issues(self._locate_issues(error))
 
     def startService(self) -> None:
-        """Start everything, print the banner, and freeze what is long-lived for the garbage collector."""
+        """Start everything, print the banner, and take over the oldest generation from the garbage collector."""
         try:
             super().startService()
         except ConfigError as error:
             exit_with_issues(self._locate_issues(error))
         self._level.install()
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*_GC_THRESHOLDS)
+        self._collector.start()
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload))
         self.core.periodic_tasks.start()
         print(format_banner(self.core.state.server.snapshot, self.listeners.listening, self._warnings), flush=True)
 
     def stopService(self) -> Deferred[None]:
-        """Stop reloading files, then shut down gracefully."""
+        """Stop what runs by itself, then shut down gracefully."""
+        self._collector.stop()
         self.core.periodic_tasks.stop()
         return super().stopService()
 
