@@ -23,7 +23,9 @@ def test_starts_without_the_server() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     models = ["graydns.model", *(f"graydns.model.{part}" for part in ("errors", "text", "transport", "users"))]
-    assert run.stdout.splitlines() == ["[]", str(models)]
+    tables = ("answers", "operation", "policies", "server", "services")
+    operations = ["graydns.operations", *(f"graydns.operations.{part}" for part in tables)]
+    assert run.stdout.splitlines() == ["[]", str([*models, *operations])]
 
 
 @given(st.text())

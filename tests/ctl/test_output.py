@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from graydns.ctl.change_commands import format_changes
-from graydns.ctl.output import format_cell, print_value, table_printer
+
+from graydns.ctl.output import format_cell, print_table, print_value
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_values(value: Any, text: str) -> None:
 
 def lines(value: Any, capsys: pytest.CaptureFixture[str], *first: str) -> list[list[str]]:
     """What is printed, in words."""
-    (table_printer(*first) if first else print_value)(value)
+    print_table(value, first) if first else print_value(value)
     return [line.split() for line in capsys.readouterr().out.splitlines()]
 
 

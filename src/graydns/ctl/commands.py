@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import select
 import sys
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
 
-from graydns.ctl.audit_commands import audit
-from graydns.ctl.change_commands import cache, gray, history, reload
 from graydns.ctl.check import check
 from graydns.ctl.cli_context import CliContext, json_option
-from graydns.ctl.dnssec_commands import dnssec, nta
+from graydns.ctl.operation_commands import make_commands
 from graydns.ctl.passwd import passwd
 from graydns.ctl.policy_commands import policy
-from graydns.ctl.report_commands import config, explain, log, status, trace, upstreams, whoami, why, zones
+from graydns.ctl.server_commands import audit, config, reload, trace
 from graydns.ctl.service_commands import service
 from graydns.ctl.starter_config import init
+from graydns.operations import OPERATIONS
 
 if TYPE_CHECKING:
     from prompt_toolkit.input import Input
@@ -86,42 +85,17 @@ def wait_for_key(keys: Input | None, seconds: float) -> bool:
     return bool(typed) or keys.closed
 
 
-COMMANDS: tuple[click.Command, ...] = (
-    audit,
-    cache,
-    check,
-    config,
-    dnssec,
-    explain,
-    gray,
-    history,
-    init,
-    log,
-    nta,
-    passwd,
-    policy,
-    reload,
-    service,
-    status,
-    trace,
-    upstreams,
-    watch,
-    whoami,
-    why,
-    zones,
+#: All commands by their first word; those that are not named here are made from the table of operations.
+COMMANDS: Mapping[str, click.Command] = make_commands(
+    OPERATIONS.values(), (audit, check, config, init, passwd, policy, reload, service, trace, watch)
 )
-
-
-def add_commands(group: click.Group, commands: Iterable[click.Command] = COMMANDS) -> None:
-    """Make *commands* known to *group*."""
-    for command in commands:
-        group.add_command(command)
-
 
 shell_group = click.Group(
-    "graydnsctl", params=[json_option()], context_settings={"help_option_names": ["-h", "--help"]}
+    "graydnsctl",
+    commands=dict(COMMANDS),
+    params=[json_option()],
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-add_commands(shell_group, COMMANDS)
 
 
 def run_line(words: list[str], tool: CliContext) -> int:

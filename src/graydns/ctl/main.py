@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from graydns.ctl.cli_context import CliContext, json_option, wants_json
-from graydns.ctl.commands import add_commands
+from graydns.ctl.commands import COMMANDS
 
 
 @click.group(
@@ -32,4 +32,5 @@ def main(context: click.Context, /, **options: Any) -> None:
         context.exit(run_shell(tool, wants_json()))
 
 
-add_commands(main)
+for _command in COMMANDS.values():
+    main.add_command(_command)

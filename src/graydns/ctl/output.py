@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -37,6 +37,9 @@ def print_json(value: Mapping[str, object]) -> None:
 #: Columns where the output is no terminal: nothing is cut for want of room.
 NON_TERMINAL_COLUMNS = 400
 
+#: Names of a kind that a line of the history shows.
+MAX_SHOWN_NAMES = 4
+
 
 def print_value(value: Any) -> None:
     """Print any plain value: a list of dicts as a table, a dict as fields, its tables under them."""
@@ -48,11 +51,6 @@ def print_value(value: Any) -> None:
         _make_console().print(_make_text(", ".join(map(format_cell, value)) or "nothing"))
     else:
         _make_console().print(_make_text(format_cell(value)))
-
-
-def table_printer(*columns: str) -> Callable[[Any], None]:
-    """Something that prints a list of dicts as a table with *columns* first."""
-    return lambda rows: print_table(rows, columns) if rows else print_value(rows)
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], first: Sequence[str] = (), title: str | None = None) -> None:
@@ -110,6 +108,56 @@ def format_cell(value: Any) -> str:
     if isinstance(value, Mapping) and _is_scalar(*value.values()):
         return " ".join(f"{key}={format_cell(each)}" for key, each in value.items()) or "-"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def print_status(value: dict[str, Any]) -> None:
+    """Print a status; what is switched off comes first."""
+    if off := value.get("gray_off"):
+        whom = "ALL TENANTS" if "*" in off or None in off else ", ".join(map(str, off))
+        print_alert(f"GRAY ROUTING IS OFF for {whom}: every service answers with its default (`gray on` ends this)")
+    print_fields(value)
+
+
+def print_history(rows: list[dict[str, Any]]) -> None:
+    """Print a history, with its changes shortened."""
+    shown = [row | {"changes": format_changes(row.get("changes") or {})} for row in rows]
+    print_table(shown, ("number", "at", "actor")) if shown else print_value(shown)
+
+
+def format_changes(changes: dict[str, dict[str, Any]]) -> str:
+    """``+zones a.test; *rules ads, vip``: what was added (+), removed (-) and altered (*), a few names of each."""
+    signs = {"+": "added", "-": "removed", "*": "altered"}
+    parts = []
+    for kind, each in changes.items():
+        for sign, key in signs.items():
+            if names := each.get(key):
+                rest = f" and {len(names) - MAX_SHOWN_NAMES} more" if len(names) > MAX_SHOWN_NAMES else ""
+                parts.append(f"{sign}{kind} {', '.join(names[:MAX_SHOWN_NAMES])}{rest}")
+        if more := each.get("more"):
+            parts.append(f"{more} more {kind}")
+    return "; ".join(parts) or "-"
+
+
+def print_validation(value: dict[str, Any]) -> None:
+    """Print the steps of a validation, the records if there are any, and the outcome last."""
+    value = dict(value)
+    steps, records = value.pop("steps"), value.pop("records", None)
+    if steps:
+        print_table(steps)
+    for record in records or ():
+        print_value(record)
+    print_fields(value)
+
+
+def format_revision(made: dict[str, Any]) -> list[str]:
+    """The lines of a revision of the release policy, as JSON."""
+    return json.dumps(made, indent=1, sort_keys=True).split("\n")
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print *lines*."""
+    for line in lines:
+        print_line(line)
 
 
 def _flatten(value: Mapping[str, Any], lead: str = "") -> Iterable[tuple[str, Any]]:

@@ -77,6 +77,19 @@ class VersionParameter(click.ParamType):  # type: ignore[type-arg]  # generic si
         return _to_completion_items(_list_service_versions(ctx), incomplete)
 
 
+class PairParameter(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
+    """``KEY=VALUE``; converts to the pair."""
+
+    name = "key=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """The pair of texts. Raises click.UsageError."""
+        key, equals, text = str(value).partition("=")
+        if not (key and equals):
+            raise click.UsageError(f"{value!r} is not KEY=VALUE")
+        return key, text
+
+
 class ShareParameter(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
     """``VERSION=VALUE``; converts to the pair."""
 
@@ -114,8 +127,15 @@ def to_unique_dict(pairs: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
     return found
 
 
+def parse_integer(text: str) -> int:
+    """*text* as a whole number. Raises click.UsageError."""
+    if not text.isascii() or not text.isdecimal() or len(text) > 9:
+        raise click.UsageError(f"{text!r} is not a whole number")
+    return int(text)
+
+
 def _list_service_versions(ctx: click.Context) -> list[str]:
-    service = ctx.params.get("service")
+    service = ctx.params.get("name")
     return ctx.obj.completions.list_versions(service) if isinstance(service, str) else []
 
 

@@ -1,4 +1,4 @@
-"""The commands of ``graydnsctl policy`` that ask the server: push, list, show, diff, activate, rollback, high-water."""
+"""The commands of ``graydnsctl policy`` that publish or compare revisions: push, diff, rollback."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
-from graydns.ctl.cli_context import CliContext, CommandError, JsonGroup, print_result, wants_json
-from graydns.ctl.output import print_line, print_value, table_printer
+from graydns.ctl.cli_context import CliContext, CommandError, print_result, wants_json
+from graydns.ctl.output import format_revision, print_lines, print_value
 from graydns.ctl.policy_files import check_key_id, key_id_option, load_policy, policy, print_warnings
 
 __all__ = ["policy"]
@@ -46,24 +46,6 @@ def push(tool: CliContext, file: Path, key_file: Path | None, key_id: str, activ
     publish_policy(tool, text or dump_signed(strategy, key_file, key_id), activate)
 
 
-@policy.command("list")
-@click.pass_obj
-def policy_list(tool: CliContext) -> None:
-    """List the revisions that KV has, and whether they could be taken."""
-    rows = tool.call("policy_list")
-    print_result(
-        rows, table_printer("revision", "active", "running") if rows else lambda _: print_line("there is no revision")
-    )
-
-
-@policy.command("show")
-@click.argument("revision", type=REVISION, required=False)
-@click.pass_obj
-def policy_show(tool: CliContext, revision: int | None) -> None:
-    """Show a revision, or the active one, in JSON that can be pushed."""
-    print_result(tool.call("policy_show", revision=revision), lambda made: print_lines(format_revision(made)))
-
-
 @policy.command("diff")
 @click.argument("before", type=REVISION)
 @click.argument("after", type=REVISION)
@@ -75,14 +57,6 @@ def diff(tool: CliContext, before: int, after: int) -> None:
     old, new = (format_revision(tool.call("policy_show", revision=each)) for each in (before, after))
     lines = list(difflib.unified_diff(old, new, f"revision {before}", f"revision {after}", lineterm=""))
     print_result(lines, print_lines)
-
-
-@policy.command("activate")
-@click.argument("revision", type=REVISION)
-@click.pass_obj
-def activate(tool: CliContext, revision: int) -> None:
-    """Let a revision count that was pushed with --no-activate."""
-    print_result(tool.call("policy_activate", revision=revision), print_value)
 
 
 @policy.command("rollback")
@@ -102,19 +76,6 @@ def rollback(tool: CliContext, revision: int, key_file: Path | None, key_id: str
     )
     strategy = evolve(made, meta=meta, signature=None)
     publish_policy(tool, dump_signed(strategy, key_file, key_id), True)
-
-
-@policy.group("high-water", cls=JsonGroup)
-def high_water() -> None:
-    """The highest revision that the server ever accepted."""
-
-
-@high_water.command("reset")
-@click.argument("revision", type=click.IntRange(0))
-@click.pass_obj
-def high_water_reset(tool: CliContext, revision: int) -> None:
-    """Let REVISION be the highest that was accepted: it, whatever it holds, and those above may be taken."""
-    print_result(tool.call("policy_reset", revision=revision), print_value)
 
 
 def publish_policy(tool: CliContext, text: str, activate: bool, base: int | None = None) -> None:
@@ -169,14 +130,3 @@ def read_signed_json(file: Path) -> str | None:
         return json.dumps(json.loads(file.read_bytes()), separators=(",", ":"))
     except (OSError, ValueError):
         return None
-
-
-def format_revision(made: dict[str, Any]) -> list[str]:
-    """A revision as it is shown."""
-    return json.dumps(made, indent=1, sort_keys=True).split("\n")
-
-
-def print_lines(lines: list[str]) -> None:
-    """Print them."""
-    for line in lines:
-        print_line(line)

@@ -45,6 +45,7 @@ class ArgumentKind(Enum):
     PLAIN = auto()
     #: Names that the server knows.
     SERVICE = auto()
+    VERSION = auto()
     ZONE = auto()
     TENANT = auto()
     #: ``30m``, sent as seconds.
@@ -53,6 +54,8 @@ class ArgumentKind(Enum):
     RDTYPE = auto()
     #: ``KEY=VALUE``, repeatable, sent as a dict.
     PAIRS = auto()
+    #: ``VERSION=VALUE``, several, sent as a dict.
+    SHARES = auto()
 
 
 @frozen

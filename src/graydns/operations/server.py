@@ -106,6 +106,7 @@ SERVER_OPERATIONS = (
         CHANGE,
         caller=("actor",),
         action="reload",
+        progress="reloading",
         command="reload",
     ),
     Operation(
@@ -116,6 +117,7 @@ SERVER_OPERATIONS = (
         CHANGE,
         caller=("actor",),
         action="reload.force",
+        progress="reloading",
         command="reload --force",
     ),
     Operation(
@@ -127,6 +129,7 @@ SERVER_OPERATIONS = (
         (Argument("zone", kind=ArgumentKind.ZONE),),
         ("actor",),
         action="reload.prune",
+        progress="reloading",
         target="zone",
         command="reload --prune",
     ),

@@ -1,4 +1,4 @@
-"""``graydnsctl audit``: who changed what, and whether the audit log is as it was written."""
+"""Commands on the whole server that are more than one operation: config show, reload, trace, audit verify."""
 
 from __future__ import annotations
 
@@ -10,43 +10,72 @@ from typing import Any, TypeVar
 import click
 
 from graydns.ctl.cli_context import CliContext, CommandError, JsonCommand, JsonGroup, print_result, wants_json
-from graydns.ctl.output import print_value, table_printer
+from graydns.ctl.operation_commands import call_operation, make_help
+from graydns.ctl.output import print_value
 from graydns.ctl.parameter_types import NameParameter
+from graydns.operations import GROUPS, OPERATIONS
 
 ReadT = TypeVar("ReadT")
 
 _FILE_TYPE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 
 
-@click.group(cls=JsonGroup)
-def audit() -> None:
-    """Look at who changed what."""
+@click.group(cls=JsonGroup, help=GROUPS["config"])
+def config() -> None:
+    """Group the commands on the configuration."""
 
 
-@audit.command("tail")
-@click.option("--last", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many lines.")
-@click.option("--tenant", type=NameParameter("tenant"), help="Only what concerns this tenant.")
+@config.command("show", help=make_help(OPERATIONS["config"]))
+@click.option("--effective", is_flag=True, help="With defaults (there is no other way to show it).")
 @click.pass_obj
-def audit_tail(tool: CliContext, last: int, tenant: str | None) -> None:
-    """Show the last changes."""
-    print_result(
-        tool.call("audit_tail", last=last, tenant=tenant), table_printer("at", "actor", "origin", "action", "target")
-    )
+def config_show(context: CliContext, effective: bool) -> None:
+    """Show the configuration; *effective* changes nothing."""
+    call_operation(context, OPERATIONS["config"], {})
 
 
-@audit.command("verify", cls=JsonCommand)
+@click.command(cls=JsonCommand, help=make_help(OPERATIONS["reload"]))
+@click.option("--force", is_flag=True, help=OPERATIONS["reload_force"].summary)
+@click.option("--prune", metavar="ZONE", type=NameParameter("zone"), help=OPERATIONS["reload_prune"].summary)
+@click.pass_obj
+def reload(context: CliContext, force: bool, prune: str | None) -> None:
+    """Call one of the three operations that load the files."""
+    if force and prune:
+        raise click.UsageError("--force and --prune do not go together")
+    name = "reload_prune" if prune else "reload_force" if force else "reload"
+    call_operation(context, OPERATIONS[name], {"zone": prune} if prune else {})
+
+
+@click.command(cls=JsonCommand, help=make_help(OPERATIONS["trace"]))
+@click.argument("name")
+@click.option("--watch/--no-watch", default=None, help=OPERATIONS["trace_watch"].summary)
+@click.option("--last", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many queries.")
+@click.pass_obj
+def trace(context: CliContext, name: str, watch: bool | None, last: int) -> None:
+    """Show traces, or start or stop them."""
+    if watch is not None:
+        call_operation(context, OPERATIONS["trace_watch"], {"name": name, "on": watch})
+    else:
+        call_operation(context, OPERATIONS["trace"], {"name": name, "last": last})
+
+
+@click.group(cls=JsonGroup, help=GROUPS["audit"])
+def audit() -> None:
+    """Group the commands on the audit log."""
+
+
+@audit.command("verify", help=make_help(OPERATIONS["audit_verify"]))
 @click.option("--file", type=_FILE_TYPE, help="Look at this log and those put aside from it, without a server.")
 @click.option("--key", type=_FILE_TYPE, help="The key of its chain, data/audit.key.")
 @click.option(
     "--head", type=_FILE_TYPE, multiple=True, help="A published head, - = standard input; FILE.head counts, too."
 )
 @click.pass_obj
-def audit_verify(tool: CliContext, file: Path | None, key: Path | None, head: tuple[Path, ...]) -> None:
-    """Check that nobody changed the audit log. Exit status 1 if somebody did."""
+def audit_verify(context: CliContext, file: Path | None, key: Path | None, head: tuple[Path, ...]) -> None:
+    """Check the audit log, in the server or offline."""
     if file is None:
         if key is not None or head:
             raise click.UsageError("--key and --head belong to --file")
-        found = tool.call("audit_verify")
+        found = context.call("audit_verify")
     elif key is None:
         raise click.UsageError("--file needs --key")
     else:
