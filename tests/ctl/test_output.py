@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from graydns.ctl.change_commands import format_changes
 
-from graydns.ctl.output import format_cell, print_table, print_value
+from graydns.ctl.output import format_cell, format_changes, print_table, print_value
 
 
 @pytest.mark.parametrize(

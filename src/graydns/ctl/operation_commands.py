@@ -107,7 +107,7 @@ def make_parameter(argument: Argument) -> click.Parameter:
     """The option or positional argument of a command that *argument* is."""
     default = argument.default if argument.cli_default is None else argument.cli_default
     attributes: dict[str, Any] = {"type": _make_type(argument), "required": default is REQUIRED}
-    if default not in (REQUIRED, None, False):
+    if has_default := not (default is REQUIRED or default is None or default is False):
         attributes["default"] = default
     if not argument.option:
         metavar = argument.metavar or (argument.usage if argument.kind is ArgumentKind.SERVICE else None)
@@ -120,7 +120,7 @@ def make_parameter(argument: Argument) -> click.Parameter:
         metavar=argument.metavar or None,
         is_flag=argument.type is bool,
         multiple=is_list,
-        show_default=default not in (REQUIRED, None, False, ""),
+        show_default=has_default and default != "",
         **attributes | ({"required": False} if is_list else {}),
     )
 
