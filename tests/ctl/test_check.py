@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+import graydns.sources.snapshot_loader  # noqa: F401  # here, as urllib3 binds a socket when it is first imported
 from graydns.ctl.main import main
 
 ZONE = """\
