@@ -18,7 +18,7 @@ from graydns.runtime.steps import run_steps
 from graydns.snapshot.compiler import compile_snapshot
 from graydns.snapshot.snapshot import Snapshot
 from graydns.sources import parser_frames, parser_process
-from graydns.sources.consul.consul_source import check_tls_files
+from graydns.sources.consul.tls_checks import check_tls_files
 from graydns.sources.file_reader import JobTooLargeError, ReadJob, read_files
 from graydns.sources.reading import RESOLV_CONF, Reading, assemble_reading, fingerprint_reading
 from graydns.sources.reading_checks import check_reading as cross_check

@@ -1,16 +1,13 @@
-"""Consul as a source: the connection, the catalog that is fed by it, and the domain answered from that.
+"""Consul as a source: the connection, the catalog that is filled from it, and the domain answered from the catalog.
 
-Services with more instances than an answer has room for: said once, as clients cannot see that some are missing.
-
-The files of ``consul.tls``, looked at when the configuration loads, so that what is wrong has a line.
+Services with more instances than an answer has room for are logged once, as clients cannot see that some are missing.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from attrs import define, field
@@ -21,10 +18,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from graydns.authority.consul.consul_zone import ConsulZoneBackend
-from graydns.config.consul_settings import ConsulSettings, ConsulTlsSettings
 from graydns.config.consul_settings import ConsulSettings as Config
-from graydns.config.document import describe_os_error, read_regular_file
-from graydns.config.issues import ValidationIssue
+from graydns.config.consul_settings import ConsulTlsSettings
 from graydns.model.catalog import CRITICAL, ServiceView
 from graydns.model.errors import ConfigError, ConfigIssue
 from graydns.runtime.twisted_types import Service
@@ -199,37 +194,3 @@ class OversizeWarner:
                 count=count,
                 most=MAX_ANSWER_INSTANCES,
             )
-
-
-def check_tls_files(consul: ConsulSettings | None) -> Iterator[ValidationIssue]:
-    """What is wrong with them; paths are those of graydns.yaml."""
-    tls = None if consul is None else consul.tls
-    if tls is None:
-        return
-    given = {"ca": tls.ca, "certificate": tls.certificate, "key": tls.key}
-    unreadable = [misfit for key, path in given.items() if path is not None for misfit in _check_readable(key, path)]
-    yield from unreadable or _check_usable(tls)
-
-
-def _check_readable(key: str, path: Path) -> Iterator[ValidationIssue]:
-    try:
-        read_regular_file(path)
-    except (OSError, ValueError) as error:
-        yield ValidationIssue(("consul", "tls", key), f"{str(path)!r} ({describe_os_error(error)})", "a readable file")
-
-
-def _check_usable(tls: ConsulTlsSettings) -> Iterator[ValidationIssue]:
-    from txconsul.authentication import (
-        make_tls_policy,  # loads an HTTP client, which nobody without these files needs here
-    )
-
-    parts = (
-        ("ca", (tls.ca, None, None), "CA certificates, PEM"),
-        ("certificate", (None, tls.certificate, tls.key), "a certificate with its key, PEM"),
-    )
-    for key, (ca, certificate, own), expected in parts:
-        try:
-            make_tls_policy(ca, certificate, own)
-        except (OSError, ValueError):
-            found = repr(str(ca)) if ca else f"{str(certificate)!r} and {str(own)!r}"
-            yield ValidationIssue(("consul", "tls", key), found, expected)
