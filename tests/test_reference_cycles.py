@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,7 +22,8 @@ from graydns.assembly import make_server
 from graydns.listen.connections import ListenerLimits
 from graydns.listen.listener import Listener
 from graydns.listen.listeners import Listeners
-from graydns.model.transport import TCP, UDP, Transport
+from graydns.listen.tls_context import TlsContext, write_demo_certificate
+from graydns.model.transport import TCP, TLS, UDP, Transport
 from tests.coroutines import on_reactor
 from tests.garbage import assert_no_cycles
 from tests.upstream.scripted import Script, ScriptedServer, scripted, silent, turn
@@ -161,7 +164,7 @@ async def finish(sockets: Sequence[socket.socket]) -> None:
         while True:
             try:
                 assert client.recv(4096)
-            except BlockingIOError:
+            except (BlockingIOError, ssl.SSLWantReadError):
                 await turn(0.002)
             else:
                 break
@@ -220,6 +223,67 @@ async def run(
 async def test_no_ending_of_a_query_leaves_a_cycle(tmp_path: Path, ending: str, transport: Transport) -> None:
     """Whatever the upstream does."""
     await run(tmp_path, ENDINGS[ending], transport, finish)
+
+
+async def handshake(client: ssl.SSLSocket) -> None:
+    """Complete the TLS handshake of *client*."""
+    while True:
+        try:
+            client.do_handshake()
+        except ssl.SSLWantReadError:
+            await turn(0.002)
+        else:
+            return
+
+
+async def end_tls(port: int, way: str) -> None:
+    """Connect to a listener for DNS over TLS and end the connection in this *way*."""
+    plain = socket.create_connection(("127.0.0.1", port))
+    plain.setblocking(False)
+    if way == "no handshake":
+        plain.send(b"GET / HTTP/1.0\r\n\r\n")
+        await turn(0.01)
+        plain.close()
+        return
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    client = context.wrap_socket(plain, do_handshake_on_connect=False)
+    if way == "half a handshake":
+        with suppress(ssl.SSLWantReadError):
+            client.do_handshake()
+        await abort([client])
+        return
+    await handshake(client)
+    message = dns.message.make_query("n.example.com", "A").to_wire()
+    client.send(len(message).to_bytes(2, "big") + message)
+    await (finish if way == "answer" else abort)([client])
+
+
+@pytest.mark.parametrize("way", ["answer", "reset", "no handshake", "half a handshake"])
+@on_reactor
+async def test_no_ending_of_a_tls_connection_leaves_a_cycle(tmp_path: Path, way: str) -> None:
+    """Of a client."""
+    async with scripted() as upstream:
+        config = tmp_path / "graydns.yaml"
+        (tmp_path / "zones").mkdir()
+        server = f"udp://127.0.0.1:{upstream.port}"
+        config.write_text(CONFIG.format(server=server, deadline=round(DEADLINE * 1000), more=""))
+        certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+        write_demo_certificate(certificate, key)
+        front, tls = make_server(config, reactor).server.front, TlsContext(certificate, key)
+        listeners = Listeners([Listener(TLS, "127.0.0.1", 0)], front, ListenerLimits(), reactor, tls)
+        listeners.startService()
+
+        async def connect() -> None:
+            for _ in range(QUERIES):
+                await end_tls(listeners.listening[0].port, way)
+            await turn(SETTLED)
+
+        try:
+            await connect()
+            await assert_no_cycles(connect)
+        finally:
+            await listeners.stopService()
 
 
 @pytest.mark.parametrize("more", ["", "dnssec: {validate: true}"], ids=["plain", "validating"])

@@ -7,10 +7,11 @@ is answered (``BatchReadConnection``), with one write, which is one record again
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from twisted.internet.interfaces import IHandshakeListener
-from zope.interface import implementer
+from zope.interface import implementer, providedBy
+from zope.interface.declarations import Provides
 
 from graydns.fast.interfaces import QueryHandler
 from graydns.listen.connections import ConnectionTracker
@@ -49,6 +50,18 @@ class TlsTransport(TLSMemoryBIOProtocol):
     client."""
 
     transport: ConnectionTransport
+    _declarations: ClassVar[list[object]] = []
+
+    def makeConnection(self, transport: Any) -> None:
+        """Connected. Twisted declares that this provides each interface of *transport*, and then all of them.
+
+        Such declarations are shared while somebody refers to them; else each connection would make them anew, in
+        reference cycles.
+        """
+        if not self._declarations:
+            provided = providedBy(transport)
+            self._declarations.extend(Provides(TlsTransport, each) for each in (*provided, provided))
+        super().makeConnection(transport)
 
     def loseConnection(self) -> None:
         """Send close_notify and close (RFC 8446 section 6.1: there is no need to wait for the client's)."""
