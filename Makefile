@@ -3,6 +3,7 @@
 # make test-unit    the tests that need no sockets, no other programs and no child servers: a minute
 # make lint    style, import layers, types
 # make format  format the code
+# make docs    write the tables in docs/admin.md that list the operations of the admin interface
 # make bench   graydns beside knot, unbound, dnsdist and bind9 (benchmarks/README.md); WRITE=1 keeps the table
 # make clean   remove everything that the other targets made
 #
@@ -16,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 
-.PHONY: help run test test-unit lint format bench peers clean
+.PHONY: help run test test-unit lint format docs bench peers clean
 .DELETE_ON_ERROR:
 
 help:
@@ -44,6 +45,9 @@ lint: .venv/installed-test
 format: .venv/installed-test
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+docs: .venv/installed
+	@$(BIN)/python -m tools.operations_reference
 
 bench: .venv/installed-test peers
 	@$(BIN)/python -m benchmarks $(if $(WRITE),--write)

@@ -17,13 +17,13 @@ OPERATIONS: Mapping[str, Operation] = {
 
 #: Help of the commands that other commands stand below, but for ``service`` and ``policy``.
 GROUPS: Mapping[str, str] = {
-    "audit": "Look at who changed what.",
-    "cache": "Look into the caches, empty them.",
-    "config": "Look at the configuration.",
-    "dnssec": "Look at how answers are validated.",
+    "audit": "Show who changed what.",
+    "cache": "Look into the caches or flush them.",
+    "config": "Show the configuration.",
+    "dnssec": "Show how answers are validated.",
     "gray": "Switch gray routing off and on.",
-    "history": "Look at the last snapshots, go back to one.",
-    "log": "Steer the log.",
-    "nta": "Let names whose signatures are broken count as unsigned for a while (RFC 7646).",
+    "history": "List the last snapshots or go back to one.",
+    "log": "Change the log level.",
+    "nta": "Negative trust anchors: names that are treated as unsigned for a while (RFC 7646).",
     "policy high-water": "The highest revision that the server ever accepted.",
 }

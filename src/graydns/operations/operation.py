@@ -84,8 +84,8 @@ class Argument:
     def usage(self) -> str:
         """How it is written in a command: ``NAME``, ``[TYPE]``, ``--last INTEGER``."""
         shown = self.metavar or (self.kind.name if self.kind.name in ("SERVICE", "ZONE", "TENANT") else "")
-        shown = shown or ("DURATION" if self.kind is ArgumentKind.DURATION else "|".join(self.choices))
         if self.option:
+            shown = shown or ("DURATION" if self.kind is ArgumentKind.DURATION else "|".join(self.choices))
             return self.option if self.type is bool else f"{self.option} {shown or _type_name(self.type)}"
         return shown or (self.name.upper() if self.default is REQUIRED else f"[{self.name.upper()}]")
 
@@ -121,7 +121,11 @@ class Reply:
 
 
 #: The reply of an operation that changes something.
-CHANGE = Reply("before after")
+CHANGE = Reply(
+    "before after",
+    note="and what the change adds (`service`, `tenant`, `until`, `nodes` (`all` or `this one`), `published`, `pruned` "
+    "in `after`…), and `warning` if there is one",
+)
 
 #: Arguments of several operations.
 TENANT = Argument("tenant", str | None, None, "Only this tenant's.", "--tenant", kind=ArgumentKind.TENANT)

@@ -12,7 +12,7 @@ DURATION = Argument(
     "seconds",
     float | None,
     None,
-    "How long it counts, such as 2h; without it until `service revert`.",
+    "How long the change applies, such as 2h; without it until `service revert`.",
     "--for",
     kind=ArgumentKind.DURATION,
 )
@@ -21,8 +21,8 @@ TENANT_SERVICES = evolve(TENANT, help="Only this tenant's services.")
 ENTRY = Argument("add", list[str], metavar="ENTRY", option="--add")
 
 SIGNED = (
-    "With `consul.policy` on all nodes, by a new revision ([policies.md](policies.md)): signed with `--key FILE` where "
-    "policies are."
+    "With `consul.policy` it publishes a new revision for all nodes ([policies.md](policies.md)), signed with "
+    "`--key FILE` where policies are signed."
 )
 
 SERVICE_OPERATIONS = (
@@ -43,12 +43,12 @@ SERVICE_OPERATIONS = (
         "service_show",
         VIEWER,
         TenantScope.SERVICE,
-        "Show what the file says, what is so now, and what was served.",
+        "Show what the file says, what is in effect, and what was served.",
         Reply(
             "name tenant zone configured policy effective live aborted gray_off unfit asked consul served",
             {
                 "configured": "what the file says",
-                "policy": "shares and whitelist where KV says otherwise, else null",
+                "policy": "shares and whitelist if KV has others, else null",
                 "live": "as `drift`",
                 "asked": "version → per cent",
                 "consul": "version from Consul → `state`: `healthy`, `panic`, `gone` or `unknown`, `healthy`, "
@@ -63,7 +63,7 @@ SERVICE_OPERATIONS = (
         "service_percent",
         OPERATOR,
         TenantScope.SERVICE,
-        "Give each VERSION its share of the clients, in steps of 0.0001 %.",
+        "Give each VERSION a share of the clients, in steps of 0.0001 %.",
         CHANGE,
         (
             SERVICE,
@@ -81,7 +81,7 @@ SERVICE_OPERATIONS = (
         "service_weights",
         OPERATOR,
         TenantScope.SERVICE,
-        "Share the clients in proportion to whole numbers.",
+        "Divide the clients between versions in proportion to whole numbers.",
         CHANGE,
         (
             SERVICE,
@@ -99,13 +99,13 @@ SERVICE_OPERATIONS = (
         "service_whitelist",
         OPERATOR,
         TenantScope.SERVICE,
-        "Change who always gets VERSION.",
+        "Change which clients always get VERSION.",
         CHANGE,
         (
             SERVICE,
             Argument("version", kind=ArgumentKind.VERSION),
             evolve(ENTRY, help="client:ID, tls:ID, tsig:ID or net:CIDR; may be repeated."),
-            evolve(ENTRY, name="remove", option="--remove", help="An entry that is there; may be repeated."),
+            evolve(ENTRY, name="remove", option="--remove", help="An entry of the whitelist; may be repeated."),
             DURATION,
             LOCAL,
         ),
@@ -119,7 +119,7 @@ SERVICE_OPERATIONS = (
         "service_abort",
         OPERATOR,
         TenantScope.SERVICE,
-        "Send everybody to the default version at once; where policies come from Consul, on all nodes.",
+        "Send all clients to the default version at once; where policies come from Consul, on all nodes.",
         CHANGE,
         (SERVICE, LOCAL),
         ("actor",),
@@ -131,7 +131,7 @@ SERVICE_OPERATIONS = (
         "service_revert",
         OPERATOR,
         TenantScope.SERVICE,
-        "Drop every live change, and an abort on all nodes: the file, or the policy, counts again.",
+        "Remove every live change, and an abort on all nodes: the file, or the policy, applies again.",
         CHANGE,
         (
             SERVICE,
@@ -140,7 +140,7 @@ SERVICE_OPERATIONS = (
                 "policy",
                 bool,
                 False,
-                "Drop what the policy in Consul says of it, on all nodes, instead.",
+                "Instead, remove the service from the policy in Consul, on all nodes.",
                 "--policy",
             ),
         ),
@@ -153,21 +153,21 @@ SERVICE_OPERATIONS = (
         "gray_off",
         OPERATOR,
         TenantScope.TENANT,
-        "Send all services to their default versions, until `gray on`; a restart does not end it.",
+        "Send all services to their default versions until `gray on`, also across restarts.",
         CHANGE,
         (TENANT_SERVICES, LOCAL),
         ("actor",),
         action="gray.off",
         target="tenant",
         command="gray off",
-        details="Where policies come from Consul, on all nodes.",
-        docs="`status` begins with it.",
+        details="On all nodes, where policies come from Consul.",
+        docs="`status` shows it first.",
     ),
     Operation(
         "gray_on",
         OPERATOR,
         TenantScope.TENANT,
-        "End `gray off`.",
+        "Undo `gray off`.",
         CHANGE,
         (TENANT_SERVICES, LOCAL),
         ("actor",),
