@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from graydns.runtime.tracebacks import drop_tracebacks
+from graydns.runtime.garbage import drop_tracebacks
 
 DeliverReply = Callable[[bytes | None], None]
 ReplyCoroutine = Coroutine[Deferred[Any], Any, bytes | None]

@@ -7,6 +7,9 @@ and what survives is frozen: it leaves the generations and is never walked again
 
 The price: a cycle that is frozen while it is in use is never freed. Nothing on the path of a query leaves a cycle
 (tests/test_reference_cycles.py); this is the net for what those tests do not know, libraries included.
+
+Most cycles come from errors: a traceback refers to frames, and where an error went through a Deferred one of them
+refers to the error. So whoever ends an error on the path of a query drops its traceback.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from attrs import define, field
+from twisted.python.failure import Failure
 
 from graydns.runtime.timing import Clock, DelayedCall
 
@@ -58,3 +62,19 @@ class OldestGenerationCollector:
         self._due = None
         gc.collect()
         gc.freeze()
+
+
+def drop_tracebacks(error: BaseException | Failure) -> None:
+    """Drop the tracebacks of *error* and of the errors that it was raised from.
+
+    To be called where an error on the path of a query ends, and where an expected one is handed to others.
+    """
+    link: BaseException | None
+    if isinstance(error, Failure):
+        error.tb = None
+        link = error.value
+    else:
+        link = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__

@@ -11,7 +11,7 @@ from twisted.internet.ssl import optionsForClientTLS
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
-from graydns.runtime.tracebacks import drop_tracebacks
+from graydns.runtime.garbage import drop_tracebacks
 from graydns.upstream.epoll import StreamTransport, UpstreamReactor
 from graydns.upstream.exchange import (
     QUESTION_START,

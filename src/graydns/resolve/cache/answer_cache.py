@@ -26,8 +26,8 @@ from graydns.resolve.cache.cache_keys import CacheKey
 from graydns.resolve.cache.raw_cache import PREFETCH_TTL_FRACTION
 from graydns.resolve.cache.store import AnswerStore, CacheEntry
 from graydns.resolve.link import Resolver
+from graydns.runtime.garbage import drop_tracebacks
 from graydns.runtime.timing import DelayedCall
-from graydns.runtime.tracebacks import drop_tracebacks
 from graydns.wire import rdata_layout
 from graydns.wire.answer_body import set_ttls
 from graydns.wire.message import HEADER_STRUCT, records

@@ -16,7 +16,7 @@ from graydns.model.answer import Answer
 from graydns.model.errors import GraydnsError
 from graydns.model.query import Query
 from graydns.resolve.link import Resolver
-from graydns.runtime.tracebacks import drop_tracebacks
+from graydns.runtime.garbage import drop_tracebacks
 
 
 @frozen

@@ -15,7 +15,7 @@ from graydns.model.dnssec_values import Security
 from graydns.model.errors import ResolveError
 from graydns.model.query import Query, QueryObserver
 from graydns.resolve.link import Resolver
-from graydns.runtime.tracebacks import drop_tracebacks
+from graydns.runtime.garbage import drop_tracebacks
 
 _log = Logger()
 

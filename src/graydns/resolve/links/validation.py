@@ -32,7 +32,7 @@ from graydns.resolve.cache.raw_cache import FailureCache
 from graydns.resolve.link import Resolver
 from graydns.resolve.links.coalesce import SingleFlight
 from graydns.resolve.workers import TurnLimiter, WorkerPool
-from graydns.runtime.tracebacks import drop_tracebacks
+from graydns.runtime.garbage import drop_tracebacks
 from graydns.wire import answer_body as wire
 from graydns.wire.edns import DEFAULT_UDP_PAYLOAD_BYTES
 from graydns.wire.message import QUESTION_STRUCT
