@@ -1,4 +1,4 @@
-"""A control that is real but tiny: two tenants, a zone and a service each, all in memory."""
+"""A control plane in memory with two tenants, of a zone and a service each; and an audit log in memory."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from graydns.model.errors import ControlError
+from graydns.operations.testing import FakeControlPlane
 
 SERVICES = {"api.shop.test": ("t-shop", "shop.test"), "web.farm.test": ("t-farm", "farm.test")}
 
 
-@define
-class MemoryControl:
-    """Does what control does, on dicts. *rules*: how many an explanation tries. *busy*: seconds a reload takes."""
+@define(slots=False)
+class MemoryControl(FakeControlPlane):
+    """A control plane with a little state. *rules*: how many an explanation tries. *busy*: seconds a reload takes."""
 
     rules: int = 3
     busy: float = 0.0
     percent: dict[str, dict[str, str]] = field(factory=lambda: {name: {"canary": "10"} for name in SERVICES})
     off: list[str] = field(factory=list)
-    calls: list[tuple[Any, ...]] = field(factory=list)
 
     def status(self) -> dict[str, Any]:
         drift = [{"service": name, "live": share, "actor": "uid:0"} for name, share in self.percent.items()]
@@ -37,9 +37,6 @@ class MemoryControl:
             "warnings": ["web.farm.test is odd"],
         }
 
-    def config(self) -> dict[str, Any]:
-        return {"listen": ["udp://127.0.0.1:5300"], "data": "var/", "http": None}
-
     def zones(self, tenant: str | None = None) -> list[dict[str, Any]]:
         return [
             {"zone": zone, "tenant": owner, "serial": 1, "config_version": "1", "state": "ok"}
@@ -48,7 +45,6 @@ class MemoryControl:
         ]
 
     async def reload(self, actor: str, force: bool = False, prune: str | None = None) -> dict[str, Any]:
-        self.calls.append(("reload", actor, force, prune))
         if prune == "odd":
             raise ZeroDivisionError("a secret of the server")
         if prune:
@@ -61,9 +57,6 @@ class MemoryControl:
 
     async def reload_prune(self, zone: str, actor: str) -> dict[str, Any]:
         return await self.reload(actor, prune=zone)
-
-    def history(self) -> list[dict[str, Any]]:
-        return [{"number": 7, "at": "2026-11-22T10:00:00Z", "actor": "start", "changes": {}, "running": True}]
 
     async def rollback(self, number: int, actor: str) -> dict[str, Any]:
         if number != 6:
@@ -117,45 +110,14 @@ class MemoryControl:
         before, self.percent[name] = self.percent[name], percent
         return {"before": before, "after": percent, "seconds": seconds}
 
-    async def service_weights(
-        self, name: str, weights: dict[str, int], actor: str, seconds: float | None = None, local: bool = False
-    ) -> dict[str, Any]:
-        return {"before": None, "after": weights}
-
-    async def service_whitelist(
-        self,
-        name: str,
-        version: str,
-        add: list[str],
-        remove: list[str],
-        actor: str,
-        seconds: float | None = None,
-        local: bool = False,
-    ) -> dict[str, Any]:
-        return {"before": remove, "after": add}
-
     async def service_abort(self, name: str, actor: str, local: bool = False) -> dict[str, Any]:
         return await self.service_percent(name, {"canary": "0"}, actor)
 
     async def service_revert(self, name: str, actor: str, local: bool = False, policy: bool = False) -> dict[str, Any]:
         return await self.service_percent(name, {"canary": "10"}, actor)
 
-    async def policy_list(self) -> list[dict[str, Any]]:
-        return [{"revision": 7, "active": True, "running": True, "state": "ok"}]
-
     async def policy_show(self, revision: int | None = None) -> dict[str, Any]:
         return {"meta": {"revision": revision or 7}}
-
-    async def policy_draft(
-        self,
-        name: str,
-        actor: str,
-        percent: dict[str, str] | None = None,
-        weights: dict[str, int] | None = None,
-        whitelist: dict[str, list[str]] | None = None,
-        version: str = "",
-    ) -> dict[str, Any]:
-        return {"base": 7, "revision": {"percent": {name: percent}}}
 
     async def policy_name(self, text: str) -> dict[str, Any]:
         if text != "{}":
@@ -166,14 +128,7 @@ class MemoryControl:
         self, text: str, actor: str, activate: bool = True, base: int | None = None
     ) -> dict[str, Any]:
         await self.policy_name(text)
-        self.calls.append(("policy_push", text, base))
         return {"before": {"revision": 7}, "after": {"revision": 8}, "activated": activate}
-
-    async def policy_activate(self, revision: int, actor: str) -> dict[str, Any]:
-        return {"before": {"revision": 7}, "after": {"revision": revision}}
-
-    async def policy_reset(self, revision: int, actor: str) -> dict[str, Any]:
-        return {"before": {"high_water": 7}, "after": {"high_water": revision}}
 
     async def gray_off(self, tenant: str | None, actor: str, local: bool = False) -> dict[str, Any]:
         before = list(self.off)
@@ -185,26 +140,11 @@ class MemoryControl:
         self.off = [each for each in before if each != (tenant or "*")]
         return {"before": before, "after": list(self.off)}
 
-    def cache_stats(self) -> dict[str, Any]:
-        return {"entries": 3, "bytes": 512, "hits": 2, "misses": 1}
-
     def cache_lookup(self, name: str, rdtype: str) -> list[dict[str, Any]]:
         return [{"name": name, "type": rdtype, "ttl": 17, "text": "v=\x1b[31mspf1"}]
 
-    async def cache_flush(
-        self, name: str | None = None, cohort: str | None = None, tenant: str | None = None, *, actor: str
-    ) -> dict[str, Any]:
-        self.calls.append(("flush", name, cohort, tenant))
-        return {"before": {"entries": 3}, "after": {"entries": 0}}
-
-    def nta_list(self) -> list[dict[str, Any]]:
-        return [{"name": "broken.test", "source": "config", "until": None, "actor": None, "at": None, "reason": None}]
-
     async def nta_add(self, name: str, seconds: float, reason: str, actor: str) -> dict[str, Any]:
         return {"before": None, "after": {"until": seconds, "reason": reason}, "name": name}
-
-    async def nta_remove(self, name: str, actor: str) -> dict[str, Any]:
-        return {"before": {"until": None, "reason": ""}, "after": None, "name": name}
 
     async def dnssec_explain(
         self, name: str, rdtype: str, tenant: str | None = None, cd: bool = False
@@ -212,9 +152,6 @@ class MemoryControl:
         step = {"step": 1, "name": name, "type": "DS", "security": "bogus", "text": "bad\x1b[31m", "key_tag": 7}
         told = {"name": name, "type": rdtype, "tenant": tenant, "steps": [step], "security": "bogus", "failed": 1}
         return told | ({"records": ["x.test. 300 IN A 192.0.2.1"]} if cd else {})
-
-    def upstreams(self) -> list[dict[str, Any]]:
-        return [{"name": "default", "server": "udp://192.0.2.53:53", "state": "up"}]
 
     def why(self, client: str, tenant: str | None = None) -> list[dict[str, Any]]:
         return [
@@ -228,9 +165,6 @@ class MemoryControl:
 
     def trace(self, name: str, last: int = 20) -> list[dict[str, Any]]:
         return [{"name": name, "client": "192.0.2.9", "stages": {"hot": 2.5}}][:last]
-
-    def log_level(self, level: str, actor: str) -> dict[str, Any]:
-        return {"before": "info", "after": level}
 
     def audit_tail(self, last: int = 50, tenant: str | None = None) -> list[dict[str, Any]]:
         return [{"actor": "uid:0", "action": "reload", "target": "", "tenant": each} for each in (None, "t-shop")][

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ from graydns.ctl.admin_client import AdminClient
 from graydns.ctl.admin_endpoint import AdminClientError, AdminEndpoint, AdminLogin, TlsAdminEndpoint, UnixAdminEndpoint
 from graydns.listen.tls_context import TlsContext
 from graydns.model.users import User, format_users, hash_password
+from graydns.operations import OPERATIONS
+from graydns.operations.operation import Operation
+from graydns.operations.testing import FakeControlPlane
 from tests.admin.memory import MemoryAudit, MemoryControl
 from tests.listen.running import TimelessReactor
 
@@ -37,7 +40,7 @@ class Running:
     """An open admin interface. *clock*: moves its time."""
 
     service: AdminService
-    control: MemoryControl
+    control: Any
     audit: MemoryAudit
     clock: Clock
 
@@ -115,15 +118,18 @@ async def running(
     place: UnixSocket | ListenEndpoint,
     folder: Path,
     *,
-    control: MemoryControl | None = None,
+    control: FakeControlPlane | None = None,
     audit: MemoryAudit | None = None,
     tls: TlsContext | None = None,
     limits: AdminLimits | None = None,
+    operations: Mapping[str, Operation] = OPERATIONS,
 ) -> AsyncIterator[Running]:
     """Open an admin interface, and close it afterwards."""
     timeless = TimelessReactor()
     control, audit = control or MemoryControl(), audit or MemoryAudit()
-    service = AdminService(place, control, audit, timeless, users=folder / "users.json", tls=tls, limits=limits)
+    service = AdminService(
+        place, control, audit, timeless, users=folder / "users.json", tls=tls, limits=limits, operations=operations
+    )
     service.privilegedStartService()
     service.startService()
     try:

@@ -139,7 +139,7 @@ async def test_what_a_tenants_operator_changes_is_the_tenants(tmp_path: Path) ->
         assert (await admin.call("gray_off", alice))["after"] == ["t-shop"]
         assert (await admin.call("status", alice))["gray_off"] == ["t-shop"]
         await admin.call("cache_flush", alice, name="x.test")
-        assert admin.control.calls == [("flush", "x.test", None, "t-shop")]
+        assert admin.control.calls == [("cache_flush", {"name": "x.test", "cohort": None, "tenant": "t-shop"})]
         assert {line["tenant"] for line in admin.audit.lines} == {"t-shop"}
 
 

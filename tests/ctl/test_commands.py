@@ -8,18 +8,25 @@ from typing import Any
 
 import pytest
 
+from graydns.operations import OPERATIONS
 from tests.ctl.conftest import Server
+
+
+def example_keys(operation: str) -> set[str]:
+    """The keys of the reply that FakeControlPlane gives."""
+    return set(OPERATIONS[operation].reply.keys)
+
 
 #: Every command that asks the server, and the keys of what ``--json`` gives (of a row, where that is a list).
 COMMANDS = {
     "status": {"version", "snapshot", "ready", "zones", "services", "gray_off", "drift", "warnings"},
     "whoami": {"actor", "role", "tenant", "origin"},
-    "config show --effective": {"listen", "data", "http"},
+    "config show --effective": example_keys("config"),
     "zones": {"zone", "tenant", "serial", "config_version", "state"},
     "zones --tenant t-shop": {"zone", "tenant", "serial", "config_version", "state"},
     "reload": {"before", "after", "ok"},
     "reload --force": {"before", "after", "ok"},
-    "history list": {"number", "at", "actor", "changes", "running"},
+    "history list": example_keys("history"),
     "history rollback 6": {"before", "after"},
     "explain api.shop.test a --subnet 192.0.2.0/24 --tag k=v --client x": {
         "tenant",
@@ -40,12 +47,12 @@ COMMANDS = {
     "service revert api.shop.test": {"before", "after", "seconds"},
     "gray off --tenant t-shop": {"before", "after"},
     "gray on --tenant t-shop": {"before", "after"},
-    "cache stats": {"entries", "bytes", "hits", "misses"},
+    "cache stats": example_keys("cache_stats"),
     "cache lookup www.test txt": {"name", "type", "ttl", "text"},
-    "cache flush": {"before", "after"},
-    "cache flush www.test --cohort t/api/canary/192.0.2.1": {"before", "after"},
-    "upstreams": {"name", "server", "state"},
-    "nta list": {"name", "source", "until", "actor", "at", "reason"},
+    "cache flush": example_keys("cache_flush"),
+    "cache flush www.test --cohort t/api/canary/192.0.2.1": example_keys("cache_flush"),
+    "upstreams": example_keys("upstreams"),
+    "nta list": example_keys("nta_list"),
     "nta add broken.test --for 2h --reason known": {"before", "after", "name"},
     "nta remove broken.test": {"before", "after", "name"},
     "dnssec explain www.test --tenant t-shop": {"name", "type", "tenant", "steps", "security", "failed"},

@@ -56,7 +56,7 @@ def make_commands(operations: Iterable[Operation], others: Iterable[click.Comman
     for operation in operations:
         group = root
         for depth, word in enumerate(operation.words[:-1], 1):
-            found = group.commands.get(word) or JsonGroup(word, help=GROUPS[" ".join(operation.words[:depth])])
+            found = group.commands.get(word) or JsonGroup(word, help=GROUPS.get(" ".join(operation.words[:depth])))
             assert isinstance(found, click.Group), operation.command
             group.add_command(found)
             group = found
