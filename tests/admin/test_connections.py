@@ -15,7 +15,7 @@ import pytest
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.spread.banana import encode as untyped_encode
 
-from graydns.admin.authenticators import UnixAuthenticator, own_uids
+from graydns.admin.authentication import UnixAuthenticator, own_uids
 from graydns.admin.connections import AdminLimits
 from graydns.admin.ports import MAX_ACCEPTS_PER_TURN
 from graydns.config.address import ListenEndpoint, UnixSocket

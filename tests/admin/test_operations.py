@@ -13,12 +13,12 @@ from click.testing import CliRunner
 from twisted.internet import reactor
 
 from graydns.admin.audit_trail import AuditTrail
-from graydns.admin.checkers import AdminIdentity
-from graydns.admin.dispatcher import OperationDispatcher
+from graydns.admin.authentication import AdminIdentity
 from graydns.admin.paging import TextUpload
 from graydns.admin.pb_security import AdminRefusedError
+from graydns.admin.perspective import OperationDispatcher
 from graydns.ctl.cli_context import CliContext
-from graydns.ctl.commands import COMMANDS
+from graydns.ctl.main import COMMANDS
 from graydns.ctl.operation_commands import make_commands
 from graydns.model.users import VIEWER
 from graydns.operations import OPERATIONS

@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 
 from graydns.admin.admin_service import AdminService
-from graydns.admin.checkers import load_users
+from graydns.admin.authentication import load_users
 from graydns.admin.connections import AdminLimits
 from graydns.config.address import ListenEndpoint
 from graydns.ctl.admin_endpoint import AdminClientError, AdminLogin

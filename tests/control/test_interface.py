@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from graydns.admin.dispatcher import HANDLERS, PREPARERS
+from graydns.admin.perspective import HANDLERS, PREPARERS
 from graydns.control.control_plane import ControlPlane
 from graydns.operations import OPERATIONS
 from graydns.operations.operation import Operation

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from graydns.ctl.config_commands import STARTER_FILES
 from graydns.ctl.main import main
-from graydns.ctl.starter_config import STARTER_FILES
 
 
 def test_the_starter_passes_check(tmp_path: Path) -> None:

@@ -12,13 +12,18 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 
 from graydns.admin.audit_trail import AuditSink, AuditTrail
-from graydns.admin.authenticators import Authenticator, TlsAuthenticator, UnixAuthenticator, own_uids
+from graydns.admin.authentication import (
+    Authenticator,
+    PasswordChecker,
+    PeerChecker,
+    TlsAuthenticator,
+    UnixAuthenticator,
+    own_uids,
+)
 from graydns.admin.broker import AdminFactory, AdminTlsFactory
-from graydns.admin.checkers import PasswordChecker, PeerChecker
 from graydns.admin.connections import AdminConnections, AdminLimits
-from graydns.admin.dispatcher import HANDLERS, Handler, OperationDispatcher
 from graydns.admin.login_throttle import LoginThrottle
-from graydns.admin.perspective import AdminRealm
+from graydns.admin.perspective import HANDLERS, AdminRealm, Handler, OperationDispatcher
 from graydns.admin.ports import LISTEN_BACKLOG, AcceptLimitedPort, listen_unix, prepare_socket_path
 from graydns.config.address import ListenEndpoint, UnixSocket
 from graydns.listen.tls_context import TlsContext
@@ -29,17 +34,20 @@ from graydns.runtime.twisted_types import Service
 
 
 class AdminService(Service):
-    """Listens at *place*. *users*: the users file, for TLS; *tls*: needed there.
+    """Listens at *address* for clients that call *operations* of *control*.
 
-    A unix socket is made by :meth:`startService`, so that it belongs to the user that the server runs as; whether it
-    can be is looked at before. Both that and :meth:`privilegedStartService` raise ConfigError.
+    *users*: the users file, and *tls*: the certificate; both for TLS. *control*: has a method for each of *operations*
+    that has no entry in *handlers*.
+
+    :meth:`startService` creates a Unix socket, so that it belongs to the user that the server runs as;
+    :meth:`privilegedStartService` only checks that it can be created. Both raise ConfigError.
     """
 
     name = "admin"
 
     def __init__(
         self,
-        place: UnixSocket | ListenEndpoint,
+        address: UnixSocket | ListenEndpoint,
         control: object,
         audit: AuditSink,
         reactor: Any,
@@ -47,30 +55,31 @@ class AdminService(Service):
         users: Path,
         tls: TlsContext | None = None,
         limits: AdminLimits | None = None,
-        gate: LoginThrottle | None = None,
+        login_throttle: LoginThrottle | None = None,
         operations: Mapping[str, Operation] = OPERATIONS,
         handlers: Mapping[str, Handler] = HANDLERS,
     ) -> None:
-        if isinstance(place, ListenEndpoint) and tls is None:
+        if isinstance(address, ListenEndpoint) and tls is None:
             raise ConfigError([ConfigIssue(("tls",), "nothing", "a certificate and its key, for the admin interface")])
-        self.address = place
+        self.address = address
         self._reactor = reactor
         self._tls = tls
         self._port: Any = None
-        self._users = (users, gate or LoginThrottle())
+        self._users = users
+        self._login_throttle = login_throttle or LoginThrottle()
         self._realm = AdminRealm(OperationDispatcher(control, AuditTrail(audit, reactor), operations, handlers))
         self._limits = limits or AdminLimits()
         self.connections: AdminConnections | None = None
 
     @property
     def bound_address(self) -> UnixSocket | ListenEndpoint | None:
-        """Where clients reach us, ports as they are; None while they do not."""
+        """The address that clients can connect to, with the port in use; None while there is none."""
         if self._port is None or isinstance(self.address, UnixSocket):
             return self.address if self._port else None
         return ListenEndpoint(self.address.transport, self.address.host, self._port.getHost().port)
 
     def privilegedStartService(self) -> None:
-        """Open a TCP port, which may need privileges; look whether a unix socket can be made."""
+        """Listen on a TCP port, which may need privileges; check the path of a Unix socket."""
         super().privilegedStartService()
         if isinstance(self.address, UnixSocket):
             prepare_socket_path(self.address.path)
@@ -78,12 +87,12 @@ class AdminService(Service):
             self._open()
 
     def startService(self) -> None:
-        """Open what is not open yet."""
+        """Listen, unless privilegedStartService has started that."""
         super().startService()
         self._open()
 
     def stopService(self) -> Deferred[None]:
-        """Accept nobody more and end all connections."""
+        """Stop listening and close all connections."""
         super().stopService()
         return Deferred.fromCoroutine(self._close())
 
@@ -102,17 +111,18 @@ class AdminService(Service):
                 self._port = port
         except CannotListenError as error:
             reason = os.strerror(error.socketError.errno or 0)
-            expected = "a place where graydns may listen and nobody else does"
+            expected = "an address that graydns may listen on and no other program uses"
             raise ConfigError(
                 [ConfigIssue(("admin",), f"{_format_address(self.address)} ({reason})", expected)]
             ) from error
 
-    def _new_factory(self, entrance: Authenticator) -> AdminFactory:
-        file, gate = self._users
-        checker: Any = PasswordChecker(file, self._reactor, gate) if entrance.is_remote else PeerChecker()
-        realm: Any = self._realm  # what zope calls an IRealm
+    def _new_factory(self, authenticator: Authenticator) -> AdminFactory:
+        checker: Any = PeerChecker()
+        if authenticator.is_remote:
+            checker = PasswordChecker(self._users, self._reactor, self._login_throttle)
+        realm: Any = self._realm  # mypy does not see that it implements IRealm
         portal = Portal(realm, [checker])
-        self.connections = AdminConnections(entrance, self._limits, self._reactor)
+        self.connections = AdminConnections(authenticator, self._limits, self._reactor)
         return AdminFactory(portal, self.connections)
 
     async def _close(self) -> None:
@@ -123,5 +133,5 @@ class AdminService(Service):
             self.connections.abort_all()
 
 
-def _format_address(place: UnixSocket | ListenEndpoint) -> str:
-    return f"unix:{place.path}" if isinstance(place, UnixSocket) else str(place)
+def _format_address(address: UnixSocket | ListenEndpoint) -> str:
+    return f"unix:{address.path}" if isinstance(address, UnixSocket) else str(address)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from typing import Protocol
 
-from graydns.admin.checkers import AdminIdentity
+from graydns.admin.authentication import AdminIdentity
 from graydns.admin.pb_security import AdminRefusedError, PlainObject, PlainValue
 from graydns.operations.operation import TenantScope, matches_type
 from graydns.runtime.twisted_types import Broker

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
-from graydns.admin.checkers import AdminIdentity
+from graydns.admin.authentication import AdminIdentity
 from graydns.admin.pb_security import AdminRefusedError, PlainValue
 from graydns.model.errors import ControlError
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from attrs import define, field, frozen
 
-from graydns.admin.authenticators import Authenticator
+from graydns.admin.authentication import Authenticator
 
 
 @frozen

@@ -1,4 +1,4 @@
-"""Gate: how soon a wrong password may be followed by another try. Pure; time is an argument, in seconds."""
+"""LoginThrottle: the delay after wrong passwords. Times are arguments, in seconds."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from attrs import define, field, frozen
 
 @frozen
 class BackoffPolicy:
-    """*free* wrong tries cost nothing; each one more doubles the wait from 1 s up to *most*; one is forgiven every
-    *forgive* seconds.
+    """The first *free_attempts* failures cause no delay; each one more doubles it, from 1 s up to *max_wait* seconds.
+
+    One failure is forgotten every *forgive_interval* seconds.
     """
 
     free_attempts: int
@@ -20,38 +21,40 @@ class BackoffPolicy:
 
 @define
 class LoginFailures:
-    """Wrong tries, the *last* when; *settled*: until when they have been forgiven."""
+    """Failures that are not forgotten yet. *forgiven_until*: the time up to which :meth:`forgive` has counted."""
 
     failures: int = 0
     last_failure: float = 0.0
     forgiven_until: float = 0.0
 
-    def forgive(self, patience: BackoffPolicy, now: float) -> None:
-        """Forgive what is due."""
-        if forgiven := int(max(now - self.forgiven_until, 0.0) / patience.forgive_interval):
+    def forgive(self, policy: BackoffPolicy, now: float) -> None:
+        """Forget the failures whose time has come."""
+        if forgiven := int(max(now - self.forgiven_until, 0.0) / policy.forgive_interval):
             self.failures = max(self.failures - forgiven, 0)
-            self.forgiven_until += forgiven * patience.forgive_interval
+            self.forgiven_until += forgiven * policy.forgive_interval
 
     def record_failure(self, now: float) -> None:
-        """One more."""
+        """Count one more failure."""
         self.forgiven_until = self.forgiven_until if self.failures else now
         self.failures += 1
         self.last_failure = now
 
-    def compute_wait(self, patience: BackoffPolicy, now: float) -> float:
-        """Seconds until the next try counts."""
-        if self.failures < patience.free_attempts:
+    def compute_wait(self, policy: BackoffPolicy, now: float) -> float:
+        """Seconds until the next attempt is allowed."""
+        if self.failures < policy.free_attempts:
             return 0.0
-        # The exponent is bounded because a float is.
-        delay = min(2.0 ** min(self.failures - patience.free_attempts, 64), patience.max_wait)
+        # A float overflows at 2 ** 1024.
+        delay = min(2.0 ** min(self.failures - policy.free_attempts, 64), policy.max_wait)
         return max(self.last_failure + delay - now, 0.0)
 
 
 @define(eq=False)
 class LoginThrottle:
-    """Counts tries by source and in all. A try counts as wrong from its start, so that many at once are many.
+    """Counts failed logins for each source and overall. An attempt counts as failed until it succeeds, so that attempts
+    at the same time are all counted.
 
-    *remembered*: sources; past that the one that was wrong longest ago is forgotten, the count of all stands.
+    *max_sources*: sources that are counted; past that the one that failed longest ago is dropped. The overall count
+    still contains its failures.
     """
 
     per_source: BackoffPolicy = BackoffPolicy(free_attempts=3, max_wait=300.0)
@@ -64,7 +67,7 @@ class LoginThrottle:
         return len(self._failures_by_source)
 
     def begin_attempt(self, source: str, now: float) -> float:
-        """Begin a try: 0.0, or the seconds to wait, in which case it did not begin."""
+        """Count an attempt and return 0.0; or return the seconds to wait, and the attempt must not be made."""
         count = self._failures_by_source.get(source, LoginFailures())
         count.forgive(self.per_source, now)
         self._overall_failures.forgive(self.overall, now)
@@ -80,6 +83,6 @@ class LoginThrottle:
         return 0.0
 
     def record_success(self, source: str) -> None:
-        """The try was right after all: the source starts anew."""
+        """Forget the failures of *source*, and the failure counted for this attempt overall."""
         self._failures_by_source.pop(source, None)
         self._overall_failures.failures = max(self._overall_failures.failures - 1, 0)

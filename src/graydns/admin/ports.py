@@ -1,6 +1,6 @@
-"""Accepting: a few connections in each turn of the reactor, however many wait, so that queries go between.
+"""The listening sockets of the admin interface, on TCP and on a Unix socket.
 
-The unix socket: made with mode 0600, removed when it is ours or its server is dead, left alone otherwise.
+They accept a few connections in each turn of the reactor, so that DNS queries are answered between.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from twisted.python.failure import Failure
 from graydns.model.errors import ConfigError, ConfigIssue
 from graydns.runtime.twisted_types import TcpPort, UnixPort
 
-#: Connections taken in a turn, some 50 µs each. Twisted takes a hundred, and more and more while they keep coming.
+#: Connections accepted in one turn of the reactor, about 50 µs each. Twisted accepts 100, and more while more arrive.
 MAX_ACCEPTS_PER_TURN = 4
 
 
 class AcceptLimitedPort(TcpPort):
-    """A port, or with another port after it that one, that takes MAX_ACCEPTS_PER_TURN connections a turn."""
+    """A TCP port that accepts MAX_ACCEPTS_PER_TURN connections a turn of the reactor; also a mix-in for UnixPort."""
 
     def doRead(self) -> None:
-        """Take what waits, up to MAX_ACCEPTS_PER_TURN."""
+        """Accept waiting connections, at most MAX_ACCEPTS_PER_TURN."""
         self.numberAccepts = MAX_ACCEPTS_PER_TURN
         super().doRead()
 
@@ -32,17 +32,17 @@ class AcceptLimitedPort(TcpPort):
 SOCKET_MODE = 0o600
 LISTEN_BACKLOG = 128
 
-#: Octets of a path that fit into an address (sun_path of unix(7), less its final NUL).
+#: Bytes of a path that fit into a socket address: sun_path of unix(7) without its final NUL.
 MAX_SOCKET_PATH_BYTES = 107
 
 
 class UnixSocketPort(AcceptLimitedPort, UnixPort):
-    """Twisted's, but it removes only the socket that it made itself."""
+    """Twisted's UnixPort, except that it removes the socket file only if it created it."""
 
     _inode: tuple[int, int] | None = None
 
     def startListening(self) -> None:
-        """Bind and listen. The mask keeps others out from the first moment on."""
+        """Bind and listen. The umask gives the socket file its mode at its creation."""
         mask = os.umask(0o777 & ~SOCKET_MODE)
         try:
             super().startListening()
@@ -51,14 +51,14 @@ class UnixSocketPort(AcceptLimitedPort, UnixPort):
         self._inode = _read_inode(self._bindPath)
 
     def connectionLost(self, reason: Failure) -> None:
-        """Remove the socket."""
+        """Remove the socket file if it is still the one that was created."""
         if self._inode is not None and _read_inode(self._bindPath) == self._inode:
             os.unlink(self._bindPath)
         TcpPort.connectionLost(self, reason)
 
 
 def listen_unix(path: Path, factory: Any, reactor: Any) -> UnixSocketPort:
-    """Listen at *path*. Raises ConfigError, and twisted's CannotListenError."""
+    """Listen on a Unix socket at *path*. Raises ConfigError and CannotListenError."""
     prepare_socket_path(path)
     port = UnixSocketPort(os.fsencode(path), factory, LISTEN_BACKLOG, SOCKET_MODE, reactor)
     port.startListening()
@@ -66,9 +66,9 @@ def listen_unix(path: Path, factory: Any, reactor: Any) -> UnixSocketPort:
 
 
 def prepare_socket_path(path: Path) -> None:
-    """Make sure that a socket can be bound at *path*: make its folder, remove what a dead server left.
+    """Make sure that a socket can be bound at *path*: create its folder, and remove a socket that no server listens on.
 
-    Raises ConfigError if a server answers there, or if something other than a socket is there, links included.
+    Raises ConfigError if a server listens there, or if *path* is anything but a socket, a symbolic link included.
     """
     if len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES:
         raise _make_config_error(path, "too long", f"a path of at most {MAX_SOCKET_PATH_BYTES} octets")
@@ -77,16 +77,16 @@ def prepare_socket_path(path: Path) -> None:
         if not os.path.lexists(path):
             return
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise _make_config_error(path, "not a socket", "a place for a socket; it is not removed")
+            raise _make_config_error(path, "not a socket", "a path for a socket; nothing else there is removed")
         if _is_served(path):
-            raise _make_config_error(path, "another server answers there", "a socket that nobody serves")
+            raise _make_config_error(path, "another server answers there", "a socket that no server listens on")
         path.unlink()
     except OSError as error:
-        raise _make_config_error(path, error.strerror or str(error), "a place for a socket") from error
+        raise _make_config_error(path, error.strerror or str(error), "a path for a socket") from error
 
 
 def _is_served(path: Path) -> bool:
-    """Whether somebody listens; one whose queue is full does too."""
+    """Whether a server listens at *path*, also if its backlog is full."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
         try:
             probe.connect(os.fspath(path))

@@ -15,7 +15,7 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from graydns.ctl.cli_context import CliContext
-from graydns.ctl.commands import run_line, shell_group
+from graydns.ctl.main import run_line, shell_group
 from graydns.ctl.output import print_error, print_line
 from graydns.model.text import printable
 
