@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from graydns.admin.paging import (
     MAX_OPEN_REPLIES,
     MAX_PAGE_BYTES,
-    MAX_UPLOAD_CHARACTERS,
     ReplyPages,
     TextUpload,
     iterencode_json,
 )
 from graydns.admin.pb_security import AdminRefusedError
+from graydns.operations.operation import MAX_UPLOAD_CHARACTERS
 from tests.conftest import examples
 
 

@@ -175,7 +175,7 @@ async def test_a_certificate_of_somebody_else_is_not_talked_to(tmp_path: Path) -
     other = issue(tmp_path, "other", LOOPBACK)
     async with running(place, tmp_path, tls=tls) as admin:
         told = await admin.refusal("whoami", AdminLogin("alice", PASSWORD, str(other.certificate_file)))
-        assert "is its certificate one that --ca knows?" in told
+        assert "is its certificate signed by a CA in --ca?" in told
 
 
 @on_reactor

@@ -133,7 +133,7 @@ def test_what_is_off_is_shouted(server: Server) -> None:
         ("reload --prune odd", "internal failure"),
         ("--connect unix:nowhere.sock status", "cannot reach graydns at unix:nowhere.sock: No such file or directory"),
         ("--connect http://x status", "'http://x' is neither unix:PATH nor tls://HOST:PORT"),
-        ("--connect tls://127.0.0.1:1 status", "tls://127.0.0.1:1 asks for a name: --user NAME"),
+        ("--connect tls://127.0.0.1:1 status", "tls://127.0.0.1:1 needs a user: --user NAME"),
     ],
 )
 def test_refused_or_wrong(command: str, told: str, server: Server) -> None:

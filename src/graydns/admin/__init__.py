@@ -1,8 +1,8 @@
-"""The admin interface: Perspective Broker over a unix socket or TLS.
+"""The admin interface: Perspective Broker over a Unix socket or TLS, with the operations of ``graydns.operations``.
 
 ::
 
-    connection → AdminFactory (how many) → AdminBroker (how large, how long, how much at once)
-        → AdminRoot.login → Portal → Checker (who) → Realm → Viewer | Operator | Administrator (may do what)
-            → remote (role, tenant, arguments, audit, errors, pages) → Control
+    connection → AdminConnections (how many) → AdminBroker (size of requests, calls at once, time-outs)
+        → AdminRoot.login → Portal → PeerChecker | PasswordChecker (identity) → AdminRealm → Perspective
+            → OperationDispatcher (role, arguments, tenant, audit log) → handler | ControlPlane → pages of the reply
 """

@@ -1,4 +1,4 @@
-"""Trail: what the admin interface writes to the audit log. Never on the reactor's thread: it waits for the disk."""
+"""AuditTrail: writes changes to the audit log, in a thread, as it waits for the disk."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class AuditSink(Protocol):
 
 @frozen
 class AuditedAction:
-    """What somebody is about to change. *asked*: with what arguments. *tenant*: whose it is, None = everybody's."""
+    """A change that a user asked for. *target*: what is changed. *tenant*: the tenant it belongs to, None = all."""
 
     action: str
     target: str
@@ -43,10 +43,11 @@ class AuditedAction:
 
 @define(eq=False)
 class AuditTrail:
-    """Writes lines one after the other.
+    """Writes lines, one at a time.
 
-    A change leaves two: ``ACTION:asked`` before it, without which nothing is changed, so that no change is
-    missing from a log whose disk is full; then ``ACTION:done`` with before and after, or ``ACTION:refused``.
+    A change has two: ``ACTION:asked`` before it, then ``ACTION:done`` with the values before and after, or
+    ``ACTION:refused``. If the first cannot be written, nothing is changed: no change is missing from the log of a full
+    disk.
     """
 
     audit: AuditSink = field(repr=False)
@@ -55,42 +56,42 @@ class AuditTrail:
     _log: Logger = field(init=False, factory=Logger, repr=False)
 
     async def run_audited(
-        self, who: AdminIdentity, deed: AuditedAction, make: Callable[[], Awaitable[PlainValue]]
+        self, identity: AdminIdentity, change: AuditedAction, make: Callable[[], Awaitable[PlainValue]]
     ) -> PlainValue:
-        """Make a change and write it down; what *make* gave. Raises what it raises, and AdminRefusedError."""
+        """Call *make* and log *change*. Returns the reply of *make*; raises what it raises, and AdminRefusedError."""
         try:
-            await self._write(who, deed, "asked", None, deed.arguments)
+            await self._write(identity, change, "asked", None, change.arguments)
         except OSError as error:
             self._log.error("the audit log cannot be written: {error}", error=error)
             raise AdminRefusedError(
                 f"nothing was changed: the audit log cannot be written ({error.strerror})"
             ) from None
         try:
-            made = await make()
+            reply = await make()
         except Exception as error:
             text = str(error) if isinstance(error, ControlError | AdminRefusedError) else "internal failure"
-            await self._write_outcome(who, deed, "refused", None, {"error": text})
+            await self._write_outcome(identity, change, "refused", None, {"error": text})
             raise
-        before, after = (made.get("before"), made.get("after")) if isinstance(made, dict) else (None, made)
-        if await self._write_outcome(who, deed, "done", before, after) or not isinstance(made, dict):
-            return made
-        return made | {"warning": "the change was made, but its outcome could not be written to the audit log"}
+        before, after = (reply.get("before"), reply.get("after")) if isinstance(reply, dict) else (None, reply)
+        if await self._write_outcome(identity, change, "done", before, after) or not isinstance(reply, dict):
+            return reply
+        return reply | {"warning": "the change was made, but its outcome could not be written to the audit log"}
 
     async def _write_outcome(
-        self, who: AdminIdentity, deed: AuditedAction, outcome: str, before: PlainValue, after: PlainValue
+        self, identity: AdminIdentity, change: AuditedAction, outcome: str, before: PlainValue, after: PlainValue
     ) -> bool:
         try:
-            await self._write(who, deed, outcome, before, after)
+            await self._write(identity, change, outcome, before, after)
         except Exception:
-            self._log.failure("the audit log lacks the end of {action}", action=deed.action)
+            self._log.failure("the audit log lacks the outcome of {action}", action=change.action)
             return False
         return True
 
     async def _write(
-        self, who: AdminIdentity, deed: AuditedAction, outcome: str, before: PlainValue, after: PlainValue
+        self, identity: AdminIdentity, change: AuditedAction, outcome: str, before: PlainValue, after: PlainValue
     ) -> None:
-        action = f"{deed.action}:{outcome}"
-        line = (who.actor, action, deed.target, before, after, who.origin, deed.tenant)
+        action = f"{change.action}:{outcome}"
+        line = (identity.actor, action, change.target, before, after, identity.origin, change.tenant)
         await self._write_lock.run(self.defer_to_thread, self.audit.write, *line)
 
     def defer_to_thread(

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from attrs import define, field, frozen
 
 from graydns.admin.authentication import Authenticator
+from graydns.operations.operation import MAX_REQUEST_BYTES
 
 
 @frozen
@@ -26,7 +27,7 @@ class AdminLimits:
     calls: int = 16
     login_timeout: float = 20.0
     idle_timeout: float = 600.0
-    request_bytes: int = 32 << 10
+    request_bytes: int = MAX_REQUEST_BYTES
     login_request_bytes: int = 16 << 10
 
 

@@ -1,10 +1,10 @@
-"""Pages: replies in pieces that Perspective Broker can carry, made while they are asked for.
+"""Large replies and large texts, in parts that Perspective Broker can carry.
 
-A reply is JSON, cut anywhere; the client joins the pieces. Perspective Broker would take about 5 µs for every value of
-a reply on either side, and ends a connection over 640 KiB; a page of text costs it next to nothing, and making one page
-takes a few milliseconds however large the reply.
+A reply is JSON, split into pages at any character; the client joins them. A page is made when the client asks for it,
+which takes a few milliseconds however large the reply is. Perspective Broker itself would need about 5 µs for every
+value of a reply on either side, and closes a connection that sends more than 640 KiB.
 
-Incoming: a text that a client sends in several calls, as one request is small (``broker.AdminLimits``).
+A text that is longer than a request, a release policy, is sent in several calls and joined by TextUpload.
 """
 
 from __future__ import annotations
@@ -16,25 +16,26 @@ from itertools import count
 from attrs import define, field
 
 from graydns.admin.pb_security import AdminRefusedError, PlainValue
+from graydns.operations.operation import MAX_UPLOAD_CHARACTERS
 
-#: Octets of a page.
+#: Bytes of a page.
 MAX_PAGE_BYTES = 64 << 10
 
-#: Replies of one connection that are not fetched to their end; the oldest gives way.
+#: Replies of one connection whose last page has not been sent; past that the oldest is dropped.
 MAX_OPEN_REPLIES = 2
 
-#: Containers up to this size, with nothing but scalars in them, are encoded in one go.
+#: Items of a list or dict of scalars that is encoded in one step.
 _MAX_SMALL_CONTAINER_ITEMS = 256
 _SCALAR_TYPES = (str, int, float, bool, type(None))
 _encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False).encode
 
-#: What the client gets: a piece, and what to ask the next one with, None after the last.
+#: A page, and the cursor with which the client asks for the next one; None after the last.
 ReplyPage = tuple[bytes, int | None]
 
 
 @define(eq=False)
 class ReplyPages:
-    """The replies of one connection."""
+    """The replies of one connection that are being sent."""
 
     _open: dict[int, PagedReply] = field(init=False, factory=dict)
     _numbers: Iterator[int] = field(init=False, factory=lambda: count(1))
@@ -52,7 +53,7 @@ class ReplyPages:
         return page, number
 
     def next_page(self, cursor: int) -> ReplyPage:
-        """The page that follows the one that came with *cursor*."""
+        """The page after the one sent with *cursor*. Raises AdminRefusedError if the reply was dropped."""
         if (reply := self._open.get(cursor)) is None:
             raise AdminRefusedError("the rest of that reply is gone; ask again")
         page = reply.next_page()
@@ -62,7 +63,7 @@ class ReplyPages:
 
 
 class PagedReply:
-    """One reply on its way out. *ended*: nothing is left."""
+    """One reply that is being sent. *is_finished*: its last page has been made."""
 
     def __init__(self, parts: Iterator[str]) -> None:
         self._parts = parts
@@ -70,7 +71,7 @@ class PagedReply:
         self.is_finished = False
 
     def next_page(self) -> bytes:
-        """The next PAGE octets, or what is left."""
+        """The next MAX_PAGE_BYTES, or the rest."""
         gathered = [self._rest]
         size = len(self._rest)
         while size <= MAX_PAGE_BYTES and (part := next(self._parts, None)) is not None:
@@ -83,7 +84,7 @@ class PagedReply:
 
 
 def iterencode_json(value: PlainValue) -> Iterator[str]:
-    """*value* as JSON, bit by bit. Raises TypeError or ValueError for what JSON cannot say."""
+    """*value* as JSON, in parts. Raises TypeError or ValueError for values that JSON does not have."""
     if isinstance(value, dict) and not _is_small(value.values()):
         yield from _iterencode_dict(value)
     elif isinstance(value, list | tuple) and not _is_small(value):
@@ -116,21 +117,17 @@ def _is_small(values: PlainValue) -> bool:
     return len(values) <= _MAX_SMALL_CONTAINER_ITEMS and all(type(each) in _SCALAR_TYPES for each in values)
 
 
-#: Characters of a text. A policy that Consul takes in one transaction is shorter.
-MAX_UPLOAD_CHARACTERS = 512 << 10
-
-
 @define(eq=False)
 class TextUpload:
-    """The one text of a connection that is on its way."""
+    """The text that a connection is sending in parts."""
 
     _parts: list[str] = field(init=False, factory=list)
     _size: int = field(init=False, default=0)
 
     def append(self, parts: Iterable[str], first: bool) -> PlainValue:
-        """Put *parts* behind what is there, or with *first* in its place; the characters that are there now.
+        """Append *parts*, or with *first* begin a new text with them. Returns the number of characters so far.
 
-        Raises AdminRefusedError past MOST, and then nothing is there.
+        Raises AdminRefusedError past MAX_UPLOAD_CHARACTERS; the text is then empty.
         """
         if first:
             self.take()
@@ -142,7 +139,7 @@ class TextUpload:
         return {"characters": self._size}
 
     def take(self) -> str:
-        """The whole text, which is gone then."""
+        """Return the text, and begin a new one."""
         text = "".join(self._parts)
         self._parts, self._size = [], 0
         return text

@@ -1,7 +1,4 @@
-"""A connection to the server, made when it is needed and kept, and calls over it for code that waits.
-
-AdminClient runs on the reactor's thread only; BlockingAdminClient gives the reactor a thread of its own.
-"""
+"""The client of the admin interface: AdminClient on a reactor, BlockingAdminClient for code without one."""
 
 from __future__ import annotations
 
@@ -16,45 +13,45 @@ from twisted.spread import pb
 from twisted.spread.jelly import setUnjellyableFactoryForClass
 
 from graydns.ctl.admin_endpoint import AdminClientError, AdminEndpoint, AdminLogin, TlsAdminEndpoint
+from graydns.operations.operation import REFUSED_ERROR_NAME
 from graydns.runtime.twisted_types import SecurityOptions
 
 #: Seconds to reach a server, and to wait for the first page of a reply.
 CONNECT_TIMEOUT_SECONDS = 5.0
 REPLY_TIMEOUT_SECONDS = 900.0
 
-#: Heads of what a server sends: plain values, its perspective, its errors.
+#: First items of the values that a server sends (``remote`` is its perspective), and types of those sent to it.
 RECEIVED_TYPES = frozenset((b"None", b"boolean", b"dictionary", b"list", b"tuple", b"unicode", b"remote"))
-REFUSED_ERROR_NAME = b"graydns.refused"
 SENT_TYPES = frozenset(
     b"builtins." + name for name in (b"bool", b"dict", b"float", b"int", b"list", b"NoneType", b"str", b"tuple")
 )
 
 
-# A refusal comes as its name and its text.
+# A refusal arrives as its name and its text.
 setUnjellyableFactoryForClass(REFUSED_ERROR_NAME, AdminClientError)
 
 
 class ClientSecurityOptions(SecurityOptions):
-    """What may cross."""
+    """Allows plain values, the perspective and refusals."""
 
     def isTypeAllowed(self, typeName: bytes | str) -> bool:
-        """Only what is above."""
+        """Whether values of the type *typeName* may cross."""
         name = typeName if isinstance(typeName, bytes) else typeName.encode()
         return name in RECEIVED_TYPES or name in SENT_TYPES or name == REFUSED_ERROR_NAME
 
 
 class AdminClient:
-    """Calls commands of the server at *place*."""
+    """Calls operations over one connection to *endpoint*, which is opened by the first call and again when lost."""
 
-    def __init__(self, reactor: Any, place: AdminEndpoint, login: AdminLogin) -> None:
+    def __init__(self, reactor: Any, endpoint: AdminEndpoint, login: AdminLogin) -> None:
         self._reactor = reactor
-        self._endpoint = place
+        self._endpoint = endpoint
         self._login = login
         self._perspective: Any = None
         self._factory: Any = None
 
     async def call(self, command: str, arguments: dict[str, Any]) -> Any:
-        """What *command* gives, all pages of it. Raises AdminClientError."""
+        """The reply of operation *command*, joined from its pages. Raises AdminClientError."""
         try:
             return await self._call(command, arguments)
         except (pb.PBConnectionLost, pb.DeadReferenceError, ConnectionClosed) as error:
@@ -84,9 +81,9 @@ class AdminClient:
         except (ConnectError, OSError) as error:
             raise AdminClientError(f"cannot reach graydns at {self._endpoint}: {_describe_error(error)}") from error
         self._factory = factory
-        claim = {} if self._login.name is None else {"name": self._login.name, "password": self._login.password}
-        perspective = await root.callRemote("login", **claim).addTimeout(REPLY_TIMEOUT_SECONDS, self._reactor)
-        perspective.doRefCount = False  # it lasts as long as the connection, with nothing left to say at its end
+        credentials = {} if self._login.name is None else {"name": self._login.name, "password": self._login.password}
+        perspective = await root.callRemote("login", **credentials).addTimeout(REPLY_TIMEOUT_SECONDS, self._reactor)
+        perspective.doRefCount = False  # the server drops it with the connection
         return perspective
 
     def _connect(self, factory: Any) -> None:
@@ -99,14 +96,14 @@ class AdminClient:
 
     def _describe_loss(self, command: str) -> str:
         if self._perspective is None and isinstance(self._endpoint, TlsAdminEndpoint):
-            return f"{self._endpoint} ended the connection during {command}; is its certificate one that --ca knows?"
+            return f"{self._endpoint} ended the connection during {command}; is its certificate signed by a CA in --ca?"
         return (
             f"{self._endpoint} ended the connection during {command}. "
-            "(On a unix socket only root and the user that graydns runs as are let in.)"
+            "(A Unix socket accepts only root and the user that graydns runs as.)"
         )
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         if self._factory is not None:
             self._factory.disconnect()
 
@@ -120,23 +117,23 @@ def _describe_error(error: BaseException) -> str:
 
 
 class BlockingAdminClient:
-    """One server. *reactor*: not running yet; None = Twisted's own."""
+    """An AdminClient with a thread for the reactor. *reactor*: one that does not run yet; None = Twisted's own."""
 
-    def __init__(self, place: AdminEndpoint, login: AdminLogin, reactor: Any = None) -> None:
+    def __init__(self, endpoint: AdminEndpoint, login: AdminLogin, reactor: Any = None) -> None:
         if reactor is None:
             from twisted.internet import reactor
         self._reactor: Any = reactor
-        self._client = AdminClient(self._reactor, place, login)
-        # A daemon: whatever happens to the main thread, this one does not keep the process.
+        self._client = AdminClient(self._reactor, endpoint, login)
+        # A daemon thread does not keep the process from ending.
         self._thread = Thread(target=self._reactor.run, args=(False,), name="reactor", daemon=True)
         self._thread.start()
 
     def call(self, command: str, arguments: dict[str, Any]) -> Any:
-        """What *command* gives. Raises LinkError."""
+        """The reply of operation *command*. Raises AdminClientError."""
         return blockingCallFromThread(self._reactor, self._client.call, command, arguments)
 
     def close(self) -> None:
-        """End the connection and the thread."""
+        """Close the connection and end the thread."""
         self._reactor.callFromThread(self._stop)
         self._thread.join(1.0)
 

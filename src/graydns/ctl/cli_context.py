@@ -1,6 +1,6 @@
-"""Quick: loads the reactor without OpenSSL, a quarter of the time that a command takes and no use on a unix socket.
+"""CliContext: the options and the connection of one run of graydnsctl. How results are printed, with ``--json`` too.
 
-Tool: what every command has at hand: the way to the server, and how the user wants to read.
+On a Unix socket the reactor is loaded without OpenSSL, which takes a quarter of the time of a command.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from graydns.ctl.parameter_types import NameCompletions
 
 
 def load_reactor_without_tls() -> None:
-    """Load the reactor, once; TLS can still be loaded later, and works over connections that the reactor makes."""
+    """Load the reactor, if it is not loaded yet. TLS can still be loaded later, and works with this reactor."""
     if "twisted.internet.tcp" in sys.modules or "OpenSSL" in sys.modules:
         return
-    # What None marks as missing is an ImportError, which Twisted takes for "not installed".
+    # None makes the import fail, which Twisted treats as "not installed".
     sys.modules["OpenSSL"] = None  # type: ignore[assignment]
     try:
         import twisted.internet.reactor  # noqa: F401
@@ -37,24 +37,24 @@ def load_reactor_without_tls() -> None:
         del sys.modules["OpenSSL"]
 
 
-#: Key of a click context's ``meta``: the user wants JSON.
+#: Key in the ``meta`` of a click context: True if the output is JSON.
 JSON = "graydns.json"
 
 PASSWORD_VARIABLE = "GRAYDNSCTL_PASSWORD"
 
 
 class OperationCaller(Protocol):
-    """Somebody who can call the server."""
+    """A connection to the server."""
 
     def call(self, command: str, arguments: dict[str, Any]) -> Any:
-        """What *command* gives."""
+        """The reply of operation *command*."""
 
     def close(self) -> None:
-        """No more calls."""
+        """Close the connection."""
 
 
 class CommandError(click.ClickException):
-    """Refused or wrong: exit status 1."""
+    """The command was refused or failed: exit status 1."""
 
     exit_code = 1
 
@@ -73,7 +73,7 @@ class CommandError(click.ClickException):
 
 @define
 class CliContext:
-    """The options of one run and its connection. *connect*: None: ``admin`` of ./graydns.yaml; the rest: AdminLogin."""
+    """The options and the connection of one run. *connect*: None = ``admin`` of ./graydns.yaml. Others: AdminLogin."""
 
     connect: str | None = None
     user: str | None = None
@@ -114,7 +114,7 @@ class CliContext:
         password = None
         if isinstance(endpoint, TlsAdminEndpoint):
             if self.user is None:
-                raise CommandError(f"{endpoint} asks for a name: --user NAME", wants_json())
+                raise CommandError(f"{endpoint} needs a user: --user NAME", wants_json())
             password = _read_login_password(self.user)
         else:
             load_reactor_without_tls()
@@ -132,7 +132,7 @@ def _read_login_password(user: str) -> str:
 
 
 class JsonCommand(click.Command):
-    """A command with ``--json`` after its name as well as before it."""
+    """A command that also accepts ``--json`` after its name."""
 
     def __init__(self, *arguments: Any, **attributes: Any) -> None:
         super().__init__(*arguments, **attributes)
@@ -146,7 +146,7 @@ class JsonGroup(click.Group):
 
 
 def json_option() -> click.Option:
-    """``--json``, which :func:`wants_json` then knows of."""
+    """The option ``--json``; :func:`wants_json` returns whether it was given."""
     text = "Print one JSON object instead of lines and tables."
     return click.Option(["--json"], is_flag=True, expose_value=False, callback=_set_json, help=text)
 
@@ -157,13 +157,13 @@ def _set_json(context: click.Context, parameter: click.Parameter, value: bool) -
 
 
 def wants_json() -> bool:
-    """Whether the command that runs now prints JSON."""
+    """Whether the running command prints JSON."""
     context = click.get_current_context(silent=True)
     return bool(context and context.meta.get(JSON))
 
 
 def print_result(value: Any, show: Callable[[Any], None]) -> None:
-    """Print what a command gave: as ``{"ok": true, "result": …}`` or by *show*."""
+    """Print the result of a command: ``{"ok": true, "result": …}`` with ``--json``, else with *show*."""
     if wants_json():
         print_json({"ok": True, "result": value})
         return
@@ -173,7 +173,7 @@ def print_result(value: Any, show: Callable[[Any], None]) -> None:
 
 
 def show_progress(text: str) -> AbstractContextManager[Any]:
-    """Show on a terminal that work goes on; nothing elsewhere."""
+    """Show *text* and a spinner on a terminal until the end of the context; nothing elsewhere."""
     if wants_json() or not sys.stderr.isatty():
         return nullcontext()
     from rich.console import Console

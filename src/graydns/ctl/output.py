@@ -1,6 +1,7 @@
-"""What graydnsctl prints: text that came from files or the network cannot steer the terminal.
+"""The output of graydnsctl, for people and for programs.
 
-Tables for people, made with rich, which is loaded with the first one.
+Text from files or the network is escaped, so that it cannot control the terminal. Tables are made with rich, which is
+loaded with the first one.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def print_line(text: str) -> None:
 
 
 def print_error(text: str) -> None:
-    """Print a line about something wrong, to standard error."""
+    """Print a line to standard error."""
     click.echo(printable(text), err=True)
 
 
@@ -34,10 +35,10 @@ def print_json(value: Mapping[str, object]) -> None:
     click.echo(json.dumps(value))
 
 
-#: Columns where the output is no terminal: nothing is cut for want of room.
+#: Columns if the output is no terminal, so that no line is wrapped.
 NON_TERMINAL_COLUMNS = 400
 
-#: Names of a kind that a line of the history shows.
+#: Names of one kind that a line of the history shows.
 MAX_SHOWN_NAMES = 4
 
 
@@ -70,7 +71,7 @@ def print_table(rows: Sequence[Mapping[str, Any]], first: Sequence[str] = (), ti
 
 
 def print_fields(value: Mapping[str, Any]) -> None:
-    """Print a dict: what is short as ``key value`` lines, what is a table below."""
+    """Print a dict: short values as ``key value`` lines, tables below."""
     from rich.table import Table
 
     grid = Table(box=None, show_header=False, pad_edge=False)
@@ -91,7 +92,7 @@ def print_fields(value: Mapping[str, Any]) -> None:
 
 
 def print_alert(text: str) -> None:
-    """Print a line that nobody overlooks."""
+    """Print a highlighted line."""
     _make_console().print(_make_text(text), style="bold white on red")
 
 
@@ -111,7 +112,7 @@ def format_cell(value: Any) -> str:
 
 
 def print_status(value: dict[str, Any]) -> None:
-    """Print a status; what is switched off comes first."""
+    """Print a status, with a warning first if gray routing is off."""
     if off := value.get("gray_off"):
         whom = "ALL TENANTS" if "*" in off or None in off else ", ".join(map(str, off))
         print_alert(f"GRAY ROUTING IS OFF for {whom}: every service answers with its default (`gray on` ends this)")
@@ -188,6 +189,6 @@ def _make_text(text: str) -> Text:
 def _make_console() -> Console:
     from rich.console import Console
 
-    # Made anew each time, because it must follow sys.stdout, which `watch` and tests replace.
+    # A new one each time, because `watch` and tests replace sys.stdout.
     width = None if sys.stdout.isatty() else NON_TERMINAL_COLUMNS
     return Console(markup=False, highlight=False, emoji=False, width=width)

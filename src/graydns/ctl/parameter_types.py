@@ -1,26 +1,23 @@
-"""Names: what the server has, for completion; asked for rarely.
-
-Kinds of arguments: what they must look like, and what the shell offers for them.
-"""
+"""The types of arguments of graydnsctl: how they are parsed and completed."""
 
 from __future__ import annotations
 
 import re
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from attrs import define, field
 from click.shell_completion import CompletionItem
 
-#: Seconds for which names are believed.
+#: Seconds for which names from the server are cached.
 COMPLETION_TTL_SECONDS = 10.0
 
 
 @define(eq=False)
 class NameCompletions:
-    """Names of the server that *call* reaches; nothing is offered while it cannot be reached."""
+    """Names that the server knows, for completion; none while it cannot be reached. *call*: calls an operation."""
 
     call: Callable[[str], Any] = field(repr=False)
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
@@ -47,37 +44,42 @@ class NameCompletions:
             try:
                 rows = self.call(command)
             except Exception:
-                rows = []  # who types is not to be bothered with what went wrong beside it
+                rows = []  # an error would disturb the line that is being typed
             self._cached_rows[command] = now, rows
         return rows
 
+
+if TYPE_CHECKING:
+    ParameterType = click.ParamType[Any]
+else:  # generic since click 8.4 only
+    ParameterType = click.ParamType
 
 DURATION_PATTERN = re.compile(r"([1-9][0-9]{0,8})(ms|s|m|h|d)")
 SECONDS_BY_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-class NameParameter(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
+class NameParameter(ParameterType):
     """A name that the server knows: of a ``service``, ``zone`` or ``tenant``."""
 
     def __init__(self, what: str) -> None:
         self.name = what
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Those that begin so."""
+        """The names that begin with *incomplete*."""
         return _to_completion_items(ctx.obj.completions.list_names(self.name), incomplete)
 
 
-class VersionParameter(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
-    """A version of the service that the command names."""
+class VersionParameter(ParameterType):
+    """A version of the service in the argument ``name``."""
 
     name = "version"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Those that begin so."""
+        """The names that begin with *incomplete*."""
         return _to_completion_items(_list_service_versions(ctx), incomplete)
 
 
-class PairParameter(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
+class PairParameter(ParameterType):
     """``KEY=VALUE``; converts to the pair."""
 
     name = "key=value"
@@ -90,7 +92,7 @@ class PairParameter(click.ParamType):  # type: ignore[type-arg]  # generic since
         return key, text
 
 
-class ShareParameter(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
+class ShareParameter(ParameterType):
     """``VERSION=VALUE``; converts to the pair."""
 
     name = "version=value"
@@ -103,11 +105,11 @@ class ShareParameter(click.ParamType):  # type: ignore[type-arg]  # generic sinc
         return version, amount
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Versions, ready for the value."""
+        """The versions, each with an equals sign."""
         return _to_completion_items([f"{version}=" for version in _list_service_versions(ctx)], incomplete)
 
 
-class DurationParameter(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
+class DurationParameter(ParameterType):
     """``30m``; converts to seconds."""
 
     name = "duration"
@@ -120,7 +122,7 @@ class DurationParameter(click.ParamType):  # type: ignore[type-arg]  # generic s
 
 
 def to_unique_dict(pairs: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
-    """*pairs* as a dict. Raises click.UsageError if a key comes twice."""
+    """*pairs* as a dict. Raises click.UsageError if a key is repeated."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise click.UsageError("the same name is given twice")

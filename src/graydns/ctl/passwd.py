@@ -1,4 +1,4 @@
-"""``graydnsctl passwd``: writes the users who may log in over TLS. Offline: on the server's own disk."""
+"""``graydnsctl passwd``: changes the users that may log in over TLS, in the file on the server's disk."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ USERS_FILE = "users.json"
 
 @click.command(cls=JsonCommand)
 @click.argument("name")
-@click.option("--role", type=click.Choice(ROLES), help="What the user may do; a new user without it is viewer.")
+@click.option("--role", type=click.Choice(ROLES), help="The role of the user; a new user is a viewer by default.")
 @click.option("--tenant", help="The only tenant that the user sees; '' = all.")
-@click.option("--remove", is_flag=True, help="Take the user away.")
+@click.option("--remove", is_flag=True, help="Remove the user.")
 @click.option("--data", type=click.Path(path_type=Path), help="Data folder; else that of ./graydns.yaml.")
 def passwd(name: str, role: str | None, tenant: str | None, remove: bool, data: Path | None) -> None:
-    """Set the password of NAME, who then may log in over TLS. It is asked for, or read from standard input."""
+    """Set the password of NAME, who may then log in over TLS. It is read from a prompt or standard input."""
     if not USER_NAME_PATTERN.fullmatch(name):
         raise click.UsageError("a name has 1 to 63 letters, digits, '.', '_', '@' or '-', the first a letter or digit")
     folder = data or Path(read_configured("data"))
@@ -51,7 +51,7 @@ def passwd(name: str, role: str | None, tenant: str | None, remove: bool, data: 
 
 
 def set_user(file: Path, name: str, role: str | None, tenant: str | None, password: str | None) -> None:
-    """Set or, without *password*, remove a user. Raises OSError and ValueError; then nothing is changed."""
+    """Set a user or, without *password*, remove one. Raises OSError and ValueError; nothing is changed then."""
     users = load_users_or_empty(file)
     old = users.pop(name, None)
     if password is None:
@@ -65,7 +65,7 @@ def set_user(file: Path, name: str, role: str | None, tenant: str | None, passwo
 
 
 def load_users_or_empty(file: Path) -> dict[str, User]:
-    """The users so far; none if there is no file."""
+    """The users in *file*; none if it does not exist. Raises OSError and ValueError."""
     try:
         with file.open("rb") as opened:
             return parse_users(opened.read(MAX_USERS_FILE_BYTES + 1).decode())
@@ -74,9 +74,9 @@ def load_users_or_empty(file: Path) -> dict[str, User]:
 
 
 def replace_users_file(file: Path, users: Mapping[str, User]) -> None:
-    """Replace *file* by one with *users*, mode 0600, of the same owner as its folder; all of it or nothing."""
+    """Replace *file* atomically by one with *users*, with mode 0600 and the owner of its folder. Raises OSError."""
     owner = file.parent.stat()
-    handle, draft = mkstemp(prefix=f".{USERS_FILE}.", dir=file.parent)  # made with mode 0600
+    handle, draft = mkstemp(prefix=f".{USERS_FILE}.", dir=file.parent)  # created with mode 0600
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as opened:
             if os.geteuid() == 0:
@@ -92,7 +92,7 @@ def replace_users_file(file: Path, users: Mapping[str, User]) -> None:
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Keep other ``passwd`` commands out of *folder*, and put what was done there on the disk."""
+    """Lock *folder* against other ``passwd`` commands; at the end, sync it to the disk."""
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(opened, fcntl.LOCK_EX)

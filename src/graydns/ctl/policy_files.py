@@ -1,4 +1,4 @@
-"""``graydnsctl policy``: keys and signatures of release policies, which are made offline, and the policies in KV."""
+"""``graydnsctl policy``: the commands that make keys and signatures of release policies, offline."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ ED25519, HMAC_SHA256 = "ed25519", "hmac-sha256"
 def policy() -> None:
     """Release policies in Consul's KV, their keys and signatures.
 
-    keygen and sign work offline; the others ask the server, which asks Consul.
+    keygen and sign work offline; the others need the server and Consul.
     """
 
 
 def key_id_option(function: FunctionT) -> FunctionT:
-    """With the option --id."""
+    """Add the option --id to a command."""
     text = "What the configuration and the signatures call the key."
     return click.option("--id", "key_id", default="k1", show_default=True, metavar="ID", help=text)(function)
 
@@ -40,9 +40,9 @@ def key_id_option(function: FunctionT) -> FunctionT:
 @click.option("--algorithm", type=click.Choice((ED25519, HMAC_SHA256)), default=ED25519, show_default=True)
 @key_id_option
 def keygen(file: Path, algorithm: str, key_id: str) -> None:
-    """Make a key that signs policies, in the new FILE, and print what graydns needs to know of it.
+    """Make a key that signs policies, in the new FILE, and print its entry for graydns.yaml.
 
-    An Ed25519 FILE stays with those who sign. An HMAC FILE goes to every graydns too, each of which then could sign.
+    An Ed25519 FILE stays with those who sign. An HMAC FILE is needed by every graydns too, which can sign with it.
     """
     from graydns.control.policy.signatures import generate_private_key, generate_secret
 
@@ -62,7 +62,7 @@ def keygen(file: Path, algorithm: str, key_id: str) -> None:
 @key_id_option
 @click.option("--output", type=click.Path(path_type=Path), help="Write here instead of to standard output.")
 def sign(file: Path, key_file: Path, key_id: str, output: Path | None) -> None:
-    """Sign the policy in FILE, and print it with its signature, as JSON that `policy push` takes."""
+    """Sign the policy in FILE, and print it with its signature, as JSON for `policy push`."""
     from graydns.control.policy.signatures import read_signer
     from graydns.control.policy.signatures import sign_policy as make
 
@@ -86,7 +86,7 @@ def sign(file: Path, key_file: Path, key_id: str, output: Path | None) -> None:
 
 
 def load_policy(file: Path) -> ReleasePolicy:
-    """The policy in *file*, YAML or JSON. Raises CommandError with every fault in it."""
+    """The policy in *file*, YAML or JSON. Raises CommandError with every error in it."""
     from graydns.config.document import read_document
     from graydns.config.release_policy import ReleasePolicy
     from graydns.config.schema import read_typed
@@ -99,7 +99,7 @@ def load_policy(file: Path) -> ReleasePolicy:
 
 
 def print_warnings(strategy: ReleasePolicy) -> None:
-    """Say what of *strategy* counts for nothing."""
+    """Print the parts of *strategy* that have no effect, as warnings."""
     from graydns.config.release_policy import list_http_warnings
 
     for warning in list_http_warnings(strategy):
@@ -107,7 +107,7 @@ def print_warnings(strategy: ReleasePolicy) -> None:
 
 
 def check_key_id(key_id: str) -> None:
-    """Raises click.UsageError unless a configuration could call a key that."""
+    """Raise click.UsageError unless *key_id* is an id for a key in a configuration."""
     from graydns.config.issues import ValidationError
     from graydns.config.scalar import Identifier
 
@@ -118,7 +118,7 @@ def check_key_id(key_id: str) -> None:
 
 
 def write_private_file(file: Path, content: bytes) -> None:
-    """Make the new *file*, for its owner alone. Raises OSError."""
+    """Create *file* with mode 0600. Raises OSError."""
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(descriptor, "wb") as opened:
         opened.write(content)
@@ -127,7 +127,7 @@ def write_private_file(file: Path, content: bytes) -> None:
 
 
 def describe_key(key: Ed25519Signer | HmacSecret, file: Path) -> dict[str, str]:
-    """What a configuration says of *key*, which is in *file*."""
+    """The entry of *key*, which is in *file*, for a configuration."""
     import base64
 
     from graydns.control.policy.signatures import HmacSecret
@@ -138,7 +138,7 @@ def describe_key(key: Ed25519Signer | HmacSecret, file: Path) -> dict[str, str]:
 
 
 def print_key(made: dict[str, Any]) -> None:
-    """Print it for people: the second line is for graydns.yaml."""
+    """Print a new key; the second line is its entry for graydns.yaml."""
     import json
 
     print_line(f"wrote {made['file']}; in graydns.yaml, consul: policy: keys:")
@@ -146,5 +146,5 @@ def print_key(made: dict[str, Any]) -> None:
 
 
 def print_signed(made: dict[str, Any]) -> None:
-    """Print it for people."""
+    """Print where a signed policy was written."""
     print_line(f"wrote {made['file']}: revision {made['revision']}, signed with {made['key']}")

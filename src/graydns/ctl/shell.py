@@ -1,4 +1,4 @@
-"""The shell: commands one after the other over one connection, with history, completion and help."""
+"""The shell of graydnsctl: commands over one connection, with history, completion and help."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ SHELL_WORDS = ("help", *EXIT_WORDS)
 BANNER = "graydns at {}. `help` lists the commands, `help COMMAND` explains one, `exit` ends."
 
 
-def run_shell(tool: CliContext, as_json: bool = False) -> int:
-    """Read and run commands; from standard input if that is no terminal. The exit status."""
-    return run_prompt(tool, as_json) if sys.stdin.isatty() else run_lines(sys.stdin, tool, as_json)
+def run_shell(context: CliContext, as_json: bool = False) -> int:
+    """Run commands from the keyboard, or from standard input if that is no terminal. Returns the exit status."""
+    return run_prompt(context, as_json) if sys.stdin.isatty() else run_lines(sys.stdin, context, as_json)
 
 
-def run_prompt(tool: CliContext, as_json: bool = False) -> int:
-    """Read commands from the keyboard."""
-    print_line(BANNER.format(tool.endpoint_text))
-    run_lines(read_prompt(tool), tool, as_json)
+def run_prompt(context: CliContext, as_json: bool = False) -> int:
+    """Run commands from the keyboard. Returns the exit status."""
+    print_line(BANNER.format(context.endpoint_text))
+    run_lines(read_prompt(context), context, as_json)
     return 0
 
 
-def run_lines(texts: Iterable[str], tool: CliContext, as_json: bool = False) -> int:
-    """Run each line of *texts*; 0, or the status of the last that failed."""
+def run_lines(texts: Iterable[str], context: CliContext, as_json: bool = False) -> int:
+    """Run each line of *texts*. Returns 0, or the exit status of the last that failed."""
     failed = 0
     for text in texts:
         words = split_words(text)
@@ -48,12 +48,12 @@ def run_lines(texts: Iterable[str], tool: CliContext, as_json: bool = False) -> 
             break
         if words[0] == "help":
             words = [*words[1:], "--help"]
-        failed = run_line(["--json", *words] if as_json else words, tool) or failed
+        failed = run_line(["--json", *words] if as_json else words, context) or failed
     return failed
 
 
 def split_words(text: str) -> list[str]:
-    """The words of a line; none where it is empty, a comment, or its quotes do not end."""
+    """The words of a line; none if it is empty, a comment, or has a quote that is not closed."""
     try:
         return shlex.split(text, comments=True)
     except ValueError as error:
@@ -61,10 +61,10 @@ def split_words(text: str) -> list[str]:
         return []
 
 
-def read_prompt(tool: CliContext) -> Iterator[str]:
-    """What the user types, until end of file."""
+def read_prompt(context: CliContext) -> Iterator[str]:
+    """The lines that the user types, until end of file."""
     session: PromptSession[str] = PromptSession(
-        history=open_history(), completer=ShellCompleter(tool), complete_in_thread=True, complete_while_typing=False
+        history=open_history(), completer=ShellCompleter(context), complete_in_thread=True, complete_while_typing=False
     )
     while True:
         try:
@@ -76,7 +76,7 @@ def read_prompt(tool: CliContext) -> Iterator[str]:
 
 
 def open_history() -> History:
-    """Where lines are kept: ``graydnsctl/history`` in the user's state folder (XDG), for the user alone."""
+    """The file ``graydnsctl/history`` in the user's state folder (XDG), with mode 0600; in memory if that fails."""
     folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "graydnsctl"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -87,13 +87,13 @@ def open_history() -> History:
 
 
 class ShellCompleter(Completer):
-    """Offers commands, options, and names that the server knows."""
+    """Completes commands, options, and names that the server knows."""
 
-    def __init__(self, tool: CliContext) -> None:
-        self._tool = tool
+    def __init__(self, context: CliContext) -> None:
+        self._context = context
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
-        """What the word before the cursor may become."""
+        """The completions of the word before the cursor."""
         before = document.text_before_cursor
         try:
             words = shlex.split(before)
@@ -104,7 +104,7 @@ class ShellCompleter(Completer):
             del words[0]
         elif not words:
             yield from (Completion(word, -len(incomplete)) for word in SHELL_WORDS if word.startswith(incomplete))
-        offers = ShellComplete(shell_group, {"obj": self._tool}, "", "").get_completions(words, incomplete)
+        offers = ShellComplete(shell_group, {"obj": self._context}, "", "").get_completions(words, incomplete)
         for offer in offers:
             text = printable(str(offer.value))
             yield Completion(text, -len(incomplete), display_meta=printable(offer.help or ""))

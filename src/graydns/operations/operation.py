@@ -21,6 +21,13 @@ REQUIRED = inspect.Parameter.empty
 MAX_TEXT_CHARACTERS = 4096
 MAX_CONTAINER_ITEMS = 10_000
 
+#: Bytes of one request, and characters of a text that is sent in parts (a transaction of Consul's KV takes no more).
+MAX_REQUEST_BYTES = 32 << 10
+MAX_UPLOAD_CHARACTERS = 512 << 10
+
+#: The name of the error with which the server refuses a call.
+REFUSED_ERROR_NAME = b"graydns.refused"
+
 
 class TenantScope(Enum):
     """What an operation concerns, and so whether a user of one tenant may call it."""
