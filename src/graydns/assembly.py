@@ -186,6 +186,7 @@ def _make_listeners(
         max_per_source=config.limits.max_per_source,
         max_pipelined=config.limits.max_pipelined,
         tcp_idle=config.limits.tcp_idle,
+        tcp_message=config.limits.tcp_message,
         tls_handshake=config.limits.tls_handshake,
     )
     return Listeners(tuple(_configured_listeners(config)), server.front, limits, reactor, tls)

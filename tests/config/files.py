@@ -21,7 +21,8 @@ zones: zones/                                         # each */zone-config.yaml 
 reload: {refresh_interval_ms: 3000, fail_fast_on_schema_error: true}
 trust: {ecs: [127.0.0.0/8, "::1/128"], tags: [127.0.0.0/8, "::1/128"]}             # these are the defaults
 allow_forward: [127.0.0.0/8, "::1/128", 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, "fc00::/7"]
-limits: {max_connections: 10000, max_per_source: 100, max_pipelined: 100, tcp_idle: 8s, tls_handshake: 3s,
+limits: {max_connections: 10000, max_per_source: 100, max_pipelined: 100,
+         tcp_idle: 8s, tcp_message: 2s, tls_handshake: 3s,
          max_inflight: 2000, max_inflight_per_source: 200, nsid: null, udp_payload: 1232}
 cache: {size: 64MiB, max_ttl: 1d, negative_ttl: 1h, stale: {for: 1d, ttl: 30s, client_timeout: 0ms}}
 upstreams:

@@ -39,7 +39,7 @@ def join(connections: ConnectionTracker, *hosts: int) -> list[Connected]:
     joined = []
     for host in hosts:
         connected = Connected(bytes((192, 0, host, 1)))
-        assert connections.admit(connected.source)
+        connections.make_room(connected.source)
         connections.add(connected)
         connections.idle.start(connected)
         joined.append(connected)
@@ -60,68 +60,69 @@ def test_a_source_is_a_24_or_a_56(source: bytes, network: bytes) -> None:
 
 
 def test_one_source_gets_no_more_than_its_share() -> None:
-    """A third connection of a /24 is refused where two are allowed, another /24 is not."""
+    """A third connection of a /24 ends the first where two are allowed; that of another /24 ends none."""
     connections = ConnectionTracker(Clock(), LIMITS)
-    join(connections, 2, 2)
-    assert not connections.admit(bytes((192, 0, 2, 200)))
-    assert connections.admit(bytes((192, 0, 3, 200)))
-    assert connections.refused == 1
+    first, second, other, third = join(connections, 2, 2, 3, 2)
+    assert [each.state for each in (first, second, other, third)] == ["aborted", "open", "open", "open"]
+    assert (connections.evicted, len(connections)) == (1, 3)
 
 
-def test_a_place_of_a_source_is_free_again_after_its_connection() -> None:
-    """What has ended does not count, and is not counted off twice."""
+def test_a_connection_that_has_ended_does_not_count() -> None:
+    """And is not counted off twice."""
     connections = ConnectionTracker(Clock(), LIMITS)
-    first, _ = join(connections, 2, 2)
+    first, second = join(connections, 2, 2)
     connections.remove(first)
     connections.remove(first)
+    connections.note_query(first)
     join(connections, 2)
-    assert not connections.admit(first.source)
+    assert second.state == "open"
+    join(connections, 2)
+    assert second.state == "aborted"
 
 
-def test_when_full_the_longest_idle_goes() -> None:
-    """The connection whose last query is longest ago makes room, busy ones do not."""
+@pytest.mark.parametrize("state", ["handshaking", "idle", "receiving", "stalled", "closing", None])
+def test_the_one_without_a_query_for_longest_goes(state: str | None) -> None:
+    """In whatever state: handshakes, half messages and pending queries are no protection."""
     connections = ConnectionTracker(Clock(), LIMITS)
-    busy, older, newer = join(connections, 1, 2, 3)
-    connections.idle.stop(busy)
-    connections.idle.start(newer)
+    older, newer, oldest = join(connections, 1, 2, 3)
+    for each in (older, newer):
+        connections.note_query(each)
+    connections.idle.stop(oldest)
+    if state is not None:
+        getattr(connections, state).start(oldest)
     join(connections, 4)
-    assert [each.state for each in (busy, older, newer)] == ["open", "aborted", "open"]
-    assert connections.evicted == 1
-    assert len(connections) == 3
+    assert [each.state for each in (older, newer, oldest)] == ["open", "open", "aborted"]
+    assert (connections.evicted, len(connections)) == (1, 3)
 
 
-def test_when_full_and_none_idle_the_new_one_is_refused() -> None:
-    """Nobody who waits for an answer is thrown out for somebody else."""
+def test_connections_held_open_shut_nobody_out() -> None:
+    """Whoever comes is let in, and keeps its connection while others come, as long as it asks."""
     connections = ConnectionTracker(Clock(), LIMITS)
-    for each in join(connections, 1, 2, 3):
-        connections.idle.stop(each)
-    assert not connections.admit(bytes((192, 0, 4, 1)))
-    assert connections.refused == 1
-
-
-def test_a_source_at_its_share_evicts_nobody() -> None:
-    """A refused source costs the others nothing."""
-    connections = ConnectionTracker(Clock(), LIMITS)
-    joined = join(connections, 1, 1, 2)
-    assert not connections.admit(joined[0].source)
-    assert {each.state for each in joined} == {"open"}
+    held = join(connections, 1, 1)
+    (client,) = join(connections, 1)
+    for _ in range(10):
+        connections.note_query(client)
+        held += join(connections, 1)
+    assert client.state == "open"
+    assert [each.state for each in held] == ["aborted"] * 11 + ["open"]
 
 
 def test_each_state_lasts_its_time() -> None:
-    """Idle ones are closed; stalled, closing and late handshakes are dropped."""
+    """Idle ones are closed; stalled, closing, late handshakes and unfinished messages are dropped."""
     clock = Clock()
     connections = ConnectionTracker(clock, evolve(LIMITS, max_per_source=9, max_connections=9))
-    idle, stalled, closing, shaking = join(connections, 1, 2, 3, 4)
-    for each in (stalled, closing, shaking):
+    idle, stalled, closing, shaking, receiving = join(connections, 1, 2, 3, 4, 5)
+    for each in (stalled, closing, shaking, receiving):
         connections.idle.stop(each)
+    connections.receiving.start(receiving)
     connections.stalled.start(stalled)
     connections.closing.start(closing)
     connections.handshaking.start(shaking)
     states = []
     for _ in range(4):
         clock.advance(2)
-        states.append("".join(each.state[0] for each in (idle, stalled, closing, shaking)))
-    assert states == ["oooo", "oooa", "oooa", "caaa"]
+        states.append("".join(each.state[0] for each in (idle, stalled, closing, shaking, receiving)))
+    assert states == ["ooooa", "oooaa", "oooaa", "caaaa"]
 
 
 def test_closing_waits_for_the_last() -> None:

@@ -236,14 +236,55 @@ async def test_silence_of_the_front_stays_silence() -> None:
 
 @on_reactor
 async def test_one_source_gets_no_more_than_its_share() -> None:
-    """A connection past ``max_per_source`` is closed at once, the ones before it stay."""
+    """A connection past ``max_per_source`` ends the one without a query for longest."""
     async with running(TCP, limits=ListenerLimits(max_per_source=2)) as running_listeners:
         first, second, third = [await running_listeners.tcp() for _ in range(3)]
-        await third.closed()
-        for client in (first, second):
+        await first.closed()
+        for client in (second, third):
             client.send(question("hot"))
             await client.received(1)
             await client.close()
+
+
+@pytest.mark.parametrize("pieces", [[b"\0"], [b"\0\x20", b"x" * 9], [framed(question("hot")), b"\0\x20xx"]])
+@on_reactor
+async def test_a_message_must_be_complete_in_time(pieces: list[bytes]) -> None:
+    """From its first octet on, however many octets trickle in; answers to earlier ones change nothing."""
+    limits = ListenerLimits(tcp_message=2.0, tcp_idle=60.0)
+    async with running(TCP, limits=limits) as running_listeners:
+        client, waiting = await running_listeners.tcp(), await running_listeners.tcp()
+        receiving = running_listeners.service.connections.receiving
+        for piece in pieces:
+            client.transport.write(piece)
+            await turn(5)
+        await until(lambda: len(receiving) == 1)
+        running_listeners.clock.advance(1.5)
+        client.transport.write(b"x")
+        await turn(5)
+        assert client.reason is None
+        running_listeners.clock.advance(0.5)
+        await client.closed()
+        waiting.send(question("hot"))
+        assert await waiting.received(1) == [reply_to(question("hot"))]
+        await waiting.close()
+
+
+@on_reactor
+async def test_a_message_that_waits_for_us_has_time() -> None:
+    """While queries of the connection are at the limit, nothing more is read, and the client is not to blame."""
+    limits = ListenerLimits(max_pipelined=1, tcp_idle=60.0)
+    async with running(TCP, limits=limits) as running_listeners:
+        client = await running_listeners.tcp()
+        hot = framed(question("hot"))
+        client.transport.write(framed(question("miss")) + hot[:5])
+        await until(lambda: len(running_listeners.front.waiting) == 1)
+        running_listeners.clock.advance(10)
+        running_listeners.front.release(b"miss")
+        await client.received(1)
+        client.transport.write(hot[5:])
+        assert len(await client.received(2)) == 2
+        assert len(running_listeners.service.connections.receiving) == 0
+        await client.close()
 
 
 @on_reactor

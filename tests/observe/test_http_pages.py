@@ -179,14 +179,28 @@ async def test_one_who_leaves_spoils_nothing() -> None:
 
 @on_reactor
 async def test_connections_are_few() -> None:
-    """One connection too many is refused; when one goes there is room again."""
+    """Slow requests keep nobody out: the oldest of them makes room for one that is whole, and for no more than one."""
     async with pages() as opened:
-        waiting = [await opened.open() for _ in range(MAX_HTTP_CONNECTIONS)]
+        slow = [await opened.open() for _ in range(MAX_HTTP_CONNECTIONS)]
+        for browser in slow:
+            browser.transport.write(b"GET /live HTTP/1.1\r\n")
         await until(lambda: len(opened.factory.protocols) == MAX_HTTP_CONNECTIONS)
-        assert await opened.ask(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n") == b""
-        waiting[0].transport.loseConnection()
-        await until(lambda: len(opened.factory.protocols) < MAX_HTTP_CONNECTIONS)
         assert (await opened.ask(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        assert await slow[0].over == b""
+        assert [browser.over.called for browser in slow[1:]] == [False] * (MAX_HTTP_CONNECTIONS - 1)
+
+
+@on_reactor
+async def test_whole_requests_do_not_make_room() -> None:
+    """While all that are open wait for their page, one more is refused."""
+    async with pages() as opened:
+        for _ in range(MAX_HTTP_CONNECTIONS):
+            await opened.open()
+        await until(lambda: len(opened.factory.incomplete) == MAX_HTTP_CONNECTIONS)
+        for connection in tuple(opened.factory.incomplete):
+            connection.note_request()
+        assert await opened.ask(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n") == b""
+        assert len(opened.factory.protocols) == MAX_HTTP_CONNECTIONS
 
 
 @on_reactor

@@ -101,6 +101,7 @@ class LimitSettings:
     max_per_source: Annotated[int, Integer(1, 1_000_000)] = 100
     max_pipelined: Annotated[int, Integer(1, 10_000)] = 100
     tcp_idle: Annotated[float, Duration("100ms", "1h")] = 8.0
+    tcp_message: Annotated[float, Duration("100ms", "1m")] = 2.0
     tls_handshake: Annotated[float, Duration("100ms", "1m")] = 3.0
     max_inflight: Annotated[int, Integer(1, 1_000_000)] = 2000
     max_inflight_per_source: Annotated[int, Integer(1, 1_000_000)] = 200

@@ -163,7 +163,7 @@ def describe_pin(pin: RollbackPin) -> str:
 
 #: Keys for what the process opens or makes once, when it starts.
 _RESTART_KEYS = ("listen", "tls", "admin", "http", "data", "audit", "consul")
-_RESTART_LIMITS = ("max_connections", "max_per_source", "max_pipelined", "tcp_idle", "tls_handshake")
+_RESTART_LIMITS = ("max_connections", "max_per_source", "max_pipelined", "tcp_idle", "tcp_message", "tls_handshake")
 
 
 def resolve_effective_config(startup: Config, read: Config) -> tuple[Config, tuple[str, ...]]:

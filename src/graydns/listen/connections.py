@@ -17,9 +17,9 @@ from graydns.runtime.timing import Clock, Deadlines
 #: Handshakes that run at once.
 MAX_CONCURRENT_HANDSHAKES = 64
 
-#: Seconds after which a handshake is aborted when others wait. Two round trips take less; without this limit,
-#: MAX_CONCURRENT_HANDSHAKES silent clients would keep everybody from connecting.
-HANDSHAKE_SLOT_TIMEOUT_SECONDS = 1.0
+#: Seconds for which a handshake keeps its slot. The slots share out the reactor's time: a handshake costs it a
+#: millisecond, and a client that is slower than this, or silent, costs it nothing and goes on without a slot.
+HANDSHAKE_SLOT_SECONDS = 0.03
 
 
 @frozen
@@ -28,13 +28,15 @@ class ListenerLimits:
 
     *max_connections*: of all listeners together. *max_per_source*: connections of one /24 or /56. *max_pipelined*:
     queries of one connection in the pipeline. *tcp_idle*: seconds without a complete query, or without reading what
-    was written. *tls_handshake*: seconds from the TCP connection to the end of the handshake.
+    was written. *tcp_message*: seconds from the first octet of a message to its last. *tls_handshake*: seconds from
+    the TCP connection to the end of the handshake.
     """
 
     max_connections: int = 10_000
     max_per_source: int = 100
     max_pipelined: int = 100
     tcp_idle: float = 8.0
+    tcp_message: float = 2.0
     tls_handshake: float = 3.0
 
 
@@ -62,10 +64,10 @@ class ClientConnection(Protocol):
 
 
 class HandshakeLimiter:
-    """At most MAX_CONCURRENT_HANDSHAKES at once; the others wait in the order of arrival."""
+    """At most MAX_CONCURRENT_HANDSHAKES start within HANDSHAKE_SLOT_SECONDS; others wait in the order of arrival."""
 
     def __init__(self, clock: Clock) -> None:
-        self._running: Deadlines[ClientConnection] = Deadlines(clock, HANDSHAKE_SLOT_TIMEOUT_SECONDS, self._expire_slot)
+        self._running: Deadlines[ClientConnection] = Deadlines(clock, HANDSHAKE_SLOT_SECONDS, self._expire_slot)
         self._waiting: OrderedDict[ClientConnection, None] = OrderedDict()
 
     def __len__(self) -> int:
@@ -90,12 +92,8 @@ class HandshakeLimiter:
         self._waiting.clear()
         self._running.close()
 
-    def _expire_slot(self, handshake: ClientConnection) -> None:
-        if self._waiting:
-            handshake.abort()
-            self._start_waiting()
-        else:
-            self._running.start(handshake)
+    def _expire_slot(self, _: ClientConnection) -> None:
+        self._start_waiting()
 
     def _start_waiting(self) -> None:
         while self._waiting and len(self._running) < MAX_CONCURRENT_HANDSHAKES:
@@ -114,7 +112,9 @@ class ConnectionTracker:
     """Counts connections and ends those that stay too long in a state.
 
     A connection is in at most one of *handshaking*, *idle* (no query pending), *stalled* (its client does not read
-    the replies) and *closing*. *refused* and *evicted* count connections since the start.
+    the replies) and *closing*; an idle one may also be *receiving* the rest of a message. *evicted* counts connections
+    since the start that had to go at a limit: the one without a complete query for longest, half messages and
+    handshakes included. Whoever comes is let in, so connections that are held open shut nobody out.
     """
 
     def __init__(self, clock: Clock, limits: ListenerLimits) -> None:
@@ -126,42 +126,53 @@ class ConnectionTracker:
         self.idle: Deadlines[ClientConnection] = Deadlines(clock, limits.tcp_idle, lambda overdue: overdue.close())
         self.stalled: Deadlines[ClientConnection] = Deadlines(clock, limits.tcp_idle, lambda overdue: overdue.abort())
         self.closing: Deadlines[ClientConnection] = Deadlines(clock, limits.tcp_idle, lambda overdue: overdue.abort())
+        self.receiving: Deadlines[ClientConnection] = Deadlines(
+            clock, limits.tcp_message, lambda overdue: overdue.abort()
+        )
         self._clock = clock
-        self.refused = 0
         self.evicted = 0
-        self._network_by_connection: dict[ClientConnection, bytes] = {}
-        self._count_by_network: dict[bytes, int] = {}
+        # Both in the order of the last complete query, the longest ago first.
+        self._by_age: OrderedDict[ClientConnection, bytes] = OrderedDict()
+        self._by_network: dict[bytes, OrderedDict[ClientConnection, None]] = {}
         self._close_waiters: list[Deferred[None]] = []
 
     def __len__(self) -> int:
-        return len(self._network_by_connection)
+        return len(self._by_age)
 
     def __iter__(self) -> Iterator[ClientConnection]:
-        return iter(tuple(self._network_by_connection))
+        return iter(tuple(self._by_age))
 
-    def admit(self, source: bytes) -> bool:
-        """Whether a client at *source* may connect now. At ``max_connections`` the longest idle one makes room."""
-        if self._count_by_network.get(mask_source(source), 0) >= self.limits.max_per_source or not self._evict_idle():
-            self.refused += 1
-            return False
-        return True
+    def make_room(self, source: bytes) -> None:
+        """Evict one connection if that of a client at *source* would be one too many."""
+        of_network = self._by_network.get(mask_source(source), ())
+        if len(of_network) >= self.limits.max_per_source:
+            self._evict(next(iter(of_network)))
+        elif len(self._by_age) >= self.limits.max_connections:
+            self._evict(next(iter(self._by_age)))
 
     def add(self, connection: ClientConnection) -> None:
-        """Count an admitted connection."""
-        network = self._network_by_connection[connection] = mask_source(connection.source)
-        self._count_by_network[network] = self._count_by_network.get(network, 0) + 1
+        """Count a connection."""
+        network = self._by_age[connection] = mask_source(connection.source)
+        self._by_network.setdefault(network, OrderedDict())[connection] = None
+
+    def note_query(self, connection: ClientConnection) -> None:
+        """A query of *connection* is complete; nothing for a connection that is not counted."""
+        if (network := self._by_age.get(connection)) is not None:
+            self._by_age.move_to_end(connection)
+            self._by_network[network].move_to_end(connection)
 
     def remove(self, connection: ClientConnection) -> None:
         """Stop counting a connection that is lost; calling it again does nothing."""
-        for state in (self.handshaking, self.idle, self.stalled, self.closing):
+        for state in (self.handshaking, self.idle, self.receiving, self.stalled, self.closing):
             state.stop(connection)
-        if (network := self._network_by_connection.pop(connection, None)) is None:
+        if (network := self._by_age.pop(connection, None)) is None:
             return
-        self._count_by_network[network] -= 1
-        if not self._count_by_network[network]:
-            del self._count_by_network[network]
+        of_network = self._by_network[network]
+        del of_network[connection]
+        if not of_network:
+            del self._by_network[network]
         self.handshakes.release(connection)
-        if not self._network_by_connection:
+        if not self._by_age:
             waiters, self._close_waiters = self._close_waiters, []
             for waiter in waiters:
                 waiter.callback(None)
@@ -170,28 +181,23 @@ class ConnectionTracker:
         """Close every connection and wait until the last is closed, CLOSE_TIMEOUT_SECONDS at most."""
         for connection in self:
             connection.close()
-        if self._network_by_connection:
+        if self._by_age:
             self._close_waiters.append(Deferred())
             timeout = self._clock.callLater(CLOSE_TIMEOUT_SECONDS, self._abort_all)
             await self._close_waiters[-1]
             if timeout.active():
                 timeout.cancel()
-        for state in (self.handshaking, self.idle, self.stalled, self.closing, self.handshakes):
+        for state in (self.handshaking, self.idle, self.receiving, self.stalled, self.closing, self.handshakes):
             state.close()
 
     def _abort_all(self) -> None:
         for connection in self:
             connection.abort()
 
-    def _evict_idle(self) -> bool:
-        if len(self._network_by_connection) < self.limits.max_connections:
-            return True
-        if (oldest := self.idle.oldest()) is None:
-            return False
+    def _evict(self, connection: ClientConnection) -> None:
         self.evicted += 1
-        self.remove(oldest)
-        oldest.abort()
-        return True
+        self.remove(connection)
+        connection.abort()
 
 
 def mask_source(source: bytes) -> bytes:

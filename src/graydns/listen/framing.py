@@ -30,6 +30,11 @@ class MessageDeframer:
         else:
             self._data = data
 
+    @property
+    def is_within_message(self) -> bool:
+        """Whether octets of a message are there that is not complete."""
+        return bool(self._data)
+
     def __iter__(self) -> Iterator[bytes]:
         if self._new_data and not self._join():
             return

@@ -58,6 +58,7 @@ class StreamProtocol(DNSProtocol):
         self._input_ended = False
         self._output_full = False
         self._closing = False
+        self._receiving = False
 
     @property
     def source(self) -> bytes:
@@ -148,7 +149,10 @@ class StreamProtocol(DNSProtocol):
         if taken < 0 or (self._input_ended and not self._pending and not self._is_blocked()):
             self.close()
         else:
+            if taken:
+                self._connections.note_query(self)
             self._update_flow(active or taken > 0)
+            self._time_message(taken)
 
     def _answer_messages(self) -> int:
         """Answer until no complete message is left or a limit is reached: how many; -1: one is too short for DNS."""
@@ -200,11 +204,24 @@ class StreamProtocol(DNSProtocol):
         elif active:
             self._connections.idle.start(self)
 
+    def _time_message(self, taken: int) -> None:
+        """Run the time limit of a message from its first octet until it is complete, *taken* messages having been so.
+        While a limit of ours keeps the rest from being read, the client is not to blame."""
+        receiving = self._connections.receiving
+        if not self._deframer.is_within_message or self._is_blocked():
+            if self._receiving:
+                self._receiving = False
+                receiving.stop(self)
+        elif taken or not self._receiving:
+            self._receiving = True
+            receiving.start(self)
+
     def _stop(self) -> None:
         """Answer nothing more. The producer is unregistered first: with one, a transport does not close."""
         self._closing = True
         self._pending.cancel()
-        for state in (self._connections.idle, self._connections.stalled, self._connections.handshaking):
+        tracker = self._connections
+        for state in (tracker.idle, tracker.receiving, tracker.stalled, tracker.handshaking):
             state.stop(self)
         self.transport.unregisterProducer()
 
@@ -232,11 +249,10 @@ class StreamFactory(DNSServerFactory):
         self.tenant = tenant
         self.received = 0
 
-    def buildProtocol(self, addr: PeerAddress) -> StreamProtocol | None:
-        """A protocol for the client at *addr*; None closes the connection."""
+    def buildProtocol(self, addr: PeerAddress) -> StreamProtocol:
+        """A protocol for the client at *addr*."""
         peer = self.make_peer(addr)
-        if not self.connection_tracker.admit(peer.source):
-            return None
+        self.connection_tracker.make_room(peer.source)
         protocol: StreamProtocol = super().buildProtocol(addr)
         protocol.peer = peer
         return protocol

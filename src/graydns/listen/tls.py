@@ -90,10 +90,9 @@ class TlsListenerFactory(TLSMemoryBIOFactory):
         self.stream_factory = streams = TlsStreamFactory(front, connection_tracker, reactor, tenant)
         super().__init__(context, False, streams, reactor)
 
-    def buildProtocol(self, addr: PeerAddress) -> TlsTransport | None:
-        """The TLS transport and the protocol of a connection from *addr*; None closes it."""
-        stream = self.wrappedFactory.buildProtocol(addr)
-        return None if stream is None else TlsTransport(self, stream)
+    def buildProtocol(self, addr: PeerAddress) -> TlsTransport:
+        """The TLS transport and the protocol of a connection from *addr*."""
+        return TlsTransport(self, self.wrappedFactory.buildProtocol(addr))
 
 
 def open_tls(listener: Listener, context: ListenContext) -> Iterator[StreamListener]:

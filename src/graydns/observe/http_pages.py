@@ -1,13 +1,14 @@
 """The HTTP pages: ``/metrics``, ``/live``, ``/ready``, and nothing else.
 
 One request a connection, at most MAX_HTTP_CONNECTIONS at once, each closed after REQUEST_TIMEOUT_SECONDS or
-MAX_REQUEST_BYTES of input. Requests for the metrics that come while they are rendered share one text.
+MAX_REQUEST_BYTES of input. At the limit a new connection replaces the oldest without a whole request, so slow requests
+keep no probe out. Requests for the metrics that come while they are rendered share one text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from attrs import define, field, frozen
 from prometheus_client import CollectorRegistry
@@ -129,6 +130,11 @@ class _OneRequestChannel(HTTPChannel):
         """Whether another request may follow."""
         return False
 
+    def allContentReceived(self) -> None:
+        """The request is whole."""
+        cast(_BoundedConnection, self.transport).note_request()
+        super().allContentReceived()  # type: ignore[no-untyped-call]
+
 
 class _BoundedConnection(ProtocolWrapper):
     """A connection with a time limit and a limit of octets."""
@@ -138,8 +144,13 @@ class _BoundedConnection(ProtocolWrapper):
     def connectionMade(self) -> None:
         """Start the timer."""
         self._received = 0
+        self.factory.incomplete[self] = None
         self._timer = self.factory.clock.callLater(REQUEST_TIMEOUT_SECONDS, self.abortConnection)
         super().connectionMade()
+
+    def note_request(self) -> None:
+        """The request is whole: what the connection waits for is ours to give."""
+        self.factory.incomplete.pop(self, None)
 
     def dataReceived(self, data: bytes) -> None:
         """Pass on *data* within the limit."""
@@ -151,6 +162,7 @@ class _BoundedConnection(ProtocolWrapper):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Stop the timer."""
+        self.factory.incomplete.pop(self, None)
         if self._timer.active():
             self._timer.cancel()
         super().connectionLost(reason)
@@ -167,7 +179,10 @@ class _SilentSite(Site):
 
 
 class HttpServerFactory(WrappingFactory):
-    """Makes the connections. *live*, *ready*: whether the pages of that name answer 200."""
+    """Makes the connections. *live*, *ready*: whether the pages of that name answer 200.
+
+    *incomplete*: the connections without a whole request, the oldest first.
+    """
 
     protocol = _BoundedConnection
     noisy = False
@@ -182,7 +197,14 @@ class HttpServerFactory(WrappingFactory):
         }
         super().__init__(_SilentSite(HttpPages(pages), reactor=clock, timeout=None))
         self.clock = clock
+        self.incomplete: dict[_BoundedConnection, None] = {}
 
     def buildProtocol(self, addr: Any) -> Any:
-        """A connection; None closes it."""
-        return super().buildProtocol(addr) if len(self.protocols) < MAX_HTTP_CONNECTIONS else None
+        """A connection; None closes it: all that are open have requests that are being answered."""
+        if len(self.protocols) >= MAX_HTTP_CONNECTIONS:
+            if not self.incomplete:
+                return None
+            oldest = next(iter(self.incomplete))
+            del self.incomplete[oldest]
+            oldest.abortConnection()
+        return super().buildProtocol(addr)

@@ -197,8 +197,8 @@ class ServerMetrics:
         yield from make_gauge_family(
             "graydns_connections", "Open TCP and TLS connections.", (), [((), len(connections))]
         )
-        lost: list[MetricRow] = [(("refused",), connections.refused), (("evicted",), connections.evicted)]
-        text = "Connections refused over a limit, or evicted while idle."
+        lost: list[MetricRow] = [(("evicted",), connections.evicted)]
+        text = "Connections closed at a limit to make room for others."
         yield from make_counter_family("graydns_connections_turned_away", text, ("how",), lost)
         dropped = [((), listeners.dropped)]
         yield from make_counter_family(
