@@ -150,8 +150,8 @@ class MemoryControl(FakeControlPlane):
         self, name: str, rdtype: str, tenant: str | None = None, cd: bool = False
     ) -> dict[str, Any]:
         step = {"step": 1, "name": name, "type": "DS", "security": "bogus", "text": "bad\x1b[31m", "key_tag": 7}
-        told = {"name": name, "type": rdtype, "tenant": tenant, "steps": [step], "security": "bogus", "failed": 1}
-        return told | ({"records": ["x.test. 300 IN A 192.0.2.1"]} if cd else {})
+        reply = {"name": name, "type": rdtype, "tenant": tenant, "steps": [step], "security": "bogus", "failed": 1}
+        return reply | ({"records": ["x.test. 300 IN A 192.0.2.1"]} if cd else {})
 
     def why(self, client: str, tenant: str | None = None) -> list[dict[str, Any]]:
         return [
@@ -177,7 +177,7 @@ class MemoryControl(FakeControlPlane):
 
 @define
 class MemoryAudit:
-    """Keeps lines in a list; *full*: has no space left."""
+    """An audit log in a list. *full*: the disk has no space left."""
 
     full: bool = False
     lines: list[dict[str, Any]] = field(factory=list)

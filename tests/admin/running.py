@@ -45,7 +45,7 @@ class Running:
     clock: Clock
 
     @property
-    def place(self) -> AdminEndpoint:
+    def endpoint(self) -> AdminEndpoint:
         where = self.service.bound_address
         if isinstance(where, UnixSocket):
             return UnixAdminEndpoint(where.path)
@@ -57,48 +57,48 @@ class Running:
         assert self.service.connections is not None
         return len(self.service.connections)
 
-    def link(self, login: AdminLogin | None = None) -> AdminClient:
+    def client(self, login: AdminLogin | None = None) -> AdminClient:
         """A client like graydnsctl's."""
-        return AdminClient(reactor, self.place, login or AdminLogin())
+        return AdminClient(reactor, self.endpoint, login or AdminLogin())
 
     async def call(self, command: str, login: AdminLogin | None = None, **arguments: Any) -> Any:
-        """One call over a connection of its own."""
-        link = self.link(login)
+        """The reply to one call over a new connection."""
+        client = self.client(login)
         try:
-            return await link.call(command, arguments)
+            return await client.call(command, arguments)
         finally:
-            link.close()
+            client.close()
 
     async def refusal(self, command: str, login: AdminLogin | None = None, **arguments: Any) -> str:
-        """The text with which one call is refused."""
+        """The text of the refusal of one call."""
         with pytest.raises(AdminClientError) as caught:
             await self.call(command, login, **arguments)
         return str(caught.value)
 
     async def root(self) -> Any:
-        """PB's own view of the root object, with PB's own idea of what may cross."""
+        """The root object through PB's own client, which restricts no types."""
         factory: Any = pb.PBClientFactory()
         factory.noisy = False
-        assert isinstance(self.place, UnixAdminEndpoint)
-        reactor.connectUNIX(str(self.place.path), factory)
+        assert isinstance(self.endpoint, UnixAdminEndpoint)
+        reactor.connectUNIX(str(self.endpoint.path), factory)
         return await factory.getRootObject()
 
     async def avatar(self) -> Any:
-        """PB's own view of a perspective."""
+        """A perspective through PB's own client."""
         avatar = await (await self.root()).callRemote("login")
         avatar.doRefCount = False
         return avatar
 
     async def raw(self) -> Raw:
-        """A connection that speaks no protocol."""
-        assert isinstance(self.place, UnixAdminEndpoint)
-        endpoint = UNIXClientEndpoint(reactor, str(self.place.path))
+        """A connection without a protocol."""
+        assert isinstance(self.endpoint, UnixAdminEndpoint)
+        endpoint = UNIXClientEndpoint(reactor, str(self.endpoint.path))
         raw: Raw = await connectProtocol(endpoint, Raw())
         return raw
 
 
 class Raw(Protocol):
-    """Keeps what comes. *ended*: fires when the connection is over."""
+    """Stores the bytes received. *ended*: fires when the connection is closed."""
 
     transport: Any
 
@@ -115,7 +115,7 @@ class Raw(Protocol):
 
 @asynccontextmanager
 async def running(
-    place: UnixSocket | ListenEndpoint,
+    address: UnixSocket | ListenEndpoint,
     folder: Path,
     *,
     control: FakeControlPlane | None = None,
@@ -128,7 +128,7 @@ async def running(
     timeless = TimelessReactor()
     control, audit = control or MemoryControl(), audit or MemoryAudit()
     service = AdminService(
-        place, control, audit, timeless, users=folder / "users.json", tls=tls, limits=limits, operations=operations
+        address, control, audit, timeless, users=folder / "users.json", tls=tls, limits=limits, operations=operations
     )
     service.privilegedStartService()
     service.startService()
@@ -143,7 +143,7 @@ def unix(folder: Path) -> UnixSocket:
 
 
 def quick_user(role: str, tenant: str | None = None, password: str = PASSWORD) -> User:
-    """A user whose hash is made, and compared, at once."""
+    """A user whose password hash takes no time."""
     return User(role, tenant, hash_password(password, bytes(16), (2, 1, 1)))
 
 

@@ -1,4 +1,4 @@
-"""Every change leaves its trail."""
+"""The audit log of the admin interface: every change is logged."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ SHARES: dict[str, Any] = {"name": "API.shop.test.", "percent": {"canary": "50"}}
 
 
 @on_reactor
-async def test_a_change_leaves_who_where_what_before_and_after(tmp_path: Path) -> None:
-    """One line before the change, with what was asked, and one after it, with what came of it."""
+async def test_a_change_is_logged_before_and_after_it_is_made(tmp_path: Path) -> None:
+    """One line with the arguments before the change, one with the values before and after it."""
     async with running(unix(tmp_path), tmp_path) as admin:
         await admin.call("service_percent", seconds=60, **SHARES)
         common = {"actor": f"uid:{os.geteuid()}", "origin": "unix", "target": "api.shop.test", "tenant": "t-shop"}
@@ -30,8 +30,8 @@ async def test_a_change_leaves_who_where_what_before_and_after(tmp_path: Path) -
 
 
 @on_reactor
-async def test_a_change_that_is_refused_leaves_that(tmp_path: Path) -> None:
-    """The second line says why; an error of the server's own is not spelled out."""
+async def test_a_refused_change_is_logged_with_the_error(tmp_path: Path) -> None:
+    """The second line has the error, but "internal failure" for an unexpected one."""
     async with running(unix(tmp_path), tmp_path) as admin:
         await admin.refusal("rollback", number=3)
         await admin.refusal("reload_prune", zone="odd")
@@ -44,8 +44,8 @@ async def test_a_change_that_is_refused_leaves_that(tmp_path: Path) -> None:
 
 
 @on_reactor
-async def test_a_policy_is_called_by_its_name(tmp_path: Path) -> None:
-    """Not by the parts in which it came; one that cannot be read has none, and is refused."""
+async def test_a_pushed_policy_is_logged_with_its_revision(tmp_path: Path) -> None:
+    """The lines have the revision and not the text; a text that cannot be parsed has none, and is refused."""
     async with running(unix(tmp_path), tmp_path) as admin:
         await admin.call("policy_push", parts=["{", "}"])
         await admin.refusal("policy_push", parts=["{"], base=7)
@@ -58,16 +58,16 @@ async def test_a_policy_is_called_by_its_name(tmp_path: Path) -> None:
 
 
 @on_reactor
-async def test_looking_leaves_nothing(tmp_path: Path) -> None:
-    """What changes nothing is not written down."""
+async def test_operations_that_change_nothing_are_not_logged(tmp_path: Path) -> None:
+    """The audit log has no line after them."""
     async with running(unix(tmp_path), tmp_path) as admin:
         await admin.call("status")
         assert admin.audit.lines == []
 
 
 @on_reactor
-async def test_with_a_full_disk_nothing_is_changed(tmp_path: Path) -> None:
-    """Looking goes on; a change is refused with the reason."""
+async def test_changes_are_refused_while_the_disk_is_full(tmp_path: Path) -> None:
+    """The refusal has the reason; operations that change nothing still work."""
     async with running(unix(tmp_path), tmp_path, audit=MemoryAudit(full=True)) as admin:
         assert await admin.refusal("service_percent", **SHARES) == (
             "nothing was changed: the audit log cannot be written (No space left on device)"
@@ -77,8 +77,10 @@ async def test_with_a_full_disk_nothing_is_changed(tmp_path: Path) -> None:
 
 
 @on_reactor
-async def test_a_disk_that_fills_up_between_the_lines_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The change is made, because its first line is there, and the reply says that the second is not."""
+async def test_a_change_stands_if_only_its_outcome_cannot_be_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reply has a warning."""
     async with running(unix(tmp_path), tmp_path) as admin:
         change = admin.control.service_percent
 
@@ -93,8 +95,8 @@ async def test_a_disk_that_fills_up_between_the_lines_is_told(tmp_path: Path, mo
 
 
 @on_reactor
-async def test_writing_is_not_on_the_reactors_thread(tmp_path: Path) -> None:
-    """Writing waits for a disk, and the reactor for nothing."""
+async def test_lines_are_written_in_another_thread(tmp_path: Path) -> None:
+    """The reactor does not wait for the disk."""
     threads = []
 
     class Noting(MemoryAudit):

@@ -1,4 +1,4 @@
-"""What connections may cost."""
+"""The limits of connections."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from graydns.admin.ports import MAX_ACCEPTS_PER_TURN
 from graydns.config.address import ListenEndpoint, UnixSocket
 from tests.admin.memory import MemoryControl
 from tests.admin.running import Raw, reactor, running, unix
-from tests.admin.test_tls import tls_place
+from tests.admin.test_tls import tls_address
 from tests.coroutines import on_reactor
 from tests.listen.running import turn, until
 
@@ -29,16 +29,16 @@ encode: Callable[[object], bytes] = untyped_encode
 
 
 @on_reactor
-async def test_whoever_comes_over_the_socket_is_admin_by_uid(tmp_path: Path) -> None:
-    """The kernel says who the peer is; no name is needed and none counts."""
+async def test_a_client_on_the_unix_socket_is_admin_named_by_its_uid(tmp_path: Path) -> None:
+    """The kernel tells the user id; a name is not needed and not used."""
     async with running(unix(tmp_path), tmp_path) as admin:
         who = await admin.call("whoami")
         assert who == {"actor": f"uid:{os.geteuid()}", "role": "admin", "tenant": None, "origin": "unix"}
 
 
 @on_reactor
-async def test_other_uids_are_not_let_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A peer whose uid is not one of those allowed is cut off before it can say anything."""
+async def test_other_users_are_disconnected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peer whose user id is not allowed is disconnected before it can send anything."""
     monkeypatch.setattr("graydns.admin.admin_service.own_uids", lambda: frozenset((os.geteuid() + 1,)))
     async with running(unix(tmp_path), tmp_path) as admin:
         raw = await admin.raw()
@@ -50,8 +50,8 @@ async def test_other_uids_are_not_let_in(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 @on_reactor
-async def test_another_user_is_not_let_in_even_if_the_mode_says_so() -> None:
-    """Somebody turned the socket's mode to 0666: another user can connect, and is cut off."""
+async def test_another_user_is_disconnected_although_the_mode_allows_it() -> None:
+    """With mode 0666 another user can connect, and is disconnected."""
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         async with running(unix(Path(folder)), Path(folder)) as admin:
@@ -76,41 +76,41 @@ def visit_as_nobody(path: str) -> None:
         os._exit(99)
 
 
-def test_root_and_the_server_itself_may_come() -> None:
-    """Nobody else."""
+def test_root_and_the_user_of_the_server_are_allowed() -> None:
+    """No other user is."""
     assert own_uids() == {0, os.geteuid()}
     assert UnixAuthenticator(own_uids()).allowed_uids == own_uids()
 
 
 @on_reactor
-async def test_a_thousand_connections_are_fifty(tmp_path: Path) -> None:
-    """Those over the limit push out those that never logged in; who is logged in goes on, and so does the server."""
+async def test_a_thousand_connections_leave_fifty_open(tmp_path: Path) -> None:
+    """New ones close those that never logged in; a client that is logged in is still served."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     count = min(1000, soft // 3)
     async with running(unix(tmp_path), tmp_path) as admin:
-        link = admin.link()
-        assert await link.call("whoami", {})
+        client = admin.client()
+        assert await client.call("whoami", {})
         crowd: list[Raw] = []
         for _ in range(count // 50):
             crowd += [await admin.raw() for _ in range(50)]
             await turn()
             assert admin.connections <= AdminLimits().connections
-        assert await link.call("whoami", {})
+        assert await client.call("whoami", {})
         await until(lambda: sum(raw.ended.called for raw in crowd) >= count - AdminLimits().connections)
         assert await admin.call("whoami")
         for raw in crowd:
             raw.transport.abortConnection()
         await until(lambda: all(raw.ended.called for raw in crowd))
-        link.close()
+        client.close()
         await until(lambda: admin.connections == 0)
 
 
 @pytest.mark.parametrize("kind", ["unix", "tls"])
 @on_reactor
-async def test_connections_are_taken_a_few_at_a_time(kind: str, tmp_path: Path) -> None:
-    """However many wait, the reactor gets to do something else between a few of them and the next."""
-    place, tls, _ = (unix(tmp_path), None, "") if kind == "unix" else tls_place(tmp_path)
-    async with running(place, tmp_path, tls=tls) as admin:
+async def test_connections_are_accepted_a_few_per_turn(kind: str, tmp_path: Path) -> None:
+    """However many wait, the reactor runs other calls between."""
+    address, tls, _ = (unix(tmp_path), None, "") if kind == "unix" else tls_address(tmp_path)
+    async with running(address, tmp_path, tls=tls) as admin:
         crowd = [dial(admin.service.bound_address) for _ in range(2 * MAX_ACCEPTS_PER_TURN)]
         taken = [0]
         while taken[-1] < len(crowd):
@@ -122,56 +122,56 @@ async def test_connections_are_taken_a_few_at_a_time(kind: str, tmp_path: Path) 
         await until(lambda: admin.connections == 0)
 
 
-def dial(place: UnixSocket | ListenEndpoint | None) -> socket.socket:
-    """A connection to *place* that says nothing."""
-    if isinstance(place, ListenEndpoint):
-        return socket.create_connection((place.host, place.port))
-    assert place is not None
+def dial(address: UnixSocket | ListenEndpoint | None) -> socket.socket:
+    """A connection to *address* that sends nothing."""
+    if isinstance(address, ListenEndpoint):
+        return socket.create_connection((address.host, address.port))
+    assert address is not None
     connected = socket.socket(socket.AF_UNIX)
-    connected.connect(str(place.path))
+    connected.connect(str(address.path))
     return connected
 
 
 @on_reactor
-async def test_when_all_are_logged_in_the_longest_silent_goes(tmp_path: Path) -> None:
-    """Not the one that came first, if it has been heard of since; and not one that waits for an answer."""
+async def test_if_all_are_logged_in_the_one_idle_for_longest_is_closed(tmp_path: Path) -> None:
+    """The time of its last request counts, and one that waits for a reply is not closed."""
     control = MemoryControl(busy=0.3)
     async with running(unix(tmp_path), tmp_path, control=control, limits=AdminLimits(connections=3)) as admin:
-        links = [admin.link() for _ in range(3)]
+        links = [admin.client() for _ in range(3)]
         waiting = Deferred.fromCoroutine(links[0].call("reload", {}))
-        for link in links[1:]:
-            await link.call("whoami", {})
+        for client in links[1:]:
+            await client.call("whoami", {})
         await links[1].call("whoami", {})
         assert await admin.call("whoami")  # links[2] was silent longest
         assert links[2]._perspective.broker.disconnected
         assert await links[1].call("whoami", {})
         assert (await waiting)["ok"]
-        for link in links:
-            link.close()
+        for client in links:
+            client.close()
 
 
 @on_reactor
-async def test_nobody_is_kept_who_does_not_log_in_or_says_nothing(tmp_path: Path) -> None:
-    """There is a time to log in, and after that a time to be silent; a call under way is no silence."""
+async def test_connections_without_login_or_requests_time_out(tmp_path: Path) -> None:
+    """A call that is not answered yet keeps its connection open."""
     limits = AdminLimits(login_timeout=20.0, idle_timeout=600.0)
     async with running(unix(tmp_path), tmp_path, limits=limits) as admin:
-        raw, link = await admin.raw(), admin.link()
-        await link.call("whoami", {})
+        raw, client = await admin.raw(), admin.client()
+        await client.call("whoami", {})
         admin.clock.advance(20.0)
         await raw.ended
         assert admin.connections == 1
-        await link.call("whoami", {})
+        await client.call("whoami", {})
         admin.clock.advance(599.0)
         assert admin.connections == 1
         admin.clock.advance(1.0)
         await until(lambda: admin.connections == 0)
-        assert await link.call("whoami", {})  # the client notices and comes again
-        link.close()
+        assert await client.call("whoami", {})  # the client notices and comes again
+        client.close()
 
 
 @on_reactor
-async def test_calls_at_once_are_limited(tmp_path: Path) -> None:
-    """One more than may run at once is refused; the others are served."""
+async def test_calls_at_once_on_a_connection_are_limited(tmp_path: Path) -> None:
+    """The call over the limit is refused; the others are answered."""
     control = MemoryControl(busy=0.2)
     async with running(unix(tmp_path), tmp_path, control=control, limits=AdminLimits(calls=4)) as admin:
         avatar = await admin.avatar()
@@ -203,8 +203,8 @@ async def test_calls_at_once_are_limited(tmp_path: Path) -> None:
     ],
 )
 @on_reactor
-async def test_what_is_no_request_ends_the_connection(sent: bytes, tmp_path: Path) -> None:
-    """Octets that are no request, or too many for a stranger, end that connection and nothing else."""
+async def test_invalid_requests_close_the_connection(sent: bytes, tmp_path: Path) -> None:
+    """So do too many bytes before the login; other connections are not affected."""
     async with running(unix(tmp_path), tmp_path) as admin:
         raw = await admin.raw()
         raw.transport.write(sent)
@@ -213,8 +213,8 @@ async def test_what_is_no_request_ends_the_connection(sent: bytes, tmp_path: Pat
 
 
 @on_reactor
-async def test_a_request_has_a_size(tmp_path: Path) -> None:
-    """More than 32 KiB, though in small pieces, end the connection of a client that is logged in."""
+async def test_a_request_over_32_kib_closes_the_connection(tmp_path: Path) -> None:
+    """Also if it arrives in small parts from a client that is logged in."""
     async with running(unix(tmp_path), tmp_path) as admin:
         avatar = await admin.avatar()
         with pytest.raises(Exception, match="Connection"):
@@ -223,8 +223,8 @@ async def test_a_request_has_a_size(tmp_path: Path) -> None:
 
 
 @on_reactor
-async def test_a_client_that_does_not_read_is_not_written_to_for_ever(tmp_path: Path) -> None:
-    """Requests of a client that takes no answers stay unread once the answers pile up."""
+async def test_requests_are_not_read_while_replies_are_not(tmp_path: Path) -> None:
+    """If a client does not read its replies, the server stops reading its requests."""
     control = MemoryControl(rules=3000)
     async with running(unix(tmp_path), tmp_path, control=control) as admin:
         avatar = await admin.avatar()
@@ -246,11 +246,11 @@ async def test_a_client_that_does_not_read_is_not_written_to_for_ever(tmp_path: 
 
 
 @on_reactor
-async def test_the_service_stops(tmp_path: Path) -> None:
-    """Stopping ends all connections and leaves no timer."""
+async def test_stopping_the_service_closes_all_connections(tmp_path: Path) -> None:
+    """No timer is left."""
     async with running(unix(tmp_path), tmp_path) as admin:
-        link, raw = admin.link(), await admin.raw()
-        await link.call("whoami", {})
+        client, raw = admin.client(), await admin.raw()
+        await client.call("whoami", {})
     await raw.ended
     await until(lambda: admin.connections == 0)
     assert admin.clock.getDelayedCalls() == []

@@ -1,4 +1,4 @@
-"""The admin interface over the server's own control, and an audit log on a disk."""
+"""The admin interface with the real control plane and an audit log on the disk."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ async def administered(folder: Path) -> AsyncIterator[tuple[Running, AdminClient
     path = folder / "admin.sock"
     service = AdminService(UnixSocket(path), control, audit, reactor, users=folder / "users.json")
     service.startService()
-    link = AdminClient(reactor, UnixAdminEndpoint(path), AdminLogin())
+    client = AdminClient(reactor, UnixAdminEndpoint(path), AdminLogin())
     try:
-        yield running, link
+        yield running, client
     finally:
-        link.close()
+        client.close()
         await service.stopService()
         audit.close()
 
@@ -54,12 +54,12 @@ async def administered(folder: Path) -> AsyncIterator[tuple[Running, AdminClient
 async def test_every_operation_replies_with_documented_keys_or_is_refused(tmp_path: Path) -> None:
     """None fails internally; a reply has plain values, and no keys that docs/admin.md does not list."""
     refusals: dict[str, str] = {}
-    async with administered(tmp_path) as (_, link):
+    async with administered(tmp_path) as (_, client):
         for command, (_, arguments, _) in COMMANDS.items():
             if arguments.get("name") == "api.shop.test":
                 arguments = arguments | {"name": SERVICE}
             try:
-                reply = await link.call(command, arguments)
+                reply = await client.call(command, arguments)
             except AdminClientError as error:
                 refusals[command] = str(error)
                 continue
@@ -74,18 +74,18 @@ async def test_every_operation_replies_with_documented_keys_or_is_refused(tmp_pa
 
 
 @on_reactor
-async def test_a_share_is_raised_and_shows(tmp_path: Path) -> None:
-    """A change is in answers when it is confirmed, in the status and in the audit log; reverting takes it back."""
-    async with administered(tmp_path) as (running, link):
+async def test_a_changed_share_is_in_answers_status_and_audit_log(tmp_path: Path) -> None:
+    """Also in the answers, as soon as the call returns; reverting restores the share."""
+    async with administered(tmp_path) as (running, client):
         assert running.canaries() == 0
-        done: Any = await link.call("service_percent", {"name": SERVICE, "percent": {"canary": "100"}})
+        done: Any = await client.call("service_percent", {"name": SERVICE, "percent": {"canary": "100"}})
         assert done["after"]["percent"] == {"canary": "100"}
         assert running.canaries() == 200
-        status = await link.call("status", {})
+        status = await client.call("status", {})
         assert [row["service"] for row in status["drift"]] == [SERVICE]
-        await link.call("service_revert", {"name": SERVICE})
+        await client.call("service_revert", {"name": SERVICE})
         assert running.canaries() == 0
-        lines = await link.call("audit_tail", {})
+        lines = await client.call("audit_tail", {})
         assert [line["action"] for line in lines] == [
             "service.percent:asked",
             "service.percent:done",
@@ -93,14 +93,14 @@ async def test_a_share_is_raised_and_shows(tmp_path: Path) -> None:
             "service.revert:done",
         ]
         assert {line["tenant"] for line in lines} == {"one"}
-        assert (await link.call("audit_verify", {}))["ok"]
+        assert (await client.call("audit_verify", {}))["ok"]
 
 
 @on_reactor
-async def test_a_wrong_file_is_told_with_its_line(tmp_path: Path) -> None:
-    """The text of a refused reload names file and line; the running state stays."""
-    async with administered(tmp_path) as (running, link):
+async def test_a_refused_reload_names_file_and_line(tmp_path: Path) -> None:
+    """The snapshot in use stays."""
+    async with administered(tmp_path) as (running, client):
         running.site.write("2", more="nonsense: 1\n")
         with pytest.raises(AdminClientError, match=r"zone-config\.yaml:[0-9]+:[0-9]+: nonsense"):
-            await link.call("reload", {})
+            await client.call("reload", {})
         assert running.ask("www.a.test") == ["192.0.2.80"]

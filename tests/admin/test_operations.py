@@ -128,7 +128,7 @@ def test_the_test_double_has_the_new_operation() -> None:
 
 
 def test_the_test_double_wants_the_caller() -> None:
-    """An operation that is told who calls it cannot be called without."""
+    """An operation that gets the actor cannot be called without."""
     control: Any = FakeControlPlane()
     assert control.nta_remove(name="a.test", actor="uid:0") == {"before": None, "after": None, "name": None}
     with pytest.raises(TypeError):

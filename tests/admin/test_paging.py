@@ -1,7 +1,4 @@
-"""Incoming: a text in several calls, bounded, and never one of two mixed up.
-
-Replies in pages.
-"""
+"""Texts that are sent in parts, and replies in pages."""
 
 from __future__ import annotations
 
@@ -24,8 +21,8 @@ from graydns.operations.operation import MAX_UPLOAD_CHARACTERS
 from tests.conftest import examples
 
 
-def test_parts_make_a_whole() -> None:
-    """In their order; what was taken is gone, and a first part lets go of what was there."""
+def test_parts_are_joined_in_order() -> None:
+    """Taking the text empties it, and a first part drops the parts before it."""
     incoming = TextUpload()
     assert incoming.append(["a", "b"], True) == {"characters": 2}
     assert incoming.append(["c"], False) == {"characters": 3}
@@ -36,8 +33,8 @@ def test_parts_make_a_whole() -> None:
     assert incoming.take() == "another"
 
 
-def test_the_bound() -> None:
-    """As much as may be is taken; one more, and nothing of it is kept."""
+def test_a_text_over_the_limit_is_refused() -> None:
+    """At the limit it is accepted; one character more, and the text is empty."""
     incoming = TextUpload()
     incoming.append(["x" * (MAX_UPLOAD_CHARACTERS - 1)], True)
     assert incoming.append(["x"], False) == {"characters": MAX_UPLOAD_CHARACTERS}
@@ -64,8 +61,8 @@ def assembled(pages: ReplyPages, value: Any) -> tuple[Any, list[int]]:
 
 @examples(0.5)
 @given(plain)
-def test_a_value_comes_out_as_it_went_in(value: Any) -> None:
-    """Pieces are JSON for the same value."""
+def test_pages_are_json_of_the_value(value: Any) -> None:
+    """Joined and parsed, they are the value."""
     assert json.loads("".join(iterencode_json(value))) == value
 
 
@@ -80,16 +77,16 @@ def test_a_value_comes_out_as_it_went_in(value: Any) -> None:
     ],
     ids=["rows", "text", "numbers", "one page", "a page and two octets"],
 )
-def test_large_values_are_cut(value: Any) -> None:
-    """Every page but the last is full, none is over PAGE, and nothing is missing."""
+def test_large_values_are_split_into_full_pages(value: Any) -> None:
+    """All pages but the last are full, none is larger, and nothing is missing."""
     got, sizes = assembled(ReplyPages(), value)
     assert got == value
     assert set(sizes[:-1]) <= {MAX_PAGE_BYTES}
     assert 0 < sizes[-1] <= MAX_PAGE_BYTES
 
 
-def test_replies_that_nobody_fetches_are_let_go() -> None:
-    """A connection keeps so many unfinished replies; the oldest makes room, and its cursor is refused."""
+def test_the_oldest_unfinished_reply_is_dropped() -> None:
+    """Its cursor is refused."""
     pages = ReplyPages()
     cursors = [pages.start("x" * 2 * MAX_PAGE_BYTES)[1] for _ in range(MAX_OPEN_REPLIES + 1)]
     assert None not in cursors
@@ -99,7 +96,7 @@ def test_replies_that_nobody_fetches_are_let_go() -> None:
 
 
 @pytest.mark.parametrize("value", [object(), {1: 2, "list": []}, {"x": {1}}, float("nan"), b"octets"])
-def test_what_is_not_plain_is_an_error(value: Any) -> None:
-    """Values that JSON cannot say do not pass as something else."""
+def test_values_that_json_does_not_have_are_errors(value: Any) -> None:
+    """They are not converted to others."""
     with pytest.raises((TypeError, ValueError)):
         "".join(iterencode_json(value))

@@ -1,4 +1,4 @@
-"""What may cross a connection."""
+"""The values that may cross a connection."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ SHARED = ["twice"]
     ids=["object", "referenceable", "date", "decimal", "set", "shared-list"],
 )
 @on_reactor
-async def test_only_plain_values_are_taken(value: Any, tmp_path: Path) -> None:
-    """What PB's own client can send beside them is refused: copies, references, dates, sets, values used twice."""
+async def test_only_plain_values_are_accepted(value: Any, tmp_path: Path) -> None:
+    """Refused are the other values of PB's client: copies, references, dates, sets, values used twice."""
     async with running(unix(tmp_path), tmp_path) as admin:
         avatar = await admin.avatar()
         with pytest.raises(Exception, match="only plain values may be sent"):
@@ -76,8 +76,8 @@ async def test_only_plain_values_are_taken(value: Any, tmp_path: Path) -> None:
     ids=str,
 )
 @on_reactor
-async def test_crafted_values_are_not_taken(crafted: list[Any], tmp_path: Path) -> None:
-    """Nor is what no client of PB would send."""
+async def test_crafted_values_are_refused(crafted: list[Any], tmp_path: Path) -> None:
+    """Values that no client of PB would send."""
     async with running(unix(tmp_path), tmp_path) as admin:
         avatar = await admin.avatar()
         broker, number = avatar.broker, avatar.broker.newRequestID()
@@ -91,8 +91,8 @@ async def test_crafted_values_are_not_taken(crafted: list[Any], tmp_path: Path) 
 
 
 @on_reactor
-async def test_before_logging_in_there_is_login_only(tmp_path: Path) -> None:
-    """The root object knows one word, once, and PB's own login is not it."""
+async def test_only_login_can_be_called_before_the_login(tmp_path: Path) -> None:
+    """Once, and PB's own login cannot."""
     async with running(unix(tmp_path), tmp_path) as admin:
         root = await admin.root()
         for command in ("whoami", "loginAnonymous", "respond", "__init__"):
@@ -108,8 +108,8 @@ async def test_before_logging_in_there_is_login_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["no_such", "__init__", "perspective_status", "pages", "control", "more"])
 @on_reactor
-async def test_only_commands_can_be_called(command: str, tmp_path: Path) -> None:
-    """Other attributes of a perspective are out of reach."""
+async def test_only_operations_can_be_called(command: str, tmp_path: Path) -> None:
+    """No other attribute of a perspective can."""
     async with running(unix(tmp_path), tmp_path) as admin:
         assert await admin.refusal(command) in (
             f"no such command: {command}",
@@ -118,8 +118,8 @@ async def test_only_commands_can_be_called(command: str, tmp_path: Path) -> None
 
 
 @on_reactor
-async def test_wrong_arguments_are_told(tmp_path: Path) -> None:
-    """What does not fit is refused before anything is done."""
+async def test_wrong_arguments_are_refused_with_their_names(tmp_path: Path) -> None:
+    """Before anything is done."""
     async with running(unix(tmp_path), tmp_path) as admin:
         asked: dict[str, Any] = {"name": "api.shop.test", "percent": {"canary": 50}}
         assert await admin.refusal("service_percent", **asked) == "wrong argument percent"
@@ -128,16 +128,16 @@ async def test_wrong_arguments_are_told(tmp_path: Path) -> None:
 
 
 @on_reactor
-async def test_what_is_wrong_inside_stays_inside(tmp_path: Path) -> None:
-    """An error of the server's own is told without its text; a refusal of control's with it."""
+async def test_unexpected_errors_are_sent_without_their_text(tmp_path: Path) -> None:
+    """A refusal of the control plane is sent with its text."""
     async with running(unix(tmp_path), tmp_path) as admin:
         assert await admin.refusal("reload_prune", zone="odd") == "internal failure"
         assert await admin.refusal("reload_prune", zone="a.test") == "the zone a.test has not vanished"
 
 
 @on_reactor
-async def test_large_replies_come_whole(tmp_path: Path) -> None:
-    """An explanation with 20,000 rules, well over PB's 640 KiB, arrives, and the reactor serves others meanwhile."""
+async def test_large_replies_arrive_complete(tmp_path: Path) -> None:
+    """An explanation with 20,000 rules, more than PB's 640 KiB, arrives, and others are served meanwhile."""
     async with running(unix(tmp_path), tmp_path, control=MemoryControl(rules=20_000)) as admin:
         explained = await admin.call("explain", name="api.shop.test", rdtype="A", tags={"k": "v"})
         assert len(explained["rules"]) == 20_000
@@ -147,8 +147,8 @@ async def test_large_replies_come_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.integration
-def test_the_server_does_without_what_only_the_tool_needs() -> None:
-    """Tables and prompts stay out of the server's memory."""
+def test_the_server_does_not_load_the_modules_of_graydnsctl() -> None:
+    """Those for tables and prompts."""
     code = "import sys, graydns.admin.admin_service; print({'rich', 'prompt_toolkit', 'click'} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "set()\n"

@@ -1,4 +1,4 @@
-"""Which role may call what, and what of it users of one tenant see."""
+"""Roles, and what users of one tenant see."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from graydns.model.users import ADMIN, OPERATOR, ROLES, VIEWER
 from graydns.operations import OPERATIONS
 from graydns.operations.operation import TenantScope
 from tests.admin.running import PASSWORD, Running, quick_user, running, write
-from tests.admin.test_tls import tls_place
+from tests.admin.test_tls import tls_address
 from tests.coroutines import on_reactor
 
 SHOP = {"name": "api.shop.test"}
@@ -74,32 +74,32 @@ def test_the_table_of_operations_has_these_roles_and_scopes() -> None:
 
 
 @on_reactor
-async def test_every_command_for_every_role(tmp_path: Path) -> None:
-    """Over the wire: who has the role is served, who has not is told which it takes."""
+async def test_operations_are_refused_to_lower_roles(tmp_path: Path) -> None:
+    """Over the wire: the role has to be the least role or above, and the refusal names it."""
     write(tmp_path, **{role: quick_user(role) for role in ROLES})
-    place, tls, ca = tls_place(tmp_path)
-    async with running(place, tmp_path, tls=tls) as admin:
+    address, tls, ca = tls_address(tmp_path)
+    async with running(address, tmp_path, tls=tls) as admin:
         for role in ROLES:
-            link = admin.link(AdminLogin(role, PASSWORD, ca))
+            client = admin.client(AdminLogin(role, PASSWORD, ca))
             for name, (least, arguments, _) in COMMANDS.items():
-                outcome = await outcome_of(link, name, arguments)
+                outcome = await outcome_of(client, name, arguments)
                 if ROLES.index(role) < ROLES.index(least):
                     assert outcome == f"that needs the role {least}; user:{role} is {role}"
                 else:
                     assert outcome in (None, "the zone gone.test has not vanished")
-            link.close()
+            client.close()
 
 
 @pytest.mark.parametrize("role", [VIEWER, OPERATOR])
 @on_reactor
-async def test_every_command_for_users_of_a_tenant(role: str, tmp_path: Path) -> None:
-    """What concerns the whole server is refused; in what is given, nothing of another tenant is to be found."""
+async def test_users_of_one_tenant_get_only_what_is_theirs(role: str, tmp_path: Path) -> None:
+    """Operations on the whole server are refused; other replies have nothing of another tenant."""
     write(tmp_path, alice=quick_user(role, "t-shop"))
-    place, tls, ca = tls_place(tmp_path)
-    async with running(place, tmp_path, tls=tls) as admin:
-        link = admin.link(AdminLogin("alice", PASSWORD, ca))
+    address, tls, ca = tls_address(tmp_path)
+    async with running(address, tmp_path, tls=tls) as admin:
+        client = admin.client(AdminLogin("alice", PASSWORD, ca))
         for name, (least, arguments, scoped) in COMMANDS.items():
-            outcome = await outcome_of(link, name, arguments, hidden="farm")
+            outcome = await outcome_of(client, name, arguments, hidden="farm")
             if ROLES.index(role) < ROLES.index(least):
                 assert outcome is not None
                 assert "that needs the role" in outcome
@@ -107,15 +107,15 @@ async def test_every_command_for_users_of_a_tenant(role: str, tmp_path: Path) ->
                 assert outcome is None, name
             else:
                 assert outcome == "that concerns all tenants; user:alice is of the tenant t-shop"
-        link.close()
+        client.close()
 
 
 @on_reactor
-async def test_names_of_other_tenants_are_answered_like_names_that_are_not_there(tmp_path: Path) -> None:
-    """A service of another tenant, and one of nobody, get the same text."""
+async def test_names_of_other_tenants_are_answered_like_unknown_names(tmp_path: Path) -> None:
+    """A service of another tenant and an unknown one get the same text."""
     write(tmp_path, alice=quick_user(OPERATOR, "t-shop"))
-    place, tls, ca = tls_place(tmp_path)
-    async with running(place, tmp_path, tls=tls) as admin:
+    address, tls, ca = tls_address(tmp_path)
+    async with running(address, tmp_path, tls=tls) as admin:
         alice = AdminLogin("alice", PASSWORD, ca)
         for name in ("web.farm.test", "nothing.test"):
             assert await admin.refusal("service_show", alice, name=name) == f"no service {name}"
@@ -130,11 +130,11 @@ async def test_names_of_other_tenants_are_answered_like_names_that_are_not_there
 
 
 @on_reactor
-async def test_what_a_tenants_operator_changes_is_the_tenants(tmp_path: Path) -> None:
-    """Switching off and flushing without saying whose means one's own."""
+async def test_changes_of_a_tenants_operator_apply_to_the_tenant(tmp_path: Path) -> None:
+    """Without an argument, `gray off` and `cache flush` mean the own tenant."""
     write(tmp_path, alice=quick_user(OPERATOR, "t-shop"))
-    place, tls, ca = tls_place(tmp_path)
-    async with running(place, tmp_path, tls=tls) as admin:
+    address, tls, ca = tls_address(tmp_path)
+    async with running(address, tmp_path, tls=tls) as admin:
         alice = AdminLogin("alice", PASSWORD, ca)
         assert (await admin.call("gray_off", alice))["after"] == ["t-shop"]
         assert (await admin.call("status", alice))["gray_off"] == ["t-shop"]
@@ -144,20 +144,20 @@ async def test_what_a_tenants_operator_changes_is_the_tenants(tmp_path: Path) ->
 
 
 @on_reactor
-async def test_what_others_watch_is_not_told(tmp_path: Path) -> None:
-    """Whoever begins a trace is told which names are traced, but the users of one tenant are not."""
+async def test_users_of_one_tenant_do_not_see_all_traced_names(tmp_path: Path) -> None:
+    """Other users do."""
     write(tmp_path, alice=quick_user(OPERATOR, "t-shop"), oscar=quick_user(OPERATOR))
-    place, tls, ca = tls_place(tmp_path)
-    async with running(place, tmp_path, tls=tls) as admin:
+    address, tls, ca = tls_address(tmp_path)
+    async with running(address, tmp_path, tls=tls) as admin:
         asked = SHOP | {"on": True}
         assert "web.farm.test" in (await admin.call("trace_watch", AdminLogin("oscar", PASSWORD, ca), **asked))["names"]
         assert "farm" not in str(await admin.call("trace_watch", AdminLogin("alice", PASSWORD, ca), **asked))
 
 
-async def outcome_of(link: Any, name: str, arguments: dict[str, Any], hidden: str = "\0") -> str | None:
-    """None, or the text of the refusal; *hidden* must not be in what is given."""
+async def outcome_of(client: Any, name: str, arguments: dict[str, Any], hidden: str = "\0") -> str | None:
+    """The text of the refusal, None if there is none; the reply must not contain *hidden*."""
     try:
-        given = await link.call(name, arguments)
+        given = await client.call(name, arguments)
     except AdminClientError as error:
         return str(error)
     assert hidden not in repr(given)
@@ -165,6 +165,6 @@ async def outcome_of(link: Any, name: str, arguments: dict[str, Any], hidden: st
 
 
 async def unchanged(admin: Running) -> None:
-    """Nothing was done, and of tries to do what is another's there is no line in anybody's log."""
+    """Check that nothing was changed or logged."""
     assert admin.control.off == []
     assert admin.audit.lines == []

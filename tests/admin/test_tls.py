@@ -1,4 +1,4 @@
-"""Logging in over TLS."""
+"""The login over TLS."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ from tests.listen.running import until
 LOOPBACK = (x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1")))
 
 
-def tls_place(folder: Path, client_ca: Path | None = None) -> tuple[ListenEndpoint, TlsContext, str]:
-    """Any port of 127.0.0.1, what it presents, and the file to verify that with."""
+def tls_address(folder: Path, client_ca: Path | None = None) -> tuple[ListenEndpoint, TlsContext, str]:
+    """Any port of 127.0.0.1, its certificate, and the file of the CA."""
     server = issue(folder, "server", LOOPBACK)
     context = TlsContext(server.certificate_file, server.key_file, client_ca)
     return ListenEndpoint(TLS, "127.0.0.1", 0), context, str(server.certificate_file)
 
 
 @on_reactor
-async def test_name_and_password(tmp_path: Path) -> None:
-    """Who says the right ones is let in as the users file says."""
+async def test_the_right_name_and_password_give_the_role_of_the_user(tmp_path: Path) -> None:
+    """As the users file has it."""
     write(tmp_path, alice=quick_user("operator", "t-shop"))
-    place, tls, ca = tls_place(tmp_path)
-    async with running(place, tmp_path, tls=tls) as admin:
+    address, tls, ca = tls_address(tmp_path)
+    async with running(address, tmp_path, tls=tls) as admin:
         who = await admin.call("whoami", AdminLogin("alice", PASSWORD, ca))
         assert who == {"actor": "user:alice", "role": "operator", "tenant": "t-shop", "origin": "tls:127.0.0.1"}
 
 
 @pytest.mark.parametrize(
-    ("name", "password", "told"),
+    ("name", "password", "expected"),
     [
         ("alice", "wrong horse", "wrong name or password"),
         ("nobody", PASSWORD, "wrong name or password"),
@@ -57,20 +57,22 @@ async def test_name_and_password(tmp_path: Path) -> None:
     ],
 )
 @on_reactor
-async def test_wrong_ones(name: str | None, password: str | None, told: str, tmp_path: Path) -> None:
-    """A wrong name and a wrong password get the same answer; nobody is anonymous."""
+async def test_a_wrong_name_or_password_is_refused(
+    name: str | None, password: str | None, expected: str, tmp_path: Path
+) -> None:
+    """Both with the same text; there is no anonymous access."""
     write(tmp_path, alice=quick_user("admin"))
-    place, tls, ca = tls_place(tmp_path)
-    async with running(place, tmp_path, tls=tls) as admin:
-        assert await admin.refusal("whoami", AdminLogin(name, password, ca)) == told
+    address, tls, ca = tls_address(tmp_path)
+    async with running(address, tmp_path, tls=tls) as admin:
+        assert await admin.refusal("whoami", AdminLogin(name, password, ca)) == expected
 
 
 @on_reactor
-async def test_wrong_passwords_have_to_wait(tmp_path: Path) -> None:
-    """After three wrong ones the right one waits too; it is taken when the time has come."""
+async def test_wrong_passwords_delay_the_next_login(tmp_path: Path) -> None:
+    """After three wrong ones the right one is refused too, until the delay is over."""
     write(tmp_path, alice=quick_user("admin"))
-    place, tls, ca = tls_place(tmp_path)
-    async with running(place, tmp_path, tls=tls) as admin:
+    address, tls, ca = tls_address(tmp_path)
+    async with running(address, tmp_path, tls=tls) as admin:
         for _ in range(3):
             await admin.refusal("whoami", AdminLogin("alice", "wrong horse", ca))
         right = AdminLogin("alice", PASSWORD, ca)
@@ -80,11 +82,11 @@ async def test_wrong_passwords_have_to_wait(tmp_path: Path) -> None:
 
 
 @on_reactor
-async def test_users_are_read_at_each_login(tmp_path: Path) -> None:
-    """A user who is removed cannot log in any more, without a restart; without a file nobody can."""
+async def test_the_users_file_is_read_at_each_login(tmp_path: Path) -> None:
+    """A removed user cannot log in, without a restart; without the file nobody can."""
     write(tmp_path, alice=quick_user("admin"))
-    place, tls, ca = tls_place(tmp_path)
-    async with running(place, tmp_path, tls=tls) as admin:
+    address, tls, ca = tls_address(tmp_path)
+    async with running(address, tmp_path, tls=tls) as admin:
         alice = AdminLogin("alice", PASSWORD, ca)
         assert await admin.call("whoami", alice)
         write(tmp_path, bob=quick_user("admin"))
@@ -93,8 +95,8 @@ async def test_users_are_read_at_each_login(tmp_path: Path) -> None:
         assert await admin.refusal("whoami", alice) == "wrong name or password"
 
 
-def test_a_file_that_others_can_write_is_not_believed(tmp_path: Path) -> None:
-    """Nor is a folder, nor a FIFO, nor a link to nowhere."""
+def test_a_users_file_that_others_can_write_is_refused(tmp_path: Path) -> None:
+    """So is a folder, a FIFO, and a client to a file that does not exist."""
     write(tmp_path, alice=quick_user("admin"))
     path = tmp_path / "users.json"
     assert list(load_users(path)) == ["alice"]
@@ -106,14 +108,14 @@ def test_a_file_that_others_can_write_is_not_believed(tmp_path: Path) -> None:
         load_users(tmp_path / "fifo")
     with pytest.raises(OSError, match="Is a directory"):
         load_users(tmp_path)
-    (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "client").symlink_to("nowhere")
     with pytest.raises(OSError, match="No such file"):
-        load_users(tmp_path / "link")
+        load_users(tmp_path / "client")
 
 
 @on_reactor
-async def test_unknown_users_cost_the_same_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One hash is computed with the full costs, whether the name exists or not."""
+async def test_unknown_names_take_as_long_as_known_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One hash with the full costs is computed for either."""
     hashed: list[tuple[int, str]] = []
 
     def matches(scrypt: ScryptHash, password: str) -> bool:
@@ -122,8 +124,8 @@ async def test_unknown_users_cost_the_same_work(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(ScryptHash, "matches", matches)
     write(tmp_path, alice=DUMMY_USER)
-    place, tls, ca = tls_place(tmp_path)
-    async with running(place, tmp_path, tls=tls) as admin:
+    address, tls, ca = tls_address(tmp_path)
+    async with running(address, tmp_path, tls=tls) as admin:
         for name in ("alice", "mallory"):
             await admin.refusal("whoami", AdminLogin(name, "guess", ca))
     assert len(hashed) == 2
@@ -131,11 +133,11 @@ async def test_unknown_users_cost_the_same_work(tmp_path: Path, monkeypatch: pyt
 
 
 @on_reactor
-async def test_hashing_does_not_hold_up_the_reactor(tmp_path: Path) -> None:
-    """While passwords are hashed the reactor turns."""
+async def test_passwords_are_hashed_in_another_thread(tmp_path: Path) -> None:
+    """The reactor runs other calls meanwhile."""
     write(tmp_path, alice=DUMMY_USER)
-    place, tls, ca = tls_place(tmp_path)
-    async with running(place, tmp_path, tls=tls) as admin:
+    address, tls, ca = tls_address(tmp_path)
+    async with running(address, tmp_path, tls=tls) as admin:
         turns = 0
 
         def count() -> None:
@@ -153,14 +155,14 @@ async def test_hashing_does_not_hold_up_the_reactor(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore:Passing pyOpenSSL")  # Twisted's own doing
 @on_reactor
-async def test_a_client_certificate_is_noted(tmp_path: Path) -> None:
-    """With a client CA the certificate shown is part of the origin; the password is needed all the same."""
+async def test_a_client_certificate_is_part_of_the_origin(tmp_path: Path) -> None:
+    """With a client CA; the password is still needed."""
     authority = issue(tmp_path, "authority", authority=True)
     shown = issue(tmp_path, "laptop-7", issuer=authority)
     write(tmp_path, alice=quick_user("admin"))
-    place, tls, ca = tls_place(tmp_path, authority.certificate_file)
+    address, tls, ca = tls_address(tmp_path, authority.certificate_file)
     files = (str(shown.certificate_file), str(shown.key_file))
-    async with running(place, tmp_path, tls=tls) as admin:
+    async with running(address, tmp_path, tls=tls) as admin:
         who = await admin.call("whoami", AdminLogin("alice", PASSWORD, ca, *files))
         assert who["origin"].startswith("tls:127.0.0.1 tls:")
         assert "laptop-7" in who["origin"]
@@ -168,26 +170,26 @@ async def test_a_client_certificate_is_noted(tmp_path: Path) -> None:
 
 
 @on_reactor
-async def test_a_certificate_of_somebody_else_is_not_talked_to(tmp_path: Path) -> None:
-    """The client does not show its password to a server that it cannot verify."""
+async def test_the_client_sends_no_password_to_an_unverified_server(tmp_path: Path) -> None:
+    """It refuses a certificate that no CA of its own has signed."""
     write(tmp_path, alice=quick_user("admin"))
-    place, tls, _ = tls_place(tmp_path)
+    address, tls, _ = tls_address(tmp_path)
     other = issue(tmp_path, "other", LOOPBACK)
-    async with running(place, tmp_path, tls=tls) as admin:
-        told = await admin.refusal("whoami", AdminLogin("alice", PASSWORD, str(other.certificate_file)))
-        assert "is its certificate signed by a CA in --ca?" in told
+    async with running(address, tmp_path, tls=tls) as admin:
+        expected = await admin.refusal("whoami", AdminLogin("alice", PASSWORD, str(other.certificate_file)))
+        assert "is its certificate signed by a CA in --ca?" in expected
 
 
 @on_reactor
-async def test_strangers_of_one_address_do_not_take_all_places(tmp_path: Path) -> None:
-    """Connections that have not logged in are few per address, and end when their time is up."""
+async def test_unauthenticated_connections_are_limited_per_address(tmp_path: Path) -> None:
+    """They are closed after the login time-out."""
     write(tmp_path, alice=quick_user("admin"))
-    place, tls, ca = tls_place(tmp_path)
-    async with running(place, tmp_path, tls=tls, limits=AdminLimits(connections=8, unauthenticated=3)) as admin:
-        links = [admin.link(AdminLogin("alice", "wrong horse", ca)) for _ in range(3)]
-        for link in links:
+    address, tls, ca = tls_address(tmp_path)
+    async with running(address, tmp_path, tls=tls, limits=AdminLimits(connections=8, unauthenticated=3)) as admin:
+        links = [admin.client(AdminLogin("alice", "wrong horse", ca)) for _ in range(3)]
+        for client in links:
             with pytest.raises(AdminClientError, match="wrong name"):
-                await link.call("whoami", {})
+                await client.call("whoami", {})
         await until(lambda: admin.connections == 3)
         assert "ended the connection" in await admin.refusal("whoami", AdminLogin("alice", PASSWORD, ca))
         admin.clock.advance(AdminLimits().login_timeout)
@@ -195,8 +197,8 @@ async def test_strangers_of_one_address_do_not_take_all_places(tmp_path: Path) -
         assert await admin.call("whoami", AdminLogin("alice", PASSWORD, ca))
 
 
-def test_tls_needs_a_certificate(tmp_path: Path) -> None:
-    """A tls:// place without one is an error of the configuration."""
+def test_a_tls_address_without_a_certificate_is_an_error(tmp_path: Path) -> None:
+    """Of the configuration."""
     with pytest.raises(ConfigError, match="certificate"):
         AdminService(
             ListenEndpoint(TLS, "127.0.0.1", 0),

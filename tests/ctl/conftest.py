@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 @frozen
 class Ran:
-    """What became of one command."""
+    """The outcome of one command."""
 
     status: int
     out: str
@@ -72,7 +72,7 @@ def server(integration: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def answers(path: Path) -> bool:
-    """Whether somebody listens there."""
+    """Whether a server listens there."""
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(str(path))

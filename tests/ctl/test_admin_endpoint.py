@@ -1,4 +1,4 @@
-"""Where a server is."""
+"""The endpoint of the server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from graydns.ctl.admin_endpoint import TlsAdminEndpoint, UnixAdminEndpoint, pars
 
 
 @pytest.mark.parametrize(
-    ("text", "place"),
+    ("text", "endpoint"),
     [
         ("unix:var/admin.sock", UnixAdminEndpoint(Path("var/admin.sock"))),
         ("unix:/run/graydns/admin.sock", UnixAdminEndpoint(Path("/run/graydns/admin.sock"))),
@@ -19,17 +19,17 @@ from graydns.ctl.admin_endpoint import TlsAdminEndpoint, UnixAdminEndpoint, pars
         ("tls://dns1.example.org", TlsAdminEndpoint("dns1.example.org", 853)),
     ],
 )
-def test_places(text: str, place: UnixAdminEndpoint | TlsAdminEndpoint) -> None:
-    """What can be written, and what it means."""
-    assert parse_endpoint(text) == place
-    assert parse_endpoint(str(place)) == place
+def test_endpoints_are_parsed(text: str, endpoint: UnixAdminEndpoint | TlsAdminEndpoint) -> None:
+    """Paths, hosts, IPv6 addresses and ports."""
+    assert parse_endpoint(text) == endpoint
+    assert parse_endpoint(str(endpoint)) == endpoint
 
 
 @pytest.mark.parametrize(
     "text", ["", "unix:", "/var/admin.sock", "tcp://127.0.0.1:1", "tls://", "tls://x:0", "tls://x:70000"]
 )
-def test_no_places(text: str) -> None:
-    """Other texts are errors."""
+def test_other_texts_are_no_endpoints(text: str) -> None:
+    """They raise ValueError."""
     with pytest.raises(ValueError, match="neither"):
         parse_endpoint(text)
 
@@ -48,18 +48,18 @@ def test_no_places(text: str) -> None:
         ("admin: {a: b}", "unix:var/admin.sock", "var/"),
     ],
 )
-def test_the_configuration_here(
+def test_the_endpoint_is_read_from_graydns_yaml(
     text: str | None, admin: str, data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """./graydns.yaml says where; defaults stand in for what it does not say."""
+    """In the current folder; a missing key has its default."""
     monkeypatch.chdir(tmp_path)
     if text is not None:
         Path("graydns.yaml").write_text(text)
     assert (read_configured("admin"), read_configured("data")) == (admin, data)
 
 
-def test_an_unreadable_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What cannot be read says nothing."""
+def test_an_unreadable_configuration_gives_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no error."""
     monkeypatch.chdir(tmp_path)
     Path("graydns.yaml").write_bytes(b"admin: \xff\n")
     assert read_configured("admin") == "unix:var/admin.sock"

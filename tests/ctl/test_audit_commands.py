@@ -34,8 +34,8 @@ def folder(tmp_path: Path) -> Path:
 LOG = ("--file", "@a.jsonl", "--key", "@audit.key")
 
 
-def test_a_log_that_is_as_it_was_written(folder: Path) -> None:
-    """It is held against the head beside it."""
+def test_an_unaltered_log_is_verified(folder: Path) -> None:
+    """It is compared with its head file."""
     ran = verify(folder, *LOG, "--json")
     assert ran.exit_code == 0
     assert json.loads(ran.stdout)["result"] == {
@@ -52,8 +52,8 @@ def test_a_log_that_is_as_it_was_written(folder: Path) -> None:
     }
 
 
-def test_a_log_that_was_changed(folder: Path) -> None:
-    """Status 1, and what is wrong, for people and for programs."""
+def test_an_altered_log_is_reported(folder: Path) -> None:
+    """With exit status 1 and the reason, as text and as JSON."""
     content = (folder / "a.jsonl").read_bytes()
     (folder / "a.jsonl").write_bytes(content.replace(b'"item":2', b'"item":3'))
     ran = verify(folder, *LOG)
@@ -63,8 +63,8 @@ def test_a_log_that_was_changed(folder: Path) -> None:
     assert (ran.exit_code, json.loads(ran.stdout)["result"]["first_bad"]) == (1, 3)
 
 
-def test_a_log_that_was_cut_off(folder: Path) -> None:
-    """It is missed when the head beside it is gone, too; a head from elsewhere tells what is."""
+def test_a_truncated_log_is_reported(folder: Path) -> None:
+    """Also if the head file was removed; a published head tells which lines are missing."""
     head = (folder / "a.jsonl.head").read_text()
     (folder / "a.jsonl.head").unlink()
     ran = verify(folder, *LOG, "--head", "-", typed=head)
@@ -82,8 +82,8 @@ def test_a_log_that_was_cut_off(folder: Path) -> None:
     assert "line 4 is missing: the log was published up to there" in ran.stderr
 
 
-def test_a_log_that_was_emptied(folder: Path) -> None:
-    """Its head tells; without one it is missed, as nothing says that there should be no lines."""
+def test_an_emptied_log_is_reported(folder: Path) -> None:
+    """By its head file; without one the head is reported as missing."""
     (folder / "a.jsonl").write_bytes(b"")
     ran = verify(folder, *LOG)
     assert ran.exit_code == 1
@@ -94,8 +94,8 @@ def test_a_log_that_was_emptied(folder: Path) -> None:
     assert "there are no lines, and no head that says there should be none" in ran.stderr
 
 
-def test_a_log_that_has_not_begun(tmp_path: Path) -> None:
-    """Its head says so."""
+def test_a_log_without_lines_is_verified(tmp_path: Path) -> None:
+    """Its head file says that there are none."""
     AuditLog(
         tmp_path / "a.jsonl",
         HmacChain(load_audit_key(tmp_path / "audit.key")),
@@ -107,16 +107,16 @@ def test_a_log_that_has_not_begun(tmp_path: Path) -> None:
     assert (ran.exit_code, found["lines"], found["published"], found["note"]) == (0, 0, 0, "")
 
 
-def test_what_is_worse_is_told_first(folder: Path) -> None:
-    """That the head is missing comes after all that is wrong with lines."""
+def test_altered_lines_are_reported_before_a_missing_head(folder: Path) -> None:
+    """The head comes last."""
     (folder / "a.jsonl.head").unlink()
     content = (folder / "a.jsonl").read_bytes()
     (folder / "a.jsonl").write_bytes(content.replace(b'"item":2', b'"item":3'))
     assert "line 3 was altered" in verify(folder, *LOG).stderr
 
 
-def test_a_log_of_which_no_line_tells_of_a_head(folder: Path) -> None:
-    """It is of a version that wrote none beside it: it holds, but nobody can tell where it ended."""
+def test_a_log_of_a_version_without_head_files_is_verified(folder: Path) -> None:
+    """With the note that its end cannot be checked."""
     (folder / "a.jsonl.head").unlink()
     seal, head, lines = HmacChain(read_audit_key(folder / "audit.key")), AuditHead(), []
     for number in range(3):
@@ -129,7 +129,7 @@ def test_a_log_of_which_no_line_tells_of_a_head(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "told"),
+    ("words", "status", "expected"),
     [
         (("--file", "@a.jsonl"), 2, "--file needs --key"),
         (("--key", "@audit.key"), 2, "belong to --file"),
@@ -139,8 +139,10 @@ def test_a_log_of_which_no_line_tells_of_a_head(folder: Path) -> None:
         ((*LOG, "--head", "@audit.key"), 1, "audit.key: it is not a published head"),
     ],
 )
-def test_what_cannot_be_checked(folder: Path, words: tuple[str, ...], status: int, told: str) -> None:
-    """What is wrong, with the file."""
+def test_files_that_cannot_be_checked_are_errors(
+    folder: Path, words: tuple[str, ...], status: int, expected: str
+) -> None:
+    """The text names the file."""
     ran = verify(folder, *words)
     assert ran.exit_code == status
-    assert told in ran.stderr
+    assert expected in ran.stderr

@@ -35,14 +35,14 @@ def check(folder: Path, *options: str, text: str = "{}", zone: str = ZONE, data:
     return CliRunner().invoke(main, ["check", str(folder / "graydns.yaml"), *options])
 
 
-def test_right(tmp_path: Path) -> None:
-    """A right configuration gets one line and status 0."""
+def test_a_valid_configuration_is_ok(tmp_path: Path) -> None:
+    """One line, and exit status 0."""
     result = check(tmp_path)
     assert (result.exit_code, result.stdout, result.stderr) == (0, f"{tmp_path}/graydns.yaml: ok\n", "")
 
 
-def test_wrong(tmp_path: Path) -> None:
-    """Each error is one line on standard error, and the status is 1."""
+def test_each_error_is_one_line(tmp_path: Path) -> None:
+    """On standard error, and the exit status is 1."""
     result = check(tmp_path, text="limits: {nsid: ''}\ncache: {size: 1}\n")
     assert (result.exit_code, result.stdout) == (1, "")
     assert [line.split(": ")[:2] for line in result.stderr.splitlines()] == [
@@ -51,30 +51,30 @@ def test_wrong(tmp_path: Path) -> None:
     ]
 
 
-def test_wrong_zone(tmp_path: Path) -> None:
-    """Zones are checked too."""
+def test_zones_are_checked(tmp_path: Path) -> None:
+    """With their own files."""
     result = check(tmp_path, zone=ZONE + "rules: [{name: a}]\n")
     assert result.exit_code == 1
     assert result.stderr.startswith(f"{tmp_path}/zones/shop.test/zone-config.yaml:5:9: rules.0: ")
 
 
-def test_wrong_router(tmp_path: Path) -> None:
-    """So are things that only compiling the rules can find, with their place in the file."""
+def test_rules_are_compiled(tmp_path: Path) -> None:
+    """Errors found by that have their position in the file."""
     result = check(tmp_path, zone=ZONE + "rules: [{name: a, when: {regex: '('}, then: {block: nodata}}]\n")
     assert result.exit_code == 1
     assert result.stderr.startswith(f"{tmp_path}/zones/shop.test/zone-config.yaml:5:33: rules.0.when.regex: ")
 
 
-def test_wrong_data(tmp_path: Path) -> None:
-    """So are the zone data."""
+def test_zone_data_are_checked(tmp_path: Path) -> None:
+    """With the file and line."""
     result = check(tmp_path, data=DATA + "www 300 IN A nonsense\n")
     assert result.exit_code == 1
     assert "shop.test.zone" in result.stderr
     assert "Traceback" not in result.stderr
 
 
-def test_warnings(tmp_path: Path) -> None:
-    """A warning is shown and does not make a file wrong."""
+def test_warnings_are_no_errors(tmp_path: Path) -> None:
+    """They are printed, and the exit status is 0."""
     rules = "".join(
         f"  - {{name: {name}, when: {{name: '{pattern}'}}, then: {{block: nodata}}}}\n"
         for name, pattern in (("one", "a*"), ("two", "*b"))
@@ -86,15 +86,15 @@ def test_warnings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["missing", "."])
-def test_no_file(tmp_path: Path, file: str) -> None:
-    """A file that is not there is an error like others."""
+def test_a_missing_file_is_an_error(tmp_path: Path, file: str) -> None:
+    """Like others."""
     result = CliRunner().invoke(main, ["check", str(tmp_path / file)])
     assert result.exit_code == 1
     assert result.stderr.startswith(f"{tmp_path / file}: document: found ")
 
 
-def test_for_programs(tmp_path: Path) -> None:
-    """With ``--json`` everything is one object on standard output."""
+def test_json_output_is_one_object(tmp_path: Path) -> None:
+    """On standard output."""
     result = check(tmp_path, "--json", text="limits: {nsid: ''}\n")
     assert (result.exit_code, result.stderr) == (1, "")
     assert json.loads(result.stdout) == {
@@ -116,8 +116,8 @@ def test_for_programs(tmp_path: Path) -> None:
     assert json.loads(check(tmp_path, "--json").stdout) == {"ok": True, "errors": [], "warnings": []}
 
 
-def test_nothing_steers_the_terminal(tmp_path: Path) -> None:
-    """Control characters and line ends of a file reach the terminal as escapes."""
+def test_text_from_files_is_escaped(tmp_path: Path) -> None:
+    """Control characters and line ends."""
     result = check(tmp_path, text='"\\e]0;title\\a\\n\\u202Ekey": 1\n')
     assert result.exit_code == 1
     assert result.stderr.count("\n") == 1
@@ -126,6 +126,6 @@ def test_nothing_steers_the_terminal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["check"], ["check", "a", "b"], ["chekc"], ["check", "--jsn", "a"]])
-def test_wrong_usage(arguments: list[str]) -> None:
-    """Wrong usage is status 2."""
+def test_wrong_usage_has_exit_status_2(arguments: list[str]) -> None:
+    """Too many or too few arguments."""
     assert CliRunner().invoke(main, arguments).exit_code == 2

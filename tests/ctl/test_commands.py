@@ -66,8 +66,8 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_for_programs(command: str, server: Server) -> None:
-    """Each command prints one object with ``ok`` and ``result``, on one line of ASCII, and its status is 0."""
+def test_json_output_is_one_line_of_ascii(command: str, server: Server) -> None:
+    """An object with ``ok`` and ``result``; the exit status is 0."""
     ran = server.ctl("--json", *command.split())
     assert (ran.status, ran.err) == (0, "")
     assert ran.out.isascii()
@@ -82,8 +82,8 @@ def test_for_programs(command: str, server: Server) -> None:
     "command",
     ["status", "zones", "explain api.shop.test A", "service show api.shop.test", "dnssec explain api.shop.test --cd"],
 )
-def test_for_people(command: str, server: Server) -> None:
-    """Without ``--json`` there are tables, with nothing in them that could steer a terminal."""
+def test_text_output_has_tables(command: str, server: Server) -> None:
+    """Without characters that control a terminal."""
     ran = server.ctl(*command.split())
     assert (ran.status, ran.err) == (0, "")
     assert all(line.isprintable() for line in ran.out.splitlines())
@@ -95,8 +95,8 @@ def test_json_may_come_after_the_command(server: Server) -> None:
     assert server.ctl("whoami", "--json").json == server.ctl("--json", "whoami").json
 
 
-def test_a_change_shows(server: Server) -> None:
-    """A share that was changed is what the server then has, and is told with before and after."""
+def test_a_change_is_in_the_next_reply(server: Server) -> None:
+    """The reply to the change has the values before and after."""
     assert server.ctl("service", "percent", "web.farm.test", "canary=12.5").status == 0
     shown = server.ctl("--json", "service", "show", "web.farm.test").json["result"]
     assert shown["live"]["percent"] == {"canary": "12.5"}
@@ -104,20 +104,20 @@ def test_a_change_shows(server: Server) -> None:
     assert done == {"before": {"canary": "12.5"}, "after": {"canary": "25"}, "seconds": 5400.0}
 
 
-def test_a_negative_trust_anchor_lasts_a_day_unless_told_otherwise(server: Server) -> None:
-    """And what takes a duration takes no number without its unit."""
+def test_a_negative_trust_anchor_lasts_a_day_by_default(server: Server) -> None:
+    """A duration needs a unit."""
     assert server.ctl("--json", "nta", "add", "x.test").json["result"]["after"] == {"until": 86400.0, "reason": ""}
     assert server.ctl("nta", "add", "x.test", "--for", "3600").status == 2
 
 
-def test_an_explanation_of_validation_has_its_steps_first(server: Server) -> None:
-    """Then the records, if they are asked for, and last what the answer is worth."""
+def test_a_validation_is_printed_step_by_step(server: Server) -> None:
+    """Then the records, if asked for, then the result."""
     out = server.ctl("dnssec", "explain", "x.test", "--cd").out
     assert out.index("step") < out.index("192.0.2.1") < out.index("failed")
 
 
-def test_what_is_off_is_shouted(server: Server) -> None:
-    """The first line of the status says that gray routing is off, until it is not."""
+def test_the_status_begins_with_gray_off(server: Server) -> None:
+    """Until gray routing is on again."""
     server.ctl("gray", "off")
     assert server.ctl("status").out.startswith("GRAY ROUTING IS OFF for ALL TENANTS")
     server.ctl("gray", "on")
@@ -125,7 +125,7 @@ def test_what_is_off_is_shouted(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "told"),
+    ("command", "expected"),
     [
         ("service percent api.shop.test nope=1", "api.shop.test has no version nope"),
         ("service show nope.test", "nope.test"),
@@ -136,16 +136,16 @@ def test_what_is_off_is_shouted(server: Server) -> None:
         ("--connect tls://127.0.0.1:1 status", "tls://127.0.0.1:1 needs a user: --user NAME"),
     ],
 )
-def test_refused_or_wrong(command: str, told: str, server: Server) -> None:
-    """Status 1, the reason on standard error, or as an object where JSON was asked for."""
+def test_refusals_have_exit_status_1(command: str, expected: str, server: Server) -> None:
+    """The reason is on standard error, or in an object with ``--json``."""
     ran = server.ctl(*command.split())
     assert (ran.status, ran.out) == (1, "")
-    assert told in ran.err
+    assert expected in ran.err
     assert ran.err.count("\n") == 1
     ran = server.ctl("--json", *command.split())
     assert (ran.status, ran.err) == (1, "")
     assert ran.json["ok"] is False
-    assert told in ran.json["error"]
+    assert expected in ran.json["error"]
 
 
 @pytest.mark.parametrize(
@@ -167,29 +167,29 @@ def test_refused_or_wrong(command: str, told: str, server: Server) -> None:
         "watch watch status",
     ],
 )
-def test_wrong_usage(command: str, server: Server) -> None:
-    """Status 2."""
+def test_wrong_usage_has_exit_status_2(command: str, server: Server) -> None:
+    """Without a traceback."""
     ran = server.ctl(*command.split())
     assert ran.status == 2
     assert ran.out == ""
     assert "Traceback" not in ran.err
 
 
-def test_every_error_has_a_line(server: Server) -> None:
-    """For people; what is in a line is escaped all the same."""
+def test_each_line_of_an_error_is_escaped(server: Server) -> None:
+    """Its line ends are kept."""
     ran = server.ctl("service", "show", "one\ntwo\x1b")
     assert ran.err.splitlines()[-2:] == ["no service one", "two\\x1b"]
 
 
 def test_text_from_the_network_is_escaped(server: Server) -> None:
-    """A record with an escape sequence in it does not reach the terminal as one."""
+    """An escape sequence in a record does not reach the terminal."""
     ran = server.ctl("cache", "lookup", "www.test")
     assert "\x1b" not in ran.out
     assert "\\x1b[31m" in ran.out
 
 
-def test_the_server_is_found_through_the_configuration(server: Server, tmp_path: Path) -> None:
-    """``admin`` of ./graydns.yaml says where; without a file it is the default."""
+def test_the_server_is_found_through_graydns_yaml(server: Server, tmp_path: Path) -> None:
+    """Or the environment, or the default."""
     other = Server(tmp_path)
     assert other.ctl("whoami").status == 1
     (tmp_path / "graydns.yaml").write_text(f"admin: unix:{server.socket}  # here\n")
@@ -197,8 +197,8 @@ def test_the_server_is_found_through_the_configuration(server: Server, tmp_path:
     assert other.ctl("whoami", variables={"GRAYDNSCTL_CONNECT": "unix:nowhere"}).status == 1
 
 
-def test_a_file_of_commands(server: Server) -> None:
-    """Without a command, standard input is read; the status is that of the last one that failed."""
+def test_commands_are_read_from_standard_input(server: Server) -> None:
+    """The exit status is that of the last one that failed."""
     ran = server.ctl(typed="# a comment\nwhoami\n\nstatus 'unclosed\nhistory rollback 3\nzones\n")
     assert ran.status == 1
     assert "uid:" in ran.out
@@ -209,8 +209,8 @@ def test_a_file_of_commands(server: Server) -> None:
     assert [json.loads(line)["ok"] for line in ran.out.splitlines()] == [True]
 
 
-def test_help_names_every_command(server: Server) -> None:
-    """--help lists the commands, and each has a help of its own."""
+def test_help_lists_every_command(server: Server) -> None:
+    """And each has a help of its own."""
     text = server.ctl("--help").out
     for command in COMMANDS:
         assert command.split()[0] in text

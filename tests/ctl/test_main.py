@@ -14,8 +14,8 @@ from tests.ctl.conftest import Server
 
 
 @pytest.mark.integration
-def test_starts_without_the_server() -> None:
-    """Starting the tool imports nothing of the server, and nothing that takes long."""
+def test_the_tool_starts_without_modules_of_the_server() -> None:
+    """And without modules that take long to load."""
     code = (
         "import sys, graydns.ctl.main\n"
         "print([m for m in sys.modules if m.split('.')[0] in ('twisted', 'dns', 'yaml', 'rich', 'prompt_toolkit')])\n"
@@ -29,14 +29,14 @@ def test_starts_without_the_server() -> None:
 
 
 @given(st.text())
-def test_printable(text: str) -> None:
-    """Whatever the text, one line of printable characters comes out; printable text is left alone."""
+def test_printable_text_is_unchanged(text: str) -> None:
+    """Any other text becomes one line of printable characters."""
     assert printable(text).isprintable()
     assert printable("größe 10 %") == "größe 10 %"
 
 
-def test_a_call_over_the_unix_socket_loads_no_tls(server: Server) -> None:
-    """OpenSSL takes as long to load as all the rest of a command; over a Unix socket it stays out."""
+def test_a_call_over_the_unix_socket_loads_no_openssl(server: Server) -> None:
+    """It takes as long to load as all the rest of a command."""
     code = (
         "import sys\n"
         "from graydns.ctl.cli_context import CliContext\n"

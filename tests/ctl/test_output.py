@@ -1,4 +1,4 @@
-"""Tables for people."""
+"""Tables and fields on the terminal."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from graydns.ctl.output import format_cell, format_changes, print_table, print_v
         ("text", "text"),
     ],
 )
-def test_values(value: Any, text: str) -> None:
-    """Each value has one line."""
+def test_each_value_has_one_line(value: Any, text: str) -> None:
+    """Also lists and dicts."""
     assert format_cell(value) == text
 
 
 def lines(value: Any, capsys: pytest.CaptureFixture[str], *first: str) -> list[list[str]]:
-    """What is printed, in words."""
+    """The printed lines, split into words."""
     print_table(value, first) if first else print_value(value)
     return [line.split() for line in capsys.readouterr().out.splitlines()]
 
 
-def test_a_list_of_rows(capsys: pytest.CaptureFixture[str]) -> None:
-    """A column for each key of any row, those asked for first."""
+def test_rows_are_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """With a column for each key of any row, the given ones first."""
     rows = [{"b": 1, "a": "x"}, {"b": 22, "c": None}]
     assert lines(rows, capsys, "a") == [["a", "b", "c"], ["x", "1", "-"], ["-", "22", "-"]]
     assert lines([], capsys) == [["nothing"]]
 
 
-def test_fields_with_tables_below(capsys: pytest.CaptureFixture[str]) -> None:
-    """Short values first; lists of rows and dicts of rows are tables; other dicts are spread out."""
+def test_fields_are_printed_before_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    """Lists and dicts of rows are tables; other dicts are flattened."""
     value = {
         "name": "api",
         "served": {"canary": {"queries": 3}, "stable": {"queries": 40}},
@@ -65,8 +65,8 @@ def test_fields_with_tables_below(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-def test_nothing_steers_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    """Neither keys nor values nor what looks like rich's own markup."""
+def test_keys_values_and_markup_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    """Markup is rich's own."""
     print_value({"\x1b[1mkey": "\x1b]0;title\x07", "list": [{"[red]a[/red]": "[bold]b\n[/bold] :smile:"}]})
     out = capsys.readouterr().out
     assert all(line.isprintable() for line in out.splitlines())
@@ -74,8 +74,8 @@ def test_nothing_steers_the_terminal(capsys: pytest.CaptureFixture[str]) -> None
     assert "[bold]b\\n[/bold] :smile:" in out
 
 
-def test_what_changed_is_shortened() -> None:
-    """A line of the history has a few names of each kind."""
+def test_the_changes_of_a_history_are_shortened() -> None:
+    """To a few names of each kind."""
     changes = {
         "files": {"added": [], "removed": [], "altered": [], "more": 0},
         "zones": {"added": ["a.test"], "removed": [], "altered": [], "more": 0},

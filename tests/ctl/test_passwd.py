@@ -22,8 +22,8 @@ def users(folder: Path) -> dict[str, User]:
     return parse_users((folder / "users.json").read_text())
 
 
-def test_a_new_user(tmp_path: Path) -> None:
-    """Without more a user is viewer; the file is its owner's alone and has no password in it."""
+def test_a_new_user_is_a_viewer(tmp_path: Path) -> None:
+    """The file has mode 0600 and does not contain the password."""
     result = passwd(tmp_path, "alice")
     assert (result.exit_code, result.stderr) == (0, "")
     assert users(tmp_path)["alice"].scrypt.matches("correct horse")
@@ -34,8 +34,8 @@ def test_a_new_user(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["users.json"]
 
 
-def test_role_and_tenant_stay_unless_they_are_given(tmp_path: Path) -> None:
-    """Another password leaves the rest as it was; other users are not touched."""
+def test_a_new_password_keeps_role_and_tenant(tmp_path: Path) -> None:
+    """Other users are not changed."""
     passwd(tmp_path, "bob", "--role", "admin")
     passwd(tmp_path, "alice", "--role", "operator", "--tenant", "t-shop")
     before = users(tmp_path)
@@ -48,8 +48,8 @@ def test_role_and_tenant_stay_unless_they_are_given(tmp_path: Path) -> None:
     assert (users(tmp_path)["alice"].role, users(tmp_path)["alice"].tenant) == ("viewer", None)
 
 
-def test_removing(tmp_path: Path) -> None:
-    """A removed user is gone; one that is not there is an error."""
+def test_a_user_is_removed(tmp_path: Path) -> None:
+    """An unknown user is an error."""
     passwd(tmp_path, "alice")
     assert passwd(tmp_path, "alice", "--remove").exit_code == 0
     assert users(tmp_path) == {}
@@ -69,29 +69,31 @@ def test_removing(tmp_path: Path) -> None:
         (["-x"], "correct horse\n", 2),
     ],
 )
-def test_what_cannot_be(words: list[str], typed: str, status: int, tmp_path: Path) -> None:
-    """Wrong passwords, roles and names change nothing."""
+def test_invalid_passwords_roles_and_names_are_errors(
+    words: list[str], typed: str, status: int, tmp_path: Path
+) -> None:
+    """Nothing is changed."""
     assert passwd(tmp_path, *words, typed=typed).exit_code == status
     assert os.listdir(tmp_path) == []
 
 
-def test_a_broken_file_is_not_written_over(tmp_path: Path) -> None:
-    """Who is in it is not lost for an error that somebody made in an editor."""
+def test_an_invalid_users_file_is_not_overwritten(tmp_path: Path) -> None:
+    """Its users are not lost."""
     (tmp_path / "users.json").write_text('{"users": {')
     result = passwd(tmp_path, "alice")
     assert result.exit_code == 1
     assert (tmp_path / "users.json").read_text() == '{"users": {'
 
 
-def test_no_folder(tmp_path: Path) -> None:
-    """A folder that is not there is an error in one line."""
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
+    """In one line."""
     result = passwd(tmp_path / "none", "alice")
     assert result.exit_code == 1
     assert result.stderr.count("\n") == 1
 
 
-def test_for_programs(tmp_path: Path) -> None:
-    """With ``--json`` the outcome is one object."""
+def test_json_output_is_one_object(tmp_path: Path) -> None:
+    """With the name, the file and whether the user was removed."""
     result = passwd(tmp_path, "alice", "--json")
-    told = json.loads(result.stdout)
-    assert told["result"] == {"name": "alice", "removed": False, "file": str(tmp_path / "users.json")}
+    printed = json.loads(result.stdout)
+    assert printed["result"] == {"name": "alice", "removed": False, "file": str(tmp_path / "users.json")}

@@ -42,8 +42,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("algorithm", ["ed25519", "hmac-sha256"])
-def test_from_a_key_to_a_revision_that_is_taken(algorithm: str, folder: Path) -> None:
-    """What keygen prints fits into graydns.yaml, and what sign prints is taken by whoever has that."""
+def test_a_signed_policy_is_accepted_with_the_printed_key(algorithm: str, folder: Path) -> None:
+    """The entry that keygen prints is valid in graydns.yaml, and verifies what sign prints."""
     made = policy(folder, "keygen", "@k", "--algorithm", algorithm, "--id", "k9")
     assert (made.exit_code, made.stderr) == (0, "")
     entry = made.stdout.splitlines()[1]
@@ -62,8 +62,8 @@ def test_from_a_key_to_a_revision_that_is_taken(algorithm: str, folder: Path) ->
     assert revision.strategy == structure_as(yaml.load(POLICY, yaml.BaseLoader), ReleasePolicy)[0]
 
 
-def test_a_key_is_its_owners_alone_and_never_written_over(folder: Path) -> None:
-    """A lost key is worse than a name that is taken."""
+def test_a_key_file_has_mode_0600_and_is_not_overwritten(folder: Path) -> None:
+    """An existing file is an error."""
     assert policy(folder, "keygen", "@k").exit_code == 0
     before = (folder / "k").read_bytes()
     assert (folder / "k").stat().st_mode & 0o777 == 0o600
@@ -72,8 +72,8 @@ def test_a_key_is_its_owners_alone_and_never_written_over(folder: Path) -> None:
     assert (folder / "k").read_bytes() == before
 
 
-def test_output_and_signing_anew(folder: Path) -> None:
-    """What was signed can be signed by another key, as a file is."""
+def test_a_signed_policy_can_be_signed_again(folder: Path) -> None:
+    """With another key, and into a file."""
     policy(folder, "keygen", "@a")
     policy(folder, "keygen", "@b", "--algorithm", "hmac-sha256")
     done = policy(folder, "sign", "@p.yaml", "--key", "@a", "--output", "@s.json")
@@ -85,18 +85,18 @@ def test_output_and_signing_anew(folder: Path) -> None:
     assert first == second
 
 
-def test_for_programs(folder: Path) -> None:
-    """With ``--json`` the outcome is one object."""
-    told = json.loads(policy(folder, "keygen", "@k", "--json").stdout)
-    assert told["result"].keys() == {"file", "algorithm", "key"}
-    told = json.loads(policy(folder, "sign", "@p.yaml", "--key", "@k", "--json").stdout)
-    assert told["result"].keys() == {"meta", "route", "weight", "percent", "whitelist", "signature"}
+def test_json_output_is_one_object(folder: Path) -> None:
+    """Of keygen and of sign."""
+    printed = json.loads(policy(folder, "keygen", "@k", "--json").stdout)
+    assert printed["result"].keys() == {"file", "algorithm", "key"}
+    printed = json.loads(policy(folder, "sign", "@p.yaml", "--key", "@k", "--json").stdout)
+    assert printed["result"].keys() == {"meta", "route", "weight", "percent", "whitelist", "signature"}
     failed = policy(folder, "sign", "@none", "--key", "@k", "--json")
     assert (failed.exit_code, json.loads(failed.stdout)["ok"]) == (1, False)
 
 
-def test_a_policy_that_is_wrong(folder: Path) -> None:
-    """Every fault is told with its line and column, and nothing is signed."""
+def test_an_invalid_policy_is_not_signed(folder: Path) -> None:
+    """Every error has its line and column."""
     policy(folder, "keygen", "@k")
     text = POLICY.replace("12.5", "112").replace("revision: 3", "revision: 0")
     text = text.replace("when: {source: 10.2.0.0/16}, ", "")
@@ -123,8 +123,8 @@ def test_a_policy_that_is_wrong(folder: Path) -> None:
         (["sign", "@p.yaml", "--key", "@k2", "--output", "@none/s"], 1),
     ],
 )
-def test_what_cannot_be(words: list[str], status: int, folder: Path) -> None:
-    """Wrong names, files and folders are told in a line and change nothing."""
+def test_invalid_arguments_are_errors(words: list[str], status: int, folder: Path) -> None:
+    """Of one line; nothing is written."""
     policy(folder, "keygen", "@k2")
     before = sorted(folder.iterdir())
     result = policy(folder, *words)

@@ -46,43 +46,45 @@ def run(tool: CliContext, keyboard: PipeInput, typed: str, as_json: bool = False
 
 
 @pytest.mark.integration
-def test_commands_one_after_the_other(
-    tool: CliContext, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Each line is a command; one that fails does not end the shell, `exit` does."""
+def test_lines_are_run_until_exit(tool: CliContext, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]) -> None:
+    """A command that fails does not end the shell."""
     typed = "whoami\nhistory rollback 3\nnope\nstatus 'x\n--json whoami\nhelp service percent\nexit\nzones\n"
     assert run(tool, keyboard, typed) == 0
-    told = capsys.readouterr()
-    assert "actor" in told.out
-    assert '{"ok": true' in told.out
-    assert "VERSION=PERCENT" in told.out
-    assert "farm.test" not in told.out
-    assert "no snapshot 3" in told.err
-    assert "No such command 'nope'" in told.err
-    assert "No closing quotation" in told.err
+    printed = capsys.readouterr()
+    assert "actor" in printed.out
+    assert '{"ok": true' in printed.out
+    assert "VERSION=PERCENT" in printed.out
+    assert "farm.test" not in printed.out
+    assert "no snapshot 3" in printed.err
+    assert "No such command 'nope'" in printed.err
+    assert "No closing quotation" in printed.err
 
 
 @pytest.mark.integration
-def test_json_for_the_whole_shell(tool: CliContext, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]) -> None:
-    """Begun with ``--json``, every command answers so."""
+def test_the_shell_prints_json_if_started_with_it(
+    tool: CliContext, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every command does."""
     run(tool, keyboard, "whoami\nquit\n", as_json=True)
     assert '{"ok": true' in capsys.readouterr().out
 
 
 @pytest.mark.integration
-def test_lines_are_kept_for_the_user_alone(tool: CliContext, keyboard: PipeInput, tmp_path: Path) -> None:
-    """History goes below the state folder with mode 0600, and comes back with the arrow key."""
+def test_the_history_has_mode_0600(tool: CliContext, keyboard: PipeInput, tmp_path: Path) -> None:
+    """It is below the state folder, and its lines come back with the arrow key."""
     run(tool, keyboard, "whoami\nexit\n")
-    kept = tmp_path / "state/graydnsctl/history"
-    assert "+whoami" in kept.read_text()
-    assert os.stat(kept).st_mode & 0o777 == 0o600
+    history = tmp_path / "state/graydnsctl/history"
+    assert "+whoami" in history.read_text()
+    assert os.stat(history).st_mode & 0o777 == 0o600
     run(tool, keyboard, "\x1b[A\x1b[A\nexit\n")
-    assert kept.read_text().count("+whoami") == 2
+    assert history.read_text().count("+whoami") == 2
 
 
 @pytest.mark.integration
-def test_end_of_file_and_interrupts(tool: CliContext, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]) -> None:
-    """^C drops the line, ^D ends."""
+def test_interrupt_drops_the_line_and_end_of_file_ends(
+    tool: CliContext, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """^C and ^D."""
     assert run(tool, keyboard, "zones\x03whoami\n\x04") == 0
     out = capsys.readouterr().out
     assert "actor" in out
@@ -90,8 +92,10 @@ def test_end_of_file_and_interrupts(tool: CliContext, keyboard: PipeInput, capsy
 
 
 @pytest.mark.integration
-def test_watch_repeats_until_a_key(tool: CliContext, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]) -> None:
-    """A key that is there already ends it after the first time; it is not part of the next line."""
+def test_watch_repeats_until_a_key_is_pressed(
+    tool: CliContext, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A key pressed before ends it after the first run, and is not part of the next line."""
     run(tool, keyboard, "watch --every 30 whoami\nqexit\n")
     assert capsys.readouterr().out.count("actor") == 1
 
@@ -117,15 +121,15 @@ def test_watch_repeats_until_a_key(tool: CliContext, keyboard: PipeInput, capsys
         ("status 'x", set()),
     ],
 )
-def test_completion(typed: str, offered: set[str], tool: CliContext) -> None:
-    """Commands, options, and what the server has."""
+def test_commands_options_and_names_are_completed(typed: str, offered: set[str], tool: CliContext) -> None:
+    """The names come from the server."""
     words = {each.text for each in ShellCompleter(tool).get_completions(Document(typed), CompleteEvent())}
     assert offered <= words
     if typed:
         assert words == offered
 
 
-def test_completion_without_a_server(tmp_path: Path) -> None:
-    """Names that cannot be asked for are not offered, and nothing is said of it."""
+def test_completion_without_a_server_offers_no_names(tmp_path: Path) -> None:
+    """And prints no error."""
     tool = CliContext(connect="nonsense")
     assert list(ShellCompleter(tool).get_completions(Document("service show "), CompleteEvent())) == []

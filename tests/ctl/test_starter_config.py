@@ -12,8 +12,8 @@ from graydns.ctl.config_commands import STARTER_FILES
 from graydns.ctl.main import main
 
 
-def test_the_starter_passes_check(tmp_path: Path) -> None:
-    """What init writes is right as it stands, and check says so."""
+def test_the_starter_configuration_is_valid(tmp_path: Path) -> None:
+    """``check`` accepts it."""
     folder = tmp_path / "new" / "etc"
     runner = CliRunner()
     assert runner.invoke(main, ["init", str(folder)]).exit_code == 0
@@ -22,8 +22,8 @@ def test_the_starter_passes_check(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", STARTER_FILES)
-def test_nothing_is_overwritten(tmp_path: Path, name: str) -> None:
-    """One file that is there already, be it a broken link, is enough for nothing to be written."""
+def test_nothing_is_written_if_a_file_exists(tmp_path: Path, name: str) -> None:
+    """Even if it is a broken link."""
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.symlink_to("nowhere")
@@ -33,15 +33,15 @@ def test_nothing_is_overwritten(tmp_path: Path, name: str) -> None:
     assert [each for each in tmp_path.rglob("*") if not each.is_dir()] == [path]
 
 
-def test_beside_other_files(tmp_path: Path) -> None:
-    """A folder with other files in it is a good place."""
+def test_other_files_in_the_folder_are_no_error(tmp_path: Path) -> None:
+    """They stay."""
     (tmp_path / "notes").write_text("mine")
     assert CliRunner().invoke(main, ["init", str(tmp_path)]).exit_code == 0
     assert (tmp_path / "notes").read_text() == "mine"
 
 
-def test_where_nothing_can_be_written(tmp_path: Path) -> None:
-    """A file in the way is an error in one line, not a traceback."""
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
+    """In one line."""
     (tmp_path / "file").touch()
     result = CliRunner().invoke(main, ["init", str(tmp_path / "file")])
     assert result.exit_code == 1
@@ -49,10 +49,10 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     assert result.stderr.count("\n") == 1
 
 
-def test_for_programs(tmp_path: Path) -> None:
-    """With ``--json`` the outcome is one object on standard output, right or wrong."""
+def test_json_output_is_one_object(tmp_path: Path) -> None:
+    """On standard output, also for errors."""
     for code in (0, 1):
         result = CliRunner().invoke(main, ["--json", "init", str(tmp_path)])
         assert (result.exit_code, result.stderr) == (code, "")
-        told = json.loads(result.stdout)
-        assert (told["ok"], told["error"] is None, bool(told["written"])) == (code == 0,) * 3
+        printed = json.loads(result.stdout)
+        assert (printed["ok"], printed["error"] is None, bool(printed["written"])) == (code == 0,) * 3
