@@ -35,6 +35,7 @@ from graydns.listen.listener import Listener, find_advertised_addresses
 from graydns.listen.listeners import Listeners
 from graydns.listen.tls_context import TlsContext, write_demo_certificate
 from graydns.model.errors import ConfigError, ConfigIssue
+from graydns.model.users import USERS_FILE_NAME
 from graydns.observe.log_level import LogLevelControl
 from graydns.observe.observability import ObservabilityService
 from graydns.observe.server_metrics import PolicyFigures
@@ -125,7 +126,7 @@ def make_graydns_service(path: Path, reactor: Any) -> GraydnsService:
             ready=observability.is_ready,
         )
         control = _make_control_plane(core, observers, subscriber, consul)
-        users = config.data / "users.json"
+        users = config.data / USERS_FILE_NAME
         AdminService(config.admin, control, audit.log, reactor, users=users, tls=tls).setServiceParent(graydns)
     return graydns
 

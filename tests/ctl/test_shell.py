@@ -17,13 +17,14 @@ from twisted.internet.epollreactor import EPollReactor
 from graydns.ctl.admin_client import BlockingAdminClient
 from graydns.ctl.admin_endpoint import AdminLogin, UnixAdminEndpoint
 from graydns.ctl.cli_context import CliContext
+from graydns.ctl.main import shell_group
 from graydns.ctl.shell import ShellCompleter, run_prompt
 from tests.ctl.conftest import Server
 
 
 @pytest.fixture
-def tool(server: Server) -> Iterator[CliContext]:
-    """A tool with a warm connection, on a reactor of its own."""
+def context(server: Server) -> Iterator[CliContext]:
+    """A context with an open connection, on a reactor of its own."""
     reactor = EPollReactor()
     made = CliContext(session=BlockingAdminClient(UnixAdminEndpoint(server.socket), AdminLogin(), reactor))
     yield made
@@ -38,18 +39,18 @@ def keyboard(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[PipeIn
         yield pipe
 
 
-def run(tool: CliContext, keyboard: PipeInput, typed: str, as_json: bool = False) -> int:
+def run(context: CliContext, keyboard: PipeInput, typed: str, as_json: bool = False) -> int:
     """The shell's status after *typed*."""
     keyboard.send_text(typed)
     with create_app_session(input=keyboard, output=DummyOutput()):
-        return run_prompt(tool, as_json)
+        return run_prompt(context, shell_group, as_json)
 
 
 @pytest.mark.integration
-def test_lines_are_run_until_exit(tool: CliContext, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_are_run_until_exit(context: CliContext, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]) -> None:
     """A command that fails does not end the shell."""
     typed = "whoami\nhistory rollback 3\nnope\nstatus 'x\n--json whoami\nhelp service percent\nexit\nzones\n"
-    assert run(tool, keyboard, typed) == 0
+    assert run(context, keyboard, typed) == 0
     printed = capsys.readouterr()
     assert "actor" in printed.out
     assert '{"ok": true' in printed.out
@@ -62,30 +63,30 @@ def test_lines_are_run_until_exit(tool: CliContext, keyboard: PipeInput, capsys:
 
 @pytest.mark.integration
 def test_the_shell_prints_json_if_started_with_it(
-    tool: CliContext, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]
+    context: CliContext, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Every command does."""
-    run(tool, keyboard, "whoami\nquit\n", as_json=True)
+    run(context, keyboard, "whoami\nquit\n", as_json=True)
     assert '{"ok": true' in capsys.readouterr().out
 
 
 @pytest.mark.integration
-def test_the_history_has_mode_0600(tool: CliContext, keyboard: PipeInput, tmp_path: Path) -> None:
+def test_the_history_has_mode_0600(context: CliContext, keyboard: PipeInput, tmp_path: Path) -> None:
     """It is below the state folder, and its lines come back with the arrow key."""
-    run(tool, keyboard, "whoami\nexit\n")
+    run(context, keyboard, "whoami\nexit\n")
     history = tmp_path / "state/graydnsctl/history"
     assert "+whoami" in history.read_text()
     assert os.stat(history).st_mode & 0o777 == 0o600
-    run(tool, keyboard, "\x1b[A\x1b[A\nexit\n")
+    run(context, keyboard, "\x1b[A\x1b[A\nexit\n")
     assert history.read_text().count("+whoami") == 2
 
 
 @pytest.mark.integration
 def test_interrupt_drops_the_line_and_end_of_file_ends(
-    tool: CliContext, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]
+    context: CliContext, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """^C and ^D."""
-    assert run(tool, keyboard, "zones\x03whoami\n\x04") == 0
+    assert run(context, keyboard, "zones\x03whoami\n\x04") == 0
     out = capsys.readouterr().out
     assert "actor" in out
     assert "farm.test" not in out
@@ -93,10 +94,10 @@ def test_interrupt_drops_the_line_and_end_of_file_ends(
 
 @pytest.mark.integration
 def test_watch_repeats_until_a_key_is_pressed(
-    tool: CliContext, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]
+    context: CliContext, keyboard: PipeInput, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A key pressed before ends it after the first run, and is not part of the next line."""
-    run(tool, keyboard, "watch --every 30 whoami\nqexit\n")
+    run(context, keyboard, "watch --every 30 whoami\nqexit\n")
     assert capsys.readouterr().out.count("actor") == 1
 
 
@@ -121,9 +122,11 @@ def test_watch_repeats_until_a_key_is_pressed(
         ("status 'x", set()),
     ],
 )
-def test_commands_options_and_names_are_completed(typed: str, offered: set[str], tool: CliContext) -> None:
+def test_commands_options_and_names_are_completed(typed: str, offered: set[str], context: CliContext) -> None:
     """The names come from the server."""
-    words = {each.text for each in ShellCompleter(tool).get_completions(Document(typed), CompleteEvent())}
+    words = {
+        each.text for each in ShellCompleter(context, shell_group).get_completions(Document(typed), CompleteEvent())
+    }
     assert offered <= words
     if typed:
         assert words == offered
@@ -131,5 +134,5 @@ def test_commands_options_and_names_are_completed(typed: str, offered: set[str],
 
 def test_completion_without_a_server_offers_no_names(tmp_path: Path) -> None:
     """And prints no error."""
-    tool = CliContext(connect="nonsense")
-    assert list(ShellCompleter(tool).get_completions(Document("service show "), CompleteEvent())) == []
+    context = CliContext(connect="nonsense")
+    assert list(ShellCompleter(context, shell_group).get_completions(Document("service show "), CompleteEvent())) == []

@@ -179,3 +179,16 @@ def show_progress(text: str) -> AbstractContextManager[Any]:
     from rich.console import Console
 
     return Console(stderr=True).status(text)
+
+
+def run_line(group: click.Group, words: list[str], context: CliContext) -> int:
+    """Run the command *words* of *group*, print its errors, and return its exit status."""
+    try:
+        done = group.main(words, prog_name="", standalone_mode=False, obj=context)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return 1
+    return done if isinstance(done, int) else 0

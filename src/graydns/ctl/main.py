@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graydns.ctl.cli_context import CliContext, json_option, wants_json
+from graydns.ctl.cli_context import CliContext, json_option, run_line, wants_json
 from graydns.ctl.combined_commands import audit, config, reload, service, trace
 from graydns.ctl.config_commands import check, init
 from graydns.ctl.operation_commands import make_commands
@@ -48,7 +48,7 @@ def watch(context: CliContext, every: float, words: tuple[str, ...]) -> None:
     while True:
         if sys.stdout.isatty():
             click.clear()
-        run_line(list(words), context)
+        run_line(shell_group, list(words), context)
         sys.stdout.flush()
         if wait_for_key(keys, every):
             return
@@ -86,25 +86,13 @@ COMMANDS: Mapping[str, click.Command] = make_commands(
     OPERATIONS.values(), (audit, check, config, init, passwd, policy, reload, service, trace, watch)
 )
 
+#: The commands as lines of the shell or of ``watch``.
 shell_group = click.Group(
     "graydnsctl",
     commands=dict(COMMANDS),
     params=[json_option()],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def run_line(words: list[str], context: CliContext) -> int:
-    """Run the command of *words*, print its errors, and return its exit status."""
-    try:
-        done = shell_group.main(words, prog_name="", standalone_mode=False, obj=context)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        return 1
-    return done if isinstance(done, int) else 0
 
 
 @click.group(
@@ -126,7 +114,7 @@ def main(context: click.Context, /, **options: Any) -> None:
         # prompt_toolkit takes long to load, and a single command does not need it.
         from graydns.ctl.shell import run_shell
 
-        context.exit(run_shell(cli_context, wants_json()))
+        context.exit(run_shell(cli_context, shell_group, wants_json()))
 
 
 for _command in COMMANDS.values():

@@ -21,13 +21,12 @@ from graydns.model.users import (
     PASSWORD_LENGTH_BOUNDS,
     ROLES,
     USER_NAME_PATTERN,
+    USERS_FILE_NAME,
     User,
     format_users,
     hash_password,
     parse_users,
 )
-
-USERS_FILE = "users.json"
 
 
 @click.command(cls=JsonCommand)
@@ -44,10 +43,10 @@ def passwd(name: str, role: str | None, tenant: str | None, remove: bool, data: 
     password = None if remove else read_password()
     try:
         with lock_folder(folder):
-            set_user(folder / USERS_FILE, name, role, tenant, password)
+            set_user(folder / USERS_FILE_NAME, name, role, tenant, password)
     except (OSError, ValueError) as error:
-        raise CommandError(f"{folder / USERS_FILE}: {error}", wants_json()) from None
-    print_result({"name": name, "removed": remove, "file": str(folder / USERS_FILE)}, print_value)
+        raise CommandError(f"{folder / USERS_FILE_NAME}: {error}", wants_json()) from None
+    print_result({"name": name, "removed": remove, "file": str(folder / USERS_FILE_NAME)}, print_value)
 
 
 def set_user(file: Path, name: str, role: str | None, tenant: str | None, password: str | None) -> None:
@@ -76,7 +75,7 @@ def load_users_or_empty(file: Path) -> dict[str, User]:
 def replace_users_file(file: Path, users: Mapping[str, User]) -> None:
     """Replace *file* atomically by one with *users*, with mode 0600 and the owner of its folder. Raises OSError."""
     owner = file.parent.stat()
-    handle, draft = mkstemp(prefix=f".{USERS_FILE}.", dir=file.parent)  # created with mode 0600
+    handle, draft = mkstemp(prefix=f".{USERS_FILE_NAME}.", dir=file.parent)  # created with mode 0600
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as opened:
             if os.geteuid() == 0:

@@ -8,14 +8,14 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import click
 from click.shell_completion import ShellComplete
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
-from graydns.ctl.cli_context import CliContext
-from graydns.ctl.main import run_line, shell_group
+from graydns.ctl.cli_context import CliContext, run_line
 from graydns.ctl.output import print_error, print_line
 from graydns.model.text import printable
 
@@ -25,19 +25,19 @@ SHELL_WORDS = ("help", *EXIT_WORDS)
 BANNER = "graydns at {}. `help` lists the commands, `help COMMAND` explains one, `exit` ends."
 
 
-def run_shell(context: CliContext, as_json: bool = False) -> int:
-    """Run commands from the keyboard, or from standard input if that is no terminal. Returns the exit status."""
-    return run_prompt(context, as_json) if sys.stdin.isatty() else run_lines(sys.stdin, context, as_json)
+def run_shell(context: CliContext, group: click.Group, as_json: bool = False) -> int:
+    """Run commands of *group* from the keyboard, or else from standard input. Returns the exit status."""
+    return run_prompt(context, group, as_json) if sys.stdin.isatty() else run_lines(sys.stdin, context, group, as_json)
 
 
-def run_prompt(context: CliContext, as_json: bool = False) -> int:
+def run_prompt(context: CliContext, group: click.Group, as_json: bool = False) -> int:
     """Run commands from the keyboard. Returns the exit status."""
     print_line(BANNER.format(context.endpoint_text))
-    run_lines(read_prompt(context), context, as_json)
+    run_lines(read_prompt(context, group), context, group, as_json)
     return 0
 
 
-def run_lines(texts: Iterable[str], context: CliContext, as_json: bool = False) -> int:
+def run_lines(texts: Iterable[str], context: CliContext, group: click.Group, as_json: bool = False) -> int:
     """Run each line of *texts*. Returns 0, or the exit status of the last that failed."""
     failed = 0
     for text in texts:
@@ -48,7 +48,7 @@ def run_lines(texts: Iterable[str], context: CliContext, as_json: bool = False) 
             break
         if words[0] == "help":
             words = [*words[1:], "--help"]
-        failed = run_line(["--json", *words] if as_json else words, context) or failed
+        failed = run_line(group, ["--json", *words] if as_json else words, context) or failed
     return failed
 
 
@@ -61,10 +61,13 @@ def split_words(text: str) -> list[str]:
         return []
 
 
-def read_prompt(context: CliContext) -> Iterator[str]:
+def read_prompt(context: CliContext, group: click.Group) -> Iterator[str]:
     """The lines that the user types, until end of file."""
     session: PromptSession[str] = PromptSession(
-        history=open_history(), completer=ShellCompleter(context), complete_in_thread=True, complete_while_typing=False
+        history=open_history(),
+        completer=ShellCompleter(context, group),
+        complete_in_thread=True,
+        complete_while_typing=False,
     )
     while True:
         try:
@@ -89,8 +92,9 @@ def open_history() -> History:
 class ShellCompleter(Completer):
     """Completes commands, options, and names that the server knows."""
 
-    def __init__(self, context: CliContext) -> None:
+    def __init__(self, context: CliContext, group: click.Group) -> None:
         self._context = context
+        self._group = group
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
         """The completions of the word before the cursor."""
@@ -104,7 +108,7 @@ class ShellCompleter(Completer):
             del words[0]
         elif not words:
             yield from (Completion(word, -len(incomplete)) for word in SHELL_WORDS if word.startswith(incomplete))
-        offers = ShellComplete(shell_group, {"obj": self._context}, "", "").get_completions(words, incomplete)
+        offers = ShellComplete(self._group, {"obj": self._context}, "", "").get_completions(words, incomplete)
         for offer in offers:
             text = printable(str(offer.value))
             yield Completion(text, -len(incomplete), display_meta=printable(offer.help or ""))

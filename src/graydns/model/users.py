@@ -14,6 +14,9 @@ from typing import Any
 
 from attrs import asdict, evolve, frozen
 
+#: Name of the users file, in the data folder.
+USERS_FILE_NAME = "users.json"
+
 VIEWER, OPERATOR, ADMIN = "viewer", "operator", "admin"
 
 #: From the least privileged; each may do what those before it may.
