@@ -106,7 +106,7 @@ async def test_only_login_can_be_called_before_the_login(tmp_path: Path) -> None
         root.broker.transport.loseConnection()
 
 
-@pytest.mark.parametrize("command", ["no_such", "__init__", "perspective_status", "pages", "control", "more"])
+@pytest.mark.parametrize("command", ["no_such", "__init__", "perspective_status", "_run", "_dispatcher", "more"])
 @on_reactor
 async def test_only_operations_can_be_called(command: str, tmp_path: Path) -> None:
     """No other attribute of a perspective can."""

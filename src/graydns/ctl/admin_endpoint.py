@@ -1,6 +1,6 @@
-"""Admin endpoints and logins: how a server is reached, and where ./graydns.yaml says that it listens.
+"""The endpoint of an admin interface, as text and in ./graydns.yaml, and the login for it.
 
-Nothing of Twisted here: a command that needs no server starts without it.
+This module does not import Twisted, so that a command without a server starts fast.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ DEFAULT_SETTINGS = {"admin": "unix:var/admin.sock", "data": "var/"}
 TLS_ENDPOINT_PATTERN = re.compile(r"tls://(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+))(?::([1-9][0-9]{0,4}))?")
 DEFAULT_TLS_PORT = 853
 
-#: A key of a YAML file in block style with a value that needs no YAML to read.
+#: A key at the start of a line with a value that can be read without a YAML parser.
 SIMPLE_KEY_PATTERN = re.compile(
     r"""^(admin|data):[ ]+(["']?)([^\s"'#{\[&*!|>%@`][^\s"']*)\2[ \t]*(?:\#.*)?$""", re.MULTILINE
 )
@@ -25,7 +25,7 @@ SIMPLE_KEY_PATTERN = re.compile(
 
 @frozen
 class UnixAdminEndpoint:
-    """A socket in the file system."""
+    """A Unix socket."""
 
     path: Path
 
@@ -35,7 +35,7 @@ class UnixAdminEndpoint:
 
 @frozen
 class TlsAdminEndpoint:
-    """A host, which its certificate must name, and a port."""
+    """A TCP port with TLS. The certificate of the server must be valid for *host*."""
 
     host: str
     port: int

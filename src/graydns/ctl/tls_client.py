@@ -1,4 +1,4 @@
-"""TLS to the admin listener. A module of its own, imported late: loading OpenSSL takes as long as all the rest."""
+"""TLS connections to the admin interface. Imported late: OpenSSL takes as long to load as all the rest of a command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from graydns.ctl.admin_endpoint import AdminClientError, AdminLogin, TlsAdminEndpoint
 
-#: Twisted gives most of this no types.
+#: Most of it has no types.
 _twisted_ssl: Any = ssl
 
 
