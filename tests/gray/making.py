@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 from graydns.gray.geo import GeoLocator
-from graydns.gray.policy_compiler import ZonePolicy, compile_router
+from graydns.gray.policy_compiler import ZonePolicy, compile_policy
 from graydns.gray.policy_records import parse_rdtype
 from graydns.gray.router import Router
 from graydns.model.client import Client, Subnet
@@ -15,6 +16,7 @@ from graydns.model.name import from_text
 from graydns.model.policy import Rule, ServiceEndpoint, ServicePolicy, ServiceVersion
 from graydns.model.query import Query
 from graydns.model.transport import UDP, Transport
+from graydns.runtime.steps import run_steps
 
 TENANT = "t-demo"
 ZONE = "shop.test"
@@ -54,6 +56,13 @@ def service(
         client_prefix=client_prefix or {},
         ttl=ttl,
     )
+
+
+def compile_router(
+    tenant: str, zones: Sequence[ZonePolicy], rules: Sequence[Rule], geo: GeoLocator | None = None, **more: Any
+) -> Router:
+    """The router of a policy, at once; *more*: as compile_policy takes it. Raises ConfigError."""
+    return run_steps(compile_policy(tenant, zones, rules, geo, **more))
 
 
 def zone(services: Mapping[str, ServicePolicy], rules: Sequence[Rule] = (), name: str = ZONE) -> ZonePolicy:

@@ -6,10 +6,9 @@ import json
 
 import pytest
 
-from graydns.gray.policy_compiler import compile_router
 from graydns.model.client import Client
 from graydns.model.policy import Rule, RuleConditions, RuleOutcome
-from tests.gray.making import API, TENANT, client, query, route, service, zone
+from tests.gray.making import API, TENANT, client, compile_router, query, route, service, zone
 from tests.gray.strategies import Atlas
 
 BLOCK = RuleOutcome(block="nodata")

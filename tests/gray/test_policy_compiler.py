@@ -10,7 +10,7 @@ import pytest
 from graydns.gray import router as router_module
 from graydns.gray import rule_index
 from graydns.gray.compiled_service import compile_service
-from graydns.gray.policy_compiler import MAX_REGEXES, MAX_RULE_WARNINGS, compile_policy, compile_router
+from graydns.gray.policy_compiler import MAX_REGEXES, MAX_RULE_WARNINGS, compile_policy
 from graydns.gray.router import Router
 from graydns.model.errors import ConfigError, PolicyIssues
 from graydns.model.name import from_text
@@ -22,6 +22,7 @@ from tests.gray.making import (
     TENANT,
     VERSIONS,
     client,
+    compile_router,
     faults,
     outcome,
     query,
@@ -161,13 +162,14 @@ def test_errors_come_out_of_steps() -> None:
 
 
 def test_origins_are_what_decisions_come_from() -> None:
-    """Every origin of a Decision is among the router's, and no other router's."""
+    """A pool of a version, or a rule; of one router's policy and no other's."""
     rule = Rule("r", RuleConditions(name="www"), BLOCK)
     one, other = (route({API: service(percent={"canary": 500_000})}, rule) for _ in range(2))
     decisions = [one.decide(query(API, client(f"192.0.2.{at}"))) for at in range(50)]
     decisions.append(one.decide(query("www.shop.test", client())))
-    assert {decision.origin for decision in decisions} == one.origins
-    assert not one.origins & other.origins
+    pools = {id(pool) for router in (one,) for pool in router.services[from_text(API)].pools.values()}
+    assert {id(decision.origin) for decision in decisions} == pools | {id(one.rules[0])}
+    assert other.decide(query("www.shop.test", client())).origin is other.rules[0]
     assert one.decide(query("mail.shop.test", client())).origin is None
 
 

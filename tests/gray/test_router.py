@@ -5,7 +5,6 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from graydns.gray.policy_compiler import compile_router
 from graydns.gray.policy_records import parse_rdtype
 from graydns.gray.router import Router
 from graydns.model.client import Client, Subnet
@@ -13,7 +12,7 @@ from graydns.model.decision import DecisionKind
 from graydns.model.name import from_text
 from graydns.model.policy import Rule, RuleConditions, RuleOutcome, ServicePolicy
 from tests.conftest import examples
-from tests.gray.making import TENANT, client, query, route, zone
+from tests.gray.making import TENANT, client, compile_router, query, route, zone
 from tests.gray.reference import Reference
 from tests.gray.strategies import (
     NAMES,

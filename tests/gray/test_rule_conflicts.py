@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from graydns.gray.policy_compiler import compile_router
 from graydns.gray.rules import MAX_OVERLAP_WARNINGS
 from graydns.model.policy import Rule, RuleConditions, RuleOutcome
-from tests.gray.making import API, client, faults, outcome, route, service, zone
+from tests.gray.making import API, client, compile_router, faults, outcome, route, service, zone
 from tests.gray.strategies import Atlas
 
 BLOCK = RuleOutcome(block="nodata")

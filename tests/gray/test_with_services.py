@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 
 from graydns.gray.compiled_service import CompiledService, compile_service
 from graydns.gray.network_index import ExtendedNetworkIndex, NetworkIndex
-from graydns.gray.policy_compiler import ZonePolicy, compile_router
+from graydns.gray.policy_compiler import ZonePolicy
 from graydns.gray.router import Router
 from graydns.model.client import Client, Subnet
 from graydns.model.errors import PolicyIssues
 from graydns.model.name import from_text
 from graydns.model.policy import Rule, RuleConditions, RuleOutcome, ServiceEndpoint, ServicePolicy, ServiceVersion
+from tests.gray.making import compile_router
 
 API = from_text("api.shop.test")
 

@@ -12,7 +12,7 @@ import pytest
 from graydns.authority.zone_data import ZoneTable
 from graydns.config.document import Document
 from graydns.config.settings import Config
-from graydns.gray.policy_compiler import ZonePolicy, compile_router
+from graydns.gray.policy_compiler import ZonePolicy
 from graydns.gray.router import Router
 from graydns.model.client import DEFAULT_TENANT
 from graydns.model.name import from_text
@@ -22,6 +22,7 @@ from graydns.runtime.steps import run_steps
 from graydns.snapshot.reclamation import watch_snapshot
 from graydns.snapshot.snapshot import Snapshot
 from graydns.upstream.server_groups import ForwardTable
+from tests.gray.making import compile_router
 
 ZONE, API = from_text("a.test"), from_text("api.a.test")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from attrs import frozen
 
 from graydns.gray.compiled_service import CompiledService
+from graydns.gray.dimensions.dimension import Reads
 from graydns.gray.rule_groups import RuleGroup
 from graydns.gray.rules import CompiledRule
 
@@ -59,26 +60,22 @@ class ApplicableRules:
         listed = self.has_whitelist and self.service is not None and bool(self.service.whitelist_networks)
         return listed or any(group.tested.network for group in (*self.outcome_groups, *self.version_groups))
 
-    @property
-    def reads_location(self) -> bool:
-        """Whether anything tests where an address is."""
-        return any(group.tested.is_geographic for group in (*self.outcome_groups, *self.version_groups))
+    def reads(self, what: Reads) -> bool:
+        """Whether a rule reads any of *what*."""
+        return any(group.tested.reads & what for group in (*self.outcome_groups, *self.version_groups))
 
     @property
     def reads_subnet_only(self) -> bool:
         """Whether, of a client with a subnet (SOURCE above 0) and no identity and no tags, it is the subnet alone."""
         by_source = self.uses_hash and self.service is not None and not self.service.client_key.ecs_scope_v4
-        return not by_source and not any(
-            group.tested.transport for group in (*self.outcome_groups, *self.version_groups)
-        )
+        return not by_source and not self.reads(Reads.TRANSPORT | Reads.CLOCK)
 
     @property
     def skips_anonymous(self) -> bool:
         """Whether no rule and no whitelist can speak for a client without identity and tags that is in no network."""
-        shapes = [
-            group.tested for group in (*self.outcome_groups, *self.version_groups) if group.unconditional_rule is None
-        ]
-        return all(shape.network or shape.identity or shape.tags for shape in shapes)
+        groups = (*self.outcome_groups, *self.version_groups)
+        conditional = [group.tested for group in groups if group.unconditional_rule is None]
+        return all(tested.network or tested.reads & Reads.IDENTITY for tested in conditional)
 
     @property
     def varies(self) -> bool:
@@ -90,7 +87,7 @@ class ApplicableRules:
     def reads_address(self) -> bool:
         """Whether anything reads any of a client's addresses."""
         by_hash = self.uses_hash and self.service is not None and self.service.client_key.reads_address
-        return by_hash or self.reads_network or self.reads_location
+        return by_hash or self.reads_network or self.reads(Reads.LOCATION)
 
     def max_ecs_scope(self, size: int) -> int:
         """The longest prefix that anything reads of a client subnet of *size* bytes (4 or 16).

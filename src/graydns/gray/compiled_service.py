@@ -15,12 +15,12 @@ from graydns.gray.client_key import (
     compile_client_key,
     derive_hash_key,
 )
-from graydns.gray.conditions import IDENTITY_PREFIXES, parse_network
+from graydns.gray.dimensions.network import parse_network
 from graydns.gray.endpoint_pool import MAX_MEMBERS, EndpointPool, PoolMember, build_pool, encode_records
 from graydns.gray.policy_records import parse_records
 from graydns.gray.split import Split, compile_split
 from graydns.gray.version_health import VersionHealth
-from graydns.model.client import Subnet
+from graydns.model.client import IDENTITY_PREFIXES, Subnet
 from graydns.model.dns_parameters import MAX_TTL_SECONDS
 from graydns.model.errors import PolicyIssues
 from graydns.model.policy import RecordTexts, ServiceEndpoint, ServicePolicy, ServiceVersion

@@ -10,7 +10,9 @@ from attrs import asdict, frozen
 from graydns.gray.client_key import KEY_TYPE_ADDRESS, KEY_TYPE_IDENTITY, bucket, hash64
 from graydns.gray.compiled_service import CompiledService, WhitelistEntry
 from graydns.gray.consul_instances import INSTANCE_CLIENT_KEY
-from graydns.gray.explain_context import ExplainContext, format_network, format_rdtype
+from graydns.gray.dimensions.network import format_network
+from graydns.gray.dimensions.question import format_rdtype
+from graydns.gray.explain_context import ExplainContext
 from graydns.gray.plan import Plan
 from graydns.gray.rules import CompiledRule
 from graydns.model.catalog import LeadingInstance
@@ -156,9 +158,9 @@ def explain_plan(
 
 def _evaluate(scene: ExplainContext, plan: Plan) -> tuple[CompiledRule | WhitelistEntry | None, Decision]:
     client = scene.client
-    nets, place = plan.look_up_client(client)
+    nets, facts = plan.look_up_client(client)
     for step in plan.steps:
-        if (found := step.find(client, nets, place)) is not None:
+        if (found := step.find(client, nets, facts)) is not None:
             return found, step.make_decision(found, client)
     return plan.fallback_rule, plan.fallback(client)
 

@@ -21,6 +21,7 @@ from graydns.gray.applicable_rules import ApplicableRules
 from graydns.gray.client_key import KEY_TYPE_NONE, hash64
 from graydns.gray.compiled_service import CompiledService, WhitelistEntry
 from graydns.gray.decisions import DecideByClient, DecisionFactory
+from graydns.gray.dimensions.dimension import NO_FACTS, ClientFacts, Reads, read_tested_address
 from graydns.gray.geo import UNKNOWN_LOCATION, GeoLocation, GeoLocator
 from graydns.gray.network_index import NetworkIndex, NetworkNumbers
 from graydns.gray.rule_groups import combine_groups
@@ -28,7 +29,7 @@ from graydns.gray.rules import CompiledRule
 from graydns.model.client import Client
 from graydns.model.decision import Decision
 
-LookUpClient = Callable[[Client], tuple[NetworkNumbers, GeoLocation]]
+LookUpClient = Callable[[Client], tuple[NetworkNumbers, ClientFacts]]
 MakeDecision = Callable[[Any, Client], Decision]
 
 
@@ -36,7 +37,7 @@ class PlanStep(NamedTuple):
     """One step: *find* what speaks for a client, or None; *settle* makes the Decision of what was found."""
 
     name: str
-    find: Callable[[Client, NetworkNumbers, GeoLocation], Any]
+    find: Callable[[Client, NetworkNumbers, ClientFacts], Any]
     make_decision: MakeDecision
 
 
@@ -66,11 +67,21 @@ class Plan:
         return self.constant_decision is None
 
 
-def build_plan(tenant: str, parts: ApplicableRules, networks: NetworkIndex, geo: GeoLocator | None) -> Plan:
+def build_plan(
+    tenant: str,
+    parts: ApplicableRules,
+    networks: NetworkIndex,
+    geo: GeoLocator | None,
+    clock: Callable[[], float] | None,
+) -> Plan:
     """Make the plan of *parts*, specialised to what they need."""
     reach4, reach6 = parts.max_ecs_scope(4), parts.max_ecs_scope(16)
     verdicts = DecisionFactory(tenant, parts.service, parts.varies, reach4, reach6)
-    look = _build_look_up(networks if parts.reads_network else None, geo if parts.reads_location else None)
+    look = _build_look_up(
+        networks if parts.reads_network else None,
+        geo if parts.reads(Reads.LOCATION) else None,
+        clock if parts.reads(Reads.CLOCK) else None,
+    )
     steps = tuple(_build_steps(parts, verdicts, networks))
     last = _fallback(parts, verdicts)
     if isinstance(last, Decision):
@@ -121,38 +132,43 @@ def _build_decide(
     pairs = tuple((step.find, step.make_decision) for step in steps)
 
     def decide(client: Client) -> Decision:
-        nets, place = look(client)
+        nets, facts = look(client)
         if spares_strangers and not nets and client.identity is None and not client.tags:
             return last(client)
         for find, settle in pairs:
-            if (found := find(client, nets, place)) is not None:
+            if (found := find(client, nets, facts)) is not None:
                 return settle(found, client)
         return last(client)
 
     return decide
 
 
-def _build_look_up(networks: NetworkIndex | None, geo: GeoLocator | None) -> LookUpClient:
-    """What reads a client's address, as far as it is read."""
-    if geo is not None:
-        containing, place = networks.find_containing if networks is not None else _no_networks, geo.locate
+def _build_look_up(
+    networks: NetworkIndex | None, geo: GeoLocator | None, clock: Callable[[], float] | None
+) -> LookUpClient:
+    """What reads a client's address, its location and the time, as far as they are read (None = not)."""
+    containing = networks.find_containing if networks is not None else _no_networks
+    if geo is not None or clock is not None:
+        locate = geo.locate if geo is not None else _no_location
+        now = clock if clock is not None else _no_time
 
-        def look(client: Client) -> tuple[NetworkNumbers, GeoLocation]:
-            address, prefix = _tested_address(client)
-            return containing(address, prefix), place(address)
+        def look(client: Client) -> tuple[NetworkNumbers, ClientFacts]:
+            address, prefix = read_tested_address(client)
+            return containing(address, prefix), ClientFacts(locate(address), now())
 
         return look
     if networks is not None:
-        only_containing = networks.find_containing
-        return lambda client: (only_containing(*_tested_address(client)), UNKNOWN_LOCATION)
-    blind: tuple[NetworkNumbers, GeoLocation] = ((), UNKNOWN_LOCATION)
+        return lambda client: (containing(*read_tested_address(client)), NO_FACTS)
+    blind: tuple[NetworkNumbers, ClientFacts] = ((), NO_FACTS)
     return lambda client: blind
 
 
-def _tested_address(client: Client) -> tuple[bytes, int]:
-    """What rules test, and its bits: the trusted subnet, unless it withholds all bits, else the sender."""
-    subnet = client.subnet
-    return subnet if subnet is not None and subnet.prefix else (client.source, 8 * len(client.source))
+def _no_location(address: bytes) -> GeoLocation:
+    return UNKNOWN_LOCATION
+
+
+def _no_time() -> float:
+    return 0.0
 
 
 def _no_networks(address: bytes, prefix: int) -> NetworkNumbers:
@@ -161,11 +177,11 @@ def _no_networks(address: bytes, prefix: int) -> NetworkNumbers:
 
 def _whitelist_finder(
     service: CompiledService, networks: NetworkIndex
-) -> Callable[[Client, NetworkNumbers, GeoLocation], WhitelistEntry | None]:
+) -> Callable[[Client, NetworkNumbers, ClientFacts], WhitelistEntry | None]:
     by_identity = service.whitelist_identities
     by_network = {networks.assign_number(network): listing for network, listing in service.whitelist_networks.items()}
 
-    def find(client: Client, nets: NetworkNumbers, place: GeoLocation) -> WhitelistEntry | None:
+    def find(client: Client, nets: NetworkNumbers, facts: ClientFacts) -> WhitelistEntry | None:
         identity = client.identity
         if identity is not None and identity in by_identity:
             return by_identity[identity]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
 import re2
 from attrs import define, field, frozen
 
 from graydns.gray.compiled_service import CompiledService, compile_service
+from graydns.gray.dimensions import RANK_ORDER, RankField
 from graydns.gray.geo import GeoLocator
 from graydns.gray.name_patterns import PatternForm, to_wire
 from graydns.gray.network_index import NetworkIndex
@@ -18,7 +19,7 @@ from graydns.gray.rules import CompiledRule, LocatedRule, check_duplicates, comp
 from graydns.model.errors import ConfigError, ConfigIssue, PolicyIssues
 from graydns.model.name import is_within, to_text
 from graydns.model.policy import Rule, ServicePolicy
-from graydns.runtime.steps import reclaim, run_steps
+from graydns.runtime.steps import reclaim
 
 #: Regular expressions a tenant may have: RE2 keeps their states in memory.
 MAX_REGEXES = 1_000
@@ -37,22 +38,21 @@ class ZonePolicy:
     file: str = ""
 
 
-def compile_router(
-    tenant: str, zones: Sequence[ZonePolicy], rules: Sequence[Rule], geo: GeoLocator | None = None
-) -> Router:
+def compile_policy(
+    tenant: str,
+    zones: Sequence[ZonePolicy],
+    rules: Sequence[Rule],
+    geo: GeoLocator | None = None,
+    clock: Callable[[], float] | None = None,
+    rank_order: Sequence[RankField] = RANK_ORDER,
+) -> Generator[None, None, Router]:
     """Compile the policy of *tenant*: its *zones*, and its own *rules*, which see every name asked in it.
 
-    Raises ConfigError with all faults; their paths start at the top of the zone's file, those of the tenant's own
-    rules, which name no file, with ``"rules"``.
+    *clock*: Unix seconds, for rules that test the time. *rank_order*: the dimensions that rules may test. Pauses after
+    every few microseconds of work, except while the RE2 sets are built. Raises ConfigError with all issues; their paths
+    start at the top of the zone's file, those of the tenant's own rules, which name no file, with ``"rules"``.
     """
-    return run_steps(compile_policy(tenant, zones, rules, geo))
-
-
-def compile_policy(
-    tenant: str, zones: Sequence[ZonePolicy], rules: Sequence[Rule], geo: GeoLocator | None = None
-) -> Generator[None, None, Router]:
-    """The same as `compile_router`, pausing after every few microseconds of work but for building the RE2 sets."""
-    work = _PolicyCompilation(tenant, zones, rules, geo)
+    work = _PolicyCompilation(tenant, zones, rules, geo, clock, rank_order)
     yield from work.read_services()
     yield from work.read_rules()
     yield from check_duplicates(work.located_rules)
@@ -78,6 +78,8 @@ class _PolicyCompilation:
     zones: Sequence[ZonePolicy]
     rules: Sequence[Rule]
     geo: GeoLocator | None
+    clock: Callable[[], float] | None
+    rank_order: Sequence[RankField]
     issues: list[ConfigIssue] = field(factory=list)
     networks: NetworkIndex = field(factory=NetworkIndex)
     services: dict[bytes, CompiledService] = field(factory=dict)
@@ -108,7 +110,7 @@ class _PolicyCompilation:
     def _read_rules(self, rules: Sequence[Rule], zone: bytes | None, faults: PolicyIssues) -> Iterator[None]:
         for at, written in enumerate(rules):
             place = faults.under(at)
-            rule = compile_rule(written, zone, place)
+            rule = compile_rule(written, zone, place, self.rank_order)
             if rule.conditions.network is not None:
                 self.networks.assign_number(rule.conditions.network)
             if rule.conditions.qtype is not None:
@@ -164,6 +166,7 @@ class _PolicyCompilation:
             rules=tuple(self.compiled_rules),
             networks=self.networks,
             geo=self.geo,
+            clock=self.clock,
             warnings=tuple(self.warnings),
             qtypes=frozenset(self.qtypes),
         )

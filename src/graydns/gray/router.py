@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from heapq import merge
 from operator import attrgetter
 
@@ -36,8 +36,8 @@ _PlanKey = tuple[int, CompiledService | None, tuple[RuleBundle, ...]]
 class Router:
     """The compiled policy of one tenant.
 
-    *services*: by wire-form name. *warnings*: what an operator should hear. *wider*: the networks for services whose
-    whitelist names some that were not there when *networks* was sealed.
+    *services*: by wire-form name. *clock*: Unix seconds, for rules that test the time. *warnings*: what an operator
+    should know. *extended_networks*: those of services whose whitelist names networks that *networks* does not have.
     """
 
     tenant: str
@@ -46,6 +46,7 @@ class Router:
     rules: tuple[CompiledRule, ...] = field(repr=False)
     networks: NetworkIndex = field(repr=False)
     geo: GeoLocator | None = field(repr=False)
+    clock: Callable[[], float] | None = field(default=None, repr=False)
     warnings: tuple[str, ...] = ()
     extended_networks: Mapping[CompiledService, NetworkIndex] = field(factory=dict, repr=False)
     _qtypes: frozenset[int] = field(repr=False)
@@ -55,12 +56,6 @@ class Router:
     def _find_qtypes(self) -> frozenset[int]:
         """The types that any rule tests; all others are alike."""
         return frozenset(rule.conditions.qtype for rule in self.rules if rule.conditions.qtype is not None)
-
-    @property
-    def origins(self) -> frozenset[object]:
-        """Every ``origin`` that a current Decision can have, beside None."""
-        pools = (pool for service in self.services.values() for pool in service.pools.values())
-        return frozenset((*pools, *(rule for rule in self.rules if rule.version is None)))
 
     def with_services(self, changed: Mapping[bytes, CompiledService]) -> Router:
         """The same policy but for these services, which it has under the same names; O(services), shares the rules."""
@@ -113,6 +108,7 @@ class Router:
             zone=self.rule_index.find_zone(query.qname),
             service=self.services.get(query.qname),
             geo=self.geo,
+            clock=self.clock,
             catalog=catalog,
         )
 
@@ -120,7 +116,7 @@ class Router:
         versions = (None, *(service.pools if service else ()))
         groups = [group for bundle in bundles for group in bundle.groups(qtype, versions)]
         networks = self.networks if service is None else self.extended_networks.get(service, self.networks)
-        return build_plan(self.tenant, select_applicable(groups, service), networks, self.geo)
+        return build_plan(self.tenant, select_applicable(groups, service), networks, self.geo, self.clock)
 
 
 def _sort_rules(rules: Sequence[CompiledRule]) -> Generator[None, None, Iterable[CompiledRule]]:

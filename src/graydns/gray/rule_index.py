@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import re2
 from attrs import define, field
 
-from graydns.gray.conditions import make_regex_options
+from graydns.gray.dimensions.question import make_regex_options
 from graydns.gray.name_patterns import NamePattern, PatternForm, to_presentation, to_wire
 from graydns.gray.network_index import NetworkIndex
 from graydns.gray.rule_groups import RuleGroup, RuleGroupBuilder, TestedDimensions, tested_dimensions

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from attrs import field, frozen
 
 from graydns.gray.conditions import CompiledConditions, compile_conditions, rank_conditions
-from graydns.gray.name_patterns import PatternForm
+from graydns.gray.dimensions import RANK_ORDER, RankField
 from graydns.gray.policy_records import RdataByType, parse_records
 from graydns.model.decision import BlockAction
 from graydns.model.dns_parameters import MAX_TTL_SECONDS
@@ -55,15 +55,17 @@ class CompiledRule:
         return "records" if self.upstream is None else f"upstream {self.upstream}"
 
 
-def compile_rule(rule: Rule, zone: bytes | None, faults: PolicyIssues) -> CompiledRule:
+def compile_rule(
+    rule: Rule, zone: bytes | None, faults: PolicyIssues, rank_order: Sequence[RankField] = RANK_ORDER
+) -> CompiledRule:
     """Normalise *rule*; what is wrong in it is added to *faults*."""
-    conditions = compile_conditions(rule.when, faults.under("when"))
+    conditions = compile_conditions(rule.when, faults.under("when"), rank_order)
     then, place = rule.then, faults.under("then")
     return CompiledRule(
         name=rule.name,
         zone=zone,
         conditions=conditions,
-        order=(-rank_conditions(conditions), -rule.priority, rule.name, zone or b""),
+        order=(-rank_conditions(conditions, rank_order), -rule.priority, rule.name, zone or b""),
         priority=rule.priority,
         version=then.version,
         records=None if then.records is None else parse_records(then.records, place.under("records")),
@@ -151,33 +153,13 @@ def find_overlaps(rules: Iterable[CompiledRule]) -> Iterator[str | None]:
 
 def _overlap_key(rule: CompiledRule) -> Hashable:
     """What two rules of the same rank must share to match the same query."""
-    conditions = rule.conditions
-    pattern = conditions.pattern
-    return (
-        rule.order[:2],
-        conditions.network,
-        conditions.identity,
-        conditions.city,
-        conditions.qtype,
-        conditions.transport,
-        pattern if pattern is not None and pattern.form in (PatternForm.EXACT, PatternForm.LABEL) else None,
-    )
+    keys = ((dimension, dimension.overlap_key(value)) for dimension, value in rule.conditions.values)
+    return rule.order[:2], rule.conditions.network, tuple([pair for pair in keys if pair[1] is not None])
 
 
 def _may_overlap(one: CompiledRule, other: CompiledRule) -> bool:
     """Whether two rules that are `_overlap_key` can match the same query."""
     if one.zone is not None and other.zone is not None and one.zone != other.zone:
         return False
-    mine, theirs = one.conditions, other.conditions
-    if mine.regex != theirs.regex:
-        return False
-    tags = dict(theirs.tags)
-    if any(tags.get(key, value) != value for key, value in mine.tags):
-        return False
-    if mine.pattern and theirs.pattern and not mine.pattern.may_overlap(theirs.pattern):
-        return False
-    return _are_compatible(mine.country, theirs.country) and _are_compatible(mine.subdivision, theirs.subdivision)
-
-
-def _are_compatible(mine: str | None, theirs: str | None) -> bool:
-    return mine is None or theirs is None or mine == theirs
+    mine, theirs = dict(one.conditions.values), dict(other.conditions.values)
+    return all(each.may_overlap(mine.get(each), theirs.get(each)) for each in {**mine, **theirs})

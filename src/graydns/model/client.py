@@ -9,6 +9,9 @@ from graydns.model.transport import UDP, Transport
 #: The tenant of whatever no other tenant claims.
 DEFAULT_TENANT = "default"
 
+#: What an identity begins with, the strongest last: said by a trusted sender, a TSIG key, a TLS client certificate.
+IDENTITY_PREFIXES = ("client:", "tsig:", "tls:")
+
 
 class Subnet(NamedTuple):
     """A client subnet (RFC 7871): *address* packed to 4 or 16 bytes, bits after *prefix* zero."""

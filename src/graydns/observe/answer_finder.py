@@ -19,7 +19,7 @@ from graydns.fast.frontend import Frontend
 from graydns.fast.hot_table import HotTable
 from graydns.gray.explanation import Explanation
 from graydns.model import name
-from graydns.model.client import Client, Subnet
+from graydns.model.client import IDENTITY_PREFIXES, Client, Subnet
 from graydns.model.dns_parameters import format_rcode, format_rdtype
 from graydns.model.errors import ControlError, UnanswerableError
 from graydns.model.query import Edns, Query
@@ -40,7 +40,6 @@ PATH_HOT = "hot"
 #: Names of each hot table, and recent queries, that are searched: some milliseconds.
 MAX_SCANNED_VARIANTS, MAX_SCANNED_QUERIES = 500, 20_000
 
-_IDENTITY_PREFIXES = ("tls:", "tsig:", "client:")
 
 IpNetwork = IPv4Network | IPv6Network
 
@@ -94,7 +93,7 @@ def parse_client_selector(text: str) -> ClientSelector:
         if not text.strip():
             raise ControlError("expected an address, a network or an identity") from None
     return ClientSelector(
-        None, (text,) if text.startswith(_IDENTITY_PREFIXES) else tuple(kind + text for kind in _IDENTITY_PREFIXES)
+        None, (text,) if text.startswith(IDENTITY_PREFIXES) else tuple(kind + text for kind in IDENTITY_PREFIXES)
     )
 
 

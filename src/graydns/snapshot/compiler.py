@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
 from attrs import field, frozen
 
@@ -44,7 +45,7 @@ class SnapshotInputs:
 
     *resolv_conf*: contents of that file, for servers called ``system``. *zone_digests*: of the meaning of zone files,
     by zone; *rule_digests*: of tenants' rules in the main file. Where they are given, a tenant whose digests have not
-    changed keeps its Router. *overlay*: rules that are in no file.
+    changed keeps its Router. *overlay*: rules that are in no file. *clock*: Unix seconds, for rules that test the time.
     """
 
     config: Config
@@ -55,6 +56,7 @@ class SnapshotInputs:
     zone_digests: Mapping[bytes, bytes] = field(factory=dict, repr=False)
     rule_digests: Mapping[str, bytes] = field(factory=dict, repr=False)
     overlay: OverlayRules | None = field(default=None, repr=False)
+    clock: Callable[[], float] = field(default=time.time, repr=False)
 
     def tenant_rules(self, tenant: str) -> tuple[Rule, ...]:
         """The rules of the main file for all zones of *tenant*."""
@@ -168,7 +170,7 @@ def _compile_router(tenant: str, inputs: SnapshotInputs) -> Generator[None, None
     files = [zone for zone in inputs.zone_files if zone.tenant_id == tenant]
     policies = [ZonePolicy(zone.zone, zone.services, zone.rules, file=str(zone.path)) for zone in files]
     rules = (*inputs.tenant_rules(tenant), *inputs.overlay_rules(tenant))
-    return (yield from router_steps(tenant, policies, rules, inputs.geo))
+    return (yield from router_steps(tenant, policies, rules, inputs.geo, inputs.clock))
 
 
 def _locate_issues(issues: Sequence[ConfigIssue], tenant: str, inputs: SnapshotInputs) -> Iterator[ConfigIssue]:

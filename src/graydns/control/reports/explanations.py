@@ -12,7 +12,7 @@ from attrs import asdict, evolve
 from graydns.control.arguments import find_tenant, parse_question
 from graydns.control.reports.plain_data import format_time, to_plain
 from graydns.dnssec.zone_status import ValidationStep, ZoneStatusCache
-from graydns.model.client import Client, Subnet
+from graydns.model.client import IDENTITY_PREFIXES, Client, Subnet
 from graydns.model.decision import DecisionKind
 from graydns.model.dnssec_values import Security, ValidationStatus
 from graydns.model.errors import ControlError, OverloadedError, ResolveError
@@ -25,8 +25,6 @@ from graydns.server import DnsServer
 from graydns.snapshot.snapshot import Snapshot
 from graydns.upstream.server_groups import UpstreamGroup
 from graydns.wire.answer_body import make_dns_message
-
-_IDENTITY_PREFIXES = ("client:", "tls:", "tsig:")
 
 
 def explain_decision(
@@ -51,7 +49,7 @@ def explain_decision(
         network = None if subnet is None else ip_network(subnet, strict=False)
     except ValueError as error:
         raise ControlError(str(error)) from None
-    if client is not None and not client.startswith(_IDENTITY_PREFIXES):
+    if client is not None and not client.startswith(IDENTITY_PREFIXES):
         client = f"client:{client}"
     querier = Client(
         source=address.packed,
