@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from graydns.gray.conditions import CompiledConditions, compile_conditions, rank_conditions
+from graydns.gray.conditions import CompiledConditions, compile_conditions
 from graydns.model.errors import ConfigIssue, PolicyIssues
 from graydns.model.policy import RuleConditions
 
@@ -73,7 +73,7 @@ LADDER = [
 @pytest.mark.parametrize(("better", "worse"), list(pairwise(LADDER)))
 def test_rank_ladder(better: RuleConditions, worse: RuleConditions) -> None:
     """Each of these outranks the next."""
-    assert rank_conditions(_read(better)) > rank_conditions(_read(worse))
+    assert _read(better).rank > _read(worse).rank
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_source_and_subnet_are_the_narrower_of_both() -> None:
     conditions = _read(RuleConditions(source="10.1.0.0/16", subnet="10.0.0.0/8"))
     assert conditions.network == _read(RuleConditions(source="10.1.0.0/16")).network
     assert conditions.subnet_only
-    assert conditions.dimension_count == 2
+    assert len(conditions.layout.dimensions) == 2
     assert _read(RuleConditions(source="10.0.0.0/8", subnet="10.1.0.0/16")) == conditions
 
 

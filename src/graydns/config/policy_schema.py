@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Annotated, Any
 
+from attrs import fields
 from cattrs import Converter
 
 from graydns.config.address import parse_network, read_network_text
@@ -25,7 +26,7 @@ from graydns.config.scalar import (
     read_percent,
     read_range,
 )
-from graydns.model.policy import Rule, RuleConditions, RuleOutcome, ServicePolicy, ServiceVersion
+from graydns.model.policy import WRITTEN, Rule, RuleConditions, RuleOutcome, ServicePolicy, ServiceVersion
 from graydns.model.transport import TRANSPORTS
 
 #: Option 65001 carries at most 16 pairs in 512 octets: a rule that asks for more can never match.
@@ -73,13 +74,9 @@ def register_policy(converter: Converter) -> None:
         subnet=Annotated[str, read_network_text] | None,
         client=Annotated[str, read_identity] | None,
         tag=Mapping[tag, value],
-        country=Annotated[str, Text("a country's two letters such as CN", pattern="[A-Za-z]{2}")] | None,
-        subdivision=Annotated[str, Text("a subdivision such as CN-BJ", pattern="[A-Za-z]{2}-[A-Za-z0-9]{1,3}")] | None,
-        city=Annotated[str, Text("a city's English name", max_length=200)] | None,
-        name=Annotated[str, Text("a pattern of names", max_length=1024)] | None,
-        regex=Annotated[str, Text("a regular expression (RE2)", max_length=1000)] | None,
         qtype=Annotated[str, read_rdtype_text] | None,
         transport=Annotated[str, Keyword(tuple(TRANSPORTS))] | None,
+        **list_text_kinds(RuleConditions),
     )
     register_class(
         converter,
@@ -95,6 +92,16 @@ def register_policy(converter: Converter) -> None:
         converter, Rule, check_rule, name=IdentifierText, priority=Annotated[int, Integer(-1_000_000, 1_000_000)]
     )
     register_service(converter)
+
+
+def list_text_kinds(cls: type) -> dict[str, object]:
+    """The kinds of the fields of *cls* that have a WrittenText."""
+    written = {attribute.name: attribute.metadata.get(WRITTEN) for attribute in fields(cls)}
+    return {
+        name: Annotated[str, Text(text.expected, pattern=text.pattern, max_length=text.max_length)] | None
+        for name, text in written.items()
+        if text is not None
+    }
 
 
 def register_service(converter: Converter) -> None:

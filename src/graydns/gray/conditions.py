@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache, reduce
+from operator import or_
 from typing import Any, NamedTuple
 
+from attrs import field, frozen
+
 from graydns.gray.dimensions import ADDRESS_FIELD, IDENTITY_FIELD, NAME_FIELD, RANK_ORDER, RankField
-from graydns.gray.dimensions.dimension import Dimension, Reads, ValueT
+from graydns.gray.dimensions.dimension import Dimension, Reads, ValueT, overlaps_always
 from graydns.gray.dimensions.network import SOURCE, SUBNET, narrow_networks
 from graydns.gray.dimensions.question import NAME, QTYPE, REGEX
 from graydns.gray.name_patterns import NamePattern
@@ -14,35 +18,50 @@ from graydns.model.client import Subnet
 from graydns.model.errors import PolicyIssues
 from graydns.model.policy import RuleConditions
 
-#: Bits of the rank for the number of dimensions, and for which of the pairs is tested.
-_COUNT_BITS, _PAIR_BITS = 4, 2
+#: Bits of the rank for the number of dimensions.
+_COUNT_BITS = 4
+
+#: Combinations of dimensions whose layout is remembered.
+_MAX_LAYOUTS = 4096
+
+
+@frozen
+class ConditionsLayout:
+    """What conditions have in common that test the same *dimensions*; there is one for each combination.
+
+    *positions*: of each dimension in the values. *reads*: of the client, without the question. *many*: dimensions of
+    which a client has several values. *compared*: positions of those whose values tell whether two rules may overlap.
+    *base_rank*: what the combination itself is worth. *fields*: for each field of the rank its lowest bit, how ranks
+    are combined, and the positions of its dimensions, None for one that is not tested.
+    """
+
+    dimensions: tuple[Dimension[Any], ...]
+    positions: dict[Dimension[Any], int] = field(repr=False, eq=False)
+    reads: Reads = field(eq=False)
+    many: tuple[Dimension[Any], ...] = field(eq=False)
+    compared: tuple[int, ...] = field(eq=False)
+    base_rank: int = field(eq=False)
+    fields: tuple[tuple[int, Callable[[Sequence[int]], int], tuple[int | None, ...]], ...] = field(repr=False, eq=False)
 
 
 class CompiledConditions(NamedTuple):
     """What a rule tests; equal conditions match equal queries.
 
-    *values*: dimensions with the values they are tested for. *network*: of ``source`` and ``subnet`` together.
-    *reads*: what the tests read. *is_personal*: whether that is something that no cache can key by.
+    *values*: what the dimensions of *layout* are tested for. *network*: of ``source`` and ``subnet`` together.
+    *subnet_only*: clients without a subnet do not match. *is_personal*: they test something of the client that no cache
+    can key by.
     """
 
-    values: tuple[tuple[Dimension[Any], Any], ...] = ()
-    network: Subnet | None = None
-    reads: Reads = Reads.NOTHING
-    is_personal: bool = False
+    layout: ConditionsLayout
+    values: tuple[Any, ...]
+    network: Subnet | None
+    subnet_only: bool
+    is_personal: bool
 
     def get(self, dimension: Dimension[ValueT]) -> ValueT | None:
         """The value that *dimension* is tested for, None = not tested."""
-        return next((value for tested, value in self.values if tested is dimension), None)
-
-    @property
-    def dimension_count(self) -> int:
-        """How many dimensions are tested."""
-        return len(self.values)
-
-    @property
-    def subnet_only(self) -> bool:
-        """Whether clients without a subnet do not match."""
-        return self.get(SUBNET) is not None
+        at = self.layout.positions.get(dimension)
+        return None if at is None else self.values[at]
 
     @property
     def pattern(self) -> NamePattern | None:
@@ -62,40 +81,70 @@ class CompiledConditions(NamedTuple):
     @property
     def is_geographic(self) -> bool:
         """Whether it takes a geo database to test them."""
-        return Reads.LOCATION in self.reads
+        return Reads.LOCATION in self.layout.reads
+
+    @property
+    def rank(self) -> int:
+        """How specific they are: of two rules that match, the higher rank wins (``gray.dimensions``).
+
+        Each part of the rank has bits of its own, the most important leftmost.
+        """
+        layout, rank = self.layout, self.layout.base_rank
+        ranks = [dimension.rank(value) for dimension, value in zip(layout.dimensions, self.values, strict=True)]
+        for lowest_bit, combine, positions in layout.fields:
+            rank |= combine([0 if at is None else ranks[at] for at in positions]) << lowest_bit
+        return rank
 
 
 def compile_conditions(
-    when: RuleConditions, issues: PolicyIssues, rank_order: Sequence[RankField] = RANK_ORDER
+    when: RuleConditions, issues: PolicyIssues, rank_order: tuple[RankField, ...] = RANK_ORDER
 ) -> CompiledConditions:
     """The canonical form of *when*; what is wrong in it is added to *issues*."""
-    values: dict[Dimension[Any], Any] = {}
-    reads = Reads.NOTHING
-    for rank_field in rank_order:
-        for dimension in rank_field.dimensions:
-            written = getattr(when, dimension.key)
-            if written is None or written == {}:
-                continue
-            if (value := dimension.parse(written, issues)) is not None:
-                values[dimension] = value
-                reads |= dimension.reads
-    network = narrow_networks(values.get(SOURCE), values.get(SUBNET), issues)
-    for dimension in (SOURCE, SUBNET):
-        if dimension in values:
-            values[dimension] = network
-    return CompiledConditions(tuple(values.items()), network, reads, Reads.IDENTITY in reads)
+    tested: list[Dimension[Any]] = []
+    values: list[Any] = []
+    for dimension in _list_dimensions(rank_order):
+        written = getattr(when, dimension.key)
+        if written is None or written == {} or (value := dimension.parse(written, issues)) is None:
+            continue
+        tested.append(dimension)
+        values.append(value)
+    layout = _find_layout(tuple(tested), rank_order)
+    source_at, subnet_at = layout.positions.get(SOURCE), layout.positions.get(SUBNET)
+    network = None
+    if source_at is not None or subnet_at is not None:
+        source = None if source_at is None else values[source_at]
+        subnet = None if subnet_at is None else values[subnet_at]
+        network = narrow_networks(source, subnet, issues)
+        for at in (source_at, subnet_at):
+            if at is not None:
+                values[at] = network
+    return CompiledConditions(layout, tuple(values), network, subnet_at is not None, Reads.IDENTITY in layout.reads)
 
 
-def rank_conditions(conditions: CompiledConditions, rank_order: Sequence[RankField] = RANK_ORDER) -> int:
-    """How specific *conditions* are: of two rules that match, the higher rank wins (``gray.dimensions``).
+@lru_cache(_MAX_LAYOUTS)
+def _list_dimensions(rank_order: tuple[RankField, ...]) -> tuple[Dimension[Any], ...]:
+    return tuple(dimension for rank_field in rank_order for dimension in rank_field.dimensions)
 
-    Each part of the rank has bits of its own, the most important leftmost.
-    """
-    ranks = {dimension: dimension.rank(value) for dimension, value in conditions.values}
-    fields = {field: field.combine([ranks.get(each, 0) for each in field.dimensions]) for field in rank_order}
-    identity, address, name = (fields[field] for field in (IDENTITY_FIELD, ADDRESS_FIELD, NAME_FIELD))
+
+@lru_cache(_MAX_LAYOUTS)
+def _find_layout(dimensions: tuple[Dimension[Any], ...], rank_order: tuple[RankField, ...]) -> ConditionsLayout:
+    positions = {dimension: at for at, dimension in enumerate(dimensions)}
+    reads = reduce(or_, (dimension.reads for dimension in dimensions), Reads.NOTHING)
+    bits, fields = 0, []
+    for rank_field in reversed(rank_order):
+        if positions.keys() & set(rank_field.dimensions):
+            fields.append((bits, rank_field.combine, tuple(positions.get(each) for each in rank_field.dimensions)))
+        bits += rank_field.bits
+    identity, address, name = (
+        not positions.keys().isdisjoint(each.dimensions) for each in (IDENTITY_FIELD, ADDRESS_FIELD, NAME_FIELD)
+    )
     pair = 2 if identity and address else 1 if name and address else 0
-    rank = pair << _COUNT_BITS | len(ranks)
-    for field, value in fields.items():
-        rank = rank << field.bits | value
-    return rank
+    return ConditionsLayout(
+        dimensions=dimensions,
+        positions=positions,
+        reads=reads & ~Reads.QUESTION,
+        many=tuple(dimension for dimension in dimensions if dimension.read_many is not None),
+        compared=tuple(at for at, each in enumerate(dimensions) if each.may_overlap is not overlaps_always),
+        base_rank=(pair << _COUNT_BITS | len(dimensions)) << bits,
+        fields=tuple(fields),
+    )

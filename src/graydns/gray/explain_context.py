@@ -26,8 +26,9 @@ class ExplainContext(ExplainedQuery):
         """The first thing that keeps *rule* from matching, None if it matches: what is asked before who asks."""
         if rule.zone not in (None, self.zone):
             return f"sees only names in {to_text(rule.zone or b'')}"
-        values = sorted(rule.conditions.values, key=lambda pair: pair[0].reads is not Reads.QUESTION)
-        mismatches = (dimension.find_mismatch(value, self) for dimension, value in values)
+        pairs = zip(rule.conditions.layout.dimensions, rule.conditions.values, strict=True)
+        by_question = sorted(pairs, key=lambda pair: pair[0].reads is not Reads.QUESTION)
+        mismatches = (dimension.find_mismatch(value, self) for dimension, value in by_question)
         if (mismatch := next((text for text in mismatches if text is not None), None)) is not None:
             return mismatch
         if rule.version is None or (self.service is not None and rule.version in self.service.pools):

@@ -148,13 +148,20 @@ def _build_look_up(
 ) -> LookUpClient:
     """What reads a client's address, its location and the time, as far as they are read (None = not)."""
     containing = networks.find_containing if networks is not None else _no_networks
-    if geo is not None or clock is not None:
-        locate = geo.locate if geo is not None else _no_location
-        now = clock if clock is not None else _no_time
+    if clock is not None:
+        locate, now = geo.locate if geo is not None else _no_location, clock
+
+        def look_at_clock(client: Client) -> tuple[NetworkNumbers, ClientFacts]:
+            address, prefix = read_tested_address(client)
+            return containing(address, prefix), ClientFacts(locate(address), now())
+
+        return look_at_clock
+    if geo is not None:
+        locate_only = geo.locate
 
         def look(client: Client) -> tuple[NetworkNumbers, ClientFacts]:
             address, prefix = read_tested_address(client)
-            return containing(address, prefix), ClientFacts(locate(address), now())
+            return containing(address, prefix), ClientFacts(locate_only(address))
 
         return look
     if networks is not None:
@@ -165,10 +172,6 @@ def _build_look_up(
 
 def _no_location(address: bytes) -> GeoLocation:
     return UNKNOWN_LOCATION
-
-
-def _no_time() -> float:
-    return 0.0
 
 
 def _no_networks(address: bytes, prefix: int) -> NetworkNumbers:

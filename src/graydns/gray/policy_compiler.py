@@ -44,7 +44,7 @@ def compile_policy(
     rules: Sequence[Rule],
     geo: GeoLocator | None = None,
     clock: Callable[[], float] | None = None,
-    rank_order: Sequence[RankField] = RANK_ORDER,
+    rank_order: tuple[RankField, ...] = RANK_ORDER,
 ) -> Generator[None, None, Router]:
     """Compile the policy of *tenant*: its *zones*, and its own *rules*, which see every name asked in it.
 
@@ -79,7 +79,7 @@ class _PolicyCompilation:
     rules: Sequence[Rule]
     geo: GeoLocator | None
     clock: Callable[[], float] | None
-    rank_order: Sequence[RankField]
+    rank_order: tuple[RankField, ...]
     issues: list[ConfigIssue] = field(factory=list)
     networks: NetworkIndex = field(factory=NetworkIndex)
     services: dict[bytes, CompiledService] = field(factory=dict)

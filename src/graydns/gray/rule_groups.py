@@ -63,13 +63,14 @@ class RuleGroup(NamedTuple):
 
 def tested_dimensions(conditions: CompiledConditions) -> TestedDimensions:
     """What the group of a rule tests."""
+    layout = conditions.layout
     return TestedDimensions(
         conditions.network is not None,
         conditions.subnet_only,
         tuple([test.token for test in _equality_tests(conditions)]),
-        tuple([dimension for dimension, _ in conditions.values if dimension.read_many is not None]),
-        conditions.reads & ~Reads.QUESTION,
-        len(conditions.values),
+        layout.many,
+        layout.reads,
+        len(layout.dimensions),
     )
 
 
@@ -230,7 +231,8 @@ def _find_by_value(
 
 def _equality_tests(conditions: CompiledConditions) -> list[EqualityTest]:
     """What must be equal, in the order of the dimensions."""
-    return [test for dimension, value in conditions.values if dimension.tests for test in dimension.tests(value)]
+    pairs = zip(conditions.layout.dimensions, conditions.values, strict=True)
+    return [test for dimension, value in pairs if dimension.tests for test in dimension.tests(value)]
 
 
 def _combine_reads(reads: Sequence[ReadValue]) -> ReadValue:

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from attrs import field, frozen
 
-from graydns.gray.conditions import CompiledConditions, compile_conditions, rank_conditions
+from graydns.gray.conditions import CompiledConditions, compile_conditions
 from graydns.gray.dimensions import RANK_ORDER, RankField
 from graydns.gray.policy_records import RdataByType, parse_records
 from graydns.model.decision import BlockAction
@@ -56,7 +56,7 @@ class CompiledRule:
 
 
 def compile_rule(
-    rule: Rule, zone: bytes | None, faults: PolicyIssues, rank_order: Sequence[RankField] = RANK_ORDER
+    rule: Rule, zone: bytes | None, faults: PolicyIssues, rank_order: tuple[RankField, ...] = RANK_ORDER
 ) -> CompiledRule:
     """Normalise *rule*; what is wrong in it is added to *faults*."""
     conditions = compile_conditions(rule.when, faults.under("when"), rank_order)
@@ -65,7 +65,7 @@ def compile_rule(
         name=rule.name,
         zone=zone,
         conditions=conditions,
-        order=(-rank_conditions(conditions, rank_order), -rule.priority, rule.name, zone or b""),
+        order=(-conditions.rank, -rule.priority, rule.name, zone or b""),
         priority=rule.priority,
         version=then.version,
         records=None if then.records is None else parse_records(then.records, place.under("records")),
@@ -153,13 +153,18 @@ def find_overlaps(rules: Iterable[CompiledRule]) -> Iterator[str | None]:
 
 def _overlap_key(rule: CompiledRule) -> Hashable:
     """What two rules of the same rank must share to match the same query."""
-    keys = ((dimension, dimension.overlap_key(value)) for dimension, value in rule.conditions.values)
-    return rule.order[:2], rule.conditions.network, tuple([pair for pair in keys if pair[1] is not None])
+    layout, values = rule.conditions.layout, rule.conditions.values
+    pairs = zip(layout.dimensions, values, strict=True)
+    keys = [(each.key, key) for each, value in pairs if (key := each.overlap_key(value)) is not None]
+    return rule.order[:2], rule.conditions.network, tuple(keys)
 
 
 def _may_overlap(one: CompiledRule, other: CompiledRule) -> bool:
     """Whether two rules that are `_overlap_key` can match the same query."""
     if one.zone is not None and other.zone is not None and one.zone != other.zone:
         return False
-    mine, theirs = dict(one.conditions.values), dict(other.conditions.values)
-    return all(each.may_overlap(mine.get(each), theirs.get(each)) for each in {**mine, **theirs})
+    mine, theirs = one.conditions, other.conditions
+    compared = [mine.layout.dimensions[at] for at in mine.layout.compared]
+    if theirs.layout is not mine.layout:
+        compared += [theirs.layout.dimensions[at] for at in theirs.layout.compared]
+    return all(each.may_overlap(mine.get(each), theirs.get(each)) for each in compared)

@@ -7,6 +7,7 @@ admin interface) produce the same values. Names are text as the user wrote it; n
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from attrs import field, frozen
 
@@ -14,9 +15,27 @@ from attrs import field, frozen
 RecordTexts = Mapping[str, tuple[str, ...]]
 
 
+class WrittenText(NamedTuple):
+    """How a text is written in files: what is *expected*, for people; the *pattern* that it fully matches."""
+
+    expected: str
+    pattern: str = r"[^\x00-\x1f\x7f]*"
+    max_length: int = 255
+
+
+#: Key of a field's metadata: its WrittenText, where nothing else need be said of how it is read.
+WRITTEN = "written"
+
+
+def condition(expected: str, **more: Any) -> Any:
+    """A condition of a rule that is a text in files; the rest as WrittenText."""
+    return field(default=None, metadata={WRITTEN: WrittenText(expected, **more)})
+
+
 @frozen
 class RuleConditions:
-    """The conditions of a rule; all that are given must hold. None = not tested.
+    """The conditions of a rule; all that are given must hold. None = not tested. Each has a Dimension in
+    ``gray.dimensions``.
 
     *source*: CIDR against the client subnet if present, else the sender. *subnet*: CIDR against the
     client subnet only. *client*: identity, ``tls:…``, ``tsig:…`` or ``client:…`` (also written bare).
@@ -29,11 +48,11 @@ class RuleConditions:
     subnet: str | None = None
     client: str | None = None
     tag: Mapping[str, str] = field(factory=dict)
-    country: str | None = None
-    subdivision: str | None = None
-    city: str | None = None
-    name: str | None = None
-    regex: str | None = None
+    country: str | None = condition("a country's two letters such as CN", pattern="[A-Za-z]{2}")
+    subdivision: str | None = condition("a subdivision such as CN-BJ", pattern="[A-Za-z]{2}-[A-Za-z0-9]{1,3}")
+    city: str | None = condition("a city's English name", max_length=200)
+    name: str | None = condition("a pattern of names", max_length=1024)
+    regex: str | None = condition("a regular expression (RE2)", max_length=1000)
     qtype: str | None = None
     transport: str | None = None
 

@@ -98,7 +98,8 @@ def read_tested_address(client: Client) -> tuple[bytes, int]:
     return subnet if subnet is not None and subnet.prefix else (client.source, 8 * len(client.source))
 
 
-def _overlaps_always(mine: object, theirs: object) -> bool:
+def overlaps_always(mine: object, theirs: object) -> bool:
+    """``Dimension.may_overlap`` of a dimension whose keys say all."""
     return True
 
 
@@ -125,7 +126,7 @@ class Dimension(Generic[ValueT]):
     read_many: Callable[[ClientFacts], Iterable[Hashable]] | None = field(default=None, repr=False)
     mismatch: Callable[[ValueT, ExplainedQuery], str | None] | None = field(default=None, repr=False)
     overlap_key: Callable[[ValueT], Hashable] = field(default=lambda value: value, repr=False)
-    may_overlap: Callable[[ValueT | None, ValueT | None], bool] = field(default=_overlaps_always, repr=False)
+    may_overlap: Callable[[ValueT | None, ValueT | None], bool] = field(default=overlaps_always, repr=False)
 
     def find_mismatch(self, value: ValueT, seen: ExplainedQuery) -> str | None:
         """Why *value* does not match *seen*, None if it does."""
