@@ -43,6 +43,7 @@ from graydns.resolve.twisted_names import LOCAL_CLIENT, PipelineResolver
 from graydns.server import DnsServer
 from graydns.service import GraydnsService
 from graydns.sources.reading import Reading
+from graydns.sources.record_source import RecordSources
 from graydns.sources.snapshot_loader import compile_reading, list_data_warnings, read_configuration
 
 if TYPE_CHECKING:
@@ -58,16 +59,21 @@ class ServerParts:
     server: DnsServer
     reading: Reading
     consul: ConsulSource | None
+    sources: RecordSources
 
 
-def make_server(path: Path, reactor: Any) -> ServerParts:
-    """The server for the main configuration file at *path*; nothing is opened. Raises ConfigError."""
-    reading = read_configuration(path)
+def make_server(path: Path, reactor: Any, sources: RecordSources | None = None) -> ServerParts:
+    """The server for the main configuration file at *path*; nothing is opened. Raises ConfigError.
+
+    *sources*: record sources beside those of entry points.
+    """
+    sources = sources or RecordSources()
+    reading = read_configuration(path, sources)
     snapshot = compile_reading(1, reading)
     secrets = _prepare_data_folder(snapshot.config)
     consul = _make_consul_source(snapshot.config, reactor)
     if consul is None:
-        return ServerParts(DnsServer(snapshot, reactor, cookie_secrets=secrets), reading, None)
+        return ServerParts(DnsServer(snapshot, reactor, cookie_secrets=secrets), reading, None, sources)
     server = DnsServer(
         snapshot,
         reactor,
@@ -78,7 +84,7 @@ def make_server(path: Path, reactor: Any) -> ServerParts:
     )
     consul.feed.subscribe(server.flush_view)
     consul.subscribe(server.use_consul_domain)
-    return ServerParts(server, reading, consul)
+    return ServerParts(server, reading, consul, sources)
 
 
 def make_pipeline_resolver(path: Path, reactor: Any) -> PipelineResolver:
@@ -97,9 +103,9 @@ def make_pipeline_resolver(path: Path, reactor: Any) -> PipelineResolver:
     )
 
 
-def make_graydns_service(path: Path, reactor: Any) -> GraydnsService:
+def make_graydns_service(path: Path, reactor: Any, sources: RecordSources | None = None) -> GraydnsService:
     """The service for the main configuration file at *path*; it listens once it is started. Raises ConfigError."""
-    parts = make_server(path, reactor)
+    parts = make_server(path, reactor, sources)
     server, consul = parts.server, parts.consul
     config = server.snapshot.config
     tls = _make_tls_context(config)
@@ -108,7 +114,8 @@ def make_graydns_service(path: Path, reactor: Any) -> GraydnsService:
     audit = open_audit_service(
         lambda: server.snapshot.config, server.stores.observers, reactor, _make_head_publisher(config, consul)
     )
-    core = open_control(server, parts.reading, reactor, audit=audit.log, shares=server.front.answer_log.tallies)
+    tallies = server.front.answer_log.tallies
+    core = open_control(server, parts.reading, reactor, audit=audit.log, shares=tallies, sources=parts.sources)
     subscriber = _make_policy_subscriber(config, consul, core, reactor)
     observability = _make_observability(config, parts, listeners, audit, core, subscriber, reactor)
     level = LogLevelControl()

@@ -121,7 +121,7 @@ class Running:
 
 def run(site: Site, reactor: Any, observers: ControlObservers | None = None, **options: Any) -> Running:
     """Serve *site*; *options*: those of ``open_control``. Raises ConfigError."""
-    reading = read_configuration(site.main)
+    reading = read_configuration(site.main, options.get("sources"))
     snapshot = compile_reading(1, reading)
     snapshot.config.data.mkdir(exist_ok=True)
     server = DnsServer(snapshot, reactor, cookie_secrets=())

@@ -96,7 +96,8 @@ def load_zone(path: Path) -> ZoneConfig:
         tenant_id=zone.tenant_id,
         isolation=zone.isolation_level,
         config_version=zone.config_version,
-        source_file=resolve_zone_data(zone, folder, document),
+        source=zone.source,
+        source_file=None if zone.source.file is None else resolve_zone_data(zone.source.file, folder, document),
         services=zone.services,
         rules=zone.rules,
         delegates=zone.delegates,
@@ -115,10 +116,10 @@ def resolve_zone_folder(path: Path) -> Path:
     return folder
 
 
-def resolve_zone_data(zone: ZoneSettings, folder: Path, document: Document) -> Path:
-    """The resolved file with the zone's data."""
+def resolve_zone_data(file: Path, folder: Path, document: Document) -> Path:
+    """The resolved *file* with the zone's data."""
     try:
-        return resolve_inside(folder / zone.source.file, folder)
+        return resolve_inside(folder / file, folder)
     except ValueError as error:
         misfit = ValidationIssue(("source", "file"), str(error), "an existing file inside the zone's folder")
         raise ConfigError(document.locate_all((misfit,))) from None

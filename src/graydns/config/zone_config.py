@@ -3,25 +3,52 @@
 from __future__ import annotations
 
 import pathlib
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from attrs import field, frozen
 
 from graydns.config.address import read_name, read_path
 from graydns.config.document import Document
-from graydns.config.issues import ValidationIssue
+from graydns.config.issues import IssueCollector, ValidationIssue, make_validation_error
 from graydns.config.policy_schema import check_rule_names
 from graydns.config.scalar import KeywordSet, TenantName, read_version_number
 from graydns.model import name
 from graydns.model.policy import Rule, ServicePolicy
 
+#: The kind of source that reads zone files.
+FILE_KIND = "file"
+
+_KIND_PATTERN = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+
 
 @frozen
 class ZoneSourceSettings:
-    """Where a zone's data come from. *file*: below the zone's folder."""
+    """Where the records of a zone come from. *kind*: of a record source; *options*: what stands under it, as read.
 
-    file: Annotated[pathlib.Path, read_path]
+    *file*: below the zone's folder, for ``file``; None for other kinds.
+    """
+
+    kind: str
+    options: Any = None
+    file: pathlib.Path | None = None
+
+
+def read_source(value: object, /) -> ZoneSourceSettings:
+    """``{file: shop.test.zone}``, or one key of another kind with the options that its record source takes."""
+    if not isinstance(value, dict) or len(value) != 1:
+        raise make_validation_error(value, "one key: file, or the kind of another record source")
+    ((kind, options),) = value.items()
+    if not isinstance(kind, str) or not _KIND_PATTERN.fullmatch(kind):
+        raise make_validation_error(value, "one key: file, or the kind of another record source")
+    if kind != FILE_KIND:
+        return ZoneSourceSettings(kind, options)
+    wrong = IssueCollector()
+    with wrong.collect_at(FILE_KIND):
+        file = read_path(options)
+    wrong.raise_collected()
+    return ZoneSourceSettings(kind, str(file), file)
 
 
 @frozen
@@ -31,7 +58,7 @@ class ZoneSettings:
     zone: Annotated[bytes, read_name]
     tenant_id: Annotated[str, TenantName()]
     config_version: Annotated[tuple[int, ...], read_version_number]
-    source: ZoneSourceSettings
+    source: Annotated[ZoneSourceSettings, read_source]
     isolation_level: Annotated[frozenset[str], KeywordSet(("network", "storage", "compute"))] = frozenset()
     services: Mapping[Annotated[bytes, read_name], ServicePolicy] = field(factory=dict)
     rules: tuple[Rule, ...] = ()
@@ -42,8 +69,9 @@ class ZoneSettings:
 class ZoneConfig:
     """A loaded zone-config.yaml.
 
-    *file*: where it was read from; *folder*: the zone's folder, resolved: nothing outside it belongs to the
-    zone. *source_file*: the zone data, resolved. *zone*, *services*, *delegates*: see ``model.name``.
+    *path*: where it was read from; *folder*: the zone's folder, resolved: nothing outside it belongs to the zone.
+    *source*: where its records come from; *source_file*: that file, resolved, None = no file. *zone*, *services*,
+    *delegates*: see ``model.name``.
     """
 
     path: pathlib.Path
@@ -52,7 +80,8 @@ class ZoneConfig:
     tenant_id: str
     isolation: frozenset[str]
     config_version: tuple[int, ...]
-    source_file: pathlib.Path
+    source: ZoneSourceSettings
+    source_file: pathlib.Path | None
     services: Mapping[bytes, ServicePolicy]
     rules: Sequence[Rule]
     delegates: tuple[bytes, ...]

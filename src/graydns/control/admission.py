@@ -13,53 +13,63 @@ from attrs import evolve, field, frozen
 from graydns.config.issues import ValidationIssue
 from graydns.config.settings import Config
 from graydns.control.live_changes import RollbackPin
-from graydns.model.errors import ConfigIssue
+from graydns.model.errors import ConfigIssue, SourceId
 from graydns.model.name import to_text
 from graydns.sources.file_fingerprints import FileFingerprints
 from graydns.sources.reading import Reading, ZoneEntry
 from graydns.sources.reading_checks import to_config_issues
 
-IssuesByFile = Mapping[Path, tuple[ConfigIssue, ...]]
+IssuesBySource = Mapping[SourceId, tuple[ConfigIssue, ...]]
 
 
 @frozen
 class AdmittedReading:
-    """*reading*: what may be served. *vanished*: zones that stay although their file is gone. *faults*: by file."""
+    """*reading*: what may be served. *vanished*: zones that stay although they are gone at their source. *faults*: by
+    source."""
 
     reading: Reading
     vanished: frozenset[bytes] = frozenset()
-    faults: IssuesByFile = field(factory=dict)
+    faults: IssuesBySource = field(factory=dict)
+
+    @property
+    def has_schema_faults(self) -> bool:
+        """Whether there are faults beside those of sources that cannot be read now, whose zones are served as they
+        were: what others wrote does not wait for these."""
+        return any(source not in self.reading.unavailable or source not in self.reading.zones for source in self.faults)
 
 
 def admit_zones(served: Reading, read: Reading, *, force: bool, prune: bytes | None) -> AdmittedReading:
-    """The zones of *read*, and those of *served* whose file is gone, except *prune*.
+    """The zones of *read*, and those of *served* that are gone at their source, except *prune*.
 
     *force*: files are admitted whatever their version. A zone whose file has a fault stays as it is served.
     """
     before = {entry.config.zone: entry for entry in served.zones.values()}
-    faults = {path: issues for path, issues in read.issues.items() if not _has_vanished(path, served, read)}
-    zones: dict[Path, ZoneEntry] = {}
-    for path, entry in read.zones.items():
+    faults = {source: issues for source, issues in read.issues.items() if not _has_vanished(source, served, read)}
+    zones: dict[SourceId, ZoneEntry] = {}
+    gone = {read.zones[source].config.zone for source in read.vanished}
+    for source, entry in read.zones.items():
         old = before.get(entry.config.zone)
+        if source in read.vanished and entry.config.zone == prune:
+            continue
         if old is None or force or entry is old or not (issues := _check_version(old, entry)):
-            zones[path] = entry
+            zones[source] = entry
         else:
-            faults[path] = tuple(issues)
+            faults[source] = tuple(issues)
     merged = _retain_served(zones, faults, before, read)
     present = {entry.config.zone for entry in read.zones.values()}
-    broken = {old.config.zone for path in faults if (old := _find_served(path, served)) is not None}
-    vanished = frozenset(before.keys() - present - broken) - {prune}
-    for zone in vanished:
+    broken = {old.config.zone for source in faults if (old := _find_served(source, served)) is not None}
+    vanished = frozenset(gone | (before.keys() - present - broken)) - {prune}
+    for zone in vanished - gone:
         merged.setdefault(_vanished_zone_key(before[zone]), before[zone])
     return AdmittedReading(
         evolve(read, zones=merged, fingerprints=_admitted_fingerprints(read, faults, merged)), vanished, faults
     )
 
 
-def exclude_faulty(admitted: AdmittedReading, served: Reading, faults: IssuesByFile) -> AdmittedReading:
+def exclude_faulty(admitted: AdmittedReading, served: Reading, faults: IssuesBySource) -> AdmittedReading:
     """*admitted* with the served zones in place of those whose files have *faults*."""
     before = {entry.config.zone: entry for entry in served.zones.values()}
-    good = {path: entry for path, entry in admitted.reading.zones.items() if path not in faults}
+    good = {source: entry for source, entry in admitted.reading.zones.items() if source not in faults}
     zones = _retain_served(good, faults, before, admitted.reading)
     reading = evolve(
         admitted.reading, zones=zones, fingerprints=_admitted_fingerprints(admitted.reading, faults, zones)
@@ -81,46 +91,47 @@ def format_version(version: tuple[int, ...]) -> str:
 
 
 def _retain_served(
-    zones: Mapping[Path, ZoneEntry], faults: IssuesByFile, before: Mapping[bytes, ZoneEntry], read: Reading
-) -> dict[Path, ZoneEntry]:
-    """*zones*, and for every file with a fault the zone that is served from it."""
+    zones: Mapping[SourceId, ZoneEntry], faults: IssuesBySource, before: Mapping[bytes, ZoneEntry], read: Reading
+) -> dict[SourceId, ZoneEntry]:
+    """*zones*, and for every source with a fault the zone that is served from it."""
     retained = dict(zones)
     present = {entry.config.zone for entry in zones.values()}
-    for path in faults:
-        newer = read.zones.get(path)
-        old = next((entry for entry in before.values() if _is_served_version_of(entry, path, newer)), None)
+    for source in faults:
+        newer = read.zones.get(source)
+        old = next((entry for entry in before.values() if _is_served_version_of(entry, source, newer)), None)
         if old is not None and old.config.zone not in present:
-            retained[path] = old
+            retained[source] = old
     return retained
 
 
-def _admitted_fingerprints(read: Reading, faults: IssuesByFile, zones: Mapping[Path, ZoneEntry]) -> FileFingerprints:
+def _admitted_fingerprints(
+    read: Reading, faults: IssuesBySource, zones: Mapping[SourceId, ZoneEntry]
+) -> FileFingerprints:
     """The fingerprints of *read* except those of files that were not admitted, which are read again next time."""
-    omitted = {*faults, *read.missing_data_paths}
-    for path in faults:
-        if (entry := zones.get(path)) is not None:
-            omitted |= {entry.path, entry.data_location.unresolved_path, *entry.loaded.files}
+    omitted = {*map(Path, faults), *read.missing_data_paths}
+    for source in faults:
+        if (entry := zones.get(source)) is not None:
+            omitted |= set(entry.files())
     return {path: each for path, each in read.fingerprints.items() if path not in omitted}
 
 
-def _is_served_version_of(old: ZoneEntry, path: Path, newer: ZoneEntry | None) -> bool:
-    return old.path == path if newer is None else old.config.zone == newer.config.zone
+def _is_served_version_of(old: ZoneEntry, source: SourceId, newer: ZoneEntry | None) -> bool:
+    return old.source_id == source if newer is None else old.config.zone == newer.config.zone
 
 
-def _find_served(path: Path, served: Reading) -> ZoneEntry | None:
-    """The zone that is served from the file *path*. A zone whose file is gone has another key."""
-    return served.zones.get(path) or next((entry for entry in served.zones.values() if entry.path == path), None)
+def _find_served(source: SourceId, served: Reading) -> ZoneEntry | None:
+    """The zone that is served from *source*. A zone whose file is gone has another key."""
+    found = served.zones.get(source)
+    return found or next((entry for entry in served.zones.values() if entry.source_id == source), None)
 
 
-def _has_vanished(path: Path, served: Reading, read: Reading) -> bool:
-    """Whether the fault of the zone file *path* is that it, or its data, is gone since it was served."""
-    entry = _find_served(path, served)
+def _has_vanished(source: SourceId, served: Reading, read: Reading) -> bool:
+    """Whether the fault of *source* is that its zone file, or the data, is gone since it was served."""
+    entry = _find_served(source, served)
     if entry is None:
         return False
-    return any(
-        wanted in read.fingerprints and read.fingerprints[wanted] is None
-        for wanted in (path, entry.data_location.unresolved_path)
-    )
+    wanted = [entry.path] if entry.data_location is None else [entry.path, entry.data_location.unresolved_path]
+    return any(path in read.fingerprints and read.fingerprints[path] is None for path in wanted)
 
 
 def _check_version(old: ZoneEntry, new: ZoneEntry) -> list[ConfigIssue]:
@@ -133,9 +144,9 @@ def _check_version(old: ZoneEntry, new: ZoneEntry) -> list[ConfigIssue]:
     return to_config_issues(new.config.document, (ValidationIssue(("config_version",), found, expected),))
 
 
-def _vanished_zone_key(entry: ZoneEntry) -> Path:
+def _vanished_zone_key(entry: ZoneEntry) -> SourceId:
     """The key of a zone whose file is gone: another zone may have a file at that path by now."""
-    return entry.path.parent / f"{to_text(entry.config.zone)} has vanished"
+    return SourceId(f"{entry.path.parent}/{to_text(entry.config.zone)} has vanished")
 
 
 def exceeds_pin(read: Reading, pin: RollbackPin) -> bool:

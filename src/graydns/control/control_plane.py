@@ -25,6 +25,7 @@ from graydns.model.catalog import CatalogFeedFigures
 from graydns.model.name import to_text
 from graydns.model.transport import UDP
 from graydns.runtime.slices import run_in_slices
+from graydns.sources.reading import ZoneEntry
 
 
 @frozen(eq=False)
@@ -87,7 +88,7 @@ class ControlPlane:
                 "names": entry.zone.size,
                 "services": len(entry.config.services),
                 "rules": len(entry.config.rules),
-                "state": self._zone_state(entry.config.zone, entry.path),
+                "state": self._zone_state(entry),
                 "file": str(entry.path),
             }
             for entry in state.served_reading.zones.values()
@@ -325,12 +326,12 @@ class ControlPlane:
     def _policies(self) -> PolicyOperations:
         return require_part(self.policies, "there are no policies in Consul's KV: consul.policy is not configured")
 
-    def _zone_state(self, zone: bytes, path: object) -> str:
+    def _zone_state(self, entry: ZoneEntry) -> str:
         return (
             "vanished"
-            if zone in self.core.state.files.vanished
+            if entry.config.zone in self.core.state.files.vanished
             else "faulty"
-            if path in self.core.state.files.faults
+            if entry.source_id in self.core.state.files.faults
             else "ok"
         )
 

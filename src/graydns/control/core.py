@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from attrs import Factory, define, field
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from graydns.control.collaborators import ControlAuditLog
@@ -82,9 +83,14 @@ class ControlCore:
                 await self.record_event("reload", "files", outcome["before"], outcome["after"], trigger)
 
     async def reload_if_stale(self) -> None:
-        """Load the files if any has changed since they were last read."""
+        """Load the files if any of them, or another source, has changed since they were last read."""
         if await self.reloader.is_stale():
             await self.reload_unattended("file")
+
+    def reload_soon(self) -> None:
+        """Load what has changed, without waiting for the next poll."""
+        loading = Deferred.fromCoroutine(self.reload_if_stale())
+        loading.addErrback(lambda failure: self._log.failure("loading a changed source failed", failure))
 
     def _make_periodic_tasks(self) -> PeriodicTasks:
         return PeriodicTasks(

@@ -17,7 +17,8 @@ from attrs import define, field, frozen
 from graydns.control.reading_diff import ReadingDiff
 from graydns.model.name import from_text, to_text
 from graydns.runtime.disk import write_durably
-from graydns.sources.file_reader import ArchivedZone, ReadJob, ZoneDataLocation
+from graydns.sources.file_reader import ArchivedZone, ReadJob
+from graydns.sources.parser_frames import ZoneDataLocation
 from graydns.sources.reading import Reading
 
 #: Snapshots that can be rolled back to.
@@ -112,9 +113,7 @@ class SnapshotHistory:
             Path(zone["path"]): ArchivedZone(
                 compressed_config=self._read(data, zone["file"]),
                 compressed_rows=self._read(data, zone["data"]),
-                location=ZoneDataLocation(
-                    from_text(zone["zone"]), Path(zone["source"]), Path(zone["folder"]), Path(zone["wanted"])
-                ),
+                location=_read_location(zone),
             )
             for zone in data["inputs"]["zones"]
         }
@@ -164,13 +163,28 @@ def _list_inputs(reading: Reading) -> dict[str, Any]:
                 "path": str(entry.path),
                 "file": entry.blob_name,
                 "data": entry.data_blob_name,
-                "source": str(entry.data_location.path),
-                "folder": str(entry.data_location.folder),
-                "wanted": str(entry.data_location.unresolved_path),
+                **_format_location(entry.data_location),
             }
             for entry in reading.zones.values()
         ],
     }
+
+
+def _format_location(location: ZoneDataLocation | None) -> dict[str, str]:
+    """Where the data were; empty texts for records that came from no file."""
+    if location is None:
+        return {"source": "", "folder": "", "wanted": ""}
+    return {
+        "source": str(location.path),
+        "folder": str(location.folder),
+        "wanted": str(location.unresolved_path),
+    }
+
+
+def _read_location(zone: Mapping[str, str]) -> ZoneDataLocation | None:
+    if not zone["source"]:
+        return None
+    return ZoneDataLocation(from_text(zone["zone"]), Path(zone["source"]), Path(zone["folder"]), Path(zone["wanted"]))
 
 
 def _blob_names(inputs: Mapping[str, Any]) -> Iterator[str]:

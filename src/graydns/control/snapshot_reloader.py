@@ -38,7 +38,7 @@ from graydns.control.policy.acceptance import PolicyRevision
 from graydns.control.policy.overlay import overlay_rules, overlay_shares
 from graydns.control.reading_diff import diff_readings, find_unchanged_serials, has_changed
 from graydns.control.state import ControlState, FileStatus
-from graydns.model.errors import ConfigError, ConfigIssue, ControlError
+from graydns.model.errors import ConfigError, ConfigIssue, ControlError, SourceId
 from graydns.model.name import from_text, to_text
 from graydns.runtime.slices import freeze_periodically, run_in_slices
 from graydns.snapshot.compiler import SnapshotInputs, compile_snapshot
@@ -87,7 +87,9 @@ class SnapshotReloader:
         self._last, self._fingerprints = read, dict(read.fingerprints)
 
     async def is_stale(self) -> bool:
-        """Whether a file has changed since the files were last read."""
+        """Whether a file, or another source, has changed since they were last read."""
+        if self.file_reloader.sources.has_changed:
+            return True
         fingerprints = await self.file_reloader.fingerprint(self.state.served_reading, self._last)
         return any(self._fingerprints.get(path) != each for path, each in fingerprints.items())
 
@@ -237,12 +239,12 @@ class SnapshotReloader:
         state, number = self.state, self.history.next_number()
         config = admitted.reading.config
         # A fault of the main file cannot be left out, as that of a zone can.
-        strict = strict or config.reload.fail_fast_on_schema_error or config.file in admitted.faults
-        faults: Mapping[Path, Iterable[ConfigIssue]] = {}
+        strict = strict or config.reload.fail_fast_on_schema_error or SourceId(str(config.file)) in admitted.faults
+        faults: Mapping[SourceId, Iterable[ConfigIssue]] = {}
         while True:
             reading = admitted.reading
             faults = await run_in_slices(self.file_reloader.reactor, check_reading(reading))
-            if not faults and not (strict and admitted.faults):
+            if not faults and not (strict and admitted.has_schema_faults):
                 config, restart_keys = resolve_effective_config(state.startup_config, reading.config)
                 steps = compile_snapshot(
                     number, self._snapshot_inputs(reading, config, state.revision), state.file_snapshot
@@ -251,24 +253,24 @@ class SnapshotReloader:
                     snapshot = await run_in_slices(self.file_reloader.reactor, freeze_periodically(steps))
                     return admitted, snapshot, restart_keys
                 except ConfigError as error:
-                    faults = _group_by_file(error.issues)
+                    faults = _group_by_source(error.issues)
             admitted = await self._exclude_faulty(admitted, faults, strict)
 
     async def _exclude_faulty(
-        self, admitted: AdmittedReading, faults: Mapping[Path, Iterable[ConfigIssue]], strict: bool
+        self, admitted: AdmittedReading, faults: Mapping[SourceId, Iterable[ConfigIssue]], strict: bool
     ) -> AdmittedReading:
         """*admitted* without the zones that have *faults*. Raises ConfigError if they cannot be left out: because of
         *strict*, or because a fault concerns the main file or a zone that is served."""
         zones, served = admitted.reading.zones, set(map(id, self.state.served_reading.zones.values()))
         issues = [issue for each in faults.values() for issue in each]
         located = await self.file_reloader.locate_issues(issues, admitted.reading.documents())
-        is_general = any(path not in zones or id(zones[path]) in served for path in faults)
+        is_general = any(source not in zones or id(zones[source]) in served for source in faults)
         if strict or is_general:
             raise ConfigError(
                 sort_issues([*located.issues, *(issue for each in admitted.faults.values() for issue in each)])
             )
-        by_file = {path: tuple(each) for path, each in _group_by_file(located.issues).items()}
-        return exclude_faulty(admitted, self.state.served_reading, by_file)
+        by_source = {source: tuple(each) for source, each in _group_by_source(located.issues).items()}
+        return exclude_faulty(admitted, self.state.served_reading, by_source)
 
     async def _commit(
         self, trigger: str, actor: str, served: Reading, files: FileStatus, snapshot: Snapshot, pin: RollbackPin | None
@@ -300,11 +302,11 @@ class SnapshotReloader:
         return ReloadRefusedError(reasons)
 
 
-def _group_by_file(issues: Iterable[ConfigIssue]) -> dict[Path, list[ConfigIssue]]:
-    by_file: dict[Path, list[ConfigIssue]] = defaultdict(list)
+def _group_by_source(issues: Iterable[ConfigIssue]) -> dict[SourceId, list[ConfigIssue]]:
+    by_source: dict[SourceId, list[ConfigIssue]] = defaultdict(list)
     for issue in issues:
-        by_file[Path(issue.file)].append(issue)
-    return by_file
+        by_source[SourceId(issue.file)].append(issue)
+    return by_source
 
 
 def _parse_zone_name(text: str) -> bytes:

@@ -27,6 +27,7 @@ from graydns.snapshot.compiler import compile_snapshot
 from graydns.sources.file_reloader import FileReloader
 from graydns.sources.reading import Reading
 from graydns.sources.reading_checks import to_config_issues
+from graydns.sources.record_source import RecordSources
 from graydns.sources.snapshot_loader import run_read_job
 
 HISTORY_FOLDER = "history"
@@ -41,8 +42,10 @@ def open_control(
     in_thread: DeferToThread = deferToThread,
     audit: ControlAuditLog | None = None,
     shares: ShareCounters | None = None,
+    sources: RecordSources | None = None,
 ) -> ControlCore:
-    """A ControlCore for *server*, which serves *reading*. *wall*: Unix seconds. Blocks on the disk.
+    """A ControlCore for *server*, which serves *reading*. *wall*: Unix seconds. *sources*: those that *reading* is of.
+    Blocks on the disk.
 
     The live changes that were in force at the last stop, a rollback included, are in force when this returns. Raises
     ConfigError if the data folder cannot be used, or a file in it is not valid.
@@ -60,9 +63,12 @@ def open_control(
         found = f"{state.startup_config.data} ({error.strerror or error})"
         issue = ValidationIssue(("data",), found, "a folder that graydns may write to")
         raise ConfigError(to_config_issues(reading.config.document, (issue,))) from None
-    reloader = SnapshotReloader(state, FileReloader(reactor, in_thread), history)
+    sources = sources or RecordSources()
+    reloader = SnapshotReloader(state, FileReloader(reactor, in_thread, sources), history)
     reloader.remember_reading(reading)
-    return ControlCore(state, reactor, reloader, LiveChangeCommands(state, in_thread), audit)
+    core = ControlCore(state, reactor, reloader, LiveChangeCommands(state, in_thread), audit)
+    sources.subscribe(lambda: reactor.callFromThread(core.reload_soon))
+    return core
 
 
 def _number_first_snapshot(state: ControlState, history: SnapshotHistory, live: LiveChanges) -> None:
@@ -80,7 +86,7 @@ def _restore_rollback(state: ControlState, history: SnapshotHistory, live: LiveC
     """Serve the snapshot that was rolled back to. Raises ConfigError if it cannot be read or compiled."""
     served = state.served_reading
     try:
-        read = run_read_job(history.read_job(pin.number, served.config.file))
+        read = run_read_job(history.read_job(pin.number, served.config.file), RecordSources())
     except (OSError, LookupError, ValueError, ConfigError) as error:
         expected = "a snapshot in the history, or no 'pin', with which the files are served"
         issue = ConfigIssue(("pin", "number"), f"{pin.number} ({error})", expected, str(state.store.main_file))

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Set
-from pathlib import Path
 from typing import Any, Protocol
 
 from attrs import define, evolve, field, frozen
@@ -26,7 +25,7 @@ from graydns.control.policy.acceptance import PolicyRevision
 from graydns.control.policy.overlay import overlay_shares
 from graydns.control.service_overrides import find_in_snapshot, is_switched_off, overlay_live_changes
 from graydns.gray.compiled_service import CompiledService
-from graydns.model.errors import ConfigIssue
+from graydns.model.errors import ConfigIssue, SourceId
 from graydns.model.name import to_text
 from graydns.server import DnsServer
 from graydns.snapshot.snapshot import Snapshot
@@ -57,12 +56,13 @@ class ShareCounters(Protocol):
 
 @frozen
 class FileStatus:
-    """How the last reload went. *vanished*: zones that are served although their file is gone. *faults*: what was not
-    loaded, by file. *restart_keys*: keys of graydns.yaml whose new value needs a restart. *warnings*: of zone data.
+    """How the last reload went. *vanished*: zones that are served although they are gone at their source. *faults*:
+    what was not loaded, by source. *restart_keys*: keys of graydns.yaml whose new value needs a restart.
+    *warnings*: of zone data.
     """
 
     vanished: frozenset[bytes] = frozenset()
-    faults: Mapping[Path, tuple[ConfigIssue, ...]] = field(factory=dict)
+    faults: Mapping[SourceId, tuple[ConfigIssue, ...]] = field(factory=dict)
     restart_keys: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 

@@ -20,7 +20,7 @@ Where a fault belongs: a place in a file, and the list that gathers all faults o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NewType
 
 from attrs import field, frozen
 
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 #: Where in a file's tree a value stands: mapping keys and list indexes, outermost first.
 IssuePath = tuple[str | int, ...]
+
+#: Names where a zone comes from, in history, state and errors. That of a zone-config.yaml is its path as text.
+SourceId = NewType("SourceId", str)
 
 #: Faults of a load that are told; of further ones the number.
 MAX_REPORTED_ISSUES = 1000

@@ -22,7 +22,7 @@ from graydns.config.loader import read_trust_anchor_file, resolve_paths, resolve
 from graydns.config.schema import read_typed
 from graydns.config.settings import Config, MainSettings
 from graydns.config.zone_config import ZoneConfig, ZoneSettings
-from graydns.model.errors import ConfigError, ConfigIssue
+from graydns.model.errors import ConfigError, ConfigIssue, SourceId
 from graydns.model.policy import Rule
 from graydns.sources import zone_file
 from graydns.sources.file_fingerprints import fingerprint_file, list_zone_configs
@@ -35,6 +35,7 @@ from graydns.sources.parser_frames import (
     ServicesFrame,
     ZoneConfigFrame,
     ZoneDataFrame,
+    ZoneDataLocation,
     ZoneListFrame,
     pack_rules,
 )
@@ -58,22 +59,12 @@ class JobTooLargeError(Exception):
 
 
 @frozen
-class ZoneDataLocation:
-    """Where a zone's data are: *source*, resolved, in *folder*. *wanted*: the path before links are followed."""
-
-    zone: bytes
-    path: Path
-    folder: Path
-    unresolved_path: Path
-
-
-@frozen
 class ArchivedZone:
-    """A zone as it once was. *raw*: its file, compressed; *data*: see ZoneDataFrame."""
+    """A zone as it once was: its file, compressed, and its records as a ZoneDataFrame has them."""
 
     compressed_config: bytes = field(repr=False)
     compressed_rows: bytes = field(repr=False)
-    location: ZoneDataLocation
+    location: ZoneDataLocation | None
 
 
 @frozen
@@ -101,7 +92,7 @@ def read_files(job: ReadJob, *, bounded: bool) -> Iterator[ParserFrame]:
         try:
             made = reader.read_main(job.main)
         except ConfigError as error:
-            yield IssuesFrame(job.main, error.issues)
+            yield IssuesFrame(SourceId(str(job.main)), error.issues)
             return
         yield made
         zones = made.config.zones
@@ -109,7 +100,7 @@ def read_files(job: ReadJob, *, bounded: bool) -> Iterator[ParserFrame]:
         paths = list(job.archive) if job.archive is not None else [] if zones is None else list_zone_configs(zones)
     except OSError as error:
         yield IssuesFrame(
-            Path(),
+            SourceId(""),
             (ConfigIssue(("zones",), f"{str(zones)!r} ({describe_os_error(error)})", "a readable folder, or null"),),
         )
         return
@@ -118,7 +109,7 @@ def read_files(job: ReadJob, *, bounded: bool) -> Iterator[ParserFrame]:
         try:
             yield from reader.read_zone(path)
         except ConfigError as error:
-            yield IssuesFrame(path, error.issues, reader.unresolved_data_path)
+            yield IssuesFrame(SourceId(str(path)), error.issues, reader.unresolved_data_path)
 
 
 class _FileReader:
@@ -156,17 +147,25 @@ class _FileReader:
             for frame in self._read_zone_config(path, archived):
                 yield frame
                 if isinstance(frame, ZoneConfigFrame):
-                    file = frame.config
-                    place = ZoneDataLocation(file.zone, file.source_file, file.folder, frame.unresolved_data_path)
-        if place is None or (path in self._job.unchanged_data and place == before):
-            return
-        yield ZoneDataFrame(path, self._read_zone_data(place) if archived is None else archived.compressed_rows)
+                    place = frame.data_location
+        source = SourceId(str(path))
+        if archived is not None:
+            yield ZoneDataFrame(source, archived.compressed_rows)
+        elif place is not None and not (path in self._job.unchanged_data and place == before):
+            yield ZoneDataFrame(source, self._read_zone_data(place))
 
     def _read_zone_config(self, path: Path, archived: ArchivedZone | None) -> Iterator[ParserFrame]:
-        folder = resolve_zone_folder(path) if archived is None else archived.location.folder
+        archived_at = None if archived is None else archived.location
+        folder = (
+            resolve_zone_folder(path) if archived is None else path.parent if not archived_at else archived_at.folder
+        )
         document = self._read_document(path, None if archived is None else archived.compressed_config)
         zone = read_typed(document, ZoneSettings)
-        self.unresolved_data_path = path.parent / zone.source.file
+        location = archived_at
+        if zone.source.file is not None:
+            self.unresolved_data_path = path.parent / zone.source.file
+            data = resolve_zone_data(zone.source.file, folder, document) if archived_at is None else archived_at.path
+            location = ZoneDataLocation(zone.zone, data, folder, self.unresolved_data_path)
         file = ZoneConfig(
             path=path,
             folder=folder,
@@ -174,7 +173,8 @@ class _FileReader:
             tenant_id=zone.tenant_id,
             isolation=zone.isolation_level,
             config_version=zone.config_version,
-            source_file=resolve_zone_data(zone, folder, document) if archived is None else archived.location.path,
+            source=zone.source,
+            source_file=None if location is None else location.path,
             services={},
             rules=(),
             delegates=zone.delegates,
@@ -186,7 +186,7 @@ class _FileReader:
             digest=_compute_digest(document.data),
             content_digest=_compute_content_digest(zone),
             compressed=zlib.compress(document.data, COMPRESSION_LEVEL),
-            unresolved_data_path=self.unresolved_data_path,
+            data_location=location,
             upstreams=frozenset(rule.then.upstream for rule in zone.rules if rule.then.upstream is not None),
         )
         services = iter(zone.services.items())

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from attrs import evolve, field, frozen
 
 from graydns.config.document import Document
 from graydns.gray.geo import GeoLocator
-from graydns.model.errors import ConfigError, ConfigIssue
+from graydns.model.errors import ConfigError, ConfigIssue, SourceId
 from graydns.runtime.disk import DeferToThread
 from graydns.runtime.slices import run_in_slices
 from graydns.sources import parser_frames, parser_process
 from graydns.sources.file_fingerprints import FileFingerprints, look, wait_until_stable
 from graydns.sources.file_reader import JobTooLargeError, ReadJob, read_files
+from graydns.sources.parser_frames import ParserFrame
 from graydns.sources.parser_process import ParserReactor
-from graydns.sources.reading import RESOLV_CONF, Reading, assemble_reading, fingerprint_reading, plan_read_job
+from graydns.sources.reading import RESOLV_CONF, Reading, ReadingAssembler, fingerprint_reading, plan_read_job
+from graydns.sources.record_source import RecordSources
 from graydns.sources.snapshot_loader import (
     make_geo_issues,
     open_geo_database,
@@ -35,6 +37,7 @@ class FileReloader:
 
     reactor: ParserReactor = field(repr=False)
     in_thread: DeferToThread = field(repr=False)
+    sources: RecordSources = field(factory=RecordSources, repr=False)
 
     async def fingerprint(self, served: Reading, last: Reading) -> FileFingerprints:
         """Stamps as they are, of what *served* was read from and what the *last* reading wanted."""
@@ -62,10 +65,19 @@ class FileReloader:
     async def read_files(self, job: ReadJob, before: Reading | None) -> Reading:
         """What *job* finds, in this process or, if that would take long, in a child. Raises ConfigError."""
         try:
-            return await run_in_slices(self.reactor, assemble_reading(before, read_files(job, bounded=True)))
+            return await self._assemble(before, read_files(job, bounded=True))
         except JobTooLargeError:
             with await parser_process.spawn_parser(self.reactor, job) as said:
-                return await run_in_slices(self.reactor, assemble_reading(before, parser_frames.read_frames(said)))
+                return await self._assemble(before, parser_frames.read_frames(said))
+
+    async def _assemble(self, before: Reading | None, frames: Iterable[ParserFrame]) -> Reading:
+        """What *frames* say, and the record sources that they name; these are read in threads."""
+        assembler = ReadingAssembler(before)
+        await run_in_slices(self.reactor, assembler.add_frames(frames))
+        if wanted := assembler.list_wanted_zones():
+            delivered = await self.in_thread(lambda: self.sources.read(wanted))
+            await run_in_slices(self.reactor, assembler.add_frames(delivered))
+        return await run_in_slices(self.reactor, assembler.finish())
 
     async def locate_issues(self, faults: Sequence[ConfigIssue], documents: dict[str, Document]) -> ConfigError:
         """The error that tells *faults*, each with the line that its file has it on."""
@@ -80,7 +92,7 @@ class FileReloader:
         reading = await self.read_files(plan_read_job(served.config.file, served, now), served)
         geo, faults = await self._geo(served, reading, now)
         if faults:
-            reading = evolve(reading, issues={**reading.issues, reading.config.file: tuple(faults)})
+            reading = evolve(reading, issues={**reading.issues, SourceId(str(reading.config.file)): tuple(faults)})
         same = now.get(RESOLV_CONF) == served.fingerprints.get(RESOLV_CONF)
         resolv_conf = served.resolv_conf if same else read_resolv_conf()
         reading = evolve(reading, geo=geo, resolv_conf=resolv_conf)

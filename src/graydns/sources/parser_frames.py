@@ -22,7 +22,7 @@ from attrs import field, fields_dict, frozen
 
 from graydns.config.settings import Config
 from graydns.config.zone_config import ZoneConfig
-from graydns.model.errors import ConfigIssue
+from graydns.model.errors import ConfigIssue, SourceId
 from graydns.model.policy import Rule, RuleConditions, RuleOutcome, ServicePolicy
 
 _FRAME_SIZE = Struct(">I")
@@ -42,11 +42,21 @@ class MainConfigFrame:
 
 
 @frozen
+class ZoneDataLocation:
+    """Where a zone's data are: *path*, resolved, in *folder*. *unresolved_path*: before links are followed."""
+
+    zone: bytes
+    path: Path
+    folder: Path
+    unresolved_path: Path
+
+
+@frozen
 class ZoneConfigFrame:
     """A zone's file; its services and rules follow.
 
-    *path*: as it was found. *content*: digest of all that the file means. *wanted*: the path of the zone data before
-    links are followed. *upstreams*: those that rules name.
+    *path*: as it was found. *content_digest*: of all that the file means. *data_location*: None where the records come
+    from no file. *upstreams*: those that rules name.
     """
 
     path: Path
@@ -54,7 +64,7 @@ class ZoneConfigFrame:
     digest: bytes
     content_digest: bytes
     compressed: bytes = field(repr=False)
-    unresolved_data_path: Path
+    data_location: ZoneDataLocation | None
     upstreams: frozenset[str]
 
 
@@ -75,19 +85,34 @@ class RulesFrame:
 
 @frozen
 class ZoneDataFrame:
-    """The data of the zone whose file is *path*: ``parsed.write``'s stream, compressed."""
+    """The records of the zone of *source*: what ``zone_file.write_parsed_zone`` wrote, compressed.
 
-    path: Path
+    *revision*: what the source calls this state; empty for files.
+    """
+
+    source: SourceId
     stream: bytes = field(repr=False)
+    revision: bytes = b""
+
+
+@frozen
+class ZoneVanishedFrame:
+    """*source* has no such zone any more."""
+
+    source: SourceId
 
 
 @frozen
 class IssuesFrame:
-    """What is wrong with the zone's file *path* or its data, which should be at *wanted*, or with the main file."""
+    """What is wrong with the zone of *source* or its records, or with the main file.
 
-    path: Path
+    *unresolved_data_path*: where the records should be. *is_unavailable*: a record source could not be read.
+    """
+
+    source: SourceId
     issues: tuple[ConfigIssue, ...]
     unresolved_data_path: Path | None = None
+    is_unavailable: bool = False
 
 
 @frozen
@@ -98,7 +123,14 @@ class ZoneListFrame:
 
 
 ParserFrame: TypeAlias = (
-    MainConfigFrame | ZoneListFrame | ZoneConfigFrame | ServicesFrame | RulesFrame | ZoneDataFrame | IssuesFrame
+    MainConfigFrame
+    | ZoneListFrame
+    | ZoneConfigFrame
+    | ServicesFrame
+    | RulesFrame
+    | ZoneDataFrame
+    | ZoneVanishedFrame
+    | IssuesFrame
 )
 
 

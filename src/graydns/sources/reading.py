@@ -14,13 +14,13 @@ from attrs import define, evolve, field, frozen
 from graydns.authority.zone_data import Zone, ZoneTable, build_zone
 from graydns.config.document import Document
 from graydns.config.settings import Config
-from graydns.config.zone_config import ZoneConfig
+from graydns.config.zone_config import FILE_KIND, ZoneConfig
 from graydns.gray.geo import GeoLocator
-from graydns.model.errors import ConfigError, ConfigIssue
+from graydns.model.errors import ConfigError, ConfigIssue, SourceId
 from graydns.model.policy import ServicePolicy
 from graydns.snapshot.compiler import SnapshotInputs
 from graydns.sources.file_fingerprints import FileFingerprints, look
-from graydns.sources.file_reader import ReadJob, ZoneDataLocation
+from graydns.sources.file_reader import ReadJob
 from graydns.sources.parser_frames import (
     IssuesFrame,
     MainConfigFrame,
@@ -30,8 +30,11 @@ from graydns.sources.parser_frames import (
     ServicesFrame,
     ZoneConfigFrame,
     ZoneDataFrame,
+    ZoneDataLocation,
     ZoneListFrame,
+    ZoneVanishedFrame,
 )
+from graydns.sources.record_source import RecordSources, WantedZone
 from graydns.sources.zone_file import LoadedZone
 from graydns.sources.zone_file import read_parsed_zone as read_rows
 
@@ -54,22 +57,36 @@ class MainEntry:
 class ZoneEntry:
     """A zone's file and data as they are served.
 
-    *digest*: of the file's octets; *content*: of what it means, but for its version. *upstreams*: those that rules
-    name. *place*: where the data are. *zone*: the data with the services' names.
+    *digest*: of the file's octets; *content_digest*: of what it means, but for its version. *upstreams*: those that
+    rules name. *data_location*: None where the records come from no file; *revision*: what their source calls the state
+    that it delivered last. *zone*: the records with the services' names.
     """
 
     config: ZoneConfig
     digest: bytes
     content_digest: bytes
     upstreams: frozenset[str]
-    data_location: ZoneDataLocation
+    data_location: ZoneDataLocation | None
     loaded: LoadedZone
     zone: Zone
+    revision: bytes = b""
 
     @property
     def path(self) -> Path:
         """Where the file was found."""
         return self.config.path
+
+    @property
+    def source_id(self) -> SourceId:
+        """The source of the zone."""
+        return SourceId(str(self.config.path))
+
+    def files(self) -> Iterator[Path]:
+        """Every file that this was read from."""
+        yield self.path
+        if self.data_location is not None:
+            yield self.data_location.unresolved_path
+        yield from self.loaded.files
 
     @property
     def blob_name(self) -> str:
@@ -84,17 +101,21 @@ class ZoneEntry:
 
 @frozen(eq=False)
 class Reading:
-    """What the files say. *zones*: by the file's path, in their order.
+    """What the sources say. *zones*: in the order of their files.
 
-    *faults*: by file, for what could not be read; the zone of such a file is not in *zones*. *look*: stamps of all that
-    was read, taken before that. *geo*, *resolv_conf*: see ``SnapshotInputs``. *blobs*: what was read this time,
-    compressed, by name: what a rollback needs. *wanted*: where the data of zones are expected that have *faults*.
+    *issues*: of what could not be read; the zone of such a source is not in *zones*. *vanished*: sources whose zone is
+    gone there, and is as it was. *unavailable*: of those with *issues*, the ones that could not be read now.
+    *fingerprints*: of all files that were read, taken before that. *geo*, *resolv_conf*:
+    see ``SnapshotInputs``. *blobs*: what was read this time, compressed, by name: what a rollback needs.
+    *missing_data_paths*: where the data of zones are expected that have *issues*.
     """
 
     main: MainEntry
-    zones: Mapping[Path, ZoneEntry]
+    zones: Mapping[SourceId, ZoneEntry]
     fingerprints: FileFingerprints = field(factory=dict, repr=False)
-    issues: Mapping[Path, tuple[ConfigIssue, ...]] = field(factory=dict)
+    issues: Mapping[SourceId, tuple[ConfigIssue, ...]] = field(factory=dict)
+    vanished: frozenset[SourceId] = frozenset()
+    unavailable: frozenset[SourceId] = frozenset()
     geo: GeoLocator | None = field(default=None, repr=False)
     resolv_conf: str = field(default="", repr=False)
     blobs: Mapping[str, bytes] = field(factory=dict, repr=False)
@@ -114,10 +135,8 @@ class Reading:
         if self.config.dnssec.trust_anchor_file is not None:
             yield self.config.dnssec.trust_anchor_file
         for entry in self.zones.values():
-            yield entry.path
-            yield entry.data_location.unresolved_path
-            yield from entry.loaded.files
-        yield from self.issues
+            yield from entry.files()
+        yield from map(Path, self.issues)
         yield from self.missing_data_paths
 
     def documents(self) -> dict[str, Document]:
@@ -173,38 +192,30 @@ def plan_read_job(main: Path, before: Reading | None, now: FileFingerprints) -> 
     def same(path: Path) -> bool:
         return now.get(path) is not None and now[path] == before.fingerprints.get(path)
 
-    clean = frozenset(path for path in before.zones if same(path))
+    clean = frozenset(path for source in before.zones if same(path := Path(source)))
+    places = {Path(source): entry.data_location for source, entry in before.zones.items() if entry.data_location}
     data = frozenset(
         path
-        for path, entry in before.zones.items()
-        if same(entry.data_location.unresolved_path) and all(map(same, entry.loaded.files))
+        for path, place in places.items()
+        if same(place.unresolved_path) and all(map(same, before.zones[SourceId(str(path))].loaded.files))
     )
-    places = {path: before.zones[path].data_location for path in clean | data}
+    places = {path: place for path, place in places.items() if path in clean | data}
     anchors = before.config.dnssec.trust_anchor_file
     same_main = same(main) and (anchors is None or same(anchors))
     return ReadJob(None if same_main else main, before.config.zones, clean, places, data)
 
 
-def assemble_reading(before: Reading | None, frames: Iterable[ParserFrame]) -> Generator[None, None, Reading]:
-    """Put together what *frames* say and what is as it was *before*, in small steps.
+def assemble_reading(
+    before: Reading | None, frames: Iterable[ParserFrame], sources: RecordSources
+) -> Generator[None, None, Reading]:
+    """Put together what *frames* and *sources* say and what is as it was *before*. Blocks while the sources are read.
 
     Raises ConfigError if the main file, or the folder of the zones, cannot be read.
     """
-    table = _ReadingAssembler(before)
-    for frame in frames:
-        yield from table.add_frame(frame)
-        yield
-    if table.paths is None:
-        raise ConfigError([fault for found in table.issues.values() for fault in found])
-    yield from table.finish(table.paths)
-    assert table.main is not None, "a job without its main file goes with a reading before"
-    return Reading(
-        table.main,
-        table.zones,
-        issues=table.issues,
-        blobs=table.blobs,
-        missing_data_paths=tuple(table.missing_data_paths),
-    )
+    assembler = ReadingAssembler(before)
+    yield from assembler.add_frames(frames)
+    yield from assembler.add_frames(sources.read(assembler.list_wanted_zones()))
+    return (yield from assembler.finish())
 
 
 @define
@@ -216,71 +227,144 @@ class _ZoneDraft:
     chunks: list[bytes] = field(factory=list)
     size: int = 0
 
-    def to_entry(self, loaded: LoadedZone, zone: Zone) -> ZoneEntry:
+    def to_entry(self, loaded: LoadedZone, zone: Zone, revision: bytes) -> ZoneEntry:
         head = self.head
         file = evolve(head.config, services=self.services, rules=PackedRules(tuple(self.chunks), self.size))
-        place = ZoneDataLocation(file.zone, file.source_file, file.folder, head.unresolved_data_path)
-        return ZoneEntry(file, head.digest, head.content_digest, head.upstreams, place, loaded, zone)
+        return ZoneEntry(
+            file, head.digest, head.content_digest, head.upstreams, head.data_location, loaded, zone, revision
+        )
 
 
 @define
-class _ReadingAssembler:
+class ReadingAssembler:
+    """Makes a Reading of frames: first those of the files, then those of the other sources that these name.
+
+    *before*: the Reading that is served, with which all is shared that has not changed.
+    """
+
     before: Reading | None
-    main: MainEntry | None = None
-    zones: dict[Path, ZoneEntry] = field(factory=dict)
-    issues: dict[Path, tuple[ConfigIssue, ...]] = field(factory=dict)
-    blobs: dict[str, bytes] = field(factory=dict)
-    missing_data_paths: list[Path] = field(factory=list)
-    paths: tuple[Path, ...] | None = None
-    _drafts: dict[Path, _ZoneDraft] = field(factory=dict)
-    _data: dict[Path, LoadedZone] = field(factory=dict)
+    _main: MainEntry | None = None
+    _issues: dict[SourceId, tuple[ConfigIssue, ...]] = field(factory=dict)
+    _blobs: dict[str, bytes] = field(factory=dict)
+    _missing_data_paths: list[Path] = field(factory=list)
+    _vanished: set[SourceId] = field(factory=set)
+    _unavailable: set[SourceId] = field(factory=set)
+    _sources: tuple[SourceId, ...] | None = None
+    _drafts: dict[SourceId, _ZoneDraft] = field(factory=dict)
+    _data: dict[SourceId, tuple[LoadedZone, bytes]] = field(factory=dict)
     _draft: _ZoneDraft | None = None
 
-    def add_frame(self, frame: ParserFrame) -> Generator[None, None, None]:
+    def add_frames(self, frames: Iterable[ParserFrame]) -> Generator[None, None, None]:
+        """Take all *frames*, in small steps."""
+        for frame in frames:
+            yield from self._add_frame(frame)
+            yield
+
+    def list_wanted_zones(self) -> list[WantedZone]:
+        """The zones whose records other sources than files have to deliver."""
+        wanted = []
+        for source_id in self._sources or ():
+            draft, before = self._drafts.get(source_id), self._find_before(source_id)
+            config = draft.head.config if draft is not None else before.config if before is not None else None
+            if (
+                config is None
+                or config.source.kind == FILE_KIND
+                or source_id in self._data
+                or source_id in self._issues
+            ):
+                continue
+            same = before is not None and before.config.source == config.source
+            known = before.revision if before is not None and same and before.config.zone == config.zone else b""
+            wanted.append(WantedZone(source_id, config.zone, config.source.kind, config.source.options, known))
+        return wanted
+
+    def finish(self) -> Generator[None, None, Reading]:
+        """The Reading, in small steps. Raises ConfigError if there is no list of zones to go by."""
+        if self._sources is None:
+            raise ConfigError([issue for found in self._issues.values() for issue in found])
+        zones: dict[SourceId, ZoneEntry] = {}
+        for source_id in self._sources:
+            if source_id not in self._issues:
+                zones[source_id] = self._make_entry(source_id)
+            yield
+        main = self._main
+        if main is None:
+            assert self.before is not None, "a job without its main file goes with a reading before"
+            main = self.before.main
+        return Reading(
+            main,
+            zones,
+            issues=self._issues,
+            vanished=frozenset(self._vanished),
+            unavailable=frozenset(self._unavailable),
+            blobs=self._blobs,
+            missing_data_paths=tuple(self._missing_data_paths),
+        )
+
+    def _add_frame(self, frame: ParserFrame) -> Generator[None, None, None]:
         match frame:
             case MainConfigFrame():
-                self.main = MainEntry(frame.config, frame.digest, frame.rule_digests)
-                self.blobs[self.main.blob_name] = frame.compressed
+                self._main = MainEntry(frame.config, frame.digest, frame.rule_digests)
+                self._blobs[self._main.blob_name] = frame.compressed
             case ZoneListFrame():
-                self.paths = frame.paths
+                self._sources = tuple(SourceId(str(path)) for path in frame.paths)
             case ZoneConfigFrame():
-                self._draft = self._drafts[frame.path] = _ZoneDraft(frame)
-                self.blobs[f"{frame.digest.hex()}.yaml"] = frame.compressed
+                self._draft = self._drafts[SourceId(str(frame.path))] = _ZoneDraft(frame)
+                self._blobs[f"{frame.digest.hex()}.yaml"] = frame.compressed
             case ServicesFrame() if self._draft is not None:
                 self._draft.services.update(frame.services)
             case RulesFrame() if self._draft is not None:
                 self._draft.chunks.append(frame.chunk)
                 self._draft.size += frame.size
             case ZoneDataFrame():
-                loaded = self._data[frame.path] = yield from load_zone_stream(frame.stream)
-                self.blobs[data_blob(loaded)] = frame.stream
+                loaded = yield from load_zone_stream(frame.stream)
+                self._data[frame.source] = loaded, frame.revision
+                self._blobs[data_blob(loaded)] = frame.stream
+            case ZoneVanishedFrame() if self._find_before(frame.source) is None:
+                found, expected = "a zone that its source does not have", "one that it has"
+                issue = ConfigIssue(("source",), found, expected, frame.source)
+                self._issues[frame.source] = self._locate(frame.source, (issue,))
+            case ZoneVanishedFrame():
+                self._vanished.add(frame.source)
             case IssuesFrame():
-                self.issues[frame.path] = frame.issues
+                self._issues[frame.source] = self._locate(frame.source, frame.issues)
+                if frame.is_unavailable:
+                    self._unavailable.add(frame.source)
                 if frame.unresolved_data_path is not None:
-                    self.missing_data_paths.append(frame.unresolved_data_path)
+                    self._missing_data_paths.append(frame.unresolved_data_path)
 
-    def finish(self, paths: Iterable[Path]) -> Iterator[None]:
-        """Make the zones' entries."""
-        before = {} if self.before is None else self.before.zones
-        if self.main is None and self.before is not None:
-            self.main = self.before.main
-        for path in paths:
-            if path not in self.issues:
-                self.zones[path] = self._entry(path, before.get(path))
-            yield
+    def _locate(self, source_id: SourceId, issues: tuple[ConfigIssue, ...]) -> tuple[ConfigIssue, ...]:
+        """*issues* with the lines of the zone's file, where it is known and they have none."""
+        draft, before = self._drafts.get(source_id), self._find_before(source_id)
+        config = draft.head.config if draft is not None else None if before is None else before.config
+        document = None if config is None else config.document
+        if document is None or not document.data:
+            return issues
+        return tuple(issue if issue.line or issue.file != source_id else document.locate(issue) for issue in issues)
 
-    def _entry(self, path: Path, before: ZoneEntry | None) -> ZoneEntry:
-        draft, loaded = self._drafts.get(path), self._data.get(path)
+    def _find_before(self, source_id: SourceId) -> ZoneEntry | None:
+        return None if self.before is None else self.before.zones.get(source_id)
+
+    def _make_entry(self, source_id: SourceId) -> ZoneEntry:
+        before, draft = self._find_before(source_id), self._drafts.get(source_id)
+        loaded, revision = self._data.get(source_id, (None, b""))
         if before is None:
             assert draft is not None, "a new file has been read"
-            assert loaded is not None, "and so have its data"
-            return draft.to_entry(loaded, loaded.zone.with_services(frozenset(draft.services)))
-        loaded = before.loaded if loaded is None else _reuse_equal_zone(loaded, before.loaded)
+            assert loaded is not None, "and so have its records"
+            return draft.to_entry(loaded, loaded.zone.with_services(frozenset(draft.services)), revision)
+        if loaded is None:
+            loaded, revision = before.loaded, before.revision
+        else:
+            loaded = _reuse_equal_zone(loaded, before.loaded)
         services = before.config.services if draft is None else draft.services
         zone = before.zone
         if loaded.zone is not before.loaded.zone or services.keys() != zone.services:
             zone = loaded.zone.with_services(frozenset(services))
-        return evolve(before, loaded=loaded, zone=zone) if draft is None else draft.to_entry(loaded, zone)
+        if draft is not None:
+            return draft.to_entry(loaded, zone, revision)
+        if loaded is before.loaded and zone is before.zone and revision == before.revision:
+            return before
+        return evolve(before, loaded=loaded, zone=zone, revision=revision)
 
 
 def _reuse_equal_zone(loaded: LoadedZone, before: LoadedZone) -> LoadedZone:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from pathlib import Path
 
 from attrs import define, field
 
@@ -21,7 +20,7 @@ from graydns.config.document import Document
 from graydns.config.issues import ValidationIssue
 from graydns.config.settings import Config
 from graydns.config.zone_config import ZoneConfig
-from graydns.model.errors import ConfigIssue
+from graydns.model.errors import ConfigIssue, SourceId
 from graydns.model.name import to_text
 from graydns.model.policy import Rule, ServicePolicy
 from graydns.resolve.pipeline import check_extensions
@@ -29,14 +28,14 @@ from graydns.sources.parser_frames import PackedRules, unpack_rules
 from graydns.sources.reading import Reading, ZoneEntry
 from graydns.sources.zone_checks import check_zone_services
 
-IssueListsByFile = dict[Path, list[ConfigIssue]]
+IssueListsBySource = dict[SourceId, list[ConfigIssue]]
 
 
-def check_reading(reading: Reading) -> Generator[None, None, IssueListsByFile]:
-    """What is wrong in *reading*, by file."""
+def check_reading(reading: Reading) -> Generator[None, None, IssueListsBySource]:
+    """The issues of *reading*, by source."""
     work = _ReadingChecks(reading.config)
     if found := to_config_issues(reading.config.document, check_extensions(reading.config)):
-        work.issues[reading.config.file] += found
+        work.issues[SourceId(str(reading.config.file))] += found
     for entry in reading.zones.values():
         yield from work.check_zone(entry)
     for entry in reading.zones.values():
@@ -58,14 +57,14 @@ def to_config_issues(document: Document, misfits: Iterable[ValidationIssue]) -> 
 @define
 class _ReadingChecks:
     config: Config
-    issues: IssueListsByFile = field(factory=lambda: defaultdict(list))
+    issues: IssueListsBySource = field(factory=lambda: defaultdict(list))
     by_name: dict[bytes, ZoneConfig] = field(factory=dict)
     _owners: dict[bytes, ZoneConfig] = field(factory=dict)
 
     def add_issues(self, zone: ZoneConfig, misfits: Iterable[ValidationIssue]) -> None:
         """Note *misfits* in the file of *zone*."""
         if found := to_config_issues(zone.document, misfits):
-            self.issues[zone.path] += found
+            self.issues[SourceId(str(zone.path))] += found
 
     def check_zone(self, entry: ZoneEntry) -> Iterator[None]:
         """What can be said of one zone, its data and those before it."""
@@ -89,7 +88,7 @@ class _ReadingChecks:
     def check_tenants(self, zones: Sequence[ZoneConfig]) -> Iterator[None]:
         """What the tenants' own rules need of all zones."""
         if found := to_config_issues(self.config.document, check_tenant_rule_versions(self.config, zones)):
-            self.issues[self.config.file] += found
+            self.issues[SourceId(str(self.config.file))] += found
         yield
 
 

@@ -23,6 +23,7 @@ from graydns.sources.file_reader import JobTooLargeError, ReadJob, read_files
 from graydns.sources.reading import RESOLV_CONF, Reading, assemble_reading, fingerprint_reading
 from graydns.sources.reading_checks import check_reading as cross_check
 from graydns.sources.reading_checks import to_config_issues
+from graydns.sources.record_source import RecordSources
 
 
 def load_snapshot(path: Path, number: int = 1) -> tuple[Snapshot, tuple[str, ...]]:
@@ -37,10 +38,10 @@ def check_configuration(path: Path) -> tuple[str, ...]:
     return load_snapshot(path)[1]
 
 
-def read_configuration(path: Path) -> Reading:
-    """Read every file. Raises ConfigError with the faults of all that could be read."""
+def read_configuration(path: Path, sources: RecordSources | None = None) -> Reading:
+    """Read every file and the record *sources* that they name. Raises ConfigError with all issues."""
     started = time.time_ns()
-    reading = run_read_job(ReadJob(path))
+    reading = run_read_job(ReadJob(path), sources or RecordSources())
     faults = [fault for found in reading.issues.values() for fault in found]
     try:
         reading = evolve(reading, geo=open_geo_database(reading.config.geo), resolv_conf=read_resolv_conf())
@@ -120,10 +121,10 @@ def _locate_all_issues(faults: Sequence[ConfigIssue], documents: Mapping[str, Do
             yield from parser_frames.read_frames(said)
 
 
-def run_read_job(job: ReadJob) -> Reading:
+def run_read_job(job: ReadJob, sources: RecordSources) -> Reading:
     """What *job* finds, what is large in a child. Raises ConfigError if the main file cannot be read."""
     try:
-        return run_steps(assemble_reading(None, read_files(job, bounded=True)))
+        return run_steps(assemble_reading(None, read_files(job, bounded=True), sources))
     except JobTooLargeError:
         with parser_process.run_parser(job) as said:
-            return run_steps(assemble_reading(None, parser_frames.read_frames(said)))
+            return run_steps(assemble_reading(None, parser_frames.read_frames(said), sources))

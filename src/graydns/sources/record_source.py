@@ -1,0 +1,347 @@
+"""Record sources: where the records of zones come from.
+
+A zone-config.yaml names one under ``source``. Zone files (``file``) are read together with the configuration, by the
+same process; every other kind is a RecordSource, found by its entry point in the group ``graydns.record_sources``.
+
+::
+
+    wanted zones ──► RecordSource.read ──► ZoneRecords | ZoneUnchanged | ZoneVanished | ZoneFailed, one a zone
+                       (a thread)          checked and packed as zone files are ──► Reading ──► Snapshot, history
+
+A source is asked, it never pushes: a change only makes graydns ask. So what it delivers goes the way of a changed file:
+all of it is checked, compiled beside the Snapshot that is served, stored for rollbacks, and swapped in at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from gzip import GzipFile
+from hashlib import blake2b
+from importlib import metadata
+from io import BytesIO
+from itertools import chain, islice
+from typing import Any, BinaryIO, Protocol, TypeAlias, cast
+
+import dns.exception
+import dns.name
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+from attrs import define, field, frozen
+from twisted.logger import Logger
+
+from graydns.config.zone_config import FILE_KIND
+from graydns.model.errors import ConfigIssue, IssuePath, SourceId
+from graydns.model.name import is_within, to_text
+from graydns.sources.parser_frames import IssuesFrame, ParserFrame, ZoneDataFrame, ZoneVanishedFrame
+from graydns.sources.record_collector import InvalidRecordError, RecordCollector
+from graydns.sources.zone_checks import check_zone_records
+from graydns.sources.zone_file import ParsedZone, write_parsed_zone
+from graydns.sources.zone_parser import MAX_ZONE_ISSUES
+
+#: The group of entry points that names factories of record sources, by kind.
+ENTRY_POINT_GROUP = "graydns.record_sources"
+
+#: Seconds that one source may take to deliver all its zones; then each that is missing counts as failed.
+SOURCE_READ_TIMEOUT_SECONDS = 30.0
+
+#: Level of compression of records that are kept for a rollback.
+_COMPRESSION_LEVEL = 1
+
+#: Owner (wire form, lowered), type, TTL in seconds, rdata (wire form, no compressed names).
+ZoneRecord: TypeAlias = tuple[bytes, int, int, bytes]
+
+
+@frozen
+class WantedZone:
+    """A zone whose records are wanted.
+
+    *origin*: its name, wire form, lowered. *kind*, *options*: of ``source`` in its zone-config.yaml; the options are
+    what stands there, unchecked. *known*: the revision that was delivered last for these options, empty if none.
+    """
+
+    source_id: SourceId
+    origin: bytes
+    kind: str
+    options: Any
+    known: bytes = b""
+
+
+@frozen
+class ZoneRecords:
+    """The first state, or a changed one: always the whole zone.
+
+    *records*: taken once. *revision*: what the source calls this state (a serial, a checksum); empty: it cannot tell,
+    and delivers the zone each time. *warnings*: for the operator.
+    """
+
+    source_id: SourceId
+    records: Iterable[ZoneRecord] = field(repr=False)
+    revision: bytes = b""
+    warnings: tuple[str, ...] = ()
+
+
+@frozen
+class ZoneUnchanged:
+    """The zone is as ``WantedZone.known`` says."""
+
+    source_id: SourceId
+
+
+@frozen
+class ZoneVanished:
+    """The source has no such zone any more. It is served on, and ``status`` shows it, until ``reload --prune``."""
+
+    source_id: SourceId
+
+
+@frozen
+class ZoneFailed:
+    """The zone could not be read, and what is served stays.
+
+    *path*: the option that is wrong, below ``source.KIND``; it is a fault of the file then. Without one the source
+    cannot be read now, and changes of other sources do not wait for it.
+    """
+
+    source_id: SourceId
+    found: str
+    expected: str
+    path: IssuePath = ()
+
+
+SourceEvent: TypeAlias = ZoneRecords | ZoneUnchanged | ZoneVanished | ZoneFailed
+
+
+class RecordSource(Protocol):
+    """One kind of source. There is one object of it in a server, made at its first use."""
+
+    def read(self, zones: Sequence[WantedZone]) -> Iterable[SourceEvent]:
+        """One event for each of *zones*, in any order. Called in a thread, never twice at a time; may block.
+
+        What it raises, and a zone without an event, counts as ZoneFailed.
+        """
+
+    def subscribe(self, on_change: Callable[[], None]) -> None:
+        """Call *on_change*, from any thread, whenever a zone may have changed. Sources are not polled otherwise."""
+
+
+RecordSourceFactory: TypeAlias = Callable[[], RecordSource]
+
+
+def find_factory(kind: str) -> RecordSourceFactory | None:
+    """The factory that an installed package has for *kind*."""
+    for point in metadata.entry_points(group=ENTRY_POINT_GROUP, name=kind):
+        return cast(RecordSourceFactory, point.load())
+    return None
+
+
+@define(eq=False)
+class RecordSources:
+    """The record sources of a server.
+
+    *factories*: by kind, before those of entry points. *timeout*: seconds that a source may take to read.
+    """
+
+    factories: Mapping[str, RecordSourceFactory] = field(factory=dict, repr=False)
+    timeout: float = SOURCE_READ_TIMEOUT_SECONDS
+    _made: dict[str, RecordSource] = field(init=False, factory=dict, repr=False)
+    _reading: dict[str, threading.Thread] = field(init=False, factory=dict, repr=False)
+    _changed: threading.Event = field(init=False, factory=threading.Event, repr=False)
+    _subscribers: list[Callable[[], None]] = field(init=False, factory=list, repr=False)
+
+    _log = Logger()
+
+    def subscribe(self, on_change: Callable[[], None]) -> None:
+        """Call *on_change* when a source says that a zone may have changed; in the thread of the source."""
+        self._subscribers.append(on_change)
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether a source has said so since it was read last."""
+        return self._changed.is_set()
+
+    def read(self, zones: Sequence[WantedZone]) -> list[ParserFrame]:
+        """Frames for *zones*: their records, or what is wrong. Blocks; raises nothing that a source raises."""
+        self._changed.clear()
+        deliveries = {kind: self._start(kind, [zone for zone in zones if zone.kind == kind]) for kind in _kinds(zones)}
+        return [frame for delivery in deliveries.values() for frame in delivery.wait(self.timeout)]
+
+    def _start(self, kind: str, zones: Sequence[WantedZone]) -> _Delivery:
+        """Let the source of *kind* read *zones* in a thread of its own, which a source that hangs keeps."""
+        delivery = _Delivery(zones)
+        if (before := self._reading.get(kind)) is not None and before.is_alive():
+            delivery.fail("a source that is still reading", "an answer to the question before this one")
+            return delivery
+        try:
+            source = self._find(kind)
+        except Exception as error:
+            delivery.fail(*_describe_unusable(kind, error))
+            return delivery
+        if source is None:
+            delivery.fail(*_describe_unknown(kind, self.factories), is_unavailable=False)
+            return delivery
+        self._reading[kind] = delivery.start(source)
+        return delivery
+
+    def _find(self, kind: str) -> RecordSource | None:
+        if kind not in self._made:
+            factory = self.factories.get(kind) or find_factory(kind)
+            if factory is None:
+                return None
+            self._made[kind] = made = factory()
+            made.subscribe(self._note_change)
+        return self._made[kind]
+
+    def _note_change(self) -> None:
+        self._changed.set()
+        for on_change in self._subscribers:
+            on_change()
+
+
+class _Delivery:
+    """What one source delivers for *zones*: a frame for each that is not unchanged."""
+
+    _log = Logger()
+
+    def __init__(self, zones: Sequence[WantedZone]) -> None:
+        self._missing = {zone.source_id: zone for zone in zones}
+        self._frames: list[ParserFrame] = []
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._given_up = False
+
+    def start(self, source: RecordSource) -> threading.Thread:
+        """Read *source* in a thread."""
+        self._thread = threading.Thread(target=self._run, args=(source,), name="record source", daemon=True)
+        self._thread.start()
+        return self._thread
+
+    def wait(self, timeout: float) -> list[ParserFrame]:
+        """The frames, once all are there or *timeout* is over; what comes later is dropped."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+        with self._lock:
+            self._given_up = True
+            self._fail_missing(f"no answer within {timeout:g} s", "an answer of the record source", True)
+            return self._frames
+
+    def fail(self, found: str, expected: str, *, is_unavailable: bool = True) -> None:
+        """The zones without a frame cannot be read. *is_unavailable*: now, but maybe later."""
+        with self._lock:
+            self._fail_missing(found, expected, is_unavailable)
+
+    def _run(self, source: RecordSource) -> None:
+        try:
+            for event in source.read(tuple(self._missing.values())):
+                frame = self._make_frame(event)
+                with self._lock:
+                    if self._given_up:
+                        return
+                    if self._missing.pop(event.source_id, None) is not None and frame is not None:
+                        self._frames.append(frame)
+            self.fail("no answer for this zone", "an answer of the record source")
+        except Exception as error:
+            self._log.failure("a record source failed")
+            self.fail(f"a record source that fails ({type(error).__name__}: {error})", "records")
+
+    def _make_frame(self, event: SourceEvent) -> ParserFrame | None:
+        zone = self._missing.get(event.source_id)
+        if zone is None or isinstance(event, ZoneUnchanged):
+            return None
+        if isinstance(event, ZoneVanished):
+            return ZoneVanishedFrame(zone.source_id)
+        if isinstance(event, ZoneFailed):
+            return _make_issues_frame(zone, event.found, event.expected, event.path, not event.path)
+        parsed = pack_records(zone, event)
+        if parsed.issues:
+            return IssuesFrame(zone.source_id, parsed.issues)
+        return ZoneDataFrame(zone.source_id, compress_zone(parsed), event.revision)
+
+    def _fail_missing(self, found: str, expected: str, is_unavailable: bool) -> None:
+        self._frames += [
+            _make_issues_frame(zone, found, expected, (), is_unavailable) for zone in self._missing.values()
+        ]
+        self._missing.clear()
+
+
+def pack_records(zone: WantedZone, event: ZoneRecords) -> ParsedZone:
+    """The records of *event*, checked as those of a zone file are; with issues if the zone cannot be served."""
+    collector = RecordCollector(dns.name.from_text(to_text(zone.origin)))
+    issues: list[ConfigIssue] = []
+    for owner, rdtype, ttl, rdata in event.records:
+        if (wrong := _check_record(zone.origin, owner, rdtype, rdata)) is None:
+            try:
+                collector.add_record(owner, rdtype, ttl, rdata)
+            except InvalidRecordError as error:
+                wrong = str(error), "a record that a zone can have"
+        if wrong is not None:
+            issues.append(ConfigIssue((_format_owner(owner),), *wrong, zone.source_id))
+        if len(issues) >= MAX_ZONE_ISSUES:
+            return ParsedZone(zone.origin, (), 0, b"", (), tuple(issues))
+    checks = chain(collector.merge_rows(), check_zone_records(zone.origin, collector, zone.source_id))
+    issues += islice(checks, MAX_ZONE_ISSUES)
+    located = tuple(issue if issue.file else _with_source(issue, zone.source_id) for issue in issues)
+    rows = sorted(collector.rows.items())
+    digest = blake2b(digest_size=32)
+    for name, row in rows:
+        digest.update(len(name).to_bytes(1, "big") + name + len(row).to_bytes(4, "big") + row)
+    warnings = (*event.warnings, *collector.warnings)
+    return ParsedZone(zone.origin, rows, len(rows), digest.digest(), (), located, warnings)
+
+
+def compress_zone(parsed: ParsedZone) -> bytes:
+    """*parsed* as a ZoneDataFrame has it."""
+    stream = BytesIO()
+    with GzipFile(fileobj=stream, mode="wb", compresslevel=_COMPRESSION_LEVEL, mtime=0) as packed:
+        write_parsed_zone(parsed, cast(BinaryIO, packed))
+    return stream.getvalue()
+
+
+def _kinds(zones: Iterable[WantedZone]) -> Iterator[str]:
+    yield from dict.fromkeys(zone.kind for zone in zones)
+
+
+def _make_issues_frame(
+    zone: WantedZone, found: str, expected: str, path: IssuePath, is_unavailable: bool
+) -> IssuesFrame:
+    issue = ConfigIssue(("source", zone.kind, *path), found, expected, zone.source_id)
+    return IssuesFrame(zone.source_id, (issue,), is_unavailable=is_unavailable)
+
+
+def _describe_unknown(kind: str, factories: Mapping[str, object]) -> tuple[str, str]:
+    """Found and expected for a *kind* that there is not."""
+    known = [FILE_KIND, *factories, *(point.name for point in metadata.entry_points(group=ENTRY_POINT_GROUP))]
+    similar = get_close_matches(kind, known, 1)
+    hint = f" (did you mean {similar[0]!r}?)" if similar else ""
+    return f"the unknown kind {kind!r}{hint}", f"one of {', '.join(dict.fromkeys(known))}"
+
+
+def _describe_unusable(kind: str, error: Exception) -> tuple[str, str]:
+    return f"the kind {kind!r}, which cannot be used ({type(error).__name__}: {error})", "a record source that starts"
+
+
+def _check_record(origin: bytes, owner: bytes, rdtype: int, rdata: bytes) -> tuple[str, str] | None:
+    """Found and expected for a record that is not one of the zone."""
+    try:
+        if not is_within(owner, origin):
+            return "a record outside the zone", f"a name in {to_text(origin)}"
+        kind = dns.rdatatype.RdataType.make(rdtype)
+        if dns.rdatatype.is_metatype(kind):
+            return f"{dns.rdatatype.to_text(kind)}, which is no type of records", "a type of records"
+        dns.rdata.from_wire(dns.rdataclass.IN, kind, rdata, 0, len(rdata))
+    except (dns.exception.DNSException, ValueError, IndexError) as error:
+        return f"a record that is not valid ({error})", "name and rdata in wire form, names not compressed"
+    return None
+
+
+def _format_owner(owner: bytes) -> str:
+    try:
+        return to_text(owner)
+    except (ValueError, IndexError):
+        return repr(owner)
+
+
+def _with_source(issue: ConfigIssue, source_id: SourceId) -> ConfigIssue:
+    return ConfigIssue(issue.path, issue.found, issue.expected, source_id, issue.line)
