@@ -24,12 +24,11 @@ from dns.dnssecalgs.base import GenericPrivateKey
 from dns.dnssecalgs.ecdsa import PublicECDSA
 from dns.dnssecalgs.rsa import PrivateRSA, PublicRSA
 
-from graydns.dnssec.algorithms import DEFAULT_ALGORITHMS, format_algorithm
 from graydns.dnssec.key_trust import DsRecord, authenticate_keys
 from graydns.dnssec.rrsets import SignedRRset, parse_rrsets
 from graydns.dnssec.signature import ValidatorSettings, estimate_rrset_seconds, signed_data, verify_rrset
 from graydns.dnssec.work_budget import ValidationLimits, WorkBudget
-from graydns.dnssec.zone_keys import ZoneKey, ZoneKeySet, select_usable_keys
+from graydns.dnssec.zone_keys import DEFAULT_ALGORITHMS, ZoneKey, ZoneKeySet, format_algorithm, select_usable_keys
 from graydns.model.name import from_text
 
 ROUNDS = 9

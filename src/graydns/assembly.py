@@ -36,12 +36,11 @@ from graydns.listen.listeners import Listeners
 from graydns.listen.tls_context import TlsContext, write_demo_certificate
 from graydns.model.errors import ConfigError, ConfigIssue
 from graydns.model.users import USERS_FILE_NAME
-from graydns.observe.log_level import LogLevelControl
 from graydns.observe.observability import ObservabilityService
 from graydns.observe.server_metrics import PolicyFigures
 from graydns.resolve.twisted_names import LOCAL_CLIENT, PipelineResolver
 from graydns.server import DnsServer
-from graydns.service import GraydnsService
+from graydns.service import GraydnsService, LogLevelControl
 from graydns.sources.reading import Reading
 from graydns.sources.record_source import RecordSources
 from graydns.sources.snapshot_loader import compile_reading, list_data_warnings, read_configuration
@@ -153,7 +152,7 @@ def _make_head_publisher(config: Config, consul: ConsulSource | None) -> Publish
     """Where heads of the audit log are published: in Consul's KV, below the policies' prefix, if there is one."""
     if consul is None or config.consul is None or config.consul.policy is None:
         return None
-    from graydns.audit.consul_head import KvHeadPublisher
+    from graydns.sources.consul.consul_source import KvHeadPublisher
 
     node = config.limits.nsid or gethostname()
     return KvHeadPublisher(consul.consul, config.consul.policy.prefix, node).publish

@@ -16,7 +16,6 @@ from graydns.fast.hot_table import HotTable
 from graydns.fast.interfaces import ServingState
 from graydns.fast.peer import LongestPrefixMap, PeerCache, PeerTrust
 from graydns.fast.reply_settings import ReplySettings
-from graydns.fast.tenant_quota import TenantQuota
 from graydns.model.answer import Answer
 from graydns.model.decision import Cohort
 from graydns.model.dnssec_values import Security
@@ -27,11 +26,11 @@ from graydns.resolve.links.validation import ValidatingLink
 from graydns.resolve.pipeline import build_pipeline
 from graydns.resolve.stores import Stores
 from graydns.runtime.anomalies import AnomalyLog
-from graydns.runtime.reclaimer import DeferredReclaimer
 from graydns.runtime.slices import run_in_slices
+from graydns.runtime.steps import DeferredReclaimer
+from graydns.runtime.token_bucket import TenantQuota
 from graydns.snapshot.consul_domain import ConsulZoneTemplate, add_consul_domain
-from graydns.snapshot.reclamation import watch_router, watch_snapshot
-from graydns.snapshot.snapshot import Snapshot
+from graydns.snapshot.snapshot import Snapshot, watch_router, watch_snapshot
 from graydns.sources.consul.version_endpoints import TenantService, VersionEndpoints
 
 #: A hot table may hold this fraction of the size of the tenant's cache; most of its bytes are shared with the cache.

@@ -1,4 +1,4 @@
-"""GraydnsService: the running server as one Twisted service, and what it prints when it starts."""
+"""GraydnsService: the running server as one Twisted service, its log level, and what it prints when it starts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
+from twisted.logger import (
+    FilteringLogObserver,
+    Logger,
+    LogLevel,
+    LogLevelFilterPredicate,
+    LogPublisher,
+    globalLogPublisher,
+)
 
 from graydns.control.core import ControlCore
 from graydns.listen.listener import Listener
@@ -16,10 +23,35 @@ from graydns.listen.listeners import GracefulShutdown, Listeners
 from graydns.listen.tls_context import TlsContext
 from graydns.model.errors import ConfigError
 from graydns.model.name import to_text
-from graydns.observe.log_level import LogLevelControl
 from graydns.observe.observability import ObservabilityService
 from graydns.runtime.garbage import OldestGenerationCollector
 from graydns.snapshot.snapshot import Snapshot
+
+
+class LogLevelControl:
+    """Filters what goes to the observers that *publisher* has when :meth:`install` is called."""
+
+    def __init__(self, publisher: LogPublisher = globalLogPublisher) -> None:
+        self._publisher = publisher
+        self._predicate = LogLevelFilterPredicate(defaultLogLevel=LogLevel.info)
+        self._level = "info"
+
+    def install(self) -> None:
+        """Put the filter in front of the present observers."""
+        for observer in tuple(self._publisher._observers):
+            self._publisher.removeObserver(observer)
+            self._publisher.addObserver(FilteringLogObserver(observer, [self._predicate]))  # type: ignore[arg-type,list-item]
+
+    def __call__(self, level: str) -> str:
+        """Log *level* (debug, info, warn, error, critical) and above; returns the level before. Raises ValueError."""
+        try:
+            constant = LogLevel.levelWithName(level)
+        except Exception:
+            names = ", ".join(each.name for each in LogLevel.iterconstants())
+            raise ValueError(f"{level!r} is no level: expected one of {names}") from None
+        before, self._level = self._level, level
+        self._predicate.setLogLevelForNamespace("", constant)
+        return before
 
 
 class GraydnsService(GracefulShutdown):

@@ -15,9 +15,9 @@ import pytest
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.spread.banana import encode as untyped_encode
 
+from graydns.admin.admin_service import MAX_ACCEPTS_PER_TURN
 from graydns.admin.authentication import UnixAuthenticator, own_uids
 from graydns.admin.connections import AdminLimits
-from graydns.admin.ports import MAX_ACCEPTS_PER_TURN
 from graydns.config.address import ListenEndpoint, UnixSocket
 from tests.admin.memory import MemoryControl
 from tests.admin.running import Raw, reactor, running, unix

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from graydns.admin.admin_service import AdminService
-from graydns.admin.ports import MAX_SOCKET_PATH_BYTES, prepare_socket_path
+from graydns.admin.admin_service import MAX_SOCKET_PATH_BYTES, AdminService, prepare_socket_path
 from graydns.config.address import ListenEndpoint, UnixSocket
 from graydns.model.errors import ConfigError
 from tests.admin.memory import MemoryAudit, MemoryControl

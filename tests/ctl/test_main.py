@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graydns.model.text import printable
+from graydns.model.errors import printable
 from tests.ctl.conftest import Server
 
 
@@ -22,7 +22,7 @@ def test_the_tool_starts_without_modules_of_the_server() -> None:
         "print(sorted(m for m in sys.modules if m.startswith('graydns.') and not m.startswith('graydns.ctl')))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    models = ["graydns.model", *(f"graydns.model.{part}" for part in ("errors", "text", "transport", "users"))]
+    models = ["graydns.model", *(f"graydns.model.{part}" for part in ("errors", "transport", "users"))]
     tables = ("answers", "operation", "policies", "server", "services")
     operations = ["graydns.operations", *(f"graydns.operations.{part}" for part in tables)]
     assert run.stdout.splitlines() == ["[]", str([*models, *operations])]

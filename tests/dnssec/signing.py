@@ -19,11 +19,10 @@ from dns.rdataclass import RdataClass
 from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.DNSKEY import DNSKEY
 
-from graydns.dnssec.algorithms import SUPPORTED_ALGORITHMS, EnabledAlgorithms
 from graydns.dnssec.rrsets import SignedRRset, parse_rrsets
 from graydns.dnssec.signature import ValidatorSettings
 from graydns.dnssec.work_budget import ValidationLimits, WorkBudget
-from graydns.dnssec.zone_keys import ZoneKey, ZoneKeySet
+from graydns.dnssec.zone_keys import SUPPORTED_ALGORITHMS, EnabledAlgorithms, ZoneKey, ZoneKeySet
 from graydns.model.name import from_text
 from graydns.wire.message import QUESTION_OFFSET, QUESTION_STRUCT
 

@@ -6,7 +6,7 @@ from dns.rdtypes.ANY.DNSKEY import DNSKEY
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graydns.dnssec.algorithms import (
+from graydns.dnssec.zone_keys import (
     DEFAULT_ALGORITHMS,
     MAX_RSA_EXPONENT_BITS,
     SUPPORTED_ALGORITHMS,

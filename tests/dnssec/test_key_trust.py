@@ -13,12 +13,11 @@ from dns.dnssectypes import DSDigest
 from dns.edns import EDECode
 from dns.rdatatype import RdataType
 
-from graydns.dnssec.algorithms import EnabledAlgorithms
 from graydns.dnssec.key_trust import DsRecord, UnsupportedDelegation, authenticate_keys
 from graydns.dnssec.rrsets import SignedRRset
 from graydns.dnssec.signature import ValidatorSettings, VerificationFailure
 from graydns.dnssec.work_budget import ValidationLimits, WorkBudget, WorkLimitExceededError
-from graydns.dnssec.zone_keys import ZoneKey, ZoneKeySet
+from graydns.dnssec.zone_keys import EnabledAlgorithms, ZoneKey, ZoneKeySet
 from graydns.model.name import from_text
 from tests.dnssec.signing import ALL, EXPIRATION, NOW, Zone, budget, one
 

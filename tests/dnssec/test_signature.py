@@ -10,7 +10,6 @@ from dns.edns import EDECode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graydns.dnssec.algorithms import SUPPORTED_ALGORITHMS, EnabledAlgorithms
 from graydns.dnssec.rrsets import RrsigRecord, SignedRRset, parse_rrsets
 from graydns.dnssec.signature import (
     ValidatorSettings,
@@ -22,7 +21,7 @@ from graydns.dnssec.signature import (
     verify_rrset,
 )
 from graydns.dnssec.work_budget import ValidationLimits, WorkBudget, WorkLimitExceededError
-from graydns.dnssec.zone_keys import ZoneKey, ZoneKeySet
+from graydns.dnssec.zone_keys import SUPPORTED_ALGORITHMS, EnabledAlgorithms, ZoneKey, ZoneKeySet
 from graydns.model.dnssec_values import RrsigInfo
 from graydns.model.name import from_text, is_within
 from graydns.wire.message import MalformedMessageError

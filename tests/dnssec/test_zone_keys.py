@@ -6,8 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graydns.dnssec.algorithms import DEFAULT_ALGORITHMS, SUPPORTED_ALGORITHMS
-from graydns.dnssec.zone_keys import ZoneKey, ZoneKeySet, compute_key_tag, select_usable_keys
+from graydns.dnssec.zone_keys import (
+    DEFAULT_ALGORITHMS,
+    SUPPORTED_ALGORITHMS,
+    ZoneKey,
+    ZoneKeySet,
+    compute_key_tag,
+    select_usable_keys,
+)
 from graydns.model.name import from_text
 from tests.dnssec.signing import Zone, private_key
 

@@ -20,7 +20,7 @@ from graydns.model.errors import ConfigError
 from graydns.model.policy import Rule, RuleConditions, RuleOutcome
 from graydns.model.query import Query
 from graydns.model.transport import TCP, TRANSPORTS, Transport
-from graydns.observe.plain_values import client_to_plain
+from graydns.observe.trace_recorder import client_to_plain
 from graydns.server import DnsServer
 from graydns.sources.snapshot_loader import load_snapshot
 from tests.coroutines import finished

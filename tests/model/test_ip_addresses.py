@@ -9,7 +9,7 @@ from dns.rdatatype import AAAA, CNAME, A
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graydns.model.ip_addresses import host_record
+from graydns.model.catalog import host_record
 from graydns.model.name import from_text
 
 

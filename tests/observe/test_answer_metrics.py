@@ -13,7 +13,6 @@ from twisted.internet.task import Clock
 from graydns.audit.audit_service import AuditFigures
 from graydns.fast.answer_log import MAX_COUNTER_GROUPS, OTHER_GROUP
 from graydns.fast.tail_shape import MAX_TAGGED_TAIL_BYTES
-from graydns.fast.tenant_quota import TenantQuota
 from graydns.listen.connections import ListenerLimits
 from graydns.listen.listeners import Listeners
 from graydns.model.catalog import CatalogFeedFigures
@@ -21,6 +20,7 @@ from graydns.model.decision import Cohort, Decision, DecisionKind
 from graydns.observe.metric_families import SAMPLES_PER_PIECE, render
 from graydns.observe.observability import ObservabilityService
 from graydns.observe.server_metrics import MAX_QUOTA_TENANT_SERIES, PolicyFigures
+from graydns.runtime.token_bucket import TenantQuota
 from graydns.server import DnsServer
 from tests.observe.watching import ROOT, ask, demo, wire
 

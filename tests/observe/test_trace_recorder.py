@@ -11,7 +11,6 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from graydns.fast.tenant_quota import TenantQuota
 from graydns.model.errors import ControlError
 from graydns.model.query import Query
 from graydns.model.transport import UDP
@@ -22,6 +21,7 @@ from graydns.observe.trace_recorder import (
     TRACE_DURATION_SECONDS,
     TraceRecorder,
 )
+from graydns.runtime.token_bucket import TenantQuota
 from graydns.server import DnsServer
 from tests.coroutines import on_reactor
 from tests.observe.watching import ask, demo, wire

@@ -7,7 +7,7 @@ from graydns.model.answer import Answer
 from graydns.model.client import Client
 from graydns.model.dnssec_values import Security, ValidationStatus
 from graydns.model.query import Query
-from graydns.observe.validation_metrics import MAX_VALIDATION_TENANT_SERIES, ValidationCounts
+from graydns.observe.answer_metrics import MAX_VALIDATION_TENANT_SERIES, ValidationCounts
 
 
 def query(tenant: str) -> Query:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import define, field
 from twisted.internet.task import Clock
 
-from graydns.runtime.periodic import PeriodicTasks
+from graydns.runtime.timing import PeriodicTasks
 
 
 @define(eq=False)

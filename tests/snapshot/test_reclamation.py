@@ -17,10 +17,8 @@ from graydns.gray.router import Router
 from graydns.model.client import DEFAULT_TENANT
 from graydns.model.name import from_text
 from graydns.model.policy import Rule, RuleConditions, RuleOutcome, ServiceEndpoint, ServicePolicy, ServiceVersion
-from graydns.runtime.reclaimer import DeferredReclaimer
-from graydns.runtime.steps import run_steps
-from graydns.snapshot.reclamation import watch_snapshot
-from graydns.snapshot.snapshot import Snapshot
+from graydns.runtime.steps import DeferredReclaimer, run_steps
+from graydns.snapshot.snapshot import Snapshot, watch_snapshot
 from graydns.upstream.server_groups import ForwardTable
 from tests.gray.making import compile_router
 

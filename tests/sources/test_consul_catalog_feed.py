@@ -11,7 +11,7 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from graydns.model.catalog import CatalogView, ServiceView
 from graydns.model.errors import CatalogPendingError, ResolveError
 from graydns.sources.consul import catalog_feed as feed_module
-from graydns.sources.consul.catalog_entry import CatalogEntry, SavedView
+from graydns.sources.consul.catalog_file import CatalogEntry, SavedView
 from graydns.sources.consul.catalog_parser import MAX_INLINE_PARSE_BYTES
 from graydns.sources.consul.reply_processor import ReplyProcessor
 from tests.coroutines import on_reactor

@@ -7,8 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from graydns.model.catalog import WARNING, InstanceWeights, NodeView, ServiceInstance, ServiceView
-from graydns.sources.consul.catalog_entry import SavedView
-from graydns.sources.consul.catalog_file import CATALOG_FILE, CatalogSnapshotFile
+from graydns.sources.consul.catalog_file import CATALOG_FILE, CatalogSnapshotFile, SavedView
 
 WEB = ServiceInstance(
     "n1", "192.0.2.1", "web", "web1", "h.test", 80, ("v2",), {"k": "v"}, InstanceWeights(3, 1), WARNING

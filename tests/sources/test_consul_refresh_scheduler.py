@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from graydns.model.catalog import ServiceView
-from graydns.sources.consul.catalog_entry import CatalogEntry, CatalogKey
+from graydns.sources.consul.catalog_file import CatalogEntry, CatalogKey
 from graydns.sources.consul.refresh_scheduler import (
     MAX_ROUND_INTERVAL_SECONDS,
     MIN_ROUND_INTERVAL_SECONDS,

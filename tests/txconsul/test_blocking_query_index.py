@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from txconsul.blocking_query import BlockingQueryIndex
 from txconsul.reply import ConsulReply
+from txconsul.watch import BlockingQueryIndex
 
 
 def said(body: bytes = b"[]", status: int = 200, filtered: bool | None = None) -> ConsulReply:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txconsul.blocking_query import QueryBackoff, QueryTokenBucket
+from txconsul.watch import QueryBackoff, QueryTokenBucket
 
 
 def test_a_burst_is_let_through_and_then_spaced() -> None:

@@ -7,8 +7,8 @@ import dns.tsigkeyring
 import pytest
 
 from graydns.model.query import Query
-from graydns.wire.error_replies import make_badkey_reply
 from graydns.wire.parse import parse_query
+from graydns.wire.render import make_badkey_reply
 from tests.wire.samples import anyone
 
 KEYS = dns.tsigkeyring.from_text({"Key.test.": "c2VjcmV0"})

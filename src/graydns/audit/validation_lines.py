@@ -21,10 +21,10 @@ from graydns.audit.line_queue import LineQueue
 from graydns.config.settings import ClientPrefixSettings
 from graydns.model import name
 from graydns.model.answer import Answer
+from graydns.model.client import unmap_ipv4
 from graydns.model.decision import Cohort
 from graydns.model.dns_parameters import format_rcode, format_rdtype
 from graydns.model.dnssec_values import Security, ValidationStatus
-from graydns.model.ip_addresses import unmap_ipv4
 from graydns.model.query import Query
 
 #: Characters of a reason that are written.

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from attrs import frozen
 
-from graydns.control.share_changes import ShareChange
+from graydns.control.service_overrides import ShareChange
 from graydns.model.catalog import CatalogFeedFigures
 from graydns.model.errors import ControlError
 

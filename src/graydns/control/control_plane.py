@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from attrs import asdict, field, frozen
 
-from graydns.control import share_changes
+from graydns.control import service_overrides
 from graydns.control.arguments import check_has_cache, parse_cohort, parse_name
 from graydns.control.collaborators import (
     CatalogStatus,
@@ -20,7 +20,7 @@ from graydns.control.collaborators import (
 from graydns.control.core import ControlCore
 from graydns.control.reports import caches, explanations, services
 from graydns.control.reports.plain_data import format_time, to_plain
-from graydns.control.share_changes import ShareChange
+from graydns.control.service_overrides import ShareChange
 from graydns.model.catalog import CatalogFeedFigures
 from graydns.model.name import to_text
 from graydns.model.transport import UDP
@@ -189,13 +189,13 @@ class ControlPlane:
         self, name: str, percent: Mapping[str, str], actor: str, seconds: float | None = None, local: bool = False
     ) -> Table:
         """Set percentages of clients for versions, for *seconds* or until reverted; *local*: on this node only."""
-        return await self._change(name, share_changes.change_percent(percent), actor, seconds, local)
+        return await self._change(name, service_overrides.change_percent(percent), actor, seconds, local)
 
     async def service_weights(
         self, name: str, weights: Mapping[str, int], actor: str, seconds: float | None = None, local: bool = False
     ) -> Table:
         """Set weights of versions."""
-        return await self._change(name, share_changes.change_weights(weights), actor, seconds, local)
+        return await self._change(name, service_overrides.change_weights(weights), actor, seconds, local)
 
     async def service_whitelist(
         self,
@@ -208,7 +208,7 @@ class ControlPlane:
         local: bool = False,
     ) -> Table:
         """Change the whitelist of *version*."""
-        return await self._change(name, share_changes.change_whitelist(version, add, remove), actor, seconds, local)
+        return await self._change(name, service_overrides.change_whitelist(version, add, remove), actor, seconds, local)
 
     async def service_abort(self, name: str, actor: str, local: bool = False) -> Table:
         """Restrict a service to its default version: on all nodes if policies come from Consul's KV, unless *local*."""
@@ -247,11 +247,11 @@ class ControlPlane:
         """The next revision with a service changed, or removed if no change is given; neither signed nor published."""
         share_change = None
         if percent is not None:
-            share_change = share_changes.change_percent(percent)
+            share_change = service_overrides.change_percent(percent)
         elif weights is not None:
-            share_change = share_changes.change_weights(weights)
+            share_change = service_overrides.change_weights(weights)
         elif whitelist is not None:
-            share_change = share_changes.change_whitelist(
+            share_change = service_overrides.change_whitelist(
                 version, whitelist.get("add", ()), whitelist.get("remove", ())
             )
         return await self._policies().draft(name, share_change, actor)

@@ -23,7 +23,7 @@ from graydns.control.live_commands import LiveChangeCommands
 from graydns.control.negative_trust_anchors import NegativeTrustAnchorCommands
 from graydns.control.snapshot_reloader import ReloadRefusedError, RollbackPinnedError, SnapshotReloader
 from graydns.control.state import ControlState
-from graydns.runtime.periodic import PeriodicTasks
+from graydns.runtime.timing import PeriodicTasks
 
 ResultT = TypeVar("ResultT")
 

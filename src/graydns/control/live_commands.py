@@ -12,12 +12,12 @@ from graydns.control.reports.plain_data import format_time
 from graydns.control.reports.services import describe_effective
 from graydns.control.service_overrides import (
     ServiceReference,
+    ShareChange,
     check_service,
     find_override,
     find_service,
     override_service,
 )
-from graydns.control.share_changes import ShareChange
 from graydns.control.state import ControlState
 from graydns.model.errors import ControlError
 from graydns.model.name import to_text

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graydns.model.text import printable
+from graydns.model.errors import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

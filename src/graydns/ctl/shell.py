@@ -17,7 +17,7 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from graydns.ctl.cli_context import CliContext, run_line
 from graydns.ctl.output import print_error, print_line
-from graydns.model.text import printable
+from graydns.model.errors import printable
 
 EXIT_WORDS = ("exit", "quit")
 SHELL_WORDS = ("help", *EXIT_WORDS)

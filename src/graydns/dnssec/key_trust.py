@@ -14,12 +14,21 @@ from attrs import field, frozen
 from dns.edns import EDECode
 from dns.rdatatype import RdataType
 
-from graydns.dnssec.algorithms import DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA384, PREFERRED_DIGESTS
-from graydns.dnssec.algorithms import format_algorithm as algorithm_name
 from graydns.dnssec.rrsets import SignedRRset
 from graydns.dnssec.signature import ValidatorSettings, VerificationFailure, verify_rrset
 from graydns.dnssec.work_budget import WorkBudget
-from graydns.dnssec.zone_keys import ZoneKey, ZoneKeySet, compute_key_tag, is_zone_key, select_usable_keys
+from graydns.dnssec.zone_keys import (
+    DIGEST_SHA1,
+    DIGEST_SHA256,
+    DIGEST_SHA384,
+    PREFERRED_DIGESTS,
+    ZoneKey,
+    ZoneKeySet,
+    compute_key_tag,
+    is_zone_key,
+    select_usable_keys,
+)
+from graydns.dnssec.zone_keys import format_algorithm as algorithm_name
 from graydns.model.dnssec_values import TrustAnchor, parse_trust_anchor
 from graydns.model.name import suffixes, to_text
 

@@ -10,11 +10,10 @@ from attrs import field, frozen
 from dns.edns import EDECode
 from dns.rdatatype import RdataType
 
-from graydns.dnssec.algorithms import EnabledAlgorithms
-from graydns.dnssec.algorithms import format_algorithm as algorithm_name
 from graydns.dnssec.rrsets import RrsigRecord, SignedRRset
 from graydns.dnssec.work_budget import ValidationLimits, WorkBudget, WorkLimitExceededError
-from graydns.dnssec.zone_keys import ZoneKey, ZoneKeySet
+from graydns.dnssec.zone_keys import EnabledAlgorithms, ZoneKey, ZoneKeySet
+from graydns.dnssec.zone_keys import format_algorithm as algorithm_name
 from graydns.model.dnssec_values import RrsigInfo
 from graydns.model.name import is_within, suffixes, to_text
 from graydns.wire.rdata_layout import subtract_serials

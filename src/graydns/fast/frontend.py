@@ -42,7 +42,7 @@ from graydns.model.dns_parameters import IN, NOTAUTH
 from graydns.model.errors import UnanswerableError
 from graydns.model.query import AnomalyRecorder, Query, QueryTrace, QueryTracer
 from graydns.model.transport import Transport
-from graydns.wire import error_replies
+from graydns.wire import render
 from graydns.wire.parse import parse_query
 
 _SCOPE_OCTETS = tuple(bytes((scope,)) for scope in range(129))
@@ -132,7 +132,7 @@ class Frontend:
         """Answer a miss through the pipeline; always a whole reply within the client's limits."""
         if query.tsig:
             self.answer_log.record(query, None, NOTAUTH, PATH_PIPELINE, "no TSIG key is known").piped += 1
-            return error_replies.make_badkey_reply(query, self.settings.payload)
+            return render.make_badkey_reply(query, self.settings.payload)
         serving, trace = self.serving, query.trace
         quota = None if query.decision is None else serving.quotas.get(query.decision.cohort.tenant)
         if quota is not None and not quota.try_acquire():

@@ -10,12 +10,12 @@ from functools import lru_cache
 from typing import final
 
 from graydns.fast.answer_log import AnswerCounter, CounterGroup
-from graydns.fast.tenant_quota import TenantQuota
 from graydns.gray.plan import Plan
 from graydns.model.answer import Answer
 from graydns.model.decision import Decision
 from graydns.model.dnssec_values import Security
 from graydns.model.query import Query
+from graydns.runtime.token_bucket import TenantQuota
 from graydns.wire.answer_body import age_body
 
 #: Index bits of ``HotEntry.headers``: what of the query decides the reply's header.

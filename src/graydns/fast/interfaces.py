@@ -8,12 +8,12 @@ from typing import Protocol, TypeVar
 from attrs import field, frozen
 
 from graydns.fast.peer import PeerCache
-from graydns.fast.tenant_quota import TenantQuota
 from graydns.gray.plan import Plan
 from graydns.model.answer import Answer
 from graydns.model.catalog import CatalogView
 from graydns.model.query import Query
 from graydns.model.transport import Transport
+from graydns.runtime.token_bucket import TenantQuota
 
 
 class HandlerPeer(Protocol):

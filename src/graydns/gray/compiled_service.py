@@ -15,7 +15,7 @@ from graydns.gray.client_key import (
     compile_client_key,
     derive_hash_key,
 )
-from graydns.gray.dimensions.network import parse_network
+from graydns.gray.dimensions.address import parse_network
 from graydns.gray.endpoint_pool import MAX_MEMBERS, EndpointPool, PoolMember, build_pool, encode_records
 from graydns.gray.policy_records import parse_records
 from graydns.gray.split import Split, compile_split

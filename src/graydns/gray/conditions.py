@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from attrs import field, frozen
 
 from graydns.gray.dimensions import ADDRESS_FIELD, IDENTITY_FIELD, NAME_FIELD, RANK_ORDER, RankField
+from graydns.gray.dimensions.address import SOURCE, SUBNET, narrow_networks
 from graydns.gray.dimensions.dimension import Dimension, Reads, ValueT, overlaps_always
-from graydns.gray.dimensions.network import SOURCE, SUBNET, narrow_networks
 from graydns.gray.dimensions.question import NAME, QTYPE, REGEX
 from graydns.gray.name_patterns import NamePattern
 from graydns.model.client import Subnet

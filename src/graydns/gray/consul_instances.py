@@ -22,10 +22,9 @@ from graydns.gray.decisions import DecideByClient
 from graydns.gray.endpoint_pool import MAX_MEMBERS, EndpointPool, PoolMember, build_pool, encode_records
 from graydns.gray.plan import MakeDecision, Plan
 from graydns.gray.version_health import HEALTHY, UNKNOWN, HealthByInstance, VersionHealth
-from graydns.model.catalog import CRITICAL, InstanceSelection, LeadingInstance, ServiceInstance
+from graydns.model.catalog import CRITICAL, InstanceSelection, LeadingInstance, ServiceInstance, host_record
 from graydns.model.client import Client
 from graydns.model.decision import Cohort, Decision, DecisionKind
-from graydns.model.ip_addresses import host_record
 
 
 @frozen

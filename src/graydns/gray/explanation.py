@@ -1,4 +1,4 @@
-"""Explanation: how a verdict came about, for people and for programs."""
+"""Explanation: how a decision came about, for people and for programs, and why each rule does or does not match."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from attrs import asdict, frozen
 from graydns.gray.client_key import KEY_TYPE_ADDRESS, KEY_TYPE_IDENTITY, bucket, hash64
 from graydns.gray.compiled_service import CompiledService, WhitelistEntry
 from graydns.gray.consul_instances import INSTANCE_CLIENT_KEY
-from graydns.gray.dimensions.network import format_network
+from graydns.gray.dimensions.address import format_network
+from graydns.gray.dimensions.dimension import ExplainedQuery, Reads
 from graydns.gray.dimensions.question import format_rdtype
-from graydns.gray.explain_context import ExplainContext
 from graydns.gray.plan import Plan
 from graydns.gray.rules import CompiledRule
 from graydns.model.catalog import LeadingInstance
@@ -20,6 +20,33 @@ from graydns.model.client import Subnet
 from graydns.model.decision import Decision
 from graydns.model.name import to_text
 from graydns.runtime.steps import run_steps
+
+
+@frozen
+class ExplainContext(ExplainedQuery):
+    """One query, and what is known of its name.
+
+    *zone*: the tenant's zone it is in. *catalog*: what it stands for in Consul's catalog, None = it is not of that.
+    """
+
+    tenant: str
+    zone: bytes | None
+    service: CompiledService | None
+    catalog: str | None = None
+
+    def find_mismatch(self, rule: CompiledRule) -> str | None:
+        """The first thing that keeps *rule* from matching, None if it matches: what is asked before who asks."""
+        if rule.zone not in (None, self.zone):
+            return f"sees only names in {to_text(rule.zone or b'')}"
+        pairs = zip(rule.conditions.layout.dimensions, rule.conditions.values, strict=True)
+        by_question = sorted(pairs, key=lambda pair: pair[0].reads is not Reads.QUESTION)
+        mismatches = (dimension.find_mismatch(value, self) for dimension, value in by_question)
+        if (mismatch := next((text for text in mismatches if text is not None), None)) is not None:
+            return mismatch
+        if rule.version is None or (self.service is not None and rule.version in self.service.pools):
+            return None
+        return f"then: {to_text(self.query.qname)} is no service with a version {rule.version}"
+
 
 #: Instances that are shown of the thousands that a service may have.
 MAX_SHOWN_INSTANCES = 100

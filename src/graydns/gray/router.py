@@ -10,8 +10,7 @@ from attrs import evolve, field, frozen
 
 from graydns.gray.applicable_rules import select_applicable
 from graydns.gray.compiled_service import CompiledService
-from graydns.gray.explain_context import ExplainContext
-from graydns.gray.explanation import Explanation, explain_plan
+from graydns.gray.explanation import ExplainContext, Explanation, explain_plan
 from graydns.gray.geo import GeoLocator
 from graydns.gray.network_index import ExtendedNetworkIndex, NetworkIndex
 from graydns.gray.plan import Plan, build_plan

@@ -9,10 +9,15 @@ What is told of the feed: to operators, and as metrics.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
+from ipaddress import IPv6Address, ip_address
 from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 from attrs import field, frozen
+from dns.rdatatype import AAAA, CNAME, A
+
+from graydns.model.client import unmap_ipv4
+from graydns.model.name import from_text
 
 PASSING, WARNING, CRITICAL = "passing", "warning", "critical"
 
@@ -165,3 +170,33 @@ class CatalogFeedFigures:
     unread: int
     errors: int
     last_error: str | None
+
+
+#: What stands in no host name, but in an IPv6 address, with a port or a zone (RFC 4007 section 11) after it too.
+_ADDRESS_CHARACTERS = frozenset(":%")
+
+
+def host_record(host: str) -> tuple[int, bytes] | None:
+    """The type, A, AAAA or CNAME, and rdata of an IP address or host name; None if it is neither.
+
+    IPv4 within IPv6 (RFC 4291 section 2.5.5.2) is IPv4. A zone is known to one machine only, so an address with one
+    is none. A name does not end in digits alone (RFC 1123 section 2.1): that would be an address.
+    """
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return _cname_record(host)
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        return None
+    address = unmap_ipv4(address)
+    return int(A if address.version == 4 else AAAA), address.packed
+
+
+def _cname_record(host: str) -> tuple[int, bytes] | None:
+    last = host.rstrip(".").rpartition(".")[2]
+    if not last or (last.isascii() and last.isdigit()) or _ADDRESS_CHARACTERS.intersection(host):
+        return None
+    try:
+        return int(CNAME), from_text(host)
+    except ValueError:
+        return None

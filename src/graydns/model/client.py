@@ -1,10 +1,17 @@
-"""Client: who asks, and the client subnet that came with the question (RFC 7871)."""
+"""Client: who asks, the client subnet that came with the question (RFC 7871), and addresses in packed form."""
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from graydns.model.transport import UDP, Transport
+
+
+def unmap_ipv4(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address of an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2); any other address as it is."""
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
 
 #: The tenant of whatever no other tenant claims.
 DEFAULT_TENANT = "default"

@@ -1,20 +1,18 @@
-"""Every error that graydns raises on purpose.
+"""Every error that graydns raises on purpose, issues in what a user wrote, and text made safe for terminals.
 
 ::
 
     GraydnsError
-    ├── ConfigError        one or more Faults in what a user wrote
-    ├── ControlError       an operator asked for something that is wrong or cannot be
-    ├── Unanswerable       bytes from a client that end before the pipeline
-    ├── Unreadable         what Consul said is not understood
-    ├── CatalogPendingError        the catalog has to be asked first
-    └── ResolveError       a link cannot answer; the pipeline turns it into an rcode and an EDE
-        ├── UpstreamError      nobody behind us answered usefully
-        └── Overloaded         a limit of ours was reached
+    ├── ConfigError            one or more ConfigIssues in what a user wrote
+    ├── ControlError           an operator asked for something that is wrong or cannot be
+    ├── UnanswerableError      bytes from a client that end before the pipeline
+    ├── ConsulReplyError       Consul sent something that cannot be read
+    ├── CatalogPendingError    the catalog has to be asked first
+    └── ResolveError           a link cannot answer; the pipeline turns it into an rcode and an EDE
+        ├── UpstreamError      no upstream answered usefully
+        └── OverloadedError    a limit of graydns was reached
 
 NXDOMAIN and NODATA are Answers, never exceptions.
-
-Where a fault belongs: a place in a file, and the list that gathers all faults of a load.
 """
 
 from __future__ import annotations
@@ -24,10 +22,15 @@ from typing import TYPE_CHECKING, NewType
 
 from attrs import field, frozen
 
-from graydns.model.text import printable
-
 if TYPE_CHECKING:
     from graydns.model.dnssec_values import ValidationStatus
+
+
+def printable(text: str) -> str:
+    r"""*text* in one line, control characters and the like as escapes such as ``\x1b``."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 #: Where in a file's tree a value stands: mapping keys and list indexes, outermost first.

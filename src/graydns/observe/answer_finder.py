@@ -23,12 +23,7 @@ from graydns.model.client import IDENTITY_PREFIXES, Client, Subnet
 from graydns.model.dns_parameters import format_rcode, format_rdtype
 from graydns.model.errors import ControlError, UnanswerableError
 from graydns.model.query import Edns, Query
-from graydns.observe.plain_values import (
-    PlainData,
-    client_to_plain,
-    decision_to_plain,
-    format_timestamp,
-)
+from graydns.observe.trace_recorder import PlainData, client_to_plain, decision_to_plain, format_timestamp
 from graydns.snapshot.snapshot import Snapshot
 from graydns.wire.parse import parse_query
 

@@ -28,12 +28,11 @@ from graydns.model.catalog import CatalogFeedFigures
 from graydns.model.errors import ConfigError, ConfigIssue
 from graydns.model.transport import TCP
 from graydns.observe.answer_finder import AnswerFinder
-from graydns.observe.answer_metrics import AnswerMetrics, LatencyObserver
+from graydns.observe.answer_metrics import AnswerMetrics, LatencyObserver, ValidationCounts, ValidationMetrics
 from graydns.observe.http_pages import HttpServerFactory
 from graydns.observe.server_metrics import ObservedServer, PolicyFigures, ServerMetrics
 from graydns.observe.systemd import SystemdNotifier, SystemdWatchdog, read_notifier
 from graydns.observe.trace_recorder import TraceRecorder
-from graydns.observe.validation_metrics import ValidationCounts, ValidationMetrics
 from graydns.runtime.slices import run_in_slices
 from graydns.runtime.twisted_types import MultiService
 from graydns.snapshot.snapshot import Snapshot

@@ -14,12 +14,12 @@ from graydns.audit.audit_service import AuditFigures
 from graydns.fast.answer_log import OTHER_GROUP
 from graydns.fast.frontend import Frontend
 from graydns.fast.hot_table import HotTable
-from graydns.fast.tenant_quota import TenantQuota
 from graydns.listen.listeners import Listeners
 from graydns.model.catalog import CatalogFeedFigures
 from graydns.observe.metric_families import MetricRow, make_counter_family, make_gauge_family
 from graydns.resolve.stores import Stores
 from graydns.runtime.anomalies import AnomalyLog
+from graydns.runtime.token_bucket import TenantQuota
 from graydns.snapshot.snapshot import Snapshot
 
 #: Tenants whose refusals have a series of their own, in the order of the configuration; all others are OTHER_GROUP.

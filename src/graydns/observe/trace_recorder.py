@@ -2,6 +2,7 @@
 
 A query for a traced name is no hot hit: the frontend passes it to the pipeline with a QueryTrace. Of all traced names
 together at most MAX_TRACES_PER_SECOND queries are traced; the others are answered as usual, so a busy name stays fast.
+Also clients, decisions and times as plain values for --json.
 """
 
 from __future__ import annotations
@@ -9,22 +10,58 @@ from __future__ import annotations
 import secrets
 from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Any
 
 from attrs import define, field
 
+from graydns.fast.answer_log import DecisionSummary
 from graydns.fast.frontend import Frontend
 from graydns.model import name
 from graydns.model.answer import Answer
+from graydns.model.client import Client
+from graydns.model.decision import Decision
 from graydns.model.dns_parameters import format_rcode, format_rdtype
 from graydns.model.errors import ControlError
 from graydns.model.query import Query
 from graydns.observe.answer_metrics import classify_stage
-from graydns.observe.plain_values import (
-    PlainData,
-    client_to_plain,
-    decision_to_plain,
-    format_timestamp,
-)
+
+#: An object of JSON.
+PlainData = dict[str, Any]
+
+
+def format_timestamp(at: float) -> str:
+    """A Unix time in UTC, to the millisecond."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def client_to_plain(client: Client) -> PlainData:
+    """A client; ``source`` is None where it is not known."""
+    subnet = client.subnet
+    return {
+        "source": str(ip_address(client.source)) if client.source else None,
+        "transport": client.transport.name,
+        "subnet": None if subnet is None else f"{ip_address(subnet.address)}/{subnet.prefix}",
+        "identity": client.identity,
+        "tags": dict(client.tags),
+        "tenant": client.tenant,
+    }
+
+
+def decision_to_plain(decision: Decision | DecisionSummary | None, tenant: str) -> PlainData:
+    """A decision; *tenant*: the client's, where there is none."""
+    if decision is None:
+        return {"tenant": tenant, "service": "", "outcome": "", "endpoint": "", "why": "nothing was decided"}
+    cohort = decision.cohort
+    return {
+        "tenant": cohort.tenant,
+        "service": cohort.service,
+        "outcome": cohort.outcome,
+        "endpoint": cohort.endpoint,
+        "why": decision.why,
+    }
+
 
 #: Names traced at once.
 MAX_TRACED_NAMES = 16

@@ -11,10 +11,10 @@ from typing import Any
 from attrs import Factory, define, field
 
 from graydns.config.dnssec_settings import DnssecSettings, NegativeTrustAnchor
-from graydns.dnssec.algorithms import EnabledAlgorithms
 from graydns.dnssec.key_trust import ROOT_ANCHORS, NegativeTrustAnchors, TrustAnchors
 from graydns.dnssec.signature import ValidatorSettings
 from graydns.dnssec.work_budget import ValidationLimits
+from graydns.dnssec.zone_keys import EnabledAlgorithms
 from graydns.dnssec.zone_status import ZoneStatusCache
 from graydns.resolve.cache.raw_cache import FailureCache
 from graydns.resolve.links.validation import ValidationPolicy

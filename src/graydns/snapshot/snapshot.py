@@ -1,9 +1,14 @@
-"""Snapshot: everything that a query needs, immutable and numbered."""
+"""Snapshot: everything that a query needs, immutable and numbered; and how its large collections are freed.
+
+They are reclaimed in small steps once no query uses the Snapshot any more.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from functools import partial
+from itertools import chain
 from weakref import WeakKeyDictionary
 
 from attrs import field, frozen
@@ -19,6 +24,7 @@ from graydns.model.catalog import InstanceSelection
 from graydns.model.client import DEFAULT_TENANT
 from graydns.model.errors import CatalogPendingError
 from graydns.model.query import Query
+from graydns.runtime.steps import DeferredReclaimer, release_items, release_mapping
 from graydns.upstream.server_groups import ForwardTable
 
 
@@ -108,3 +114,25 @@ class Snapshot:
         """The tenant of *zone* and its Router; without a zone those of the client."""
         tenant = client_tenant if zone is None else self.tenant_by_zone[zone.origin]
         return tenant, self.routers.get(tenant) or self.routers[DEFAULT_TENANT]
+
+
+def watch_snapshot(reclaimer: DeferredReclaimer, snapshot: Snapshot) -> None:
+    """Let *reclaimer* free what *snapshot* holds, each part once the last Snapshot with that part is gone."""
+    for router in snapshot.routers.values():
+        watch_router(reclaimer, router)
+    for zone in snapshot.zones:
+        reclaimer.reclaim_after(zone, partial(release_items, zone.shards))
+    for file in snapshot.zone_files:
+        reclaimer.reclaim_after(file, partial(release_mapping, file.services))
+
+
+def watch_router(reclaimer: DeferredReclaimer, router: Router) -> None:
+    """Let *reclaimer* free what *router* holds, and what it shares with other Routers once the last of them is gone."""
+    reclaimer.reclaim_after(router, router.reclaim_steps)
+    reclaimer.reclaim_after(router.rule_index, partial(_release_policy, router))
+
+
+def _release_policy(router: Router) -> Iterator[None]:
+    """The steps for what all Routers of one policy share. They must not refer to the rule index, which is the owner."""
+    shared = chain(router.rule_index.reclaim_steps(), router.networks.reclaim_steps())
+    return chain(shared, release_mapping(router.services), release_items(router.rules))

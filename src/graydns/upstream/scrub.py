@@ -1,14 +1,15 @@
-"""From the reply of an upstream to an Answer: what belongs to the question is believed, and nothing else. Pure.
+"""From the reply of an upstream to an Answer. Only records that belong to the question are used. Pure.
 
 ::
 
-    reply ── read: whole, well-formed, one OPT ──► chain: answer section ──► denial: authority section
-                                                          │ believed records, in order
-                          are they the beginning of the message? ── yes ──► body = those bytes
-                                                          └───────── no ──► body built anew
+    reply ── parsed: whole, well-formed, one OPT ──► chain: answer section ──► denial: authority section
+                                                            │ accepted records, in order
+                            are they the beginning of the message? ── yes ──► body = those bytes
+                                                            └───────── no ──► body built anew
 
-The beginning of a message can be taken over as it is, because the asker's question is as long as the upstream's: all
-pointers still point at the same names, those to the question now at the asker's own spelling of it.
+The beginning of a message can be taken over as it is, because the client's question is as long as the upstream's: all
+pointers still point at the same names, those to the question now at the client's own spelling of it. The scope of the
+answer is that of the client subnet in the reply (RFC 7871 section 7.3).
 """
 
 from __future__ import annotations
@@ -20,11 +21,41 @@ from typing import NamedTuple
 from graydns.model.answer import AUTHORITY, Answer, Span
 from graydns.model.dns_parameters import NXDOMAIN
 from graydns.upstream.accepted_records import accept_authority, find_covered_type, follow_aliases, read_negative_ttl
-from graydns.upstream.ecs_scope import find_scope
 from graydns.upstream.reply_parser import InvalidReply, UpstreamReply
-from graydns.upstream.upstream_request import RequestForm, UpstreamRequest
+from graydns.upstream.upstream_request import RequestForm, UpstreamRequest, encode_subnet
 from graydns.wire.answer_body import RRset, build_body
+from graydns.wire.edns import ECS
 from graydns.wire.message import MessageRecord
+
+#: Octets of the option before its address: family, source, scope.
+_ECS_HEADER_BYTES = 4
+
+
+def find_scope(reply: UpstreamReply, request: UpstreamRequest, form: RequestForm) -> tuple[int | None, bool]:
+    """The scope of the answer, and whether any client of its cohort may get it.
+
+    The scope is None for a group that is never told subnets. It is never longer than what was told, since nothing is
+    known of the rest. An answer to nobody's subnet is for others that have none. Raises InvalidReply if the reply is
+    to another subnet.
+    """
+    group, subnet = request.group, request.subnet
+    if not group.ecs:
+        return None, not request.tags
+    if subnet is None or not subnet.prefix:
+        return 0, False
+    scope = min(_read_scope(reply, encode_subnet(subnet)), subnet.prefix) if form is RequestForm.FULL else 0
+    return scope, not scope and not request.tags
+
+
+def _read_scope(reply: UpstreamReply, sent: bytes) -> int:
+    """SCOPE PREFIX-LENGTH; 0 without the option, which means everyone (RFC 7871 section 7.3)."""
+    for code, data in reply.iterate_options():
+        if code == ECS:
+            if len(data) != len(sent) or data[:3] != sent[:3] or data[_ECS_HEADER_BYTES:] != sent[_ECS_HEADER_BYTES:]:
+                raise InvalidReply("a client subnet that was not sent")
+            return data[3]
+    return 0
+
 
 #: A TTL with the highest bit set counts as 0 (RFC 2181 section 8).
 MAX_TTL_SECONDS = 0x7FFFFFFF

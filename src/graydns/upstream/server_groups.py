@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 from attrs import Factory, define, field, frozen
 
+from graydns.model.client import unmap_ipv4
 from graydns.model.dns_parameters import DS
-from graydns.model.ip_addresses import unmap_ipv4
 from graydns.model.name import parent, suffixes
 from graydns.model.query import Query
 from graydns.model.transport import UDP, Transport

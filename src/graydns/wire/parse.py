@@ -12,7 +12,6 @@ from graydns.model.name import ROOT
 from graydns.model.query import Edns, Query
 from graydns.wire import edns
 from graydns.wire.edns import OPT_STRUCT, BadVersError
-from graydns.wire.error_replies import find_question_end, make_error_reply
 from graydns.wire.message import (
     AD,
     CD,
@@ -26,6 +25,7 @@ from graydns.wire.message import (
     MessageRecord,
     records,
 )
+from graydns.wire.render import find_question_end, make_error_reply
 
 
 def parse_query(

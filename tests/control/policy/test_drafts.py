@@ -9,12 +9,11 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graydns.control import share_changes
+from graydns.control import service_overrides
 from graydns.control.live_changes import ServiceOverride
 from graydns.control.policy.acceptance import AcceptanceState, PolicyRevision, evaluate_listing
 from graydns.control.policy.drafts import PolicyDraft, apply_override, draft, mentions_service, remove_service
-from graydns.control.service_overrides import ServiceReference
-from graydns.control.share_changes import ShareChange
+from graydns.control.service_overrides import ServiceReference, ShareChange
 from graydns.model.errors import ControlError
 from graydns.model.name import from_text
 from graydns.model.policy import ServicePolicy
@@ -72,11 +71,11 @@ def test_percent_takes_the_place_of_weights(millionths: int) -> None:
     """And the other way round; the other services keep what they have."""
     text = f"{millionths // 10_000}.{millionths % 10_000:04}"
     made = shifted(
-        found("web.a.test", weights={"stable": 3, "canary": 1}), share_changes.change_percent({"canary": text})
+        found("web.a.test", weights={"stable": 3, "canary": 1}), service_overrides.change_percent({"canary": text})
     ).strategy
     assert made.percent == {**strategy().percent, WEB: {"canary": millionths}}
     assert WEB not in made.weight
-    made = shifted(found(percent={"canary": 125_000}), share_changes.change_weights({"canary": 1})).strategy
+    made = shifted(found(percent={"canary": 125_000}), service_overrides.change_weights({"canary": 1})).strategy
     assert (API in made.percent, made.weight[API]) == (False, {"canary": 1})
     assert made.weight[WEB] == strategy().weight[WEB]
 
@@ -84,17 +83,17 @@ def test_percent_takes_the_place_of_weights(millionths: int) -> None:
 def test_versions_that_are_not_named_keep_their_shares() -> None:
     """Also those that only the file gives them."""
     service = found(percent={"stable": 10_000, "canary": 125_000})
-    made = shifted(service, share_changes.change_percent({"canary": "50"})).strategy
+    made = shifted(service, service_overrides.change_percent({"canary": "50"})).strategy
     assert made.percent[API] == {"stable": 10_000, "canary": 500_000}
 
 
 def test_whitelists() -> None:
     """The whole list stands in the policy; one that loses its last entry is empty there, not the file's."""
     service = found(whitelist={"canary": ("client:qa",), "stable": ("client:x",)})
-    made = shifted(service, share_changes.change_whitelist("canary", ["net:10.3.0.0/16"], ["client:qa"])).strategy
+    made = shifted(service, service_overrides.change_whitelist("canary", ["net:10.3.0.0/16"], ["client:qa"])).strategy
     assert made.whitelist[API] == {"canary": ("net:10.3.0.0/16",), "stable": ("client:x",)}
     made = shifted(
-        found(whitelist={"canary": ("client:qa",)}), share_changes.change_whitelist("canary", [], ["client:qa"])
+        found(whitelist={"canary": ("client:qa",)}), service_overrides.change_whitelist("canary", [], ["client:qa"])
     ).strategy
     assert made.whitelist[API] == {}
     assert made.percent == strategy().percent

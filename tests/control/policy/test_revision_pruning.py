@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graydns.control.policy.publication import read_rows
-from graydns.control.policy.revision_pruning import (
+from graydns.control.policy.policy_store import (
     MAX_PRUNED_REVISIONS,
     RetentionLimit,
     prune_revisions,
     select_old_revisions,
 )
+from graydns.control.policy.publication import read_rows
 from graydns.control.policy.revisions import active_key, list_revisions
 from graydns.model.errors import ControlError
 from tests.control.policy.making import published, strategy

@@ -29,11 +29,10 @@ from graydns.authority.lookup_steps import NOT_AUTHORITATIVE, answer_from_node, 
 from graydns.authority.zone_data import StoredRRset, Zone, build_zone, pack_node
 from graydns.authority.zone_search import search_zone
 from graydns.model.answer import Ede
-from graydns.model.catalog import Catalog, InstanceSelection, LeadingInstance, ServiceView
+from graydns.model.catalog import Catalog, InstanceSelection, LeadingInstance, ServiceView, host_record
 from graydns.model.decision import Decision
 from graydns.model.dns_parameters import AAAA, ANY, CNAME, NOERROR, NS, NXDOMAIN, REFUSED, SOA, SRV, TXT, A
 from graydns.model.errors import CatalogPendingError
-from graydns.model.ip_addresses import host_record
 from graydns.model.name import is_within
 from graydns.runtime.steps import run_steps
 

@@ -14,9 +14,8 @@ from typing import NamedTuple
 from graydns.authority.consul.consul_names import encode_address_label
 from graydns.authority.zone_data import StoredRRset
 from graydns.model.answer import ADDITIONAL
-from graydns.model.catalog import ServiceInstance
+from graydns.model.catalog import ServiceInstance, host_record
 from graydns.model.dns_parameters import AAAA, CNAME, IN, SRV, A
-from graydns.model.ip_addresses import host_record
 from graydns.wire.answer_body import MAX_RECORDS_BYTES, RECORD_OVERHEAD_BYTES, RRset, truncate_rdatas
 
 #: What every SRV record of Consul's has for a priority.

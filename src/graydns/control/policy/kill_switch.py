@@ -27,9 +27,8 @@ from graydns.control.policy import publication
 from graydns.control.policy.publication import KvRows
 from graydns.control.policy.revisions import KeyValues, abort_folder, active_key, off_folder, read_aborts, read_offs
 from graydns.control.state import ControlState
-from graydns.model.errors import ControlError
+from graydns.model.errors import ControlError, printable
 from graydns.model.name import to_text
-from graydns.model.text import printable
 from graydns.runtime.timing import sleep
 from txconsul import ConsulClient
 

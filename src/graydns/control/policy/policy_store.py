@@ -5,20 +5,22 @@
     {"format": 1, "mark": {"revision": 7, "digest": "…", "spared": null}, "copy": {"<key>": "<base64>", …},
      "seen": {"index": 41, "created": 12}, "kept": "…Z", "sha256": "…"}
 
-*mark* is the highest revision ever accepted (``acceptance.Mark``), null before the first. *copy*: the keys of the one
-that runs, as they were in KV, and those of what is aborted, or off: they are judged again when they are loaded,
-signature and mark included. The two are one file so that neither can be newer than the other; *sha256* is that of the
-canonical JSON of the rest; *seen* tells a Consul that lost its data (``halts.Seen``).
+*mark* is the highest revision ever accepted, null before the first. *copy*: the keys of the revision in force and of
+the kill switches, as they were in KV: signature and mark are checked again when they are loaded. Both are in one file
+so that neither can be newer than the other; *sha256* is that of the canonical JSON of the rest; *seen* detects a Consul
+that lost its data. A second file beside it, written with the first mark, tells a file that was deleted from one that
+never was. Everything that reads or writes the file blocks on the disk: call it in a thread.
 
-WITNESS stands beside it from the first mark on, so that a file which was deleted is told from one that never was.
-What is here waits for the disk: call it in a thread.
+``prune_revisions`` removes old revisions from KV, so that it does not grow with every push. A key is removed only if it
+is as it was read, and none once ``active`` has been written again. Revisions above the active one stay: they may be
+activated.
 """
 
 from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -35,8 +37,10 @@ from graydns.config.release_policy import format_timestamp, read_timestamp
 from graydns.config.scalar import Integer, Keyword, Text
 from graydns.control.policy.acceptance import HighWater, HighWaterMark, LostHighWaterMark, PolicyRevision
 from graydns.control.policy.kill_switch import ConsulIndexes
-from graydns.control.policy.revisions import KeyValues
+from graydns.control.policy.publication import KvRows, transact
+from graydns.control.policy.revisions import KeyValues, active_key, list_revisions, revision_folder
 from graydns.runtime.disk import write_durably
+from txconsul import ConsulClient
 
 POLICY_FILE = "policy.json"
 
@@ -181,3 +185,61 @@ def _parse_stored_policy(value: object) -> StoredPolicy:
     return StoredPolicy(
         mark, file.copy, file.kept, ConsulIndexes(0, -1) if file.seen is None else ConsulIndexes(**asdict(file.seen))
     )
+
+
+#: Revisions that go at most at once: the first push after years of them is not to wait for all.
+MAX_PRUNED_REVISIONS = 100
+
+#: Operations that Consul takes in a transaction.
+_MAX_TRANSACTION_OPERATIONS = 64
+
+
+@frozen
+class RetentionLimit:
+    """*keep*: so many revisions stay, of the *active* one and those below it. *kept*: they stay as well.
+
+    *index*: of the last change of ``active``.
+    """
+
+    active: int
+    active_index: int
+    max_revisions: int
+    protected: Collection[int] = ()
+
+
+def select_old_revisions(listing: KeyValues, prefix: str, bound: RetentionLimit) -> tuple[int, ...]:
+    """The revisions of *listing* that are to go, lowest first."""
+    found = sorted({*(number for number in list_revisions(listing, prefix) if number < bound.active), bound.active})
+    return tuple(number for number in found[: -bound.max_revisions] if number not in bound.protected)[
+        :MAX_PRUNED_REVISIONS
+    ]
+
+
+async def prune_revisions(consul: ConsulClient, prefix: str, rows: KvRows, bound: RetentionLimit) -> tuple[int, ...]:
+    """Take out the revisions that are to go; which those were. Raises ControlError, and then some may be left."""
+    gone = select_old_revisions(rows.values, prefix, bound)
+    unchanged = {"KV": {"Verb": "check-index", "Key": active_key(prefix), "Index": bound.active_index}}
+    for operations in _group_operations([_delete_operations(rows, revision_folder(prefix, number)) for number in gone]):
+        await transact(consul, [unchanged, *operations])
+    return gone
+
+
+def _delete_operations(rows: KvRows, folder: str) -> list[dict[str, Any]]:
+    keys = sorted(key for key in rows.values if key.startswith(folder))
+    return [{"KV": {"Verb": "delete-cas", "Key": key, "Index": rows.modify_indexes[key]}} for key in keys]
+
+
+def _group_operations(list_revisions: Sequence[list[dict[str, Any]]]) -> Iterator[list[dict[str, Any]]]:
+    """The operations in transactions: revisions as a whole, unless somebody put more keys into one than it can have."""
+    most = _MAX_TRANSACTION_OPERATIONS - 1
+    group: list[dict[str, Any]] = []
+    for operations in list_revisions:
+        if group and len(group) + len(operations) > most:
+            yield group
+            group = []
+        group = [*group, *operations]
+        while len(group) > most:
+            yield group[:most]
+            group = group[most:]
+    if group:
+        yield group

@@ -15,12 +15,11 @@ from graydns.control.live_commands import LiveChangeCommands
 from graydns.control.policy import publication
 from graydns.control.policy.acceptance import AcceptanceTerms, HighWaterMark
 from graydns.control.policy.drafts import PolicyDraft, apply_override, draft, remove_service
-from graydns.control.policy.revision_pruning import RetentionLimit, prune_revisions
+from graydns.control.policy.policy_store import RetentionLimit, prune_revisions
 from graydns.control.policy.revisions import KeyValues, list_revisions, revision_folder
 from graydns.control.policy.subscriber import PolicySubscriber
 from graydns.control.reports.services import describe_effective
-from graydns.control.service_overrides import find_service
-from graydns.control.share_changes import ShareChange
+from graydns.control.service_overrides import ShareChange, find_service
 from graydns.model.errors import ConfigError, ControlError
 from graydns.runtime.slices import run_in_slices
 from graydns.runtime.timing import poll_until

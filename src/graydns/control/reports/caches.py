@@ -7,7 +7,7 @@ from typing import Any
 import dns.rcode
 
 from graydns.control.arguments import parse_question
-from graydns.gray.dimensions.network import format_network
+from graydns.gray.dimensions.address import format_network
 from graydns.model.name import to_text
 from graydns.server import DnsServer
 from graydns.upstream.server_groups import UpstreamGroup

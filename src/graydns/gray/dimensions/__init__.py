@@ -11,10 +11,9 @@ from typing import Any
 
 from attrs import frozen
 
+from graydns.gray.dimensions.address import CITY, COUNTRY, SOURCE, SUBDIVISION, SUBNET
 from graydns.gray.dimensions.dimension import Dimension
 from graydns.gray.dimensions.identity import CLIENT, TAG, combine_identity_ranks
-from graydns.gray.dimensions.location import CITY, COUNTRY, SUBDIVISION
-from graydns.gray.dimensions.network import SOURCE, SUBNET
 from graydns.gray.dimensions.question import NAME, QTYPE, REGEX, TRANSPORT
 
 

@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred, FirstError, gatherResults
 from graydns.model.errors import ConsulReplyError
 from graydns.runtime.slices import run_in_slices
 from graydns.runtime.timing import Clock
-from graydns.sources.consul.catalog_entry import CatalogKey
+from graydns.sources.consul.catalog_file import CatalogKey
 from graydns.sources.consul.catalog_parser import iterate_entries, parse_document
 from txconsul import ConsulClient
 

@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 from graydns.model.catalog import CatalogFeedFigures, CatalogView, NodeView, ServiceView
 from graydns.model.errors import CatalogPendingError, ResolveError
 from graydns.runtime.timing import Clock
-from graydns.sources.consul.catalog_entry import CatalogEntry, CatalogKey, SavedView, is_registered, key_for_view
+from graydns.sources.consul.catalog_file import CatalogEntry, CatalogKey, SavedView, is_registered, key_for_view
 from graydns.sources.consul.negative_lookup import NegativeLookup
 from graydns.sources.consul.reply_processor import NO_REACHABLE_AUTHORITY, ReplyProcessor
 from graydns.sources.consul.watches import WatchAllocator

@@ -1,27 +1,113 @@
-"""The shelf: what Consul's catalog said last, in ``data/catalog.json``, for a start at which Consul says nothing.
+"""What is known of each service or node of the catalog, and its copy on disk for a start while Consul is unreachable.
 
-::
+``data/catalog.json``::
 
     {"at": 1763870000.0, "sha256": "…", "views": [{"index": 7, "name": "web", "instances": [{"node": "n1", …}, …]}, …]}
 
 A view without *instances* is a node's. *sha256* is that of the views as they are written. A file that is damaged, or of
-another form, is nothing: Consul will say it again. Waits for the disk: call it in a thread.
+another format, is ignored. Reading and writing block on the disk: call them in a thread.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from attrs import asdict, frozen
+from attrs import asdict, define, field, frozen
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from graydns.model.catalog import InstanceWeights, NodeView, ServiceInstance, ServiceView
+from graydns.model.catalog import CatalogView, InstanceWeights, NodeView, ServiceInstance, ServiceView
 from graydns.runtime.disk import write_durably
-from graydns.sources.consul.catalog_entry import SavedView
+from graydns.sources.consul.catalog_parser import iterate_entries, parse_document, read_node, read_service_steps
+from txconsul import ConsulReply, ConsulWatch
+
+#: ``service`` or ``node``, and the lowered name.
+CatalogKey = tuple[str, str]
+
+
+class SavedView(NamedTuple):
+    """What Consul said of a service or node, and *known*: the index that it had then."""
+
+    view: CatalogView
+    modify_index: int
+
+
+@define(eq=False)
+class CatalogEntry:
+    """*view*: None until Consul has told it. *asked*: since the last look for idle ones. *index*, *before*: of the last
+    reply and of the one before. *seen*: when Consul last confirmed it. *doubted*: Consul may have lost sight of it:
+    until it is there again, nothing it says of its absence is believed; *hidden*: the same of some instances only, by
+    their names, and *filtered*: whether Consul said that we are not shown all. *unread*: parts of the last reply that
+    were left out as not understood. *told*: stands for the body of the reply that *view* is made of. *watch*: its own;
+    without one it is *asking* now or not, *settled* while it is not known to have changed since it was asked for, and
+    *unsure* if it may have."""
+
+    key: CatalogKey
+    view: CatalogView | None = None
+    index: int = 0
+    previous_index: int = 0
+    unconfirmed: bool = False
+    confirmed_at: float = 0.0
+    recently_used: bool = True
+    stale: bool = False
+    watch: ConsulWatch | None = None
+    is_polling: bool = False
+    is_current: bool = False
+    may_have_changed: bool = False
+    filtered: bool = False
+    withheld_ids: frozenset[str] = frozenset()
+    unreadable_count: int = 0
+    body_fingerprint: object = None
+    waiters: list[Deferred[None]] = field(factory=list)
+
+    @property
+    def path(self) -> str:
+        """Where Consul tells it."""
+        kind, name = self.key
+        return f"{'health/service' if kind == 'service' else 'catalog/node'}/{name}"
+
+    @property
+    def absent_view(self) -> CatalogView:
+        """What there is to say of it if there is no such thing."""
+        kind, name = self.key
+        return ServiceView(name) if kind == "service" else NodeView(name, None)
+
+    @property
+    def is_partly_unconfirmed(self) -> bool:
+        """Whether it, or a part of it, is kept only because Consul may have lost sight of it."""
+        return self.unconfirmed or bool(self.withheld_ids)
+
+    def notify_waiters(self, error: Exception | None = None) -> None:
+        """Those who wait go on, or get *error*."""
+        waiting, self.waiters = self.waiters, []
+        for told in waiting:
+            if error is None:
+                told.callback(None)
+            else:
+                told.errback(error)
+
+    def read_steps(self, reply: ConsulReply, left_out: Callable[[str], None]) -> Generator[None, None, CatalogView]:
+        """What *reply* says of it, in steps. *left_out*: is told why an instance was. Raises Unreadable."""
+        kind, name = self.key
+        if kind == "service":
+            before = self.view if isinstance(self.view, ServiceView) else None
+            return (yield from read_service_steps(name, iterate_entries(reply.body, "the service"), before, left_out))
+        return read_node(name, parse_document(reply.body), self.view if isinstance(self.view, NodeView) else None)
+
+
+def key_for_view(view: CatalogView) -> CatalogKey:
+    """What *view* is kept by."""
+    return ("service" if isinstance(view, ServiceView) else "node"), view.name.lower()
+
+
+def is_registered(view: CatalogView) -> bool:
+    """Whether Consul has it at all."""
+    return bool(view.instances) if isinstance(view, ServiceView) else view.address is not None
+
 
 CATALOG_FILE = "catalog.json"
 

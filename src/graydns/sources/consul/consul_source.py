@@ -1,6 +1,7 @@
 """Consul as a source: the connection, the catalog that is filled from it, and the domain answered from the catalog.
 
 Services with more instances than an answer has room for are logged once, as clients cannot see that some are missing.
+KvHeadPublisher writes the head of the audit log to Consul's KV: a copy that cannot be altered on this machine.
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
+from urllib.parse import quote
 
-from attrs import define, field
+from attrs import define, field, frozen
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.internet.threads import deferToThread
@@ -24,12 +27,12 @@ from graydns.model.catalog import CRITICAL, ServiceView
 from graydns.model.errors import ConfigError, ConfigIssue
 from graydns.runtime.twisted_types import Service
 from graydns.snapshot.consul_domain import ConsulZoneTemplate
-from graydns.sources.consul.catalog_entry import SavedView
 from graydns.sources.consul.catalog_feed import CatalogFeed
+from graydns.sources.consul.catalog_file import SavedView
 from graydns.sources.consul.version_endpoints import VersionEndpoints
 from graydns.wire.answer_body import MAX_RECORDS_BYTES, RECORD_OVERHEAD_BYTES
 from txconsul import ConsulClient
-from txconsul.reply import ConsulError
+from txconsul.reply import ConsulError, ConsulNotFoundError
 
 #: What a datacenter is called that nobody has given a name: Consul's own default.
 DEFAULT_DATACENTER = "dc1"
@@ -194,3 +197,21 @@ class OversizeWarner:
                 count=count,
                 most=MAX_ANSWER_INSTANCES,
             )
+
+
+@frozen
+class KvHeadPublisher:
+    """Publishes to ``<prefix>audit/<node>``."""
+
+    consul: ConsulClient = field(repr=False)
+    prefix: str
+    node: str
+
+    async def publish(self, head: bytes) -> bytes | None:
+        """Write the text of a *head*; returns the text before, None = there was none. Raises ConsulError."""
+        path = f"kv/{self.prefix}audit/{quote(self.node, safe='')}"
+        before = None
+        with suppress(ConsulNotFoundError):
+            before = (await self.consul.request("GET", path, {"raw": True})).body
+        await self.consul.request("PUT", path, None, head)
+        return before

@@ -22,7 +22,7 @@ from twisted.internet.defer import Deferred
 from graydns.model.catalog import CatalogView
 from graydns.runtime.timing import Clock, sleep
 from graydns.runtime.token_bucket import TokenBucket
-from graydns.sources.consul.catalog_entry import CatalogEntry, CatalogKey, is_registered
+from graydns.sources.consul.catalog_file import CatalogEntry, CatalogKey, is_registered
 
 #: Queries for names that no list has, each second and at once.
 MAX_LOOKUPS_PER_SECOND = 50.0

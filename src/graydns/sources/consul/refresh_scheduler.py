@@ -14,7 +14,7 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 
 from graydns.runtime.timing import Clock
-from graydns.sources.consul.catalog_entry import CatalogEntry, CatalogKey
+from graydns.sources.consul.catalog_file import CatalogEntry, CatalogKey
 
 #: Seconds at least between two rounds through what has changed. A long round is followed by as long a rest.
 MIN_ROUND_INTERVAL_SECONDS = 0.25

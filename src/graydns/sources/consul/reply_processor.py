@@ -19,12 +19,11 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from graydns.model.catalog import CatalogView, ServiceView
-from graydns.model.errors import ConsulReplyError, ResolveError
-from graydns.model.text import printable
+from graydns.model.errors import ConsulReplyError, ResolveError, printable
 from graydns.runtime.slices import run_in_slices
 from graydns.runtime.steps import run_steps
 from graydns.runtime.timing import Clock, sleep
-from graydns.sources.consul.catalog_entry import CatalogEntry, is_registered
+from graydns.sources.consul.catalog_file import CatalogEntry, is_registered
 from graydns.sources.consul.catalog_parser import MAX_INLINE_PARSE_BYTES
 from txconsul import ConsulClient, ConsulReply
 from txconsul.reply import ConsulError, RequestRefusedError

@@ -33,7 +33,7 @@ from graydns.sources.consul.catalog_digest import (
     NodePoller,
     digest,
 )
-from graydns.sources.consul.catalog_entry import CatalogEntry, CatalogKey
+from graydns.sources.consul.catalog_file import CatalogEntry, CatalogKey
 from graydns.sources.consul.catalog_parser import MAX_INLINE_PARSE_BYTES
 from graydns.sources.consul.refresh_scheduler import RefreshScheduler
 from txconsul import ConsulReply, ConsulWatch

@@ -33,8 +33,8 @@ from graydns.gray.version_health import (
     select_instances,
 )
 from graydns.model.catalog import ServiceView
+from graydns.model.errors import printable
 from graydns.model.policy import ConsulVersionSource
-from graydns.model.text import printable
 from graydns.runtime.timing import Clock
 from graydns.snapshot.snapshot import Snapshot
 

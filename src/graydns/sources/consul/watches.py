@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 
 from graydns.runtime.timing import Clock
 from graydns.sources.consul.catalog_digest import NodePoller
-from graydns.sources.consul.catalog_entry import CatalogEntry, CatalogKey, is_registered
+from graydns.sources.consul.catalog_file import CatalogEntry, CatalogKey, is_registered
 from graydns.sources.consul.shared_watches import SharedWatches
 from txconsul import ConsulClient, ConsulReply, ConsulWatch, watch
 from txconsul.reply import ConsulError, ConsulServerError, ConsulUnreachableError, RequestRefusedError
