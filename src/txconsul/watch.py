@@ -152,11 +152,9 @@ class ConsulWatch:
     _clock: Any
     _random: Callable[[], float]
     _parse: bool = True
-    #: Called with each error.
-    on_error: Callable[[ConsulError], None] = field(default=lambda _: None, init=False)
-    #: Called with each good Reply, also where the data are as before.
-    on_reply: Callable[[ConsulReply], None] = field(default=lambda _: None, init=False)
-    #: Whether the last good Reply had other data than the one before; set before it is heard.
+    _on_reply: Callable[[ConsulReply], None] = field(default=lambda _: None, init=False)
+    _on_error: Callable[[ConsulError], None] = field(default=lambda _: None, init=False)
+    #: Whether the last good Reply had other data than the one before; set before *on_reply* is called.
     changed: bool = field(default=False, init=False)
     #: Whether the last query went well; not before the first one did.
     is_healthy: bool = field(default=False, init=False)
@@ -172,6 +170,17 @@ class ConsulWatch:
     _waiting: Deferred[Any] | None = field(default=None, init=False)
     _has_reader: bool = field(default=False, init=False)
     _ended: bool = field(default=False, init=False)
+
+    def subscribe(
+        self,
+        on_reply: Callable[[ConsulReply], None] = lambda _: None,
+        on_error: Callable[[ConsulError], None] = lambda _: None,
+    ) -> None:
+        """Call *on_reply* with each good Reply, also where the data are as before, and *on_error* with each error.
+
+        In place of those of an earlier call.
+        """
+        self._on_reply, self._on_error = on_reply, on_error
 
     def __aiter__(self) -> ConsulWatch:
         return self
@@ -211,7 +220,7 @@ class ConsulWatch:
         except ConsulError as error:
             self.is_healthy = False
             self._query_index.reset()
-            self.on_error(error)
+            self._on_error(error)
             if not self._ended:
                 await self._pause(self._backoff.next_pause(self._random()))
         return None
@@ -227,7 +236,7 @@ class ConsulWatch:
             # Whatever is answered at once does not show that queries are held: past the bound of those they are not.
             self._backoff.reset()
         self.changed = self._query_index.update(reply, reply.index, self.last_reply_at - began < wait)
-        self.on_reply(reply)
+        self._on_reply(reply)
         return reply if self.changed else None
 
     async def _send(self, wait: float) -> ConsulReply:

@@ -65,7 +65,7 @@ async def test_what_is_pinned_is_told_and_stays(agent: ConsulServer) -> None:
     """It is watched without being asked for, each new view is told, and idleness does not end it until it is let go."""
     told: list[ServiceView] = []
     async with feeding(agent.address) as feed:
-        feed.on_service_view = told.append
+        feed.subscribe_to_services(told.append)
         feed.pin(["web", "other"])
         await until(lambda: {view.name for view in told} == {"web", "other"})
         await register(agent, "web", "192.0.2.1")
@@ -118,7 +118,7 @@ async def test_age_is_that_of_the_last_word(agent: ConsulServer) -> None:
         view = feed.service("web")
         assert view is not None
         await until(lambda: feed.figures().age < 0.2)
-        feed.on_service_view = lambda view: told.append((feed.figures().age, feed.is_stale(view)))
+        feed.subscribe_to_services(lambda view: told.append((feed.figures().age, feed.is_stale(view))))
         agent.freeze()
         await until(lambda: feed.is_stale(view))
         assert (told[0][0] > 1.0, told[0][1], feed.figures().stale) == (True, True, 1)

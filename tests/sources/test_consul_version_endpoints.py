@@ -71,10 +71,11 @@ class Scene:
     versions: VersionEndpoints = field(init=False)
     snapshot: Snapshot = field(init=False)
     renewed: list[Sequence[TenantService]] = field(init=False, factory=list)
+    stale_views: list[ServiceView | None] = field(init=False, factory=list)
 
     def begin(self, snapshot: Snapshot, *, only_passing: bool = False) -> None:
         """Serve *snapshot*."""
-        self.versions = VersionEndpoints(self.views.get, self.clock, only_passing)
+        self.versions = VersionEndpoints(self.views.get, self.clock, only_passing, self.stale_views.__contains__)
         self.versions.subscribe(self.renew)
         self.snapshot = self.versions.fill_snapshot(snapshot)
 
@@ -177,7 +178,7 @@ def test_what_was_told_too_long_ago_is_stale(scene: Scene, tmp_path: Path) -> No
     scene.tell(instance(20))
     assert (scene.version, scene.decision().stale) == ("canary", False)
     old = [scene.views["api"]]
-    scene.versions.is_stale = lambda view: view in old
+    scene.stale_views += old
     scene.versions.on_view(old[0])
     assert (scene.version, scene.addresses, scene.decision().stale) == ("canary", ["20"], True)
     others = [scene.decision(identity=f"client:{number}") for number in range(40)]

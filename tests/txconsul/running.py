@@ -61,8 +61,7 @@ class Follower:
     ended: bool = field(default=False, init=False)
 
     async def run(self) -> None:
-        self.watch.on_error = self.errors.append
-        self.watch.on_reply = self.heard.append
+        self.watch.subscribe(self.heard.append, self.errors.append)
         async for reply in self.watch:
             self.replies.append(reply)
         self.ended = True

@@ -77,7 +77,7 @@ class Scene:
         return self.asked[-1].result
 
     def begin(self) -> Scene:
-        self.watch.on_error = self.errors.append
+        self.watch.subscribe(on_error=self.errors.append)
         self.done = Deferred.fromCoroutine(self._read())
         return self
 
@@ -233,7 +233,7 @@ def test_cancelling_in_a_pause_asks_nothing_more() -> None:
 def test_cancelling_from_within_a_callback_ends_it() -> None:
     """The one that hears of errors may end the watch."""
     scene = Scene().begin()
-    scene.watch.on_error = lambda _: scene.watch.cancel()
+    scene.watch.subscribe(on_error=lambda _: scene.watch.cancel())
     scene.fail(ConsulUnreachableError("gone"))
     assert scene.done.called
     assert not scene.clock.getDelayedCalls()

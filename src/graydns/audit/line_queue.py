@@ -49,13 +49,17 @@ class LineQueue(Generic[LineT]):
 
     reactor: Any = field(repr=False)
     wait: bool
-    wake: Callable[[], object] = field(default=bool, repr=False)
+    _wake: Callable[[], object] = field(default=bool, repr=False)
     max_lines: int = MAX_QUEUED_LINES
     dropped: int = field(init=False, default=0)
     _items: deque[LineT | DroppedLines] = field(init=False, factory=deque, repr=False)
     _waiting: deque[_QueueWaiter[LineT]] = field(init=False, factory=deque, repr=False)
     #: While it is held nothing is taken, so the last item stays in the queue.
     _lock: Lock = field(init=False, factory=Lock, repr=False)
+
+    def subscribe(self, wake: Callable[[], object]) -> None:
+        """Call *wake* after each put, in place of the one there was; it must be cheap."""
+        self._wake = wake
 
     def __len__(self) -> int:
         return len(self._items)
@@ -64,7 +68,7 @@ class LineQueue(Generic[LineT]):
         """Add *item*; returns what its reply has to wait for, None = nothing. Call on the reactor's thread."""
         if len(self._items) < self.max_lines and not self._waiting:
             self._items.append(item)
-            self.wake()
+            self._wake()
             return None
         if not self.wait or len(self._waiting) >= MAX_WAITING_QUERIES:
             self._drop()
@@ -90,14 +94,14 @@ class LineQueue(Generic[LineT]):
                 last = DroppedLines()
                 self._items.append(last)
             last.count += 1
-        self.wake()
+        self._wake()
 
     def _admit(self) -> None:
         while self._waiting and len(self._items) < self.max_lines:
             waiter = self._waiting.popleft()
             self._items.append(waiter.item)
             self._release(waiter)
-        self.wake()
+        self._wake()
 
     def _time_out(self, waiter: _QueueWaiter[LineT]) -> None:
         self._waiting.remove(waiter)

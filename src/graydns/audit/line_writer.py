@@ -63,7 +63,7 @@ class AuditWriter(Generic[LineT]):
 
     def start(self) -> None:
         """Start the thread."""
-        self.queue.wake = self._wake
+        self.queue.subscribe(self._wake)
         self._thread = Thread(target=self._run, name="audit", daemon=True)
         self._thread.start()
         self._wake()

@@ -185,7 +185,7 @@ class PolicySubscriber(Service):
         self._watch = start_watch(
             self.consul, path, {"recurse": True}, stale_after=silence, clock=self._reactor, parse=True
         )
-        self._watch.on_reply = self._on_reply
+        self._watch.subscribe(self._on_reply)
         async for reply in self._watch:
             self._on_rows(select_relevant_rows(reply, self.terms.prefix))
 

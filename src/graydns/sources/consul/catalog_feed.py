@@ -48,8 +48,7 @@ class CatalogFeed:
     """Implements ``model.catalog.Catalog``.
 
     *stale_after*: seconds without a word from Consul after which its data are stale. *has_token*: whether requests
-    carry a token, which may lose its rights. *on_service_view*: is told each new view of a service, and again a view
-    that has become stale or is so no more.
+    carry a token, which may lose its rights.
     """
 
     consul: ConsulClient = field(repr=False)
@@ -57,7 +56,7 @@ class CatalogFeed:
     stale_after: float
     has_token: bool = False
     max_watches: int = MAX_WATCHES
-    on_service_view: Callable[[ServiceView], None] = field(init=False, default=lambda view: None, repr=False)
+    _service_view_callbacks: list[Callable[[ServiceView], None]] = field(init=False, factory=list, repr=False)
     _outdated_view_callbacks: list[Callable[[CatalogView], None]] = field(init=False, factory=list, repr=False)
     _entries: dict[CatalogKey, CatalogEntry] = field(init=False, factory=dict, repr=False)
     _tasks: set[Deferred[None]] = field(init=False, factory=set, repr=False)
@@ -66,8 +65,7 @@ class CatalogFeed:
     _negative_lookup: NegativeLookup = field(init=False, repr=False)
     _swept_at: float = field(init=False, default=0.0, repr=False)
     _tick_call: Any = field(init=False, default=None, repr=False)
-    #: Whether anything was told, or told again, since this was last set to False.
-    has_unsaved_news: bool = field(init=False, default=False)
+    _has_unsaved_news: bool = field(init=False, default=False)
 
     _log = Logger()
 
@@ -90,6 +88,10 @@ class CatalogFeed:
     def subscribe(self, on_outdated_view: Callable[[CatalogView], None]) -> None:
         """Call *on_outdated_view* with each view that is not current any more, or whose data have become stale."""
         self._outdated_view_callbacks.append(on_outdated_view)
+
+    def subscribe_to_services(self, on_service_view: Callable[[ServiceView], None]) -> None:
+        """Call *on_service_view* with each new view of a service, and with a view that has become stale or current."""
+        self._service_view_callbacks.append(on_service_view)
 
     def service(self, name: str) -> ServiceView | None:
         """As ``Catalog``."""
@@ -127,6 +129,13 @@ class CatalogFeed:
             last_error=self._allocator.last_error,
         )
 
+    def take_unsaved_views(self) -> list[SavedView] | None:
+        """All views, if any has changed or was confirmed since the last call; else None."""
+        if not self._has_unsaved_news:
+            return None
+        self._has_unsaved_news = False
+        return self.export_views()
+
     def export_views(self) -> list[SavedView]:
         """Everything that is there, to be kept for :meth:`recall`."""
         return [
@@ -152,8 +161,9 @@ class CatalogFeed:
     def pin(self, names: Iterable[str]) -> None:
         """Watch these services from now on, and never let them go, whether anybody asks or not; no others that were
         pinned before."""
-        self._allocator.pinned = frozenset(("service", name) for name in names)
-        for key in self._allocator.pinned:
+        pinned = frozenset(("service", name) for name in names)
+        self._allocator.pin(pinned)
+        for key in pinned:
             if (kept := self._entries.get(key)) is None:
                 self._add_entry(key)
             elif key in self._allocator.shared.members:
@@ -251,7 +261,7 @@ class CatalogFeed:
         await self._allocator.shared.query_now(kept)
 
     def _on_confirmed(self, kept: CatalogEntry) -> None:
-        self.has_unsaved_news = True
+        self._has_unsaved_news = True
         self._update_staleness(kept)
 
     def _on_invalid_name(self, kept: CatalogEntry) -> None:
@@ -282,7 +292,8 @@ class CatalogFeed:
 
     def _announce(self, view: CatalogView) -> None:
         if isinstance(view, ServiceView):
-            self.on_service_view(view)
+            for on_service_view in self._service_view_callbacks:
+                on_service_view(view)
 
     def _tick(self) -> None:
         """Once a second: what has become stale, what could not be asked, and now and then what nobody asks for."""

@@ -57,9 +57,11 @@ class CatalogFile(Protocol):
 
 
 class ConsulSource(Service):
-    """*domain*: for Server; *feed*: what it waits for; *renamed*: gets the domain when Consul has said what its
-    datacenter is called, unless the configuration does; *versions*: for Server, too. Of the catalog nothing is asked
-    before a query does, but for what versions name. *addresses*: packed, at which clients reach this server."""
+    """Follows Consul's catalog. *domain*, *feed*, *versions*: what DnsServer needs of it.
+
+    Consul is asked for a service or node only after a query for it, or because a version names it. *addresses*: packed,
+    at which clients reach this server.
+    """
 
     def __init__(self, config: Config, reactor: Any, shelf: CatalogFile, addresses: Sequence[bytes] = ()) -> None:
         self._addresses = addresses
@@ -67,9 +69,8 @@ class ConsulSource(Service):
         self.consul = _make_client(config, reactor)
         guarded = config.token is not None or config.token_file is not None or "CONSUL_HTTP_TOKEN" in os.environ
         self.feed = CatalogFeed(self.consul, reactor, config.stale_after, guarded)
-        self.versions = VersionEndpoints(self.feed.service, reactor, config.only_passing)
-        self.feed.on_service_view = self._on_service_view
-        self.versions.is_stale = self.feed.is_stale
+        self.versions = VersionEndpoints(self.feed.service, reactor, config.only_passing, self.feed.is_stale)
+        self.feed.subscribe_to_services(self._on_service_view)
         self._oversize_warner = OversizeWarner()
         self.domain = self._make_zone_template(config.datacenter or DEFAULT_DATACENTER)
         self._domain_callbacks: list[Callable[[ConsulZoneTemplate], None]] = []
@@ -84,7 +85,7 @@ class ConsulSource(Service):
     def startService(self) -> None:
         """Know what was known, watch what versions name; ask for the datacenter if it is not configured."""
         super().startService()
-        self.versions.on_names_changed = self.feed.pin
+        self.versions.subscribe_to_names(self.feed.pin)
         self.feed.pin(self.versions.consul_names)  # first, so that they have the watches
         told, at = self._catalog_file.load()
         self.feed.restore_views(told, max(0.0, time.time() - at))
@@ -108,10 +109,9 @@ class ConsulSource(Service):
         self.versions.on_view(view)
 
     def _save_catalog(self) -> Deferred[None]:
-        if not self.feed.has_unsaved_news:
+        if (views := self.feed.take_unsaved_views()) is None:
             return succeed(None)
-        self.feed.has_unsaved_news = False
-        keeping: Deferred[None] = deferToThread(self._catalog_file.save, self.feed.export_views(), time.time())
+        keeping: Deferred[None] = deferToThread(self._catalog_file.save, views, time.time())
         return keeping.addErrback(self._log_save_failure)
 
     def _log_save_failure(self, failure: Failure) -> None:

@@ -66,15 +66,17 @@ class _ListWatch:
 
 @define(eq=False)
 class SharedWatches:
-    """*begin*: a watch of a path, with parameters. *ask*: asks for one service or node; whether Consul can be reached.
-    *census*: tells whose instances changed. *run*: starts work that ends by itself. *contact*: when the data of a reply
-    were confirmed, *confirm*: takes that for one of the members. *stale_after*: how long the lists are believed. All in
-    seconds of *clock*.
+    """The watches of Consul's lists, which all services and nodes without a watch of their own share.
+
+    *stale_after*: seconds of *clock* for which a list counts without a word from Consul. *start_watch*: watches a path,
+    with parameters. *count_error*: called with each error of a watch. *query*: asks for one service or node; returns
+    whether Consul can be reached. *node_poller*: tells whose instances changed. *run*: starts work that ends by itself.
     """
 
     clock: Clock = field(repr=False)
     stale_after: float
     start_watch: Callable[[str, Mapping[str, str]], ConsulWatch] = field(repr=False)
+    count_error: Callable[[ConsulError], None] = field(repr=False)
     query: Callable[[CatalogEntry], Coroutine[Deferred[Any], Any, bool]] = field(repr=False)
     node_poller: NodePoller = field(repr=False)
     run: Callable[[Coroutine[Deferred[Any], Any, None]], None] = field(repr=False)
@@ -145,13 +147,12 @@ class SharedWatches:
         if path in self._watches:
             return
         one = self._watches[path] = _ListWatch(self.start_watch(path, WATCH_PARAMETERS[path]))
-        failed = one.watch.on_error
 
-        def lost(error: ConsulError) -> None:
+        def on_error(error: ConsulError) -> None:
             one.index = None
-            failed(error)
+            self.count_error(error)
 
-        one.watch.on_reply, one.watch.on_error = partial(self._on_reply, path, one), lost
+        one.watch.subscribe(partial(self._on_reply, path, one), on_error)
         self.run(self._follow_list(path, one))
 
     def _on_reply(self, path: str, one: _ListWatch, reply: ConsulReply) -> None:

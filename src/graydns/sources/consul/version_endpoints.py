@@ -57,18 +57,18 @@ class _VersionState:
 
 @define(eq=False)
 class VersionEndpoints:
-    """*find_view*: what Consul last said of a service, None = nothing yet. *only_passing*: whether a warning is a
-    failure. *is_stale*: whether that was too long ago. *on_names_changed*: is told the services of Consul that versions
-    name whenever those have become others. *service_names*: the names, in wire form, of the services with such
-    versions.
+    """The endpoints of service versions that are instances of a service in Consul.
+
+    *find_view*: what Consul last said of a service, None = nothing yet. *only_passing*: whether a warning is a failure.
+    *is_stale*: whether a view is too old. *service_names*: the names, in wire form, of the services with such versions.
     """
 
     find_view: Callable[[str], ServiceView | None] = field(repr=False)
     clock: Clock = field(repr=False)
     only_passing: bool = False
+    is_stale: Callable[[ServiceView], bool] = field(default=lambda view: False, repr=False)
     _service_callbacks: list[Callable[[list[TenantService]], None]] = field(init=False, factory=list, repr=False)
-    is_stale: Callable[[ServiceView], bool] = field(init=False, default=lambda view: False, repr=False)
-    on_names_changed: Callable[[Iterable[str]], None] = field(init=False, default=lambda names: None, repr=False)
+    _names_callbacks: list[Callable[[Iterable[str]], None]] = field(init=False, factory=list, repr=False)
     service_names: frozenset[bytes] = field(init=False, default=frozenset(), repr=False)
     _version_states: dict[TenantService, dict[str, _VersionState]] = field(init=False, factory=dict, repr=False)
     _services_by_consul_name: Mapping[str, list[TenantService]] = field(init=False, factory=dict, repr=False)
@@ -86,6 +86,10 @@ class VersionEndpoints:
         """Call *on_services_changed* with the services whose endpoints have changed: they are to be compiled anew."""
         self._service_callbacks.append(on_services_changed)
 
+    def subscribe_to_names(self, on_names_changed: Callable[[Iterable[str]], None]) -> None:
+        """Call *on_names_changed* with the services of Consul that versions name, whenever they have changed."""
+        self._names_callbacks.append(on_names_changed)
+
     def fill_snapshot(self, snapshot: Snapshot) -> Snapshot:
         """*snapshot*, whose services may be new, with the endpoints of their versions."""
         naming: defaultdict[str, list[TenantService]] = defaultdict(list)
@@ -100,7 +104,8 @@ class VersionEndpoints:
         names, self._version_states, self._services_by_consul_name = self.consul_names, kept, dict(naming)
         self.service_names, self._transition_times = frozenset(name for _, name in kept), {}
         if self.consul_names != names:
-            self.on_names_changed(self.consul_names)
+            for on_names_changed in self._names_callbacks:
+                on_names_changed(self.consul_names)
         return self.update_services(snapshot, kept)
 
     def update_services(self, snapshot: Snapshot, places: Iterable[TenantService]) -> Snapshot:

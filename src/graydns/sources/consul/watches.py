@@ -67,6 +67,7 @@ class WatchAllocator:
             self.clock,
             self.stale_after,
             self._start_watch,
+            self._count_error,
             self.query,
             NodePoller(self.consul, self.clock),
             self.run,
@@ -87,9 +88,12 @@ class WatchAllocator:
         self.shared.remove(kept)
         self.dedicated[kept.key] = kept
         kept.watch = watch = self._start_watch(kept.path)
-        watch.on_reply = lambda reply: self._note_reply(kept, reply)
-        watch.on_error = lambda error: self._on_query_error(kept, error)
+        watch.subscribe(lambda reply: self._note_reply(kept, reply), lambda error: self._on_query_error(kept, error))
         self.run(self._follow_watch(kept, watch))
+
+    def pin(self, keys: frozenset[CatalogKey]) -> None:
+        """Have *keys*, and no others, take watches from all that are not pinned."""
+        self.pinned = keys
 
     def unfollow(self, kept: CatalogEntry) -> None:
         """Follow *kept* no more."""
@@ -126,9 +130,7 @@ class WatchAllocator:
             self.shared.add(kept)
 
     def _start_watch(self, path: str, params: Mapping[str, str] | None = None) -> ConsulWatch:
-        made = start_watch(self.consul, path, params, stale_after=self.stale_after, clock=self.clock, parse=False)
-        made.on_error = self._count_error
-        return made
+        return start_watch(self.consul, path, params, stale_after=self.stale_after, clock=self.clock, parse=False)
 
     async def _follow_watch(self, kept: CatalogEntry, watch: ConsulWatch) -> None:
         """Take what the watch of *kept* tells, until it ends."""
