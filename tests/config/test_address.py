@@ -120,7 +120,7 @@ def test_refused(reader: Callable[[object], Any], value: object, expected: str) 
 
 @given(st.sampled_from([*dict.fromkeys(row[0] for row in TAKEN)]), st.text() | st.text(alphabet="tls:udp/[]#.%0123@\\"))
 def test_any_text(reader: Callable[[object], Any], text: str) -> None:
-    """A reader returns something or raises Misfits, never anything else."""
+    """A reader returns something or raises Issues, never anything else."""
     with suppress(ValidationError):
         reader(text)
 

@@ -79,7 +79,7 @@ REFUSED: dict[bytes, str] = {
 
 def text_of(error: ValidationError) -> str:
     """What it says."""
-    return "; ".join(f"{misfit.found}, {misfit.expected}" for misfit in error.issues)
+    return "; ".join(f"{issue.found}, {issue.expected}" for issue in error.issues)
 
 
 def test_sample_of_the_rfc() -> None:
@@ -150,7 +150,7 @@ def turned(value: Any) -> Any:
 
 @given(st.binary(max_size=60) | st.text('[]{},:"\\u0aDd8e-+.19 ntf', max_size=40).map(str.encode))
 def test_any_octets(data: bytes) -> None:
-    """Arbitrary octets never raise anything but Misfits."""
+    """Arbitrary octets never raise anything but Issues."""
     try:
         _, form = parse_json(data)
     except ValidationError:

@@ -148,9 +148,9 @@ def test_refused(reader: Callable[[object], Any], value: object, expected: str) 
     """Anything else is refused with a text that says what would have been right."""
     with pytest.raises(ValidationError) as caught:
         reader(value)
-    (misfit,) = caught.value.issues
-    assert expected in misfit.expected
-    assert len(misfit.found) < 100
+    (issue,) = caught.value.issues
+    assert expected in issue.expected
+    assert len(issue.found) < 100
 
 
 READERS = [*dict.fromkeys(row[0] for row in TAKEN)]
@@ -158,7 +158,7 @@ READERS = [*dict.fromkeys(row[0] for row in TAKEN)]
 
 @given(st.sampled_from(READERS), st.text(max_size=20) | st.none() | st.lists(st.text(max_size=3), max_size=2))
 def test_any_value(reader: Callable[[object], Any], value: object) -> None:
-    """A reader returns something or raises Misfits, never anything else."""
+    """A reader returns something or raises Issues, never anything else."""
     with suppress(ValidationError):
         reader(value)
 

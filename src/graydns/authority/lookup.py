@@ -123,7 +123,7 @@ def _is_same_for_all(decision: Decision) -> bool:
 
 
 def _lowest_ttl_cap(decisions: Sequence[Decision]) -> int | None:
-    """The lowest cap of a chain. What identity or tags chose may be kept by nobody."""
+    """The lowest cap of a chain. Answers chosen by identity or tags must not be cached: 0."""
     if any(decision.private for decision in decisions):
         return 0
     return min((decision.ttl_cap for decision in decisions if decision.ttl_cap is not None), default=None)

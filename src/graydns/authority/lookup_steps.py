@@ -125,14 +125,14 @@ def _answer_dname(zone: Zone, name: bytes, owner: bytes, dname: StoredRRset, ask
 #: ask (4.19 "Prohibited"). The rule's name stays with the operator, so there is no text.
 BLOCKED, PROHIBITED, NOT_AUTHORITATIVE = Ede(EDECode.BLOCKED), Ede(EDECode.PROHIBITED), Ede(EDECode.NOT_AUTHORITATIVE)
 
-#: Nothing has been heard for long of what was told (RFC 8914 section 4.4).
+#: The data have not been confirmed for long (RFC 8914 section 4.4).
 STALE_ANSWER = Ede(EDECode.STALE_ANSWER)
 
 
 def answer_by_decision(zone: Zone | None, name: bytes, decision: Decision, asked: LookupQuestion) -> LookupStep:
     """The step for *name*, of which *decision* has been taken; *zone* is None for a name that is not ours.
 
-    Raises ResolveError for a version that Consul has not told yet: SERVFAIL and EDE 22, No Reachable Authority.
+    Raises ResolveError for a version that Consul has not delivered yet: SERVFAIL and EDE 22, No Reachable Authority.
     """
     match decision.kind:
         case DecisionKind.BLOCK:

@@ -83,7 +83,7 @@ def make_list_hook(kind: object, converter: Converter) -> StructureHook:
             try:
                 items.append(item_hook(item, item_kind))
             except ValidationError as error:
-                wrong.extend(misfit.under(index) for misfit in error.issues)
+                wrong.extend(issue.under(index) for issue in error.issues)
         wrong.raise_collected()
         return tuple(items)
 
@@ -91,7 +91,7 @@ def make_list_hook(kind: object, converter: Converter) -> StructureHook:
 
 
 def make_mapping_hook(kind: object, converter: Converter) -> StructureHook:
-    """A hook for ``Mapping[K, V]``, in the file's order; two spellings of one key are a misfit."""
+    """A hook for ``Mapping[K, V]``, in the file's order; two spellings of one key are a issue."""
     key_kind, value_kind = get_args(kind)
     key_hook: StructureHook = converter.get_structure_hook(key_kind)
     value_hook: StructureHook = converter.get_structure_hook(value_kind)
@@ -105,7 +105,7 @@ def make_mapping_hook(kind: object, converter: Converter) -> StructureHook:
             try:
                 key = key_hook(text, key_kind)
             except ValidationError as error:
-                wrong.extend(ValidationIssue((text,), misfit.found, misfit.expected, True) for misfit in error.issues)
+                wrong.extend(ValidationIssue((text,), issue.found, issue.expected, True) for issue in error.issues)
                 continue
             if key in items:
                 wrong.append(
@@ -133,12 +133,12 @@ class ClassReader:
     check: ObjectCheck | None = None
 
     def __call__(self, value: object, _: object = None) -> object:
-        """The object; raises Misfits with all that is wrong with it."""
+        """The object; raises Issues with all that is wrong with it."""
         if not isinstance(value, dict):
             raise make_validation_error(value, f"a mapping with the keys {', '.join(self.key_by_attribute.values())}")
         wrong = IssueCollector()
         made = self._try_structure(value, wrong)
-        broken = {str(misfit.path[0]) for misfit in wrong if misfit.path}
+        broken = {str(issue.path[0]) for issue in wrong if issue.path}
         if made is None:
             made = self._try_structure({key: item for key, item in value.items() if key not in broken}, [])
         if made is not None and self.check is not None:
@@ -159,7 +159,7 @@ class ClassReader:
             return [self._unknown_key_issue(key) for key in sorted(error.extra_fields)]
         key = self.key_by_attribute[find_failed_attribute(error)]
         if isinstance(error, ValidationError):
-            return [misfit.under(key) for misfit in error.issues]
+            return [issue.under(key) for issue in error.issues]
         if not isinstance(error, KeyError):
             raise error
         return [ValidationIssue((), f"no key {key!r}", f"{key!r}, which is required")]

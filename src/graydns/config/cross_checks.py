@@ -27,8 +27,8 @@ def check_settings(settings: MainSettings, broken: Collection[str]) -> Iterator[
     yield from check_upstream_servers(settings)
     yield from check_tenant_networks(settings)
     for tenant_id, tenant in settings.tenants.items():
-        for misfit in check_rule_names(tenant.rules):
-            yield misfit.under("tenants", tenant_id, "rules")
+        for issue in check_rule_names(tenant.rules):
+            yield issue.under("tenants", tenant_id, "rules")
     if "upstreams" not in broken:
         yield from check_upstream_names(settings)
 
@@ -99,8 +99,8 @@ def check_upstream_names(settings: MainSettings) -> Iterator[ValidationIssue]:
             expected = f"{UNSIGNED_UPSTREAM} a negative trust anchor without 'until' at or above {to_text(suffix)!r}"
             yield ValidationIssue(path, f"the upstream {upstream!r}, an IResolver", expected)
     for tenant_id, tenant in settings.tenants.items():
-        for misfit in check_rule_upstreams(tenant.rules, settings):
-            yield misfit.under("tenants", tenant_id, "rules")
+        for issue in check_rule_upstreams(tenant.rules, settings):
+            yield issue.under("tenants", tenant_id, "rules")
 
 
 def check_rule_upstreams(rules: Iterable[Rule], settings: MainSettings) -> Iterator[ValidationIssue]:
@@ -124,7 +124,7 @@ def list_rule_upstreams(settings: MainSettings) -> set[str]:
 
 
 def make_unknown_upstream_issue(path: IssuePath, upstream: str, settings: MainSettings) -> ValidationIssue:
-    """The misfit for one such name."""
+    """The issue for one such name."""
     known = ", ".join(settings.upstreams) or "there are none"
     return ValidationIssue(path, f"the unknown upstream {upstream!r}", f"a name from 'upstreams' ({known})")
 
@@ -139,7 +139,7 @@ def check_zones(config: Config, zones: Sequence[ZoneConfig], *, complete: bool) 
             *check_unique_services(zone, owners),
             *check_unique_rules(zone, config),
         ]
-        found += [misfit.under("rules") for misfit in check_rule_upstreams(zone.rules, config)]
+        found += [issue.under("rules") for issue in check_rule_upstreams(zone.rules, config)]
         by_name.setdefault(zone.zone, zone)
         if found:
             yield from zone.document.locate_all(found)
@@ -194,7 +194,7 @@ def find_undelegating_zone(owner: bytes, tenant_id: str, by_name: Mapping[bytes,
 
 
 def make_undelegated_issue(path: IssuePath, owner: bytes, other: ZoneConfig) -> ValidationIssue:
-    """The misfit for *owner*, a name that stands below *other*."""
+    """The issue for *owner*, a name that stands below *other*."""
     text, above = name.to_text(owner), name.to_text(other.zone)
     expected = f"it in the 'delegates' of {above!r}, a zone of the tenant {other.tenant_id!r}"
     return ValidationIssue(path, f"{text!r}, a name below another tenant's zone", expected, path[0] == "services")

@@ -42,7 +42,7 @@ class Document:
     def parse(self) -> ParsedDocument:
         """The tree, and what strict YAML refuses in it."""
         tree, refused = self._build_tree(YamlTreeBuilder())
-        faults = [misfit.to_config_issue(self.file, *mark) for misfit, mark in tree.issues]
+        faults = [issue.to_config_issue(self.file, *mark) for issue, mark in tree.issues]
         if refused is not None:
             return ParsedDocument(None, (*faults, refused))
         if not isinstance(tree.root, dict):
@@ -55,12 +55,12 @@ class Document:
         """*fault* with this file, and the line and column of its path or of the nearest place above it."""
         return self.locate_all((ValidationIssue(fault.path, fault.found, fault.expected),))[0]
 
-    def locate_all(self, misfits: Iterable[ValidationIssue]) -> list[ConfigIssue]:
-        """Faults for all *misfits*, in the order of the file; one more parse, however many there are."""
-        misfits = tuple(misfits)
-        wanted = (fold_path(misfit.path[:size]) for misfit in misfits for size in range(len(misfit.path) + 1))
+    def locate_all(self, issues: Iterable[ValidationIssue]) -> list[ConfigIssue]:
+        """ConfigIssues for all *issues*, in the order of the file; one more parse, however many there are."""
+        issues = tuple(issues)
+        wanted = (fold_path(issue.path[:size]) for issue in issues for size in range(len(issue.path) + 1))
         tree, _ = self._build_tree(YamlTreeBuilder(frozenset(wanted)))
-        faults = [misfit.to_config_issue(self.file, *find_position(tree, misfit)) for misfit in misfits]
+        faults = [issue.to_config_issue(self.file, *find_position(tree, issue)) for issue in issues]
         return sorted(faults, key=lambda fault: (fault.line, fault.column))
 
     def _build_tree(self, tree: YamlTreeBuilder) -> tuple[YamlTreeBuilder, ConfigIssue | None]:
@@ -86,10 +86,10 @@ class Document:
         return YamlPosition(mark.line + 1, mark.column + 1) if mark else YamlPosition(1, 1)
 
 
-def find_position(tree: YamlTreeBuilder, misfit: ValidationIssue) -> YamlPosition:
-    """Where *misfit* stands: its key or value, else what encloses it."""
-    path = misfit.path
-    if misfit.is_key and (mark := tree.key_positions.get(path) or tree.key_positions.get(fold_path(path))):
+def find_position(tree: YamlTreeBuilder, issue: ValidationIssue) -> YamlPosition:
+    """Where *issue* stands: its key or value, else what encloses it."""
+    path = issue.path
+    if issue.is_key and (mark := tree.key_positions.get(path) or tree.key_positions.get(fold_path(path))):
         return mark
     for size in range(len(path), -1, -1):
         if mark := tree.positions.get(path[:size]) or tree.positions.get(fold_path(path[:size])):

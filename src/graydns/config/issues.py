@@ -1,6 +1,6 @@
-"""Misfits: places of a file that do not fit what is expected there.
+"""Issues: places of a file that do not fit what is expected there.
 
-Readers know values, not files: they raise Misfits with paths relative to what they were given, and
+Readers know values, not files: they raise Issues with paths relative to what they were given, and
 every reader above puts its own key or index in front. ``config.document`` turns the result into Faults.
 """
 
@@ -19,7 +19,7 @@ MAX_SHOWN_CHARACTERS = 60
 
 @frozen
 class ValidationIssue:
-    """One misfit; *of_key*: it is the key at the end of *path* that is wrong, not the value behind it."""
+    """One issue; *of_key*: it is the key at the end of *path* that is wrong, not the value behind it."""
 
     path: IssuePath
     found: str
@@ -27,7 +27,7 @@ class ValidationIssue:
     is_key: bool = False
 
     def under(self, *head: str | int) -> ValidationIssue:
-        """The same misfit seen from further out."""
+        """The same issue with *head* in front of its path."""
         return evolve(self, path=head + self.path)
 
     def to_config_issue(self, file: str, line: int, column: int) -> ConfigIssue:
@@ -36,26 +36,26 @@ class ValidationIssue:
 
 
 class ValidationError(Exception):
-    """All misfits of one value."""
+    """All issues of one value."""
 
-    def __init__(self, make_validation_error: Iterable[ValidationIssue]) -> None:
-        self.issues = tuple(make_validation_error)
+    def __init__(self, issues: Iterable[ValidationIssue]) -> None:
+        self.issues = tuple(issues)
         super().__init__(self.issues)
 
 
 class IssueCollector(list[ValidationIssue]):
-    """Misfits of several parts of one value, so that one wrong part does not hide another."""
+    """Issues of several parts of one value, so that one wrong part does not hide another."""
 
     @contextmanager
     def collect_at(self, *path: str | int) -> Iterator[None]:
-        """Take the misfits raised inside, with *path* in front."""
+        """Collect the issues raised inside, with *path* in front."""
         try:
             yield
         except ValidationError as error:
-            self.extend(misfit.under(*path) for misfit in error.issues)
+            self.extend(issue.under(*path) for issue in error.issues)
 
     def raise_collected(self) -> None:
-        """Raise what was gathered, if anything was."""
+        """Raise ValidationError with all issues, if there are any."""
         if self:
             raise ValidationError(self)
 

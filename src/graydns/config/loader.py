@@ -63,10 +63,10 @@ def read_trust_anchor_file(dnssec: DnssecSettings, document: Document) -> Dnssec
     try:
         lines = read_regular_file(path).decode("ascii", "backslashreplace").splitlines()
     except (OSError, ValueError) as error:
-        misfit = ValidationIssue(
+        issue = ValidationIssue(
             ("dnssec", "trust_anchor_file"), f"{str(path)!r} ({describe_os_error(error)})", "a readable file"
         )
-        raise ConfigError(document.locate_all((misfit,))) from None
+        raise ConfigError(document.locate_all((issue,))) from None
     anchors, faults = [], []
     for number, line in enumerate(lines, 1):
         if text := line.split(";", 1)[0].strip():
@@ -121,8 +121,8 @@ def resolve_zone_data(file: Path, folder: Path, document: Document) -> Path:
     try:
         return resolve_inside(folder / file, folder)
     except ValueError as error:
-        misfit = ValidationIssue(("source", "file"), str(error), "an existing file inside the zone's folder")
-        raise ConfigError(document.locate_all((misfit,))) from None
+        issue = ValidationIssue(("source", "file"), str(error), "an existing file inside the zone's folder")
+        raise ConfigError(document.locate_all((issue,))) from None
 
 
 def load_zones(config: Config) -> tuple[ZoneConfig, ...]:
@@ -147,10 +147,10 @@ def iterate_zone_configs(config: Config) -> Iterator[Path]:
     try:
         names = sorted(entry.name for entry in os.scandir(config.zones) if entry.is_dir())
     except OSError as error:
-        misfit = ValidationIssue(
+        issue = ValidationIssue(
             ("zones",), f"{str(config.zones)!r} ({describe_os_error(error)})", "a readable folder, or null"
         )
-        raise ConfigError(config.document.locate_all((misfit,))) from None
+        raise ConfigError(config.document.locate_all((issue,))) from None
     for folder in names:
         path = config.zones / folder / ZONE_CONFIG_NAME
         if not folder.startswith(".") and os.path.lexists(path):

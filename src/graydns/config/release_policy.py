@@ -161,8 +161,8 @@ def list_http_keys(route: PolicyRule) -> list[str]:
 
 def check_release_policy(strategy: ReleasePolicy, broken: Collection[str]) -> Iterator[ValidationIssue]:
     """What is said of one service, and of all rules."""
-    for misfit in check_rule_names(route.rule for route in strategy.route):
-        yield misfit.under("route")
+    for issue in check_rule_names(route.rule for route in strategy.route):
+        yield issue.under("route")
     for name in strategy.weight:
         if name in strategy.percent:
             yield ValidationIssue(
@@ -175,8 +175,8 @@ def check_release_policy(strategy: ReleasePolicy, broken: Collection[str]) -> It
 
 
 def _check_service_shares(key: str, name: bytes, shares: ServicePolicy) -> Iterator[ValidationIssue]:
-    for misfit in check_shares(shares):
-        yield attrs.evolve(misfit, path=(key, to_text(name), *misfit.path[1:]))
+    for issue in check_shares(shares):
+        yield attrs.evolve(issue, path=(key, to_text(name), *issue.path[1:]))
 
 
 def list_http_warnings(strategy: ReleasePolicy) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Readers of single values: texts, numbers, durations, sizes.
 
 A reader is called with what the file has (text, None, a list or a mapping), returns the typed value
-or raises Misfits with a text that names its bounds. ``config.converter`` finds readers in the
+or raises Issues with a text that names its bounds. ``config.converter`` finds readers in the
 ``Annotated`` types of the schema classes, so that type, unit and bounds stand in one place.
 """
 

@@ -84,8 +84,8 @@ def read_typed(document: Document, cls: type[SchemaT]) -> SchemaT:
     reading = document.parse()
     if reading.root is None:
         raise ConfigError(reading.issues)
-    made, misfits = structure_as(reading.root, cls)
-    meant = [misfit for misfit in misfits if reading.skipped_paths.isdisjoint(_path_prefixes(misfit.path))]
+    made, issues = structure_as(reading.root, cls)
+    meant = [issue for issue in issues if reading.skipped_paths.isdisjoint(_path_prefixes(issue.path))]
     faults = [*reading.issues, *(document.locate_all(meant) if meant else ())]
     if made is None or faults:
         raise ConfigError(sorted(faults, key=lambda fault: (fault.line, fault.column)))

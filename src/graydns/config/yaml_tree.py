@@ -49,9 +49,9 @@ class YamlPosition(NamedTuple):
 class UnreadableYamlError(Exception):
     """The file cannot be read past *mark*."""
 
-    def __init__(self, misfit: ValidationIssue, mark: YamlPosition) -> None:
-        super().__init__(misfit, mark)
-        self.issue, self.position = misfit, mark
+    def __init__(self, issue: ValidationIssue, mark: YamlPosition) -> None:
+        super().__init__(issue, mark)
+        self.issue, self.position = issue, mark
 
 
 @define
@@ -87,7 +87,7 @@ class YamlTreeBuilder:
     """A tree under construction.
 
     *wanted*: paths whose places are to be kept in *marks* (values) and *key_marks* (their keys); see
-    ``fold_path``. *misfits*: what strict YAML refuses but a reader can step over. *skipped*: paths of aliases
+    ``fold_path``. *issues*: what strict YAML refuses but a reader can step over. *skipped*: paths of aliases
     and merge keys, whose values are not what was meant.
     """
 

@@ -90,8 +90,8 @@ class ZoneConfig:
 
 def check_zone_settings(zone: ZoneSettings, broken: Collection[str]) -> Iterator[ValidationIssue]:
     """What the keys of one zone say about each other."""
-    for misfit in check_rule_names(zone.rules):
-        yield misfit.under("rules")
+    for issue in check_rule_names(zone.rules):
+        yield issue.under("rules")
     text = name.to_text(zone.zone)
     for owner, service in zone.services.items():
         path = ("services", name.to_text(owner))

@@ -1,6 +1,6 @@
 """Negative trust anchors (RFC 7646): names that are not validated for a while, as their signatures are broken.
 
-Those of the configuration expire when it says so, if at all. Those that operators add always expire.
+Those of the configuration expire at the time given there, if any. Those that operators add always expire.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What lies on disk, told by metadata alone: whether anything that a load read may have changed since.
+"""Fingerprints of files, made of metadata alone: whether anything that was read may have changed since.
 
 A file is the same as long as its resolved path, inode, size and times are; so the swap of a link above it (the
 ``..data`` of a Kubernetes volume) is a change, whatever became of the file behind the old one.
@@ -21,7 +21,7 @@ ZONE_CONFIG_NAME = "zone-config.yaml"
 #: that whatever is written after a look that counts has another time.
 SETTLE_SECONDS = 0.04
 
-#: Looks after which a file that goes on changing is given up, until somebody looks again.
+#: Looks after which a file that goes on changing is given up, until the next poll.
 MAX_SETTLE_ATTEMPTS = 50
 
 

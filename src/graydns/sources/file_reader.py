@@ -125,7 +125,7 @@ class _FileReader:
         if settings.dnssec.trust_anchor_file is not None:
             self._charge_file(settings.dnssec.trust_anchor_file, MAX_INLINE_CONFIG_BYTES)
         settings = evolve(settings, dnssec=read_trust_anchor_file(settings.dnssec, document))
-        # A sequence is all that anybody wants of rules; the schema has to say tuple, because it is what cattrs makes.
+        # A sequence is all that is needed of rules; the schema has to say tuple, because it is what cattrs makes.
         packed = {name: cast(tuple[Rule, ...], pack_rules(tenant.rules)) for name, tenant in settings.tenants.items()}
         tenants = {name: evolve(tenant, rules=packed[name]) for name, tenant in settings.tenants.items()}
         values = {name: getattr(settings, name) for name in fields_dict(MainSettings)} | {"tenants": tenants}

@@ -47,7 +47,7 @@ class FileReloader:
     async def read(self, served: Reading, last: Reading) -> Reading:
         """The files as they now are, once they have come to rest; what is as in *served* is shared with it.
 
-        Raises ConfigError if there is no main file to go by, or no rest.
+        Raises ConfigError if the main file cannot be read, or the files go on changing.
         """
         for _ in range(_MAX_READ_ATTEMPTS):
             paths = (*served.paths(), *last.paths())

@@ -3,7 +3,7 @@
 Every frame is a small value that pickles well: a child process sends them to its parent, and a small change is read
 in the server itself by the very same code.
 
-Rules as a few hundred bytes objects: what a policy of 100,000 rules costs while nobody is compiling it.
+Rules as a few hundred bytes objects: what a policy of 100,000 rules costs while it is not being compiled.
 
 Rows are ``marshal`` data: quick to take apart, only ever read by the process that wrote them or by its parent.
 """

@@ -154,7 +154,7 @@ _PARSER_COMMAND = [sys.executable, "-P", "-m", "graydns.sources.parser_process"]
 
 
 def _open_unnamed_file() -> BinaryIO:
-    return cast(BinaryIO, tempfile.TemporaryFile())  # whoever gets it closes it
+    return cast(BinaryIO, tempfile.TemporaryFile())  # the receiver closes it
 
 
 def _write_job(job: ReadJob | LocateJob) -> BinaryIO:

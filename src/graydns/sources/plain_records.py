@@ -2,7 +2,7 @@
 
 Nearly all lines of a large zone are such. dnspython's reader goes through a line character by character (some 40 µs a
 record); here one regular expression takes it apart, and dnspython turns the rdata into wire form. Whatever is not
-plainly right is left to the reader, errors too, so that there is one judge of what a line means.
+plainly right is left to the reader, errors too, so that one parser decides what a line means.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MAX_CACHED_RDATA = 65_536
 
 _LENGTH_OCTETS = tuple(bytes((length,)) for length in range(64))
 
-#: The C library reads addresses as strictly as dnspython, ten times as fast; what it refuses, dnspython judges.
+#: The C library reads addresses as strictly as dnspython, ten times as fast; what it refuses, dnspython checks.
 _ADDRESS_FAMILIES = {A: socket.AF_INET, AAAA: socket.AF_INET6}
 
 #: Types whose rdata is one name.

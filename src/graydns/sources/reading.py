@@ -279,7 +279,7 @@ class ReadingAssembler:
         return wanted
 
     def finish(self) -> Generator[None, None, Reading]:
-        """The Reading, in small steps. Raises ConfigError if there is no list of zones to go by."""
+        """The Reading, in small steps. Raises ConfigError if the list of zones could not be read."""
         if self._sources is None:
             raise ConfigError([issue for found in self._issues.values() for issue in found])
         zones: dict[SourceId, ZoneEntry] = {}

@@ -46,12 +46,12 @@ def check_reading(reading: Reading) -> Generator[None, None, IssueListsBySource]
     return work.issues
 
 
-def to_config_issues(document: Document, misfits: Iterable[ValidationIssue]) -> list[ConfigIssue]:
-    """*misfits* with line and column, unless *document* is too large to be searched here: then line 0."""
-    found = tuple(misfits)
+def to_config_issues(document: Document, issues: Iterable[ValidationIssue]) -> list[ConfigIssue]:
+    """*issues* with line and column, unless *document* is too large to be searched here: then line 0."""
+    found = tuple(issues)
     if document.data and found:
         return document.locate_all(found)
-    return [misfit.to_config_issue(document.file, 0, 0) for misfit in found]
+    return [issue.to_config_issue(document.file, 0, 0) for issue in found]
 
 
 @define
@@ -61,9 +61,9 @@ class _ReadingChecks:
     by_name: dict[bytes, ZoneConfig] = field(factory=dict)
     _owners: dict[bytes, ZoneConfig] = field(factory=dict)
 
-    def add_issues(self, zone: ZoneConfig, misfits: Iterable[ValidationIssue]) -> None:
-        """Note *misfits* in the file of *zone*."""
-        if found := to_config_issues(zone.document, misfits):
+    def add_issues(self, zone: ZoneConfig, issues: Iterable[ValidationIssue]) -> None:
+        """Add *issues* of the file of *zone*."""
+        if found := to_config_issues(zone.document, issues):
             self.issues[SourceId(str(zone.path))] += found
 
     def check_zone(self, entry: ZoneEntry) -> Iterator[None]:

@@ -99,7 +99,7 @@ def sort_issues(faults: Iterable[ConfigIssue]) -> list[ConfigIssue]:
 def split_unlocated_issues(
     faults: Iterable[ConfigIssue], documents: Mapping[str, Document]
 ) -> tuple[list[ConfigIssue], list[ConfigIssue]]:
-    """*faults* with the lines that can be told here, and those whose file is too large for that."""
+    """*faults* with the lines that can be found here, and those whose file is too large for that."""
     here: list[ConfigIssue] = []
     parser_process: list[ConfigIssue] = []
     for fault in faults:

@@ -133,7 +133,7 @@ def load_zone_file(path: Path, origin: bytes, folder: Path) -> LoadedZone:
 
 
 def check_serial(before: LoadedZone, after: LoadedZone) -> str | None:
-    """What to tell the operator if the zone changed and its serial did not: secondaries and people go by it."""
+    """A warning if the zone changed and its serial did not, by which secondaries notice changes."""
     if before.digest == after.digest or before.zone.serial != after.zone.serial:
         return None
     return f"{to_text(after.zone.origin)}: changed, but its serial is still {after.zone.serial}"

@@ -117,7 +117,7 @@ def open_inside(folder: Path, path: str | Path) -> tuple[BinaryIO, Path]:
     """Open the regular file *path* (relative to *folder*) for reading; also returns where it really is.
 
     Symbolic links are followed as long as they stay in *folder*. What they resolve to is then opened one component
-    at a time without following links, so that nobody who can write there swaps one in between.
+    at a time without following links, so that none can be replaced in between.
     Raises OutsideFolderError and OSError.
     """
     root = folder.resolve(strict=True)

@@ -62,8 +62,8 @@ POLICY: dict[str, Any] = {
 def strategy(revision: int = 7, **parts: Any) -> ReleasePolicy:
     """POLICY as *revision*, with *parts* in the place of its own; of ``meta`` only what is given differs."""
     meta = {**POLICY["meta"], "revision": str(revision), **parts.pop("meta", {})}
-    made, misfits = structure_as({**POLICY, **parts, "meta": meta}, ReleasePolicy)
-    assert made is not None, misfits
+    made, issues = structure_as({**POLICY, **parts, "meta": meta}, ReleasePolicy)
+    assert made is not None, issues
     return made
 
 

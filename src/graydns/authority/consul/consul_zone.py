@@ -80,7 +80,7 @@ class ConsulZoneBackend:
                 view = self.catalog.service(service)
                 said = f"service {service}" + (f", tag {tag}" if tag else "")
                 if view is None:
-                    return f"{said}: Consul has not told of it yet"
+                    return f"{said}: Consul has not delivered it yet"
                 some, every = len(view.select(tag, only_passing=self.only_passing).instances), len(view.instances)
                 return f"{said}: {some} of {every} instances are in"
             case ConsulNodeName(node):
@@ -196,7 +196,7 @@ def build_consul_zone(
     """The zone for which *living* answers.
 
     *servers*: packed addresses by the lowered name of a name server, the first of which the SOA names; those of names
-    below the domain are told. Without any it is ``ns`` below the domain, without an address.
+    below the domain are given. Without any it is ``ns`` below the domain, without an address.
     *negative_ttl*: seconds for which "there is no such thing" may be cached.
     """
     known = dict(servers or {b"\2ns" + living.domain: ()})

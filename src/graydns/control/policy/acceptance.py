@@ -82,8 +82,8 @@ class AcceptanceTerms:
 
 @frozen
 class PolicyRevision:
-    """A revision that may be taken. *signed_by*: the id of its key, None = nobody had to. *entries*: its keys in KV and
-    ``active``, which is what is kept on the disk.
+    """A revision that is accepted. *signed_by*: the id of its key, None = no signature is required. *entries*: its keys
+    in KV and ``active``, which is what is kept on the disk.
     """
 
     number: int
@@ -122,14 +122,14 @@ class AcceptanceState:
 def evaluate_listing(
     state: AcceptanceState, listing: KeyValues, terms: AcceptanceTerms, now: float
 ) -> tuple[AcceptanceState, PolicyRevision | None]:
-    """Judge the active revision of *listing* at *now* (Unix seconds): the PolicyRevision if it is one to be taken."""
+    """Check the active revision of *listing* at *now* (Unix seconds): the PolicyRevision if it is accepted."""
     offered = None
     try:
         envelope = find_active_envelope(listing, terms.prefix)
         if state.running is not None and state.running.entries == envelope.entries:
             return evolve(state, refused=None, offered=None), None
         offered = RevisionOffer(envelope, terms, state.mark)
-        if offered == state.offered:  # what takes long to judge would be judged at each change of any key
+        if offered == state.offered:  # checking takes long, and would be repeated at each change of any key
             return state, None
         revision = evaluate_envelope(state.mark, envelope, terms, now)
     except PolicyError as error:
@@ -160,7 +160,7 @@ def refuse_revision(
 
 
 def reset_high_water(state: AcceptanceState, number: int) -> AcceptanceState:
-    """The highest accepted is *number*, whatever it holds. What runs goes on, over a restart too."""
+    """Set the highest accepted revision to *number*. The revision in force stays, over a restart too."""
     spared = None if state.running is None else state.running.digest
     return evolve(state, mark=HighWaterMark(number, None, spared))
 
@@ -184,7 +184,8 @@ def evaluate_envelope(
 def verify_envelope(
     envelope: RevisionEnvelope, terms: AcceptanceTerms
 ) -> tuple[RevisionCandidate, PolicySignature | None, ReleasePolicy]:
-    """What *envelope* says, by whose signature, None = nobody's is asked for. Raises PolicyError.
+    """The contents of *envelope* and the id of the key that signed it, None = no signature is required. Raises
+    PolicyError.
 
     It is opened, which takes long where it is large, only if it has the signature of a key that is known.
     """
@@ -205,7 +206,7 @@ def check_acceptable(mark: HighWater, candidate: RevisionCandidate, meta: Policy
 
 
 def find_signature(envelope: RevisionEnvelope, keys: PolicyVerifiers) -> PolicySignature:
-    """The signature, of one of *keys* by its own word. Raises UnsignedRevisionError, UnknownKeyError, Malformed,
+    """The signature, by the one of *keys* that it names. Raises UnsignedRevisionError, UnknownKeyError, Malformed,
     InvalidRevisionError."""
     if (signature := read_signature(envelope)) is None:
         raise UnsignedRevisionError(envelope.revision, envelope.key(SIGNATURE_KEY))

@@ -47,8 +47,8 @@ def draft(
             f"{found.name} is a service of the tenant {found.tenant}, and the policy is one of {tenant}; "
             "--local changes it on this node only"
         )
-    told = f"{found.name} changed"
-    meta = evolve(strategy.meta, revision=number, not_before=None, not_after=None, author=author, description=told)
+    message = f"{found.name} changed"
+    meta = evolve(strategy.meta, revision=number, not_before=None, not_after=None, author=author, description=message)
     return PolicyDraft(0 if running is None else running.number, evolve(strategy, meta=meta, signature=None))
 
 

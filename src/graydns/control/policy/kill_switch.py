@@ -5,10 +5,11 @@
     <prefix>abort/<service>     one service
     <prefix>off/<tenant>        all services of a tenant; off/* = of all tenants
 
-What is halted stays so until somebody ends it. A key that vanishes while all else vanishes too, because Consul lost its
-data or the token its rights, ends nothing: it is *lost*, stays in force here, and is written back.
+A kill switch stays in force until it is released. A key that vanishes while all else vanishes too, because Consul lost
+its data or the token its rights, ends nothing: it is *lost*, stays in force here, and is written back.
 
-Halt watch: what is halted in Consul's KV, served as soon as it is heard of, told, and written back if it is lost.
+KillSwitchWatch applies the kill switches in Consul's KV as soon as they are seen, logs them, and writes them back if
+they are lost.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from txconsul import ConsulClient
 
 @frozen
 class ConsulIndexes:
-    """What Consul was like when it was heard last: the index of its answer, and that of the making of ``active``, which
+    """The state of Consul at the last reply: its index, and the CreateIndex of ``active``, which
     is another one once Consul's data are others; 0 = there is no such key.
     """
 
@@ -90,7 +91,8 @@ class KillSwitchState:
         self._set_keys(self._select_keys(copy))
 
     def apply_listing(self, listing: KeyValues, heard: int, seen: ConsulIndexes) -> list[KillSwitchEvent]:
-        """Have those of *listing*, and what was lost; what that changes. *heard*: the index before the one *seen*."""
+        """Have those of *listing*, and those that were lost; returns what that changes. *heard*: the index before
+        *seen*."""
         there = self._select_keys(listing)
         gone = self.keys.keys() - there.keys()
         whole = seen.continues(evolve(self.seen, index=heard))
@@ -99,7 +101,7 @@ class KillSwitchState:
         return self._set_keys({**{key: self.keys[key] for key in lost}, **there})
 
     def release(self, keys: Iterable[str]) -> list[KillSwitchEvent]:
-        """Let go of *keys*; what that changes."""
+        """Release *keys*; returns what that changes."""
         gone = frozenset(keys)
         self.missing = self.missing - gone
         return self._set_keys({key: value for key, value in self.keys.items() if key not in gone})
@@ -172,7 +174,7 @@ class KillSwitchWatcher:
 
     @property
     def seen(self) -> ConsulIndexes:
-        """What Consul was like when it was heard last."""
+        """The state of Consul at the last reply."""
         return evolve(self._state.seen, index=self._index)
 
     def restore(self, copy: KeyValues, seen: ConsulIndexes) -> None:
@@ -186,11 +188,11 @@ class KillSwitchWatcher:
             self._restore_task.cancel()
 
     def note_reply(self, index: int) -> None:
-        """Consul was heard."""
+        """Consul has replied."""
         self._previous_index, self._index = self._index, index
 
     def apply_rows(self, rows: KvRows) -> bool:
-        """Serve what *rows*, of which was just heard, have halted; whether that is anything new."""
+        """Apply the kill switches in *rows*, which have just been read; whether anything changed."""
         self._listing = rows.values
         before, created = self._state.missing, rows.create_indexes.get(active_key(self.prefix), 0)
         shifts = self._state.apply_listing(rows.values, self._previous_index, ConsulIndexes(self._index, created))
@@ -238,7 +240,7 @@ class KillSwitchWatcher:
             for _ in range(_MAX_RESTORE_ATTEMPTS):
                 for key in sorted(self._state.missing):
                     if key in written or key not in self._state.missing:
-                        continue  # somebody has ended it meanwhile
+                        continue  # it has been released meanwhile
                     try:
                         await publication.create_key(self.consul, key, self.keys[key])
                         written.add(key)
@@ -248,7 +250,7 @@ class KillSwitchWatcher:
                 if not self._state.missing - written:
                     return
                 await sleep(self.reactor, _RESTORE_INTERVAL_SECONDS)
-            told = ", ".join(map(printable, sorted(self._state.missing - written)))
-            self._log.warn("{keys}: gone from KV, in force here, not written back: {why}", keys=told, why=why)
+            lost = ", ".join(map(printable, sorted(self._state.missing - written)))
+            self._log.warn("{keys}: gone from KV, in force here, not written back: {why}", keys=lost, why=why)
         finally:
             self._restore_task = None

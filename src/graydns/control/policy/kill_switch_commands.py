@@ -1,6 +1,6 @@
 """Halting: services and tenants sent to their default versions on all nodes, through keys in Consul's KV.
 
-It holds here at once, Consul or not; on the other nodes, and here as there, once Consul has told of the key.
+It is in force here at once, with or without Consul; on the other nodes once Consul has delivered the key.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class KillSwitchCommands:
         return _describe_end({"before": {"gray_off": before}, "after": {"gray_off": state.gray_off}}, ended)
 
     async def _delete_keys(self, keys: Collection[str]) -> bool:
-        """Take *keys* out of KV, and have them over here once Consul has told so; whether it has."""
+        """Delete *keys* from KV, and release them here once Consul has confirmed it; whether it has."""
         for key in sorted(keys):
             await publication.delete_key(self.subscriber.consul, key)
         return await self._poll_until(lambda: self.subscriber.release_kill_switches(keys))
@@ -110,7 +110,8 @@ class KillSwitchCommands:
         is_told: Callable[[], bool],
         undo: Callable[[], Awaitable[object]] | None,
     ) -> Table:
-        """What is *done* here written as *key* for all; once Consul has told of it, *undo* what was done here alone."""
+        """Write *key* for all nodes; once Consul has delivered it, *undo* the change that was *done* on this node
+        alone."""
         text = f"{actor} {format_time(self._state.wall())}"
         try:
             await publication.put_key(self.subscriber.consul, key, text)

@@ -45,7 +45,7 @@ class OverlaidPolicy:
 
 
 def overlay_rules(inputs: SnapshotInputs, revision: PolicyRevision) -> SnapshotInputs:
-    """*inputs* and the rules of *revision*; what is wrong with them is told by compiling."""
+    """*inputs* and the rules of *revision*; what is wrong with them is found when they are compiled."""
     meta = revision.strategy.meta
     rules = (evolve(route.rule, name=f"{POLICY_RULE_PREFIX}{route.name}") for route in revision.strategy.route)
     return evolve(
@@ -76,7 +76,7 @@ def overlay_shares(base: Snapshot, revision: PolicyRevision) -> OverlaidPolicy:
 
 
 def overlay_service(service: ServicePolicy, name: bytes, strategy: ReleasePolicy) -> ServicePolicy:
-    """*service* as *strategy* has it: whatever it says of shares, or of the whitelist, takes the place of all of it."""
+    """*service* with *strategy*: shares, or a whitelist, that it has replace those of the service as a whole."""
     if (weights := strategy.weight.get(name)) is not None:
         service = evolve(service, weights=weights, percent={}, ranges={})
     if (percent := strategy.percent.get(name)) is not None:

@@ -15,7 +15,7 @@
     ├── BelowMinRevisionError             its number is below the one that the configuration says
     ├── Lower                  a higher one was accepted before
     ├── Altered                the same number was accepted before with other contents
-    ├── HighWaterMarkLostError               nobody knows what was accepted before
+    ├── HighWaterMarkLostError               the highest accepted revision is unknown
     └── RevisionNotStoredError                it cannot be written to the disk
 """
 
@@ -53,7 +53,7 @@ class _PolicyIssuesError(PolicyError):
     faults: tuple[ConfigIssue, ...]
 
     def __str__(self) -> str:
-        return str(ConfigError(self.faults))  # which bounds how many are told
+        return str(ConfigError(self.faults))  # which bounds their number
 
 
 @frozen

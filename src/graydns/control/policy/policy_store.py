@@ -129,7 +129,7 @@ class PolicyStore:
             first = error.issues[0]
             return StoredPolicy(LostHighWaterMark(f"{self.path}: found {first.found}, expected {first.expected}"))
         if kept.mark is not None:
-            with suppress(OSError):  # a full disk says so when the next revision is kept
+            with suppress(OSError):  # a full disk is reported when the next revision is stored
                 self._write_witness()
         return kept
 
@@ -230,7 +230,7 @@ def _delete_operations(rows: KvRows, folder: str) -> list[dict[str, Any]]:
 
 
 def _group_operations(list_revisions: Sequence[list[dict[str, Any]]]) -> Iterator[list[dict[str, Any]]]:
-    """The operations in transactions: revisions as a whole, unless somebody put more keys into one than it can have."""
+    """The operations in transactions: revisions as a whole, unless one has more keys than a revision can have."""
     most = _MAX_TRANSACTION_OPERATIONS - 1
     group: list[dict[str, Any]] = []
     for operations in list_revisions:

@@ -1,7 +1,7 @@
 """Publishing: policies written to Consul's KV, in one transaction each, over what was read and nothing else.
 
-A key that is written must not be there yet, and ``active`` must be as it was read: whoever was faster wins, and the
-other is told. A revision that this server would refuse is not published.
+A key that is written must not exist yet, and ``active`` must be as it was read: the first writer wins, and the
+other gets an error. A revision that this server would refuse is not published.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from txconsul.reply import ConsulError, RequestRefusedError
 #: Status of a transaction that did not find what it was to find.
 _STATUS_CONFLICT = 409
 
-#: Status of one that is too large, and what Consul takes unless it was told otherwise. Values stand in it in base64.
+#: Status for a transaction that is too large, and Consul's default limit in octets. Values are in it in base64.
 _STATUS_TOO_LARGE = 413
 _DEFAULT_TRANSACTION_BYTES = 524_288
 
@@ -144,9 +144,9 @@ def find_active_number(rows: KeyValues, prefix: str) -> int:
 def check_base(rows: KeyValues, base: int, terms: AcceptanceTerms) -> None:
     """Raise ControlError unless *base* is the active revision of *rows*, 0 = none is."""
     if (active := find_active_number(rows, terms.prefix)) != base:
-        told = f"revision {active} is active" if active else "no revision is active"
+        found = f"revision {active} is active" if active else "no revision is active"
         expected = f"{base}, of which the new one is made" if base else "none"
-        raise ControlError(f"{told}, and not {expected}; nothing was written (see `status`)")
+        raise ControlError(f"{found}, and not {expected}; nothing was written (see `status`)")
 
 
 async def write_revision(
@@ -258,7 +258,7 @@ async def transact(consul: ConsulClient, operations: list[dict[str, Any]]) -> Co
         return await consul.request("PUT", "txn", body=body)
     except RequestRefusedError as error:
         if error.reply.status == _STATUS_CONFLICT:
-            raise ControlError("somebody else has changed the policies meanwhile, and nothing was written") from None
+            raise ControlError("another client has changed the policies meanwhile, and nothing was written") from None
         if error.reply.status == _STATUS_TOO_LARGE:
             raise ControlError(
                 f"too large for a transaction, and nothing was written: it has {len(body)} octets in base64, and "

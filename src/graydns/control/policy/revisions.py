@@ -1,4 +1,4 @@
-"""Reading: what the keys below a prefix say, as far as a revision is concerned. Nothing is believed yet."""
+"""Parses the keys of policy revisions below a prefix. Nothing is verified yet."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _REVISION_PATTERN = re.compile(rb"[1-9][0-9]{0,15}")
 
 @frozen
 class RevisionEnvelope:
-    """A revision as it stands in KV, complete, and not opened: whose signature it has can be told at once, while what
+    """A revision as it stands in KV, complete, and not parsed: its signature can be checked at once, while what
     is in it may be large. *entries*: its keys, whole, with their octets, and the one that makes it active.
     """
 
@@ -219,17 +219,17 @@ def list_revisions(listing: KeyValues, prefix: str) -> tuple[int, ...]:
 
 
 def locate_issues(
-    misfits: Iterator[ValidationIssue] | list[ValidationIssue] | tuple[ValidationIssue, ...], folder: str
+    issues: Iterator[ValidationIssue] | list[ValidationIssue] | tuple[ValidationIssue, ...], folder: str
 ) -> tuple[ConfigIssue, ...]:
-    """*misfits*, whose paths begin with the name of a key in *folder*, as faults of those keys."""
+    """*issues*, whose paths begin with the name of a key in *folder*, as issues of those keys."""
     return tuple(
-        ConfigIssue(misfit.path[1:], misfit.found, misfit.expected, f"{folder}{misfit.path[0] if misfit.path else ''}")
-        for misfit in misfits
+        ConfigIssue(issue.path[1:], issue.found, issue.expected, f"{folder}{issue.path[0] if issue.path else ''}")
+        for issue in issues
     )
 
 
 def _structure(root: object, cls: type[ValueT], envelope: RevisionEnvelope, *head: str) -> ValueT:
-    made, misfits = structure_as(root, cls)
+    made, issues = structure_as(root, cls)
     if made is None:
-        raise InvalidRevisionError(locate_issues([misfit.under(*head) for misfit in misfits], envelope.key("")))
+        raise InvalidRevisionError(locate_issues([issue.under(*head) for issue in issues], envelope.key("")))
     return made

@@ -104,7 +104,7 @@ class Ed25519Signer:
 
 @frozen
 class HmacSecret:
-    """HMAC-SHA256 (RFC 2104): whoever can verify can sign."""
+    """HMAC-SHA256 (RFC 2104): a key that verifies can also sign."""
 
     secret: bytes = field(repr=False)
     algorithm: str = field(default=HMAC_SHA256, init=False)

@@ -95,7 +95,7 @@ class PolicySubscriber(Service):
         control.reloader.subscribe(self._on_files_reloaded)
 
     def restore(self) -> None:
-        """Serve the copy on the disk, judged again. Blocks; before the doors are open."""
+        """Serve the copy on the disk, checked again. Blocks; called before the listeners are open."""
         state, kept = self.control.state, self._store.load()
         self.accepted = acceptance.AcceptanceState(kept.mark)
         if isinstance(kept.mark, LostHighWaterMark):
@@ -175,8 +175,11 @@ class PolicySubscriber(Service):
                 await self._evaluate(self._listing)
         finally:
             self._lock.release()
-        told = before.revision if isinstance(before, HighWaterMark) else None
-        return {"before": {"high_water": told}, "after": {"high_water": number, "revision": self.revision or None}}
+        high_water = before.revision if isinstance(before, HighWaterMark) else None
+        return {
+            "before": {"high_water": high_water},
+            "after": {"high_water": number, "revision": self.revision or None},
+        }
 
     async def _follow(self) -> None:
         if self._config.datacenter is None:
@@ -207,7 +210,7 @@ class PolicySubscriber(Service):
         return True
 
     def _on_rows(self, rows: KvRows) -> None:
-        """Take up *rows*: its halts now, whatever else goes on, and its revision as soon as that can be."""
+        """Apply *rows*: its kill switches now, whatever else goes on, and its revision as soon as possible."""
         self._listing = rows.values
         self._has_unsaved_switches = self.kill_switch.apply_rows(rows) or self._has_unsaved_switches
         self._schedule_evaluation()
@@ -217,7 +220,7 @@ class PolicySubscriber(Service):
         looking.addErrback(lambda failure: self._log.failure("taking up what KV says", failure))
 
     async def _process_listing(self) -> None:
-        """Keep the halts if they are others, and judge what was listed last."""
+        """Store the kill switches if they have changed, and check what was listed last."""
         await self._lock.acquire()
         try:
             if self._has_unsaved_switches:
@@ -294,7 +297,7 @@ class PolicySubscriber(Service):
 
     async def _save(self, mark: HighWater, revision: PolicyRevision | None) -> None:
         if isinstance(mark, LostHighWaterMark):
-            return  # the file is evidence until somebody resets the mark
+            return  # the file is evidence until the mark is reset
         now, halts, seen = self.control.state.wall(), self.kill_switch.keys, self.kill_switch.seen
         await self.control.live_commands.in_thread(lambda: self._store.save(mark, revision, now, halts, seen))
 

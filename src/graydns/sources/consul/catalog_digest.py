@@ -27,7 +27,7 @@ SERVICES_PATH, CHECKS_PATH, NODES_PATH = "catalog/services", "health/state/any",
 #: What one node has; its name follows.
 NODE_SERVICES_PATH = "catalog/node-services/"
 
-#: A number by service or node that is another one when what was told of it is.
+#: A number for each service or node that changes when its data do.
 CatalogDigest = Mapping[CatalogKey, int]
 
 

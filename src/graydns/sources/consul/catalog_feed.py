@@ -1,14 +1,14 @@
-"""The feed: services and nodes that somebody asked for, watched in Consul and kept as a catalog.
+"""CatalogFeed: services and nodes that clients query, watched in Consul and kept as a catalog.
 
 ::
 
     service(name) ── known ──► ServiceView                     a dictionary look-up
                  ├── not in Consul's list, and asked for a moment ago ──► a ServiceView without instances
                  └── None ──► learn ──► in the list ──► a watch of its own ──► every change within milliseconds
-                                     │             └──► past the bound: the shared watches, asked anew when it changes
+                                     │             └──► past the limit: the shared watches, queried again on a change
                                      └► not in it ──► sought by one question
 
-What Consul said last is kept while it says nothing. What vanishes is believed only if Consul is in a state to know.
+The last data are kept while Consul is unreachable. What vanishes is removed only if Consul is in a state to know.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ MAX_CATALOG_ENTRIES = 10_000
 #: Seconds for which a query waits for what Consul says of a name for the first time.
 LOOKUP_TIMEOUT_SECONDS = 2.0
 
-#: Seconds after which what nobody has asked for is let go, twice that at most.
+#: Seconds after which a service or node that was not queried is dropped, twice that at most.
 IDLE_TIMEOUT_SECONDS = 600.0
 
 
@@ -109,7 +109,7 @@ class CatalogFeed:
         return kept is not None and kept.view is view and not kept.stale
 
     def is_stale(self, view: CatalogView) -> bool:
-        """Whether nothing has been heard of *view* for too long."""
+        """Whether *view* has not been confirmed for too long."""
         kept = self._entries.get(key_for_view(view))
         return kept is not None and kept.stale
 
@@ -144,9 +144,9 @@ class CatalogFeed:
             if kept.view and is_registered(kept.view)
         ]
 
-    def restore_views(self, told: Iterable[SavedView], age: float) -> None:
-        """Know what was *told* before, *age* seconds ago, until Consul says more."""
-        for view, index in told:
+    def restore_views(self, saved: Iterable[SavedView], age: float) -> None:
+        """Use the *saved* views, *age* seconds old, until Consul delivers newer ones."""
+        for view, index in saved:
             kept = self._entries.get(key_for_view(view))
             if kept is None:
                 if len(self._entries) >= MAX_CATALOG_ENTRIES:
@@ -159,8 +159,7 @@ class CatalogFeed:
             self._set_view(kept, view)
 
     def pin(self, names: Iterable[str]) -> None:
-        """Watch these services from now on, and never let them go, whether anybody asks or not; no others that were
-        pinned before."""
+        """Watch these services from now on, whether they are queried or not, in place of those pinned before."""
         pinned = frozenset(("service", name) for name in names)
         self._allocator.pin(pinned)
         for key in pinned:
@@ -243,7 +242,7 @@ class CatalogFeed:
         self._allocator.follow(kept)
 
     def _evict(self) -> None:
-        """Let go of what was not asked for lately, if too much is known; never of what is pinned."""
+        """Drop what was not queried lately, if the catalog is too large; never what is pinned."""
         for _ in range(2 * len(self._entries)):
             if len(self._entries) < MAX_CATALOG_ENTRIES:
                 return
@@ -277,7 +276,7 @@ class CatalogFeed:
         self._announce(kept.view)
 
     def _set_view(self, kept: CatalogEntry, view: CatalogView) -> None:
-        """Have *view*, and tell whoever wants to know."""
+        """Store *view*, and call the subscribers."""
         before, kept.view = kept.view, view
         if before is view or self._entries.get(kept.key) is not kept:
             return
@@ -296,7 +295,7 @@ class CatalogFeed:
                 on_service_view(view)
 
     def _tick(self) -> None:
-        """Once a second: what has become stale, what could not be asked, and now and then what nobody asks for."""
+        """Once a second: handle what has become stale, what could not be queried, and at intervals what is idle."""
         now = self.clock.seconds()
         self._tick_call = self.clock.callLater(1.0, self._tick)
         for kept in self._entries.values():
@@ -308,8 +307,8 @@ class CatalogFeed:
             self._remove_idle()
 
     def _remove_idle(self) -> None:
-        """Let go of what nobody has asked for since the last time. Hot answers do not ask, so they are forgotten:
-        whoever wants them does."""
+        """Drop what was not queried since the last time. Hot answers do not query the catalog, so they are removed:
+        the next query then does."""
         for kept in list(self._entries.values()):
             if kept.stale or kept.view is None or kept.waiters:
                 continue

@@ -3,7 +3,8 @@
 Reading: parsed JSON of Consul's HTTP interface, turned into views of the catalog.
 
 Pure. Something that has not the form it should have raises Unreadable and nothing else, and nothing of it is taken; but
-of a service every instance is on its own: the others are taken, and *left_out* is told why each of the rest was not.
+of a service every instance is on its own: the others are used, and *left_out* is called with the reason for each of the
+rest.
 *before*: the view that was made of what Consul said before; it is given back if nothing has changed but what no answer
 depends on, as indexes or the output of a check.
 """
@@ -108,7 +109,7 @@ _MAX_UINT16 = 0xFFFF
 
 
 def _ignore_reason(reason: str) -> None:
-    """Who is told when nobody wants to know."""
+    """Ignores the reasons."""
 
 
 def read_service(
@@ -228,7 +229,7 @@ def _read_integer(entry: Mapping[str, Any], key: str, otherwise: int) -> int:
 
 
 def _check_text(value: object, what: str) -> str:
-    """*value*, one object for all strings alike: a name is told again with each instance."""
+    """*value*, one object for equal strings: a name is repeated with each instance."""
     if not isinstance(value, str):
         raise ConsulReplyError(f"{what}: found {_abbreviate(value)}, expected text")
     if not value.isascii():

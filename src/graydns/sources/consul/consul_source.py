@@ -34,7 +34,7 @@ from graydns.wire.answer_body import MAX_RECORDS_BYTES, RECORD_OVERHEAD_BYTES
 from txconsul import ConsulClient
 from txconsul.reply import ConsulError, ConsulNotFoundError
 
-#: What a datacenter is called that nobody has given a name: Consul's own default.
+#: Consul's default name of a datacenter.
 DEFAULT_DATACENTER = "dc1"
 
 #: Seconds until Consul is asked again for what that is.
@@ -49,11 +49,11 @@ _log = Logger()
 class CatalogFile(Protocol):
     """Where the catalog is kept for a start without Consul (``control.shelf``)."""
 
-    def save(self, told: Iterable[SavedView], now: float) -> None:
-        """Keep what was *told* up to *now* (Unix seconds); waits for the disk. Raises OSError."""
+    def save(self, saved: Iterable[SavedView], now: float) -> None:
+        """Store the views *saved* at *now* (Unix seconds); blocks on the disk. Raises OSError."""
 
     def load(self) -> tuple[list[SavedView], float]:
-        """What is kept, and up to when it was told."""
+        """The stored views, and when they were stored."""
 
 
 class ConsulSource(Service):
@@ -144,15 +144,15 @@ class ConsulSource(Service):
 
 
 async def query_datacenter(consul: ConsulClient, reactor: Any) -> str:
-    """What Consul calls its datacenter; asked until it says so."""
+    """The name of the agent's datacenter; asked for until there is a reply."""
     while True:
         try:
-            told = (await consul.request("GET", "agent/self")).json
+            agent = (await consul.request("GET", "agent/self")).json
         except ConsulError as error:
             _log.warn("Consul does not say the name of its datacenter: {error}", error=str(error))
             await deferLater(reactor, DATACENTER_RETRY_SECONDS)
         else:
-            return str(told["Config"]["Datacenter"])
+            return str(agent["Config"]["Datacenter"])
 
 
 def _make_client(config: Config, reactor: Any) -> ConsulClient:
@@ -180,7 +180,7 @@ _oversize_log = Logger()
 
 @define(eq=False)
 class OversizeWarner:
-    """Hears what Consul says of services."""
+    """Checks the size of each new view of a service."""
 
     _oversize: set[str] = field(init=False, factory=set)
 

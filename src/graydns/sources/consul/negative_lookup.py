@@ -30,7 +30,7 @@ MAX_LOOKUPS_PER_SECOND = 50.0
 #: Names that are remembered not to exist, and for how many seconds.
 MAX_ABSENT_NAMES, ABSENCE_TTL_SECONDS = 1000, 10.0
 
-#: Seconds between two attempts at a name that somebody waits for.
+#: Seconds between two attempts at a name that a query waits for.
 RETRY_INTERVAL_SECONDS = 0.1
 
 
@@ -62,7 +62,7 @@ class NegativeLookup:
         return None
 
     def start_lookup(self, key: CatalogKey, told: Deferred[None]) -> CatalogEntry:
-        """Look for it, as long as somebody waits; *told* is fired when that is done."""
+        """Look it up, as long as a query waits; *told* fires when that is done."""
         if (kept := self.pending.get(key)) is not None:
             kept.waiters.append(told)
             return kept

@@ -1,4 +1,4 @@
-"""Taking: what a ConsulReply says of a service or node, read, and believed or not.
+"""ReplyProcessor: parses replies on services and nodes, and decides whether what is missing is gone.
 
 Belief: whether what has vanished from Consul is really gone.
 
@@ -34,7 +34,8 @@ NO_REACHABLE_AUTHORITY = 22
 
 @define(eq=False)
 class ReplyProcessor:
-    """*guarded*: whether requests carry a token, which may lose its rights. *know*: takes what is believed."""
+    """*has_token*: whether requests carry a token, which may lose its rights. *set_view*: called with accepted
+    views."""
 
     consul: ConsulClient = field(repr=False)
     clock: Clock = field(repr=False)
@@ -49,7 +50,7 @@ class ReplyProcessor:
         return AbsenceVerifier(self.consul, self.has_token, self.read)
 
     async def process(self, kept: CatalogEntry, reply: ConsulReply) -> None:
-        """Take *reply*, which was heard of *kept*."""
+        """Process *reply*, which is about *kept*."""
         told = None if kept.watch is not None else (hash(reply.body), reply.filtered)
         if told is not None and kept.body_fingerprint == told:
             kept.unconfirmed = False
@@ -75,7 +76,7 @@ class ReplyProcessor:
         if kept.is_partly_unconfirmed and not unseen:
             name, part = printable(kept.key[1]), "" if kept.unconfirmed else "a part of "
             self._log.warn("{part}{name} has vanished from a Consul that may not know it; kept", part=part, name=name)
-        if not kept.unconfirmed and kept.index == (reply.index or 0):  # else another one was heard meanwhile
+        if not kept.unconfirmed and kept.index == (reply.index or 0):  # else another reply came meanwhile
             kept.body_fingerprint = told
             self.on_view(kept, view)
 
@@ -171,7 +172,7 @@ class AbsenceVerifier:
             token = (await self.consul.request("GET", "acl/token/self")).json
         except RequestRefusedError as error:
             if error.reply.status == _STATUS_ACL_DISABLED:
-                return True  # nobody needs rights, so nobody is shown less for want of them
+                return True  # no rights are needed, so none can be missing
             raise
         if not isinstance(token, dict):
             raise ConsulReplyError(f"a token: found {type(token).__name__}, expected an object")

@@ -2,9 +2,9 @@
 
 ::
 
-    health/state/any, catalog/nodes ── whose checks, which nodes ──► these are not settled any more ──► asked anew
+    health/state/any, catalog/nodes ── whose checks, which nodes ──► these are not current any more ──► queried again
     catalog/services ──┬─ whose tags, who is new ──────────────────► these are not settled any more ──┘
-                       └─ something was registered or removed ──┬──► census: whose instances ──► asked anew
+                       └─ something was registered or removed ──┬──► census: whose instances ──► queried again
                                  more nodes than is worth it ───┴──► all others are unsure ────► asked, at a pace
 
 Of the checks only those are listed that do not pass: they are few, and one that comes or goes changes the list. The
@@ -190,7 +190,7 @@ class SharedWatches:
         self.schedule()
 
     def _confirm_all(self) -> None:
-        """What is settled is as it was when the one of them that was silent longest last said so."""
+        """When the list that was confirmed longest ago was confirmed: current entries are at most so old."""
         if self._is_polling:
             return
         contact = min(each.confirmed_at for each in self._watches.values())

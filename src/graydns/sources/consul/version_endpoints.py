@@ -83,7 +83,7 @@ class VersionEndpoints:
         return frozenset(self._services_by_consul_name)
 
     def subscribe(self, on_services_changed: Callable[[list[TenantService]], None]) -> None:
-        """Call *on_services_changed* with the services whose endpoints have changed: they are to be compiled anew."""
+        """Call *on_services_changed* with the services whose endpoints have changed: they have to be compiled again."""
         self._service_callbacks.append(on_services_changed)
 
     def subscribe_to_names(self, on_names_changed: Callable[[Iterable[str]], None]) -> None:
@@ -192,8 +192,8 @@ class VersionEndpoints:
         try:
             for on_services_changed in self._service_callbacks:
                 on_services_changed(list(places))
-        except Exception:  # the watch that told us has to go on
-            self._log.failure("compiling services anew")
+        except Exception:  # the watch has to go on
+            self._log.failure("compiling services again")
 
 
 def _consul_services(snapshot: Snapshot) -> Iterator[tuple[TenantService, CompiledService]]:

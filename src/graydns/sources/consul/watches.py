@@ -33,8 +33,7 @@ def start_watch(
     clock: Clock,
     parse: bool,
 ) -> ConsulWatch:
-    """A watch of *path* that hears of Consul well within *stale_after* seconds. *parse*: see
-    ``txconsul.watch``."""
+    """A watch of *path* whose replies come well within *stale_after* seconds. *parse*: see ``txconsul.watch``."""
     wait = min(MAX_HOLD_SECONDS, MAX_HOLD_RATIO * stale_after)
     return watch(consul, path, params, wait=wait, parse=parse, clock=clock, random=random.random)
 
@@ -122,7 +121,8 @@ class WatchAllocator:
         self.shared.stop()
 
     def _release_watch(self) -> None:
-        """Take a watch from what is not pinned: first from what does not exist, then from what nobody asked for."""
+        """Free a watch that is not pinned: first one of what does not exist, then of what was queried least
+        recently."""
         free = [kept for key, kept in self.dedicated.items() if key not in self.pinned]
         if free:
             kept = min(free, key=lambda each: (each.view is not None and is_registered(each.view), each.recently_used))
@@ -158,7 +158,7 @@ class WatchAllocator:
         self._confirm(kept, self._contact_time(reply))
 
     def _contact_time(self, reply: ConsulReply) -> float:
-        """When the servers' leader last confirmed what *reply* says: a server that lost him answers on."""
+        """When the servers' leader last confirmed what *reply* says: a server that lost the leader still answers."""
         return self.clock.seconds() - (reply.last_contact or 0.0)
 
     def _confirm(self, kept: CatalogEntry, contact: float) -> None:
