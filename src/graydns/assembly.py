@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 @frozen
 class ServerParts:
     """A server that answers, without listeners. *consul*: the service that follows Consul's catalog, None = no Consul;
-    whoever runs the server starts it."""
+    the caller starts it."""
 
     server: DnsServer
     reading: Reading

@@ -135,7 +135,7 @@ class GraydnsService(GracefulShutdown):
 def exit_with_issues(error: ConfigError) -> NoReturn:
     """Print every issue on standard error and end the process with status 1."""
     text = "\n".join(f"graydns: {issue}" for issue in error.issues)
-    # Once twistd logs, sys.stderr is the log; whoever started the process sees only the real one.
+    # Once twistd logs, sys.stderr is the log; the user who started the process sees only the real one.
     for stream in dict.fromkeys((sys.__stderr__, sys.stderr)):
         print(text, file=stream, flush=True)
     raise SystemExit(1)

@@ -104,7 +104,7 @@ class FixedToken:
 
 @define
 class FileToken:
-    """The first line of a file, read anew once the file has changed, or once Consul did not accept what was read.
+    """The first line of a file, read again once the file has changed, or once Consul did not accept what was read.
 
     Without any token known nothing is sent: as anonymous most lists would be empty, with status 200. A file that
     vanishes or is empty for a while does no harm to what was read before.

@@ -22,19 +22,19 @@ ParameterValue = str | int | bool | Sequence[str]
 MAX_CONCURRENT_REQUESTS = 64
 
 #: Blocking queries held at once. An agent takes 200 connections from an address (``http_max_conns_per_client``) and
-#: resets the next one, whoever it is from: beside the pool, 16 are left for others on this host.
+#: resets the next one: beside the pool, 16 are left for others on this host.
 MAX_HELD_QUERIES = 120
 
 
 class ConsulClient:
     """One agent at *address* (``http://HOST:PORT`` or ``https://HOST:PORT``).
 
-    *token_file* is read anew when it changes; without it and *token*, the environment's ``CONSUL_HTTP_TOKEN`` goes with
-    requests. *ca*, *certificate*, *key*: files in PEM. *pool*: requests under way at once, and connections that stay
-    open for the next ones; further requests wait in line. Blocking queries have a connection each and are counted
-    apart: past *held* they fail with Crowded. One that is given up counts on for as long as Consul may hold it,
-    since Consul does that. *timeout*: seconds for a request, its time in line included; a blocking query has as much on
-    top of what Consul may hold it. Raises ValueError and OSError for settings that cannot be.
+    *token_file* is read again when it changes; without it and *token*, the environment's ``CONSUL_HTTP_TOKEN`` goes
+    with requests. *ca*, *certificate*, *key*: files in PEM. *pool*: requests under way at once, and connections that
+    stay open for the next ones; further requests wait in line. Blocking queries have a connection each and are counted
+    apart: past *held* they fail with Crowded. One that is given up counts on for as long as Consul may hold it, since
+    Consul does that. *timeout*: seconds for a request, its time in line included; a blocking query has as much on top
+    of what Consul may hold it. Raises ValueError and OSError for settings that cannot be.
     """
 
     def __init__(

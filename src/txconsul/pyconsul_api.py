@@ -122,7 +122,7 @@ def _parse_hold(given: dict[str, str]) -> float | None:
 
 
 def _run_callback(message: HttpResponse, callback: Callback, raw: bool) -> Any:
-    """What py-consul makes of *message*. 404 is for it to judge: for many of its methods that is an answer."""
+    """What py-consul makes of *message*. 404 is left to py-consul: for many of its methods it is an answer."""
     reply = parse_reply(message)
     if message.status != 404 and (error := make_status_error(reply)) is not None:
         raise error

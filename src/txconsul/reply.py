@@ -11,7 +11,7 @@
     ├── Garbled            an answer that is none: not JSON, or without what it must have
     └── Answered           Consul answered, with an error; `reply` is its answer
         ├── Failing        5xx
-        │   └── NoLeaderError   5xx as the servers have no leader, or cannot reach him
+        │   └── NoLeaderError   5xx as the servers have no leader, or cannot reach it
         ├── Denied         403: the token is unknown or lacks a right
         ├── ConsulNotFoundError       404
         └── Refused        any other status that is not 2xx
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     pass
 
 
-#: Characters of Consul's own words that are told.
+#: Characters of Consul's text that are shown.
 _MAX_TEXT_BYTES = 400
 
 #: What servers and agents say while there is no leader, or none that can be reached.
@@ -85,7 +85,7 @@ class ConsulServerError(ConsulStatusError):
 
 
 class NoLeaderError(ConsulServerError):
-    """The servers have no leader, or the agent cannot reach him."""
+    """The servers have no leader, or the agent cannot reach it."""
 
 
 class PermissionDeniedError(ConsulStatusError):
@@ -119,7 +119,7 @@ class HttpResponse:
     body: bytes = field(repr=False)
 
     def json(self) -> Any:
-        """The body parsed, None if it is not JSON by its own word or empty. Raises MalformedReplyError."""
+        """The body parsed, None if its content type is not JSON, or it is empty. Raises MalformedReplyError."""
         if not self.body or not self.headers.get("Content-Type", "").startswith("application/json"):
             return None
         try:
@@ -134,7 +134,7 @@ class ConsulReply:
 
     *index* is what a blocking query goes on from; errors have none, whatever their header says. *last_contact* is how
     many seconds ago the server heard from the leader. *filtered*: the token lacks rights for part of the list (only
-    Consuls newer than 1.12 say so). *json*: of the *body*; None also if that was left to be parsed by whoever asked.
+    Consuls newer than 1.12 say so). *json*: of the *body*; None also if parsing was left to the caller.
     """
 
     status: int
@@ -147,7 +147,8 @@ class ConsulReply:
 
 
 def parse_reply(message: HttpResponse, parse: bool = True) -> ConsulReply:
-    """*message*, read; without *parse*, what is told by status 200 stays as it came. Raises MalformedReplyError."""
+    """*message*, read; without *parse*, the body of a reply with status 200 stays as it came. Raises
+    MalformedReplyError."""
     headers = message.headers
     milliseconds = _parse_integer(headers.get("X-Consul-Lastcontact"))
     sound = message.status < 300 or message.status == 404

@@ -163,7 +163,7 @@ def make_channel(reactor: Any, policy: Any, size: int, timeout: float, *, again:
     pool = HTTPConnectionPool(reactor)
     pool.maxPersistentPerHost = size
     pool.retryAutomatically = again
-    # Its factory writes two lines into the log for each connection, and cannot be told not to.
+    # Its factory writes two lines into the log for each connection, and has no option against it.
     pool._factory = type("Quiet", (pool._factory,), {"noisy": False})  # type: ignore[assignment]
     agent: Any = Agent(reactor, policy, timeout, pool=pool)
     return HttpChannel(pool, HTTPClient(agent))

@@ -1,4 +1,4 @@
-"""Watches: being told of every change of something in Consul, over blocking queries.
+"""Watches: every change of something in Consul, by blocking queries.
 
 Which index a watch asks for next follows Consul's rules for blocking queries, and what was measured beyond them; how
 often it may ask is bounded.
@@ -40,7 +40,7 @@ class BlockingQueryIndex:
         return changed
 
     def reset(self) -> None:
-        """An error: nothing is known of who answers next. The data that was told stays told."""
+        """An error: another server may answer next. The data that were delivered stay."""
         self.index = None
 
 
@@ -138,11 +138,12 @@ def watch(
 
 @define(eq=False)
 class ConsulWatch:
-    """An asynchronous iterator of Replies, for one reader. Nothing is asked while nobody waits for the next one.
+    """An asynchronous iterator of Replies, for one reader. No query is sent while the reader is not waiting for the
+    next one.
 
     The first Reply comes at once, further ones only when the data differ, compared octet by octet. 404 is an answer,
     with ``json`` None: no such key, or none left. An error ends nothing: the watch backs off, asks again without an
-    index, and what was told stays told. It ends when it is cancelled, or its Consul closed.
+    index; it delivers nothing again that it has delivered. It ends when it is cancelled, or its Consul closed.
     """
 
     _consul: BlockingQueryClient
@@ -201,7 +202,7 @@ class ConsulWatch:
         raise StopAsyncIteration
 
     def cancel(self) -> None:
-        """End the watch: its connection is closed, and whoever waits for the next Reply is told that there is none."""
+        """End the watch: its connection is closed, and the iteration ends."""
         self._ended = True
         if self._waiting is not None:
             self._waiting.cancel()

@@ -127,4 +127,4 @@ def test_whatever_a_name_stands_for(tmp_path: Path, name: str, catalog: str) -> 
 def test_a_service_that_is_not_known_yet_is_described_as_such(tmp_path: Path) -> None:
     """Explaining a name asks Consul for nothing."""
     reported = explain(make_snapshot(tmp_path, Unknown()), client())
-    assert reported.catalog == "service web: Consul has not told of it yet"
+    assert reported.catalog == "service web: Consul has not delivered it yet"

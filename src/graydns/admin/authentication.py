@@ -194,7 +194,7 @@ class UnixAuthenticator:
         return "unix"
 
     def find_refusal(self, transport: Any) -> str | None:
-        """A user id that is not in *allowed_uids*, also if somebody changed the mode of the socket."""
+        """A user id that is not in *allowed_uids*, also if the mode of the socket was changed."""
         uid = read_peer_uid(transport.socket)
         return None if uid in self.allowed_uids else f"uid {uid} may not"
 

@@ -108,7 +108,7 @@ class AdminConnections:
 
     def _exceeds_source_limit(self, source: str) -> bool:
         if not self.authenticator.is_remote:
-            return False  # all share one source, and whoever may open the socket could do worse
+            return False  # all share one source, and a user who may open the socket could do worse
         unauthenticated = sum(
             connection.source == source and not connection.logged_in for connection in self._connections
         )

@@ -6,7 +6,8 @@
 
 The HMAC-SHA256 of a line is over that of the line before it and all octets up to its own key ``hmac``. *previous* is in
 the first line of a file, so that a file can be checked without the one before, and in lines of changes. Without the key
-nobody can alter, remove, insert or move a line; truncation at the end breaks no chain, but a published head reveals it.
+no line can be altered, removed, inserted or moved unnoticed; truncation at the end breaks no chain, but a published
+head reveals it.
 
 The published head is in ``<file>.head`` beside the log, in Consul's KV and in the server's own log:
 
@@ -15,8 +16,8 @@ The published head is in ``<file>.head`` beside the log, in Consul's KV and in t
     {"number":714,"hmac":"<64 hexadecimal digits>","at":"2026-11-22T12:00:00.000+00:00",
      "file":"/var/lib/graydns/audit.jsonl","seal":"<64 hexadecimal digits>"}
 
-*seal* is HMAC-SHA256 over ``head`` and all octets before its own key: without the log's key nobody can make a head for
-a truncated log, only put back an older head.
+*seal* is HMAC-SHA256 over ``head`` and all octets before its own key: a head cannot be made without the log's key, nor
+for a truncated log, only put back an older head.
 """
 
 from __future__ import annotations

@@ -114,8 +114,8 @@ def decode_base64(text: str) -> bytes | None:
 
 @frozen
 class ConsulTlsSettings:
-    """Files in PEM. *ca*: who vouches for ConsulSettings, None = the system's; *certificate* and *key*: ours, both or
-    none."""
+    """Files in PEM. *ca*: authorities of Consul's certificate, None = the system's; *certificate* and *key*: ours, both
+    or none."""
 
     ca: Annotated[Path, read_path] | None = None
     certificate: Annotated[Path, read_path] | None = None
@@ -214,7 +214,7 @@ def check_policy_key(key: PolicyKeySettings, broken: Collection[str]) -> Iterato
 
 
 def check_consul_policy(policy: ConsulPolicySettings, broken: Collection[str]) -> Iterator[ValidationIssue]:
-    """Nobody's policies are taken unless that is said in so many words."""
+    """Policies are accepted only if ``keys`` or ``unsigned`` is given."""
     if not {"keys", "unsigned"} & set(broken):
         if not policy.keys and not policy.unsigned:
             yield ValidationIssue((), "no 'keys'", "the keys that policies are signed with, or 'unsigned: true'")

@@ -22,7 +22,7 @@ UNSIGNED_UPSTREAM = "as dnssec.validate is true and an IResolver gives no signat
 
 
 def check_settings(settings: MainSettings, broken: Collection[str]) -> Iterator[ValidationIssue]:
-    """Yield all that is wrong across keys; keys in *broken* are not judged again."""
+    """Yield all that is wrong across keys; keys in *broken* are not checked again."""
     yield from check_listen_endpoints(settings, broken)
     yield from check_upstream_servers(settings)
     yield from check_tenant_networks(settings)
@@ -34,7 +34,7 @@ def check_settings(settings: MainSettings, broken: Collection[str]) -> Iterator[
 
 
 def list_listen_endpoints(settings: MainSettings) -> Iterator[tuple[IssuePath, ListenEndpoint]]:
-    """Every endpoint that graydns is told to listen on, and where that is written."""
+    """Every endpoint that graydns listens on, and its place in the file."""
     for index, door in enumerate(settings.listen):
         yield ("listen", index), door
     for tenant_id, tenant in settings.tenants.items():

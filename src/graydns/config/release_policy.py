@@ -144,7 +144,7 @@ def check_metadata(meta: PolicyMetadata, _broken: Collection[str]) -> Iterator[V
 
 
 def check_policy_rule(route: PolicyRule, broken: Collection[str]) -> Iterator[ValidationIssue]:
-    """What a rule needs, and that nobody takes HTTP's words for conditions."""
+    """What a rule needs; keys of HTTP routing are not conditions."""
     if route.then == RuleOutcome() and "then" not in broken:
         yield ValidationIssue((), "no key 'then'", "'then', which is required")
     if (route.path or route.method) and route.when == RuleConditions() and "when" not in broken:

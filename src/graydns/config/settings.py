@@ -79,7 +79,7 @@ class TlsSettings:
 
 @frozen
 class ReloadSettings:
-    """When changed files are taken up."""
+    """When changed files are loaded."""
 
     refresh_interval_ms: Annotated[int, Integer(100, 3_600_000)] = 3000
     fail_fast_on_schema_error: Annotated[bool, read_boolean] = True
@@ -87,7 +87,7 @@ class ReloadSettings:
 
 @frozen
 class TrustSettings:
-    """Senders whose word is believed: *ecs* for client subnets, *tags* for option 65001."""
+    """Trusted senders: *ecs* for client subnets, *tags* for option 65001."""
 
     ecs: NetworkList = LOOPBACK_NETWORKS
     tags: NetworkList = LOOPBACK_NETWORKS

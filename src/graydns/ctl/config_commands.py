@@ -84,7 +84,7 @@ ZONE_CONFIG_TEXT = """\
 # What graydns does with the zone example.test, beyond the records in its zone file.
 zone: example.test
 tenant_id: example
-config_version: "1"      # raise it with every change: only a higher one is taken up
+config_version: "1"      # raise it with every change: only a higher one is loaded
 source: {file: example.test.zone}
 
 services:

@@ -62,7 +62,7 @@ MAX_ANCHOR_KEYS_SECONDS = 86_400.0
 
 @frozen
 class DenialProofs:
-    """The proofs of non-existence in an answer that a zone vouches for. *failed*: why another one is none."""
+    """The proofs of non-existence in an answer that a zone has signed. *failed*: why another one is not valid."""
 
     denial: AuthenticatedDenial
     verified: Mapping[SignedRRset, VerifiedSignature]
@@ -70,7 +70,7 @@ class DenialProofs:
 
     @property
     def signer(self) -> RrsigInfo | None:
-        """Who vouches for them."""
+        """The zone that signed them."""
         return next((found.signer for found in self.verified.values()), None)
 
 
@@ -120,15 +120,15 @@ class ChainOfTrust:
         return zone
 
     def find_anchor_name(self, name: bytes) -> bytes:
-        """Where what is believed of *name* begins: the deepest anchor, negative or not, at or above it.
+        """Where validation of *name* starts: the deepest anchor, negative or not, at or above it.
 
-        A zone above that has no say in it, whatever it signs.
+        Zones above it do not matter, whatever they sign.
         """
         negative = self.negatives.find_covering(name)
         return next((each for each in suffixes(name) if each == negative or each in self.anchors.by_zone), ROOT)
 
     async def verify_rrset(self, rrset: SignedRRset, zone: ZoneStatus) -> VerifiedSignature | VerificationFailure:
-        """Whether the keys of *zone*, a secure one, vouch for *rrset*. Raises WorkLimitExceededError, Overloaded."""
+        """Whether the keys of *zone*, a secure one, have signed *rrset*. Raises WorkLimitExceededError, Overloaded."""
         assert zone.keys is not None
         work = partial(verify_rrset, rrset, zone.keys, self.now, self.budget, self.settings)
         return await self._run(estimate_rrset_seconds(rrset, zone.keys), work)
@@ -168,7 +168,7 @@ class ChainOfTrust:
     def record_step(
         self, name: bytes, rdtype: int, security: Security, text: str, signer: RrsigInfo | None = None
     ) -> None:
-        """Tell whoever wants to know."""
+        """Add a step to the explanation, if one is wanted."""
         if self.steps is not None:
             self.steps.append(ValidationStep(name, rdtype, security, text, signer))
 
@@ -176,7 +176,7 @@ class ChainOfTrust:
         return self.zones.store(name, zone, self.clock)
 
     async def _find_once(self, name: bytes, find: Callable[[], Coroutine[Any, Any, ResultT]]) -> ResultT:
-        """What *find* finds out of *name*. A step never waits for another one, so nobody waits for himself."""
+        """What *find* finds out of *name*. A step never waits for another one, so there is no deadlock."""
         untouched = self.budget.is_untouched
         try:
             return await (find() if self.steps is not None else self.backend.coalesce(name, find))
@@ -252,7 +252,7 @@ class ChainOfTrust:
         return rrset.rdtype == CNAME and outcome.kind is DenialKind.PROVEN
 
     async def _with_keys(self, name: bytes, ds: Sequence[key_trust.DsRecord], expires: float) -> ZoneStatus:
-        """The zone *name*, whose keys are those that *ds* vouches for."""
+        """The zone *name*, whose keys are those of *ds*."""
         answer = await self._fetch(name, DNSKEY)
         expires = min(expires, _expiry(answer))
         rrset = next((each for each in parse_answer(name, answer) if (each.owner, each.rdtype) == (name, DNSKEY)), None)

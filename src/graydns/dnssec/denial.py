@@ -166,7 +166,7 @@ class AuthenticatedDenial:
 
     def _prove_type_absent(self, types: TypeBitmap, name: bytes, rdtype: int) -> DenialOutcome:
         """That *name*, at which there are *types*, has no *rdtype*."""
-        # The NSEC and RRSIG of an alias are beside it, so whoever asks for those is not sent on (RFC 4034 section 4).
+        # The NSEC and RRSIG of an alias are beside it, so a query for those is answered there (RFC 4034 section 4).
         for present in (rdtype,) if rdtype in (NSEC, RRSIG) else (rdtype, CNAME):
             if types.has(present):
                 return _make_unproven(f"{to_text(name)} is said to have {_format_rdtype(present)}")
@@ -213,7 +213,7 @@ def _prove_no_closer(evidence: DenialEvidence, closer: bytes) -> DenialOutcome:
 
 
 def _make_opt_out(name: bytes) -> DenialOutcome:
-    """What cannot be told as there may be unsigned delegations (RFC 5155 section 9.2)."""
+    """What cannot be proven as there may be unsigned delegations (RFC 5155 section 9.2)."""
     return DenialOutcome(DenialKind.INSECURE, f"{to_text(name)} may be or be below an unsigned delegation (opt-out)")
 
 

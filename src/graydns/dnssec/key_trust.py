@@ -1,4 +1,4 @@
-"""From what a parent zone, or an anchor, says of a zone's keys to the keys that are believed (RFC 4035 section 5.2).
+"""From the DS RRset of a parent zone, or a trust anchor, to the trusted keys of a zone (RFC 4035 section 5.2).
 
 Where trust begins, and where it is switched off: anchors (RFC 4033 section 2) and negative ones (RFC 7646).
 """
@@ -38,7 +38,7 @@ _DIGESTS = {DIGEST_SHA1: sha1, DIGEST_SHA256: sha256, DIGEST_SHA384: sha384}
 
 
 class DsRecord(NamedTuple):
-    """What vouches for a key (RFC 4034 section 5). *digest_type*: its number in the registry of digest algorithms."""
+    """A DS record (RFC 4034 section 5). *digest_type*: its number in the registry of digest algorithms."""
 
     tag: int
     algorithm: int
@@ -55,13 +55,13 @@ class DsRecord(NamedTuple):
 
     @classmethod
     def from_dnskey(cls, zone: bytes, dnskey: bytes) -> DsRecord:
-        """The DS that vouches for exactly the DNSKEY rdata *dnskey*."""
+        """The DS of exactly the DNSKEY rdata *dnskey*."""
         return cls(compute_key_tag(dnskey), dnskey[3], DIGEST_SHA256, sha256(zone + dnskey).digest())
 
 
 @frozen
 class UnsupportedDelegation:
-    """Nothing vouches for the zone that we can check: it counts as unsigned (RFC 4035 section 5.2)."""
+    """No DS with supported algorithms: the zone counts as unsigned (RFC 4035 section 5.2)."""
 
     reason: str
     ede: EDECode
@@ -70,7 +70,7 @@ class UnsupportedDelegation:
 def authenticate_keys(
     zone: bytes, ds: Sequence[DsRecord], dnskey: SignedRRset, now: int, budget: WorkBudget, settings: ValidatorSettings
 ) -> ZoneKeySet | VerificationFailure | UnsupportedDelegation:
-    """The keys in *dnskey*, the DNSKEY RRset of *zone*, if a key that *ds* vouches for has signed it.
+    """The keys in *dnskey*, the DNSKEY RRset of *zone*, if a key of *ds* has signed it.
 
     *ds*: verified, or an anchor's; not empty. *now*: Unix seconds. Raises Exceeded.
     """
@@ -142,7 +142,7 @@ ROOT_ANCHORS = tuple(
 
 @frozen
 class ZoneTrustAnchor:
-    """What vouches for the keys of *zone*. A DNSKEY anchor is kept as the DS of exactly that key."""
+    """The trust anchors of *zone*. A DNSKEY anchor is stored as the DS of exactly that key."""
 
     zone: bytes
     ds: tuple[DsRecord, ...]

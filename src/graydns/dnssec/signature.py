@@ -93,7 +93,7 @@ def verify_rrset(
 ) -> VerifiedSignature | VerificationFailure:
     """Look for a signature of *rrset* by one of *keys* that holds *now* (Unix seconds). Raises WorkLimitExceededError.
 
-    Those that cannot hold are told apart without work; what is left is tried in the order in which it came.
+    Those that cannot be valid are excluded without work; what is left is tried in the order in which it came.
     """
     if not rrset.signatures:
         return VerificationFailure(EDECode.RRSIGS_MISSING, f"{_format_rrset(rrset)} has no signature")
@@ -174,7 +174,7 @@ def estimate_rrset_seconds(rrset: SignedRRset, keys: ZoneKeySet) -> float:
 
 
 def describe_rrsig(signature: RrsigRecord) -> RrsigInfo:
-    """*signature* as clients and auditors are told of it."""
+    """*signature* as text for clients and auditors."""
     return RrsigInfo(
         signature.signer,
         signature.tag,

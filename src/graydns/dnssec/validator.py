@@ -39,7 +39,7 @@ _SECURITY_ORDER = {Security.BOGUS: 0, Security.INDETERMINATE: 1, Security.INSECU
 class ValidationResult:
     """What an answer is worth, and why.
 
-    *rrsets*: all of it. *ttls*: of those that signatures vouch for, the seconds since the answer came for which they
+    *rrsets*: all of it. *ttls*: of those that are signed, the seconds since the answer came for which they
     may be kept, unless ``proof.until`` comes first (RFC 4035 section 5.3.3).
     """
 
@@ -67,7 +67,7 @@ async def validate(walk: ChainOfTrust, qname: bytes, qtype: int, answer: Answer)
 
 @define(eq=False)
 class _AnswerValidation:
-    """Judges one answer. *proof*: what has been found of it so far."""
+    """Validates one answer. *proof*: the result so far."""
 
     _chain: ChainOfTrust
     _qtype: int
@@ -102,7 +102,7 @@ class _AnswerValidation:
             await self._validate_absence(name, is_aliased=name != qname)
 
     def _find_dname(self, alias: SignedRRset, answers: Mapping[tuple[bytes, int], SignedRRset]) -> SignedRRset | None:
-        """The DNAME above *alias* that makes it of its owner (RFC 6672 section 5.3.1), one that is signed and has a say
+        """The DNAME above *alias* that makes it of its owner (RFC 6672 section 5.3.1), one that is signed and applies
         about that: another may be of a zone that has none."""
         for (owner, rdtype), rrset in answers.items():
             if rdtype == DNAME and owner != alias.owner and is_within(alias.owner, owner):
@@ -188,7 +188,7 @@ class _AnswerValidation:
         return denial.prove_nxdomain(name) if self._rcode == NXDOMAIN else denial.prove_nodata(name, self._qtype)
 
     async def _accept_denial(self, zone: ZoneStatus, name: bytes, outcome: DenialOutcome, proofs: DenialProofs) -> None:
-        """*zone*, that of *name*, says so."""
+        """The evidence is of *zone*, that of *name*."""
         if not self._merge_outcome(outcome, proofs, name, self._qtype):
             return
         for rrset in self._rrsets:

@@ -26,7 +26,7 @@ class QueryLimitExceededError(WorkLimitExceededError):
 class ValidationLimits:
     """What one answer may cost.
 
-    *signatures*: signatures tried for the answer itself, and all that fail anywhere. Those that vouch for a zone's keys
+    *signatures*: signatures tried for the answer itself, and all that fail anywhere. Those of a zone's keys
     are bounded by *queries*, and done once for a zone. *same_tag_keys*: keys of one tag and algorithm in a zone.
     *nsec3_hashes*: names hashed. *queries*: for DS and DNSKEY.
     """
@@ -62,7 +62,7 @@ class WorkBudget:
             raise WorkLimitExceededError(f"more than {self.limits.signatures} signatures to try")
 
     def refund_signatures(self, number: int = 1) -> None:
-        """So many of those that were tried were good, and vouch for what a zone is."""
+        """So many of those that were tried were valid, and belong to the status of a zone."""
         self._signatures -= number
 
     def spend_hash(self) -> None:
@@ -88,10 +88,10 @@ class ValidationBackend(Protocol):
         """The records, with their signatures and unvalidated (DO and CD). Raises UpstreamError."""
 
     def discard(self, name: bytes, rdtype: int) -> None:
-        """What was given for this question is bogus: the next time it is to be asked for anew."""
+        """The answer to this question is bogus: it has to be queried again next time."""
 
     async def run(self, work: Callable[[], ResultT]) -> ResultT:
-        """What *work* gives or raises, done where it keeps nobody waiting. Raises Overloaded."""
+        """The result of *work*, done where it delays no other query. Raises OverloadedError."""
 
     async def coalesce(self, name: bytes, find: Callable[[], Coroutine[Any, Any, ResultT]]) -> ResultT:
         """What *find* gives or raises; done once for all who want it of *name* at a time, and of the same Zones."""

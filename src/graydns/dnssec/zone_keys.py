@@ -61,7 +61,7 @@ _RSA_STEP_SECONDS = 4e-13
 
 @frozen
 class EnabledAlgorithms:
-    """The algorithms that signatures are believed of; a zone with none of them counts as unsigned (RFC 4035 5.2)."""
+    """The algorithms whose signatures are verified; a zone with none of them counts as unsigned (RFC 4035 5.2)."""
 
     enabled: frozenset[int] = DEFAULT_ALGORITHMS
 
@@ -163,7 +163,7 @@ class ZoneKey:
 class ZoneKeySet:
     """The keys of *zone* (wire form, lowered) that may sign its data, by algorithm and tag.
 
-    *lifetime*: seconds that they may be remembered. *signature*: what vouches for them; both are set where the keys are
+    *lifetime*: seconds that they may be remembered. *signature*: the one over them; both are set where the keys are
     trusted.
     """
 

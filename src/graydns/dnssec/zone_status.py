@@ -107,7 +107,7 @@ class ZoneStatusCache:
         return len(self._known)
 
     def without(self, name: bytes) -> ZoneStatusCache:
-        """The same without all at or below *name*. Whoever is still finding out about that goes on with these."""
+        """The same without all at or below *name*. Validations that are under way go on with these."""
         left = ZoneStatusCache()
         left._known.update((known, zone) for known, zone in self._known.items() if not is_within(known, name))
         left.octets = sum(zone.size(known) for known, zone in left._known.items())
@@ -115,13 +115,13 @@ class ZoneStatusCache:
         return left
 
 
-#: Records that are shown; of more the number is told.
+#: Records that are shown; of more, their number is.
 MAX_SHOWN_RECORDS = 4
 
 
 @frozen
 class ValidationStep:
-    """What *name* and *rdtype* turned out to be worth. *signer*: who vouches for it. *text*: why, or why not."""
+    """The status of *name* and *rdtype*. *signer*: the zone that signed it. *text*: why, or why not."""
 
     name: bytes
     rdtype: int

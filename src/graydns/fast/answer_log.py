@@ -120,7 +120,7 @@ class AnswerCounters:
             yield
 
     def reset_services(self, services: Set[tuple[str, str]]) -> None:
-        """Begin anew for *services*, as (tenant, service): the clients of their versions have changed."""
+        """Start again for *services*, as (tenant, service): the clients of their versions have changed."""
         for group in tuple(self._groups):
             if group[:2] in services:
                 self._rotate(group, forget=True)

@@ -72,7 +72,7 @@ class ApplicableRules:
 
     @property
     def skips_anonymous(self) -> bool:
-        """Whether no rule and no whitelist can speak for a client without identity and tags that is in no network."""
+        """Whether no rule and no whitelist can apply to a client without identity and tags that is in no network."""
         groups = (*self.outcome_groups, *self.version_groups)
         conditional = [group.tested for group in groups if group.unconditional_rule is None]
         return all(tested.network or tested.reads & Reads.IDENTITY for tested in conditional)
@@ -92,7 +92,7 @@ class ApplicableRules:
     def max_ecs_scope(self, size: int) -> int:
         """The longest prefix that anything reads of a client subnet of *size* bytes (4 or 16).
 
-        It is 0 only if no address of any family is read: caches take a scope of 0 to hold for askers of the other
+        It is 0 only if no address of any family is read: caches take a scope of 0 to hold for clients of the other
         family, and for those without a subnet, whose own address is tested.
         """
         groups = (*self.outcome_groups, *self.version_groups)

@@ -118,7 +118,7 @@ def _read_subnet_or(otherwise: ReadClientKey, bits: Mapping[str, int]) -> ReadCl
 
     def read(client: Client) -> bytes:
         subnet = client.subnet
-        if subnet is None or not subnet.prefix:  # RFC 7871 section 7.1.2: SOURCE 0 asks not to be told apart
+        if subnet is None or not subnet.prefix:  # RFC 7871 section 7.1.2: SOURCE 0 asks not to be distinguished
             return otherwise(client)
         address, prefix = subnet
         return cut4(address, prefix) if len(address) == 4 else cut6(address, prefix)

@@ -90,7 +90,7 @@ def _is_same(one: EndpointPool, other: EndpointPool) -> bool:
 
 
 def _build_member(instance: ServiceInstance) -> PoolMember | None:
-    """The endpoint at *instance*; None if that has no address that can be told. One that does not pass has the share
+    """The endpoint at *instance*; None if that has no usable address. One that does not pass has the share
     it would have."""
     if (found := host_record(instance.host)) is None:
         return None
@@ -118,7 +118,7 @@ INSTANCE_CLIENT_KEY = compile_client_key(("subnet", "source"), {})
 def overlay_selection(plan: Plan, selection: InstanceSelection, tenant: str) -> Plan:
     """*plan* with an instance of *selection* for the clients that it leaves to the zone.
 
-    To be made anew when the selection changes; *tenant* is the domain's. Without instances it is *plan* as it is, so
+    Made again when the selection changes; *tenant* is the domain's. Without instances it is *plan* as it is, so
     that names made up by clients make no cohorts.
     """
     if not selection.instances:

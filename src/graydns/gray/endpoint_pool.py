@@ -43,7 +43,7 @@ class EndpointPool:
     """A version with those of its endpoints that are in use; the ``origin`` of its answers.
 
     *answers*: endpoints per answer. *key*: SipHash key of the purpose "endpoint". *known*: False = where its endpoints
-    come from has not told them yet.
+    come from has not delivered them yet.
     """
 
     service: str

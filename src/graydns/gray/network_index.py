@@ -77,7 +77,7 @@ class NetworkIndex:
         return found
 
     def reclaim_steps(self) -> Iterator[None]:
-        """Take it apart in small steps, when nobody uses it any more."""
+        """Take it apart in small steps, when it is not used any more."""
         for table in (table for ladder in self._levels.values() for table in _level_tables(ladder)):
             while table:
                 table.popitem()

@@ -4,9 +4,9 @@
 
     look at the client's address, if anything reads it
       → rules that block, give records or name an upstream → whitelist → rules that name a version
-      → the last word: weights, percent or ranges; the default version; or nothing applies
+      → the fallback: weights, percent or ranges; the default version; or nothing applies
 
-A step that has nothing to say for a name is not in its plan, so that a plan costs what its name needs.
+A step that cannot apply to a name is not in its plan, so that a plan costs what its name needs.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MakeDecision = Callable[[Any, Client], Decision]
 
 
 class PlanStep(NamedTuple):
-    """One step: *find* what speaks for a client, or None; *settle* makes the Decision of what was found."""
+    """One step: *find* returns what applies to a client, or None; *make_decision* makes the Decision of it."""
 
     name: str
     find: Callable[[Client, NetworkNumbers, ClientFacts], Any]
@@ -45,10 +45,10 @@ class PlanStep(NamedTuple):
 class Plan:
     """How to decide for one name and type.
 
-    *decide*: the verdict for a client. *single*: the verdict, if it is the same for all clients. *varies*: whether
-    it is not. *reach4*, *reach6*: the longest prefix that anything here reads. *by_subnet*: whether of
-    a client with a subnet, no identity and no tags it is the subnet alone that counts. *look*, *steps*, *last*: what
-    *decide* is made of. *certain*: the rule that *last* follows, if one.
+    *decide*: the Decision for a client. *constant_decision*: the Decision, if it is the same for all clients.
+    *ecs_scope_v4*, *ecs_scope_v6*: the longest prefix that anything here reads. *reads_subnet_only*: whether of a
+    client with a subnet, no identity and no tags it is the subnet alone that counts. *look_up_client*, *steps*,
+    *fallback*: what *decide* is made of. *fallback_rule*: the rule behind *fallback*, if any.
     """
 
     decide: DecideByClient

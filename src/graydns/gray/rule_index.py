@@ -146,7 +146,7 @@ class NameIndex:
         self._bundles.clear()
 
     def reclaim_steps(self) -> Iterator[None]:
-        """Take it apart in small steps, when nobody uses it any more."""
+        """Take it apart in small steps, when it is not used any more."""
         return reclaim(self._exact, self._label, self._suffix, self._star, self._by_expression)
 
     def matching(self, qname: bytes) -> list[RuleBundle]:

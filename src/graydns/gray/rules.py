@@ -96,7 +96,7 @@ def _check_outcome(then: RuleOutcome, faults: PolicyIssues) -> int | None:
 LocatedRule = tuple[CompiledRule, PolicyIssues]
 
 #: Rules with which a rule of the same rank is compared, comparisons in all, and warnings at most: finding every
-#: overlap among 100,000 rules would take longer than anybody reads.
+#: overlap among 100,000 rules would take too long.
 MAX_COMPARED_RULES = 16
 MAX_COMPARISONS = 200_000
 MAX_OVERLAP_WARNINGS = 100

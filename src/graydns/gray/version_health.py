@@ -2,10 +2,10 @@
 
 ::
 
-    told healthy ──► for `rise` seconds without a break ──► counts
-    told failing ──► for `fall` seconds without a break ──► does not
+    reported healthy ──► for `rise` seconds without a break ──► counts
+    reported failing ──► for `fall` seconds without a break ──► does not
 
-What is seen for the first time counts as it is told: nothing is known against it.
+The first report of an instance counts at once.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ UNKNOWN, GONE, PANIC, HEALTHY = "unknown", "gone", "panic", "healthy"
 
 
 class InstanceHealth(NamedTuple):
-    """Whether an instance *counts*, and since when (seconds of any clock) it has been told otherwise; None = it is
-    told as it counts."""
+    """Whether an instance *counts*, and since when (seconds of any clock) it has been reported otherwise; None = it is
+    reported as it counts."""
 
     is_usable: bool
     contrary_since: float | None = None
@@ -56,20 +56,20 @@ class VersionHealth:
 
     def __str__(self) -> str:
         if self.state == UNKNOWN:
-            told, otherwise = (
+            text, otherwise = (
                 f"Consul has not said yet what it knows of {self.source.description}",
                 "its clients get SERVFAIL",
             )
         elif self.state == GONE:
-            told, otherwise = f"Consul has no instance of {self.source.description}", "it has no records"
+            text, otherwise = f"Consul has no instance of {self.source.description}", "it has no records"
         else:
-            told = f"{self.healthy} of {self.instances} instances of {self.source.description} healthy"
+            text = f"{self.healthy} of {self.instances} instances of {self.source.description} healthy"
             otherwise = "all of them answer, healthy or not"
             if self.state == PANIC and self.healthy:
-                told += f", fewer than {self.source.panic_threshold / 10_000:g} %"
+                text += f", fewer than {self.source.panic_threshold / 10_000:g} %"
         if self.state == HEALTHY:
-            return told
-        return f"{told}: {f'its clients get {self.default}' if self.default else otherwise}"
+            return text
+        return f"{text}: {f'its clients get {self.default}' if self.default else otherwise}"
 
 
 def select_instances(instances: Iterable[ServiceInstance], source: ConsulVersionSource) -> list[ServiceInstance]:
@@ -88,10 +88,10 @@ def is_healthy(instance: ServiceInstance, only_passing: bool) -> bool:
 
 
 def apply_hysteresis(
-    before: HealthByInstance, told: Mapping[str, bool], source: ConsulVersionSource, now: float
+    before: HealthByInstance, reported: Mapping[str, bool], source: ConsulVersionSource, now: float
 ) -> dict[str, InstanceHealth]:
-    """The standings after *told*, whether each instance is healthy, at *now*. What is not told is forgotten."""
-    return {name: _apply_hysteresis_to(before.get(name), healthy, source, now) for name, healthy in told.items()}
+    """The standings after *reported*, whether each instance is healthy, at *now*. Others are dropped."""
+    return {name: _apply_hysteresis_to(before.get(name), healthy, source, now) for name, healthy in reported.items()}
 
 
 def _apply_hysteresis_to(
@@ -106,7 +106,7 @@ def _apply_hysteresis_to(
 
 
 def next_transition(standings: HealthByInstance, source: ConsulVersionSource) -> float | None:
-    """When the next of them changes if nothing else is told."""
+    """When the next of them changes if nothing else is reported."""
     return min(
         (
             standing.contrary_since + (source.fall if standing.is_usable else source.rise)

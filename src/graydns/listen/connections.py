@@ -114,7 +114,8 @@ class ConnectionTracker:
     A connection is in at most one of *handshaking*, *idle* (no query pending), *stalled* (its client does not read
     the replies) and *closing*; an idle one may also be *receiving* the rest of a message. *evicted* counts connections
     since the start that had to go at a limit: the one without a complete query for longest, half messages and
-    handshakes included. Whoever comes is let in, so connections that are held open shut nobody out.
+    handshakes included. A new connection is always let in, so connections that are held open do not keep other clients
+    out.
     """
 
     def __init__(self, clock: Clock, limits: ListenerLimits) -> None:

@@ -55,7 +55,7 @@ class TlsTransport(TLSMemoryBIOProtocol):
     def makeConnection(self, transport: Any) -> None:
         """Connected. Twisted declares that this provides each interface of *transport*, and then all of them.
 
-        Such declarations are shared while somebody refers to them; else each connection would make them anew, in
+        Such declarations are shared while there is a reference to them; else each connection would make its own, in
         reference cycles.
         """
         if not self._declarations:

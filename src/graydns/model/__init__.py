@@ -1,4 +1,4 @@
 """The words of graydns as frozen values: no I/O, no clock, nothing of Twisted.
 
-Each module holds one word of docs/architecture.md; everything above imports from here.
+Each module holds one term of docs/architecture.md; everything above imports from here.
 """

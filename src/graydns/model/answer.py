@@ -1,4 +1,4 @@
-"""Answer: what the pipeline says to a Query, ready to be rendered for any asker of a cohort."""
+"""Answer: what the pipeline says to a Query, ready to be rendered for any client of a cohort."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 A view is a new object each time that what it says has changed, never otherwise: it is the Origin of the answers made
 from it. Names and tags are compared without regard to letter case, as Consul does.
 
-What is told of the feed: to operators, and as metrics.
+Also the figures of the feed, for operators and metrics.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class LeadingInstance:
 
 @frozen(eq=False)
 class ServiceView:
-    """One service as Consul's health endpoint told it; without *instances*: there is no such service."""
+    """One service as Consul's health endpoint reports it; without *instances*: there is no such service."""
 
     name: str
     instances: tuple[ServiceInstance, ...] = ()
@@ -142,7 +142,7 @@ CatalogView = ServiceView | NodeView
 
 
 class Catalog(Protocol):
-    """What is known; names come lowered. None = not known yet: whoever asks has to wait until a watch has told it."""
+    """What is known; names come lowered. None = not known yet: the query has to wait until a watch has delivered it."""
 
     def service(self, name: str) -> ServiceView | None:
         """The service of this name."""
@@ -156,9 +156,9 @@ class CatalogFeedFigures:
     """*known*: services and nodes; *watches*: those of them with a watch of their own; *shared*: those without.
 
     *age*: seconds since Consul last confirmed what has been waiting longest for that. *stale*: how many are so old that
-    their answers say so. *doubted*: how many have vanished, or lost instances, in a way that is not believed. *unread*:
-    instances that are left out as what Consul says of them is not understood. *errors*: so far. *last_error*: the last
-    of them, None = there was none.
+    their answers say so. *doubted*: how many have vanished, or lost instances, in a way that does not prove it.
+    *unread*: instances that are left out as what Consul says of them is not understood. *errors*: so far. *last_error*:
+    the last of them, None = there was none.
     """
 
     known: int

@@ -13,7 +13,7 @@ def unmap_ipv4(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 
-#: The tenant of whatever no other tenant claims.
+#: The tenant of all that belongs to no other tenant.
 DEFAULT_TENANT = "default"
 
 #: What an identity begins with, the strongest last: said by a trusted sender, a TSIG key, a TLS client certificate.
@@ -28,11 +28,11 @@ class Subnet(NamedTuple):
 
 
 class Client(NamedTuple):
-    """Who asks, as far as graydns believes it (docs/configuration.md, "trust").
+    """The client of a query, as far as its sender is trusted (docs/configuration.md, "trust").
 
     *source*: packed sender address, 4 or 16 bytes. *subnet* and *tags* are None / () unless the
     sender is trusted with them. *identity*: the strongest namespaced identity, ``tls:`` over
-    ``tsig:`` over ``client:``. *tenant*: whose client this is for names that are nobody's zone.
+    ``tsig:`` over ``client:``. *tenant*: whose client this is for names outside all zones.
     *may_forward*: whether names that are not ours are resolved for this client.
     """
 

@@ -40,7 +40,7 @@ class DecisionKind(Enum):
 
 
 class BlockAction(Enum):
-    """What a blocked client is told (docs/configuration.md, ``then.block``)."""
+    """The answer of a rule that blocks (docs/configuration.md, ``then.block``)."""
 
     NODATA = "nodata"
     NXDOMAIN = "nxdomain"
@@ -56,7 +56,7 @@ class Decision:
     none. *private*: chosen by identity or tag: TTL 0 and scope = SOURCE, as no shared cache may
     hand it on. *varies*: whether another client could get another answer for this name. *reach4*, *reach6*: the
     longest IPv4 / IPv6 prefix that anything applying to the name reads, 0 = none does. *stale*: whether the records
-    are what was told of them too long ago. *origin*: the service version or rule they come from.
+    are too old. *origin*: the service version or rule they come from.
     """
 
     cohort: Cohort

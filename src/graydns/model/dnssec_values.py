@@ -28,7 +28,7 @@ class Security(Enum):
 
 @frozen
 class RrsigInfo:
-    """The signature that vouches for an answer, or, where one fails, that does not.
+    """The signature of an answer, or the one that fails.
 
     *zone*: wire form, lowered. *tag*: of the key (RFC 4034 appendix B). *ttl*: seconds, of the RRSIG. *expiration*,
     *inception*: Unix seconds.
@@ -57,7 +57,7 @@ class ValidationStatus:
     since: float | None = field(default=None, eq=False)
 
     def with_unsigned_part(self) -> ValidationStatus:
-        """The ValidationStatus of a chain of which a part, found here or further on, is of a zone of ours, which nobody
+        """The ValidationStatus of a chain of which a part, found here or further on, is of a zone of ours, which is not
         signed."""
         if self.security is not Security.SECURE:
             return self

@@ -39,10 +39,10 @@ IssuePath = tuple[str | int, ...]
 #: Names where a zone comes from, in history, state and errors. That of a zone-config.yaml is its path as text.
 SourceId = NewType("SourceId", str)
 
-#: Faults of a load that are told; of further ones the number.
+#: Issues of a load that are reported; of further ones, their number is.
 MAX_REPORTED_ISSUES = 1000
 
-#: Characters of a path, and of what was found, that are told.
+#: Characters of a path, and of what was found, that are shown.
 _MAX_SHOWN_CHARACTERS = 400
 
 
@@ -54,8 +54,8 @@ class GraydnsError(Exception):
 class ConfigIssue:
     """One thing that is wrong in what a user wrote.
 
-    *line* and *column* count from 1; 0 means "not known yet": whoever knows the marks of the
-    file (``config``) fills them in from *path*. As text it is one line, whatever the file's keys are made of.
+    *line* and *column* count from 1; 0 means "not known yet":
+    ``config`` fills them in from *path*. As text it is one line, whatever the file's keys are made of.
     """
 
     path: IssuePath
@@ -106,7 +106,7 @@ class ConsulReplyError(GraydnsError):
 
 @frozen
 class CatalogPendingError(GraydnsError):
-    """The answer needs a *kind* (``service`` or ``node``) of the catalog of which nothing has been heard yet."""
+    """The answer needs a *kind* (``service`` or ``node``) of the catalog that is not loaded yet."""
 
     kind: str
     name: str

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @frozen(eq=False)
 class Edns:
-    """The OPT record of a query (RFC 6891), options split but not yet believed.
+    """The OPT record of a query (RFC 6891), options split but not yet trusted.
 
     *payload*: octets the client takes over UDP, at least 512. *subnet*: ECS (RFC 7871) as sent,
     with its *subnet_wire* (the option's data, for the echo). *cookie*: 8 to 40 octets (RFC 7873).

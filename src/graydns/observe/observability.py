@@ -135,7 +135,7 @@ class ObservabilityService(MultiService):
         return bool(self.running) and not self._shutting_down
 
     def announce_shutdown(self) -> None:
-        """A shutdown was requested: say so on /ready and to systemd."""
+        """A shutdown was requested: announce it on /ready and to systemd."""
         self._shutting_down = True
         self.notifier.send("STOPPING=1")
 

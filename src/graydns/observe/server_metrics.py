@@ -68,7 +68,7 @@ class ServerMetrics:
         yield from make_gauge_family(
             "graydns_start_time_seconds", "When this server started.", (), [((), self.started_at)]
         )
-        yield from make_gauge_family("graydns_ready", "1 if /ready says so.", (), [((), self.ready())])
+        yield from make_gauge_family("graydns_ready", "1 if /ready answers 200.", (), [((), self.ready())])
         yield from self._control()
         yield from self._audit()
         yield from self._policies()

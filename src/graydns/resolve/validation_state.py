@@ -1,4 +1,4 @@
-"""Validation: what the validator believes and remembers, beyond one Snapshot."""
+"""The state of the validator that outlives a Snapshot: anchors, zone statuses, failures."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class ValidationState:
         self.bogus_answers.flush()
 
     def make_policy(self, dnssec: DnssecSettings) -> ValidationPolicy:
-        """What is believed by *dnssec*."""
+        """The ValidationPolicy of *dnssec*."""
         limits, fixed = dnssec.limits, dnssec.validation_time
         return ValidationPolicy(
             settings=ValidatorSettings(

@@ -67,7 +67,8 @@ MAX_TURN_SECONDS = 0.005
 
 @define(eq=False)
 class TurnLimiter:
-    """Whoever has work to do asks first; each piece of it is short. *clock*: monotonic seconds."""
+    """Limits the work of a turn: each piece of work, which is short, waits for :meth:`pause` first. *clock*: monotonic
+    seconds."""
 
     _reactor: Any = field(repr=False)
     _clock: Callable[[], float] = field(repr=False)

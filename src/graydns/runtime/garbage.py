@@ -9,7 +9,7 @@ The price: a cycle that is frozen while it is in use is never freed. Nothing on 
 (tests/test_reference_cycles.py); this is the net for what those tests do not know, libraries included.
 
 Most cycles come from errors: a traceback refers to frames, and where an error went through a Deferred one of them
-refers to the error. So whoever ends an error on the path of a query drops its traceback.
+refers to the error. So the code that ends an error on the path of a query drops its traceback.
 """
 
 from __future__ import annotations

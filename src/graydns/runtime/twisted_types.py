@@ -306,7 +306,7 @@ if TYPE_CHECKING:
         def __init__(self) -> None: ...
 
     class TimeoutMixin:
-        """A protocol that is told when it has been silent too long."""
+        """A protocol with a time limit for silence."""
 
         def setTimeout(self, period: float | None) -> None: ...
 

@@ -1,6 +1,6 @@
 """The chain of names from a question to its answer, and the records of an answer section that belong to it.
 
-The records of an authority section that may be believed: the SOA of a negative answer, and signed proofs.
+The records of an authority section that may be used: the SOA of a negative answer, and signed proofs.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class _AliasFollower:
     def follow_aliases(self, qname: bytes) -> AliasChain:
         names = [qname]
         if self._qtype == CNAME:
-            self._substitute(qname)  # what vouches for the alias that is asked for, if it was made
+            self._substitute(qname)  # the signed origin of the alias that is asked for, if it was synthesised
         while not (complete := self._accept(names[-1], self._qtype)):
             target = self._find_target(names[-1])
             if target is None:

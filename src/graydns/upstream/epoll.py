@@ -57,7 +57,7 @@ def make_fd_set(reactor: FDSet) -> FDSet:
 
 @implementer(IReadDescriptor)
 class EpollFDSet:
-    """Readers by descriptor. Whoever removes one must close its descriptor next: that takes it out of the epoll."""
+    """Readers by descriptor. After removing one, its descriptor must be closed: that takes it out of the epoll."""
 
     _log = Logger()
 

@@ -29,7 +29,7 @@ TC_BIT = 0x02
 
 
 class ReplyReceiver(Protocol):
-    """Whoever waits for a reply: is told once, unless he cancels first."""
+    """Waits for a reply: one of its methods is called once, unless the exchange is cancelled first."""
 
     def on_reply(self, reply: bytes) -> None:
         """A reply to the question, by header and question; no more of it has been looked at."""
@@ -72,7 +72,7 @@ class ExchangeError(GraydnsError):
 
 @frozen
 class SpoofSuspected(ExchangeError):
-    """Datagrams came that nearly fit: somebody may be guessing, or the server garbles questions. TCP can tell."""
+    """Datagrams came that nearly fit: an attack, or a server that garbles questions. TCP decides."""
 
     is_network_error: bool = field(default=False, kw_only=True)
 

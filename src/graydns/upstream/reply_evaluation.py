@@ -2,8 +2,8 @@
 
 The reply that most replies are: addresses of the very name that was asked for, and nothing else of weight. Pure.
 
-Such a reply is told by its octets alone, at a tenth of the cost of taking it apart. What is found here is exactly what
-``scrub`` would make of it; whatever is in any way different is left to that.
+Such a reply is recognised by its octets alone, at a tenth of the cost of taking it apart. What is found here is exactly
+what ``scrub`` would make of it; whatever is in any way different is left to that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reply: an upstream's message taken apart, as far as its form goes. Nothing of it is believed yet."""
+"""UpstreamReply: an upstream's message, parsed. Whether its records may be used is decided later."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ADDRESS_SIZES = {A: 4, AAAA: 16}
 #: fetch again and again, would keep all other clients waiting.
 MAX_REPLY_RECORDS = 1000
 
-#: The records of the answer and of the authority section; nothing of the additional section is ever believed.
+#: The records of the answer and of the authority section; the additional section is never used.
 ReplySections = tuple[list[MessageRecord], list[MessageRecord]]
 
 
@@ -160,7 +160,8 @@ class UpstreamReply:
 
 
 class _RdataParser(dns.wire.Parser):
-    """Follows pointers to names only: what they lead to otherwise, the header and TTLs, differs with asker and time."""
+    """Follows pointers to names only: what they lead to otherwise, the header and TTLs, differs with client and
+    time."""
 
     def __init__(self, wire: bytes, at: int, names: NameReader) -> None:
         self._names: NameReader | None = None
@@ -177,7 +178,7 @@ def parse_reply(data: bytes, request: UpstreamRequest) -> UpstreamReply:
     """Take *data* apart, whose header and question an Exchange has found to fit. Raises InvalidReply."""
     _, flags, questions, answers, authorities, additionals = HEADER_STRUCT.unpack_from(data)
     if answers + authorities + additionals > MAX_REPLY_RECORDS:
-        raise InvalidReply("more records than anybody needs")
+        raise InvalidReply("too many records")
     start = QUESTION_OFFSET + (len(request.query.question) if questions else 0)
     names = NameReader(data)
     try:

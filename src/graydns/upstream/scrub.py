@@ -34,9 +34,9 @@ _ECS_HEADER_BYTES = 4
 def find_scope(reply: UpstreamReply, request: UpstreamRequest, form: RequestForm) -> tuple[int | None, bool]:
     """The scope of the answer, and whether any client of its cohort may get it.
 
-    The scope is None for a group that is never told subnets. It is never longer than what was told, since nothing is
-    known of the rest. An answer to nobody's subnet is for others that have none. Raises InvalidReply if the reply is
-    to another subnet.
+    The scope is None for a group that is never sent subnets. It is never longer than what was sent, since nothing is
+    known of the rest. An answer to a query without a subnet is for others that have none. Raises InvalidReply if the
+    reply is to another subnet.
     """
     group, subnet = request.group, request.subnet
     if not group.ecs:
@@ -64,7 +64,7 @@ _TTL_FORMAT = struct.Struct("!I")
 
 
 class _AcceptedSet(NamedTuple):
-    """Believed records that go together, and the TTL that all of them get."""
+    """Accepted records of one RRset, and the TTL that all of them get."""
 
     records: list[MessageRecord]
     ttl: int
@@ -82,11 +82,11 @@ def scrub_reply(reply: UpstreamReply, request: UpstreamRequest, form: RequestFor
     if chain.is_complete and reply.rcode == NXDOMAIN:
         raise InvalidReply("a name that does not exist, with records")
     denial = accept_authority(reply, query, chain, signatures=signatures)
-    believed = chain.records + denial.records
-    for record in believed:
+    accepted = chain.records + denial.records
+    for record in accepted:
         reply.check_rdata(record)
-    sets = _group_records(reply, believed, request, denial.soa)
-    body, spans = _make_body(reply, believed, sets)
+    sets = _group_records(reply, accepted, request, denial.soa)
+    body, spans = _make_body(reply, accepted, sets)
     certain = chain.is_complete or denial.soa is not None
     scope, shareable = find_scope(reply, request, form)
     return Answer(
@@ -104,13 +104,13 @@ def scrub_reply(reply: UpstreamReply, request: UpstreamRequest, form: RequestFor
 
 
 def _group_records(
-    reply: UpstreamReply, believed: list[MessageRecord], request: UpstreamRequest, soa: MessageRecord | None
+    reply: UpstreamReply, accepted: list[MessageRecord], request: UpstreamRequest, soa: MessageRecord | None
 ) -> list[_AcceptedSet]:
     """Neighbours of one owner and type; their TTL is the lowest (RFC 2181 section 5.2), within the group's limits."""
     max_ttl = request.group.max_ttl
     sets: list[_AcceptedSet] = []
     last: object = None
-    for record in believed:
+    for record in accepted:
         ttl = 0 if record.ttl > MAX_TTL_SECONDS else min(record.ttl, max_ttl)
         if record is soa:
             ttl = min(ttl, read_negative_ttl(reply, soa), request.group.negative_ttl)
@@ -126,16 +126,16 @@ def _group_records(
 
 
 def _make_body(
-    reply: UpstreamReply, believed: list[MessageRecord], sets: list[_AcceptedSet]
+    reply: UpstreamReply, accepted: list[MessageRecord], sets: list[_AcceptedSet]
 ) -> tuple[bytes, tuple[Span, ...]]:
-    """The body that holds *believed*, and its spans."""
-    if not believed:
+    """The body that holds *accepted*, and its spans."""
+    if not accepted:
         return b"", ()
-    beginning = reply.answers + reply.authorities if believed[-1].section == AUTHORITY else reply.answers
-    if believed != beginning[: len(believed)]:
+    beginning = reply.answers + reply.authorities if accepted[-1].section == AUTHORITY else reply.answers
+    if accepted != beginning[: len(accepted)]:
         return build_body(reply.qname, [_make_rrset(reply, each) for each in sets])
     start = reply.start
-    body: bytes | bytearray = reply.data[start : believed[-1].end]
+    body: bytes | bytearray = reply.data[start : accepted[-1].end]
     spans = []
     for records, ttl in sets:
         for record in records:

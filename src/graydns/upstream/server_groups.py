@@ -1,6 +1,6 @@
 """Server: one resolver that questions may be sent to.
 
-UpstreamGroup: the servers that answer for some suffix or rule, and what they may be told.
+UpstreamGroup: the servers that answer for some suffix or rule, and what they may be sent.
 
 ForwardTable: which group answers for a name that is not ours.
 
@@ -90,7 +90,7 @@ class UpstreamGroup:
 
     *deadline*: seconds for a question in all, whatever is tried meanwhile. *ecs*, *tags*: whether the client's subnet
     (RFC 7871) and tags (option 65001) are passed on to these servers. *max_ttl*, *negative_ttl*: seconds that an answer
-    or a negative one of theirs is believed at most. *resolver*: reference to the factory of an IResolver that is asked
+    or a negative one of theirs is used at most. *resolver*: reference to the factory of an IResolver that is asked
     instead of servers, else empty. *label*: the ``why`` of those answers. *identity*: all
     of that in one text, for keys, because a text remembers its hash.
     """

@@ -82,7 +82,7 @@ class _ConversationFactory(ClientFactory):
             conversation.connectionLost(reason)
 
     def clientConnectionLost(self, connector: IConnector, reason: Failure) -> None:
-        """The conversation has been told."""
+        """The connection is closed; the conversation knows."""
         self._release(connector)
 
     def _release(self, connector: Any) -> _StreamConversation | None:

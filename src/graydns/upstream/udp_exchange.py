@@ -46,7 +46,7 @@ MAX_DATAGRAM_BYTES = 4096
 
 @define(eq=False)
 class UdpExchange:
-    """Ask *server* over UDP. *poll*: watches the sockets. *anomalies* is told of datagrams that do not fit."""
+    """Ask *server* over UDP. *poll*: watches the sockets. *anomalies*: counts datagrams that do not fit."""
 
     poll: FDSet = field(repr=False)
     server: UpstreamServer
@@ -75,7 +75,7 @@ class UdpExchange:
             raise ExchangeError(error.strerror or str(error)) from error
 
     def connect(self) -> socket.socket:
-        """A fresh socket that hears only the server. Raises OSError."""
+        """A new socket, connected to the server. Raises OSError."""
         if self._address is None:
             self._address = resolve_socket_address(self.server)
         family, target = self._address
@@ -163,7 +163,7 @@ class _UdpConversation:
             waiting.on_failure(error)
 
     def _close(self) -> ReplyReceiver | None:
-        """End it; whoever waits, the first time: he has a reference to this, so this keeps none to him."""
+        """End it; the receiver, the first time. The receiver refers to this, so this keeps no reference to it."""
         self._exchange.poll.removeReader(self)
         self._socket.close()
         waiting, self._receiver = self._receiver, None

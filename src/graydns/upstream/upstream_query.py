@@ -1,6 +1,6 @@
 """Asking: one question put to the servers of a group until one answers usefully or the deadline passes.
 
-Each server is asked when the one before it failed, or has said nothing for a while; nobody is given up meanwhile, so a
+Each server is asked when the one before it failed, or has not answered for a while; earlier ones stay open, so a
 slow answer is as welcome as the first. ::
 
     0             deadline / 3         2 · deadline / 3        deadline
@@ -105,7 +105,7 @@ class UpstreamQuery:
         try:
             verdict = evaluate_reply(reply, self._request, trial.form, self._context.clock())
         except Exception:
-            # A bug of ours: whoever asked must see it, not wait for the deadline.
+            # A bug of ours: the caller must see it, not wait for the deadline.
             self._stop()
             self.result.errback()
             return

@@ -75,7 +75,7 @@ def make_request(query: Query, group: UpstreamGroup) -> UpstreamRequest:
 
 
 def select_subnet(query: Query, group: UpstreamGroup) -> Subnet | None:
-    """The client subnet that *group* is told with *query*, cut to what may be passed on; SOURCE 0 stays 0."""
+    """The client subnet that *group* is sent with *query*, cut to what may be passed on; SOURCE 0 stays 0."""
     subnet = query.client.subnet if group.ecs else None
     if subnet is None or subnet.prefix <= (most := MAX_ECS_PREFIX_LENGTHS[len(subnet.address)]):
         return subnet
@@ -83,7 +83,7 @@ def select_subnet(query: Query, group: UpstreamGroup) -> Subnet | None:
 
 
 def select_tags(query: Query, group: UpstreamGroup) -> tuple[tuple[str, str], ...]:
-    """The client's tags that *group* is told with *query*."""
+    """The client's tags that *group* is sent with *query*."""
     return query.client.tags if group.tags else ()
 
 

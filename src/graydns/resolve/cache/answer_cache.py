@@ -1,10 +1,10 @@
-"""Cache: what clients of a cohort were told, given again while it is fresh and, if need be, a while longer.
+"""AnswerCache: answers for the clients of a cohort, used while they are fresh and, if necessary, stale (RFC 8767).
 
 ::
 
     stored            0.9 · TTL             TTL                        TTL + stale.for
       ├─ given as it is ─┼─ given; asked anew ─┼─ given as stale (RFC 8767) ─┤
-                         │  if often wanted    │  and asked anew behind it
+                         │  if often wanted    │  and refreshed behind it
 
 Until when the signatures of an answer hold.
 """
@@ -127,7 +127,7 @@ class AnswerCache:
                 timer.cancel()
 
     def _start_refresh(self, query: Query, key: CacheKey, entry: CacheEntry, now: float) -> None:
-        """Ask anew behind the answer, once for a key at a time."""
+        """Refresh behind the answer, once for a key at a time."""
         if key in self._refreshing or now < entry.retry_at or len(self._refreshing) >= MAX_REFRESHES:
             return
         self.store.counts["refresh"] += 1

@@ -20,7 +20,7 @@ from graydns.model.query import Query
 from graydns.upstream.server_groups import UpstreamGroup
 from graydns.upstream.upstream_request import select_subnet, select_tags
 
-#: The subnet of a client that has none or tells none (SOURCE 0), towards an upstream that is told subnets: the answer
+#: The subnet of a client that has none or withholds it (SOURCE 0), for an upstream that is sent subnets: the answer
 #: is for such clients only, unlike one that the upstream calls good for everyone (RFC 7871 section 7.3.1).
 NO_CLIENT_SUBNET = Subnet(b"", 0)
 
@@ -28,7 +28,7 @@ NO_CLIENT_SUBNET = Subnet(b"", 0)
 class CacheKey(NamedTuple):
     """What an answer depends on.
 
-    *upstream*: the identity of the group that is asked, "" without one. *tags*: what it is told of the client's tags.
+    *upstream*: the identity of the group that is asked, "" without one. *tags*: those of the client that it is sent.
     *cohort*: None in the raw cache, and for clients in their tenant's default cohort. *partition*: whose memory it
     takes. *subnet*: None = everyone, NOBODY, or in a query's key what the upstream is told, in a store's the network
     that the answer is for.
@@ -66,13 +66,13 @@ class CacheKeyFactory:
     _last: _LastKeys = field(init=False, repr=False, factory=lambda: _LastKeys())
 
     def make_cohort_key(self, query: Query) -> CacheKey:
-        """The key of what a client of its cohort is told; of one that no rule tells from others it is the raw key, as
+        """The key of the answer for a client of its cohort; where no rule distinguishes clients it is the raw key, as
         both levels would hold the same answer."""
         last = self._last
         return last.key if last.query is query else self._make_keys(query).key
 
     def make_raw_key(self, query: Query) -> CacheKey:
-        """The key of what an upstream said, whoever asked."""
+        """The key of an upstream's answer, for all clients."""
         last = self._last
         return last.raw if last.query is query else self._make_keys(query).raw
 
@@ -138,7 +138,8 @@ class SubnetIndex:
             del self._prefix_lengths[length]
 
     def find_longest(self, subnet: Subnet) -> Subnet | None:
-        """The longest known network that holds all of *subnet*, None without one; NOBODY is held by itself only."""
+        """The longest known network that holds all of *subnet*, None without one; NO_CLIENT_SUBNET is held by itself
+        only."""
         if subnet == NO_CLIENT_SUBNET:
             return NO_CLIENT_SUBNET if NO_CLIENT_SUBNET in self._subnets else None
         size = len(subnet.address)

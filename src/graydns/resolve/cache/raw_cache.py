@@ -1,4 +1,4 @@
-"""RawCache: what upstreams said, whoever asked; also where the validator gets its material.
+"""RawCache: answers of upstreams, for all clients; the validator gets its records here.
 
 Failures: what could not be resolved lately, so that what is dead or bogus is not tried by every query (RFC 9520).
 """
@@ -18,7 +18,7 @@ from graydns.resolve.cache.cache_keys import CacheKey
 from graydns.resolve.cache.store import AnswerStore, CacheEntry
 from graydns.resolve.link import Resolver
 
-#: The last part of a TTL, in which the entry is asked for anew: so the refresh that the cache above begins in the same
+#: The last part of a TTL, in which the entry is queried again: so the refresh that the cache above begins in the same
 #: part of its own entry gets through, and no flag needs to tell it from other queries.
 PREFETCH_TTL_FRACTION = 0.1
 

@@ -111,7 +111,7 @@ class AnswerStore:
         """Remember *answer* to a query of *key*; gives it back with the time since which its TTLs run.
 
         It replaces what was there. An answer that may not be reused is not kept and leaves nothing in its place. One
-        that was asked for in an *era* that is over is for those who wait for it, and nobody else.
+        that was asked for in an *era* that is over is for the queries that wait for it, and no others.
         """
         if era not in (None, self.generation):
             return evolve(answer, stored_at=None)
@@ -177,7 +177,7 @@ class AnswerStore:
         }
 
     def _find_storage_key(self, key: CacheKey, subnet: Subnet) -> CacheKey:
-        """Where the entry stands for a query that tells *subnet*, or would, NOBODY."""
+        """Where the entry is for a query with *subnet*, or NO_CLIENT_SUBNET."""
         everyone = key._replace(subnet=None)
         networks = self._subnet_indexes.get(everyone)
         return everyone if networks is None else key._replace(subnet=networks.find_longest(subnet))
@@ -199,7 +199,7 @@ class AnswerStore:
 
 
 def _make_storage_key(key: CacheKey, subnet: Subnet, answer: Answer) -> CacheKey:
-    """The key under which *answer* to a query that told *subnet* is kept (RFC 7871 section 7.3.1)."""
+    """The key under which *answer* to a query with *subnet* is kept (RFC 7871 section 7.3.1)."""
     if subnet == NO_CLIENT_SUBNET:
         return key
     if not answer.ecs_scope:

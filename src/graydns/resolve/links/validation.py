@@ -81,7 +81,7 @@ class ValidatingLink:
 
     async def resolve(self, query: Query) -> Answer:
         """The answer with its ValidationStatus. Raises ResolveError, with a ValidationStatus too, where it is bogus or
-        cannot be judged."""
+        cannot be validated."""
         if query.checking_disabled or query.qclass != IN:
             return await self.below.resolve(query)
         key = self.key(query)
@@ -140,13 +140,13 @@ class ValidatingLink:
 
 
 def make_bogus_error(proof: ValidationStatus) -> ResolveError:
-    """What the client of a bogus answer is told."""
+    """The error for the client of a bogus answer."""
     return ResolveError(proof.reason, ede=proof.ede or EDECode.DNSSEC_BOGUS, proof=proof)
 
 
 @frozen
 class _EvidenceSource:
-    """The Source of what is needed to judge the answer to *query*: the same upstreams, told nothing of the client."""
+    """Where the records for validating the answer to *query* come from: the same upstreams, without client data."""
 
     link: ValidatingLink
     query: Query
@@ -204,7 +204,7 @@ def make_validated_answer(query: Query, answer: Answer, verdict: ValidationResul
         each for each in verdict.rrsets if with_proofs or each.rdtype not in _PROOF_TYPES or each.rdtype == query.qtype
     ]
     if verdict.proof.security is Security.SECURE:
-        # What else was in the authority section nobody vouches for, and all that is given must be authentic.
+        # Other records of the authority section are not signed, and all that is given must be authentic.
         kept = [each for each in kept if each.section != AUTHORITY or each.position in verdict.ttls]
     ttls = [min(each.ttl, verdict.ttls.get(each.position, each.ttl)) for each in kept]
     if lasts is not None:
@@ -243,7 +243,7 @@ def _precede_proofs(query: Query, answer: Answer, number: int) -> bool:
 def _build_body(
     query: Query, rrsets: Sequence[SignedRRset], ttls: Sequence[int], with_proofs: bool
 ) -> tuple[bytes, tuple[Span, ...]]:
-    """The body of *rrsets* in their canonical form, which nobody can tell from another, and its spans."""
+    """The body of *rrsets* in their canonical form, and its spans."""
     sets = []
     for rrset, ttl in zip(rrsets, ttls, strict=True):
         sets.append(wire.RRset(rrset.section, rrset.owner, rrset.rdtype, rrset.rdclass, ttl, rrset.rdatas))
