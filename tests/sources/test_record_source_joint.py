@@ -257,13 +257,40 @@ async def test_malformed_records_are_issues(site: Site) -> None:
         def read(self, zones: Sequence[WantedZone]) -> Iterator[SourceEvent]:
             for zone in zones:
                 www, apex = b"\3www\1b\4test\0", b"\1b\4test\0"
-                yield ZoneRecords(zone.source_id, [(www, 1, 9, b"\1"), (b"\x3f", 1, 9, bytes(4)), (apex, 41, 1, b"")])
+                mx = b"\0\x0a\xc0\x0c"  # a compressed name, which points out of the rdata
+                yield ZoneRecords(
+                    zone.source_id,
+                    [(www, 1, 9, b"\1"), (b"\x3f", 1, 9, bytes(4)), (apex, 41, 1, b""), (b"\1x" + apex, 15, 9, mx)],
+                )
 
     with pytest.raises(ConfigError) as caught:
         start(site, Malformed({}))
     found = str(caught.value)
     assert "www.b.test: found a record that is not valid" in found
     assert "OPT, which is no type of records" in found
+    assert "x.b.test: found a record that is not valid" in found
+
+
+@in_reactor
+async def test_names_are_lowered_and_never_compressed(site: Site, source: MemorySource) -> None:
+    """However a source writes them."""
+    apex = b"\1b\4test\0"
+    source.extra = ((b"\3WWW" + apex, 28, 300, bytes(15) + b"\1"), (apex, 15, 300, b"\0\0\xc0\0"))
+    running = start(site, source)
+    assert running.ask("www.b.test", "AAAA") == ["::1"]
+    assert running.ask("b.test", "MX") == ["0 ."]
+
+
+@in_reactor
+async def test_a_change_that_no_zone_waits_for_ends_with_the_next_reading(site: Site, source: MemorySource) -> None:
+    """Else every poll would read all files again."""
+    running = start(site, source)
+    site.file("b.test").unlink()
+    await running.core.reload_if_stale()
+    source.change("b", data(8))
+    assert await running.core.reloader.is_stale()
+    await running.core.reload_if_stale()
+    assert not await running.core.reloader.is_stale()
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,7 @@ class FileReloader:
 
     async def _assemble(self, before: Reading | None, frames: Iterable[ParserFrame]) -> Reading:
         """What *frames* say, and the record sources that they name; these are read in threads."""
+        self.sources.note_read()
         assembler = ReadingAssembler(before)
         await run_in_slices(self.reactor, assembler.add_frames(frames))
         if wanted := assembler.list_wanted_zones():

@@ -36,7 +36,7 @@ from graydns.config.zone_config import FILE_KIND
 from graydns.model.errors import ConfigIssue, IssuePath, SourceId
 from graydns.model.name import is_within, to_text
 from graydns.sources.parser_frames import IssuesFrame, ParserFrame, ZoneDataFrame, ZoneVanishedFrame
-from graydns.sources.record_collector import InvalidRecordError, RecordCollector
+from graydns.sources.record_collector import InvalidRecordError, RecordCollector, to_wire_name
 from graydns.sources.zone_checks import check_zone_records
 from graydns.sources.zone_file import ParsedZone, write_parsed_zone
 from graydns.sources.zone_parser import MAX_ZONE_ISSUES
@@ -162,9 +162,13 @@ class RecordSources:
         """Whether a source has said so since it was read last."""
         return self._changed.is_set()
 
+    def note_read(self) -> None:
+        """Everything is about to be read: what has changed so far is in it."""
+        self._changed.clear()
+
     def read(self, zones: Sequence[WantedZone]) -> list[ParserFrame]:
         """Frames for *zones*: their records, or what is wrong. Blocks; raises nothing that a source raises."""
-        self._changed.clear()
+        self.note_read()
         deliveries = {kind: self._start(kind, [zone for zone in zones if zone.kind == kind]) for kind in _kinds(zones)}
         return [frame for delivery in deliveries.values() for frame in delivery.wait(self.timeout)]
 
@@ -271,13 +275,12 @@ def pack_records(zone: WantedZone, event: ZoneRecords) -> ParsedZone:
     collector = RecordCollector(dns.name.from_text(to_text(zone.origin)))
     issues: list[ConfigIssue] = []
     for owner, rdtype, ttl, rdata in event.records:
-        if (wrong := _check_record(zone.origin, owner, rdtype, rdata)) is None:
-            try:
-                collector.add_record(owner, rdtype, ttl, rdata)
-            except InvalidRecordError as error:
-                wrong = str(error), "a record that a zone can have"
-        if wrong is not None:
-            issues.append(ConfigIssue((_format_owner(owner),), *wrong, zone.source_id))
+        try:
+            name, canonical = _check_record(zone.origin, owner, rdtype, rdata)
+            collector.add_record(name, rdtype, ttl, canonical)
+        except InvalidRecordError as error:
+            expected = f"a record of {to_text(zone.origin)}, name and rdata in wire form, without compressed names"
+            issues.append(ConfigIssue((_format_owner(owner),), str(error), expected, zone.source_id))
         if len(issues) >= MAX_ZONE_ISSUES:
             return ParsedZone(zone.origin, (), 0, b"", (), tuple(issues))
     checks = chain(collector.merge_rows(), check_zone_records(zone.origin, collector, zone.source_id))
@@ -322,18 +325,24 @@ def _describe_unusable(kind: str, error: Exception) -> tuple[str, str]:
     return f"the kind {kind!r}, which cannot be used ({type(error).__name__}: {error})", "a record source that starts"
 
 
-def _check_record(origin: bytes, owner: bytes, rdtype: int, rdata: bytes) -> tuple[str, str] | None:
-    """Found and expected for a record that is not one of the zone."""
+def _check_record(origin: bytes, owner: bytes, rdtype: int, rdata: bytes) -> tuple[bytes, bytes]:
+    """Owner, lowered, and rdata of a record of the zone *origin*. Raises InvalidRecordError."""
     try:
-        if not is_within(owner, origin):
-            return "a record outside the zone", f"a name in {to_text(origin)}"
+        name, size = dns.name.from_wire(owner, 0)
+        wire = to_wire_name(name)
+        if size != len(owner) or len(wire) != size:
+            raise InvalidRecordError("a name that is not valid")
+        if not is_within(wire, origin):
+            raise InvalidRecordError("a record outside the zone")
         kind = dns.rdatatype.RdataType.make(rdtype)
         if dns.rdatatype.is_metatype(kind):
-            return f"{dns.rdatatype.to_text(kind)}, which is no type of records", "a type of records"
-        dns.rdata.from_wire(dns.rdataclass.IN, kind, rdata, 0, len(rdata))
+            raise InvalidRecordError(f"{dns.rdatatype.to_text(kind)}, which is no type of records")
+        # Written again, so that no pointer of a compressed name gets into the zone.
+        return wire, dns.rdata.from_wire(dns.rdataclass.IN, kind, rdata, 0, len(rdata)).to_wire() or b""
     except (dns.exception.DNSException, ValueError, IndexError) as error:
-        return f"a record that is not valid ({error})", "name and rdata in wire form, names not compressed"
-    return None
+        if isinstance(error, InvalidRecordError):
+            raise
+        raise InvalidRecordError(f"a record that is not valid ({error})") from None
 
 
 def _format_owner(owner: bytes) -> str:
