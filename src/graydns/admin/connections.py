@@ -66,10 +66,12 @@ class CallQueue:
 
 
 class AdminConnections:
-    """All open connections, and whether one more is accepted.
+    """All open connections, and which one is closed when there are too many.
 
-    When ``limits.connections`` are open, a new connection closes an old one: the oldest that is not logged in, else the
-    one that has been silent longest. A connection with a call that is not answered yet is never closed for another.
+    A new connection closes an old one when ``limits.connections`` are open, or ``limits.unauthenticated`` of its own
+    address that are not logged in: the oldest that is not logged in, else the one that has been silent longest. So
+    connections that are held open keep no operator out. A logged-in connection with a call that is not answered yet is
+    never closed for another.
     """
 
     def __init__(self, authenticator: Authenticator, limits: AdminLimits, reactor: Any) -> None:
@@ -85,7 +87,19 @@ class AdminConnections:
 
     def make_room(self, source: str) -> bool:
         """Whether a connection from *source* is accepted; closes another one for it if needed."""
-        return not self._exceeds_source_limit(source) and self._evict_connection()
+        own = [each for each in self._connections if each.source == source and not each.logged_in]
+        # On a Unix socket all share one source, and a user who may open the socket could do worse.
+        if self.authenticator.is_remote and len(own) >= self.limits.unauthenticated:
+            self._evict(own[0])
+            return True
+        if len(self._connections) < self.limits.connections:
+            return True
+        unauthenticated = (each for each in self._connections if not each.logged_in)
+        idle = (each for each in self._connections if not each.pending_calls)
+        if (evicted := next(unauthenticated, None) or next(idle, None)) is None:
+            return False
+        self._evict(evicted)
+        return True
 
     def add(self, connection: AdminConnection) -> None:
         """Count *connection* until :meth:`remove`."""
@@ -106,21 +120,6 @@ class AdminConnections:
         for connection in tuple(self._connections):
             connection.abort()
 
-    def _exceeds_source_limit(self, source: str) -> bool:
-        if not self.authenticator.is_remote:
-            return False  # all share one source, and a user who may open the socket could do worse
-        unauthenticated = sum(
-            connection.source == source and not connection.logged_in for connection in self._connections
-        )
-        return unauthenticated >= self.limits.unauthenticated
-
-    def _evict_connection(self) -> bool:
-        if len(self._connections) < self.limits.connections:
-            return True
-        unauthenticated = (connection for connection in self._connections if not connection.logged_in)
-        idle = (connection for connection in self._connections if not connection.pending_calls)
-        if (evicted := next(unauthenticated, None) or next(idle, None)) is None:
-            return False
-        self.remove(evicted)
-        evicted.abort()
-        return True
+    def _evict(self, connection: AdminConnection) -> None:
+        self.remove(connection)
+        connection.abort()
