@@ -18,12 +18,12 @@ from graydns.audit.audit_service import (
 )
 from graydns.audit.hmac_chain import AuditHead, PublishedHead, read_audit_key
 from graydns.audit.verification import verify_log_files
-from graydns.config.loader import load_main
 from graydns.config.settings import Config
 from graydns.model.answer import Answer
 from graydns.model.errors import ConfigError
 from graydns.model.query import QueryObserver
 from tests.audit.test_validation_lines import BOGUS, QUERY, SECURE
+from tests.config.files import load_main
 from tests.coroutines import on_reactor
 from tests.listen.running import TimelessReactor, until
 

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from attrs import evolve
 
-from graydns.config.loader import Config, ZoneConfig, load_main, load_zone, load_zones
+from graydns.config.cross_checks import (
+    check_delegated_names,
+    check_rule_upstreams,
+    check_tenant_rule_versions,
+    check_unique_rules,
+    check_unique_services,
+    check_unique_zone,
+)
+from graydns.config.settings import Config
+from graydns.config.zone_config import ZoneConfig
 from graydns.model.errors import ConfigError, ConfigIssue
+from graydns.model.policy import Rule, ServicePolicy
+from graydns.sources.file_fingerprints import list_zone_configs
+from graydns.sources.file_reader import ReadJob, read_files
+from graydns.sources.parser_frames import (
+    IssuesFrame,
+    MainConfigFrame,
+    PackedRules,
+    RulesFrame,
+    ServicesFrame,
+    ZoneConfigFrame,
+)
 
 #: graydns.yaml as contracts for users show it.
 MAIN = """\
@@ -57,6 +79,72 @@ rules:
 
 #: The least a zone needs, at lines 1 to 4; tests append.
 BARE = "zone: shop.test\ntenant_id: t-demo\nconfig_version: 1\nsource: {file: data}\n"
+
+
+def load_main(path: Path) -> Config:
+    """The main file at *path*, as the server reads it. Raises ConfigError."""
+    frame = next(read_files(ReadJob(path), bounded=False))
+    if isinstance(frame, IssuesFrame):
+        raise ConfigError(frame.issues)
+    assert isinstance(frame, MainConfigFrame)
+    tenants = {name: evolve(tenant, rules=tuple(tenant.rules)) for name, tenant in frame.config.tenants.items()}
+    return evolve(frame.config, tenants=tenants)
+
+
+def load_zone(path: Path) -> ZoneConfig:
+    """The zone-config.yaml at *path*, as the server reads it, whatever its data are. Raises ConfigError."""
+    config: ZoneConfig | None = None
+    services: dict[bytes, ServicePolicy] = {}
+    rules: list[Rule] = []
+    is_wanted = False
+    for frame in read_files(ReadJob(None, path.parent.parent), bounded=False):
+        if isinstance(frame, IssuesFrame) and frame.source == str(path) and config is None:
+            raise ConfigError(frame.issues)
+        if isinstance(frame, ZoneConfigFrame):
+            is_wanted = frame.path == path
+            config = frame.config if is_wanted else config
+        elif isinstance(frame, ServicesFrame) and is_wanted:
+            services.update(frame.services)
+        elif isinstance(frame, RulesFrame) and is_wanted:
+            rules += PackedRules((frame.chunk,), frame.size)
+    assert config is not None, path
+    return evolve(config, services=services, rules=tuple(rules))
+
+
+def load_zones(config: Config) -> tuple[ZoneConfig, ...]:
+    """Every zone below the ``zones`` folder of *config*, checked against each other. Raises ConfigError."""
+    zones: list[ZoneConfig] = []
+    faults: list[ConfigIssue] = []
+    for path in () if config.zones is None else list_zone_configs(config.zones):
+        try:
+            zones.append(load_zone(path))
+        except ConfigError as error:
+            faults.extend(error.issues)
+    faults.extend(check_zones(config, zones, complete=not faults))
+    if faults:
+        raise ConfigError(sorted(faults, key=lambda fault: (fault.file, fault.line, fault.column)))
+    return tuple(zones)
+
+
+def check_zones(config: Config, zones: Sequence[ZoneConfig], *, complete: bool) -> Iterator[ConfigIssue]:
+    """Faults across *zones*; *complete*: all zone files were readable, so what is missing here is missing."""
+    by_name: dict[bytes, ZoneConfig] = {}
+    owners: dict[bytes, ZoneConfig] = {}
+    for zone in zones:
+        found = [
+            *check_unique_zone(zone, by_name),
+            *check_unique_services(zone, owners),
+            *check_unique_rules(zone, config),
+        ]
+        found += [issue.under("rules") for issue in check_rule_upstreams(zone.rules, config)]
+        by_name.setdefault(zone.zone, zone)
+        if found:
+            yield from zone.document.locate_all(found)
+    for zone in zones:
+        if found := list(check_delegated_names(zone, by_name)):
+            yield from zone.document.locate_all(found)
+    if complete and (found := list(check_tenant_rule_versions(config, zones))):
+        yield from config.document.locate_all(found)
 
 
 def write_main(folder: Path, text: str = "{}") -> Path:

@@ -11,9 +11,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graydns.config.loader import load_main, load_zone
 from graydns.model.errors import ConfigError, ConfigIssue
-from tests.config.files import BARE, MAIN, ZONE
+from tests.config.files import BARE, MAIN, ZONE, load_main, load_zone
 
 WORDS = sorted({word.strip('"') for word in (MAIN + ZONE + BARE).translate(str.maketrans("{}[]:,", " " * 6)).split()})
 KEYS = st.sampled_from((Path(__file__).parent / "keys.txt").read_text().split())
@@ -37,7 +36,8 @@ def faults_of(read: Callable[[Path], object], path: Path) -> tuple[ConfigIssue, 
 def judge(read: Callable[[Path], object], data: bytes) -> None:
     """Read *data*; every fault must have its place in the file."""
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "file.yaml"
+        path = Path(folder) / "zone" / "zone-config.yaml"  # read as either kind of file
+        path.parent.mkdir()
         path.write_bytes(data)
         for fault in faults_of(read, path):
             assert str(fault).startswith(f"{path}:{fault.line}:{fault.column}: ")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from graydns.config.loader import load_zones
-from tests.config.files import brief, faults_of_main, faults_of_zones, main_of, write_zone
+from graydns.model.errors import ConfigError
+from graydns.sources.snapshot_loader import read_configuration
+from tests.config.files import brief, faults_of_main, faults_of_zones, load_zones, main_of, write_main, write_zone
 
 SERVICE = "{default: v1, versions: {v1: {A: 192.0.2.1}}}"
 
@@ -30,8 +31,9 @@ def test_no_zones(tmp_path: Path) -> None:
     """A server without zones is all right; a zones folder that is missing is not."""
     assert load_zones(main_of(tmp_path)) == ()
     assert load_zones(main_of(tmp_path, "zones: null")) == ()
-    (fault,) = faults_of_zones(main_of(tmp_path, "data: x\nzones: nowhere\n"))
-    assert (fault.line, fault.column, fault.expected) == (2, 8, "a readable folder, or null")
+    write_main(tmp_path, "data: x\nzones: nowhere\n")
+    with pytest.raises(ConfigError, match=r"graydns\.yaml:2:8: zones: found .*, expected a readable folder, or null"):
+        read_configuration(tmp_path / "graydns.yaml")
 
 
 def test_faults_of_all_files(tmp_path: Path) -> None:

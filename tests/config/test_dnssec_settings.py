@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 
 from graydns.config.dnssec_settings import DnssecLimitSettings, DnssecSettings, NegativeTrustAnchor
-from graydns.config.loader import load_main
 from graydns.model.dnssec_values import parse_trust_anchor
 from graydns.model.errors import ConfigError
 from graydns.model.name import from_text
 from graydns.sources.snapshot_loader import read_configuration
-from tests.config.files import brief, faults_of_main, main_of, write_main
+from tests.config.files import brief, faults_of_main, load_main, main_of, write_main
 
 DIGEST = "00" * 32
 DS = f"test. IN DS 12345 13 2 {DIGEST}"

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from graydns.config.loader import load_main, load_zone
 from graydns.model.errors import ConfigError
-from tests.config.files import service_zone, write_main, write_zone
+from tests.config.files import load_main, load_zone, service_zone, write_main, write_zone
 
 TEXT = (Path(__file__).parents[2] / "docs/configuration.md").read_text()
 WRONG, *EXAMPLES = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)

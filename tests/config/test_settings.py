@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from graydns.config.address import ListenEndpoint, SystemResolvers, UnixSocket, UpstreamEndpoint
-from graydns.config.loader import load_main
 from graydns.config.settings import (
     AuditSettings,
     CacheSettings,
@@ -25,7 +24,7 @@ from graydns.config.settings import (
 from graydns.model.errors import ConfigError
 from graydns.model.name import ROOT
 from graydns.model.transport import TCP, TLS, UDP
-from tests.config.files import MAIN, brief, faults_of_main, main_of
+from tests.config.files import MAIN, brief, faults_of_main, load_main, main_of
 
 FAULTS = [
     ("limts: {}\n", "1:1 limts: the unknown key 'limts'", "'limits', or another one of listen, tls"),

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from graydns.config.loader import load_zone
 from graydns.model.errors import MAX_REPORTED_ISSUES, ConfigError
 from graydns.model.policy import Rule, RuleConditions, RuleOutcome
-from tests.config.files import BARE, ZONE, brief, faults_of_zone, service_zone, write_zone, zone_of
+from tests.config.files import BARE, ZONE, brief, faults_of_zone, load_zone, service_zone, write_zone, zone_of
 
 VERSIONS = "services: {a.shop.test: {default: v1, versions: {v1: {A: 192.0.2.1}}}}\n"
 
@@ -200,11 +199,13 @@ def test_linked_folder(tmp_path: Path) -> None:
 
 
 def test_unreadable_zone(tmp_path: Path) -> None:
-    """A zone file that is missing or a FIFO is a fault."""
+    """A zone file that is a dangling link or a FIFO is a fault."""
     path = write_zone(tmp_path, BARE)
     path.unlink()
+    path.symlink_to(path.parent / "missing")
     with pytest.raises(ConfigError):
         load_zone(path)
+    path.unlink()
     os.mkfifo(path)
     with pytest.raises(ConfigError, match="not a regular file"):
         load_zone(path)

@@ -9,13 +9,13 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from graydns.config.loader import load_main
 from graydns.config.release_policy import ReleasePolicy
 from graydns.config.schema import structure_as
 from graydns.control.policy.acceptance import AcceptanceState, AcceptanceTerms, evaluate_listing
 from graydns.control.policy.revisions import active_key
 from graydns.control.policy.signatures import encode_kv_entries, load_verifiers
 from graydns.ctl.main import main
+from tests.config.files import load_main
 
 POLICY = """\
 meta: {format: graydns-policy-1, prefix: gray/, datacenter: dc1, tenant: t-demo, revision: 3}

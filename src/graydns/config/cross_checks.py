@@ -13,7 +13,7 @@ from graydns.config.policy_schema import check_rule_names
 from graydns.config.settings import Config, MainSettings
 from graydns.config.zone_config import ZoneConfig
 from graydns.model import name
-from graydns.model.errors import ConfigIssue, IssuePath
+from graydns.model.errors import IssuePath
 from graydns.model.name import to_text
 from graydns.model.policy import Rule
 
@@ -127,27 +127,6 @@ def make_unknown_upstream_issue(path: IssuePath, upstream: str, settings: MainSe
     """The issue for one such name."""
     known = ", ".join(settings.upstreams) or "there are none"
     return ValidationIssue(path, f"the unknown upstream {upstream!r}", f"a name from 'upstreams' ({known})")
-
-
-def check_zones(config: Config, zones: Sequence[ZoneConfig], *, complete: bool) -> Iterator[ConfigIssue]:
-    """Faults across *zones*; *complete*: all zone files were readable, so what is missing here is missing."""
-    by_name: dict[bytes, ZoneConfig] = {}
-    owners: dict[bytes, ZoneConfig] = {}
-    for zone in zones:
-        found = [
-            *check_unique_zone(zone, by_name),
-            *check_unique_services(zone, owners),
-            *check_unique_rules(zone, config),
-        ]
-        found += [issue.under("rules") for issue in check_rule_upstreams(zone.rules, config)]
-        by_name.setdefault(zone.zone, zone)
-        if found:
-            yield from zone.document.locate_all(found)
-    for zone in zones:
-        if found := list(check_delegated_names(zone, by_name)):
-            yield from zone.document.locate_all(found)
-    if complete and (found := list(check_tenant_rule_versions(config, zones))):
-        yield from config.document.locate_all(found)
 
 
 def check_unique_zone(zone: ZoneConfig, by_name: Mapping[bytes, ZoneConfig]) -> Iterator[ValidationIssue]:

@@ -9,8 +9,8 @@ from attrs import field, frozen
 
 from graydns.authority.zone_data import ZoneTable
 from graydns.config.address import SystemResolvers
-from graydns.config.loader import ZoneConfig
 from graydns.config.settings import Config
+from graydns.config.zone_config import ZoneConfig
 from graydns.gray.geo import GeoLocator
 from graydns.gray.policy_compiler import ZonePolicy
 from graydns.gray.policy_compiler import compile_policy as router_steps

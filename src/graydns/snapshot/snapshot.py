@@ -14,8 +14,8 @@ from weakref import WeakKeyDictionary
 from attrs import field, frozen
 
 from graydns.authority.zone_data import DynamicZoneBackend, Zone, ZoneTable
-from graydns.config.loader import ZoneConfig
 from graydns.config.settings import Config
+from graydns.config.zone_config import ZoneConfig
 from graydns.gray.consul_instances import overlay_selection
 from graydns.gray.explanation import Explanation, explain
 from graydns.gray.plan import Plan

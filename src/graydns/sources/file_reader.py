@@ -18,7 +18,7 @@ from typing import BinaryIO, cast
 from attrs import evolve, field, fields_dict, frozen
 
 from graydns.config.document import Document, describe_os_error, read_document
-from graydns.config.loader import read_trust_anchor_file, resolve_paths, resolve_zone_data, resolve_zone_folder
+from graydns.config.paths import read_trust_anchor_file, resolve_paths, resolve_zone_data, resolve_zone_folder
 from graydns.config.schema import read_typed
 from graydns.config.settings import Config, MainSettings
 from graydns.config.zone_config import ZoneConfig, ZoneSettings
@@ -87,7 +87,7 @@ class ReadJob:
 def read_files(job: ReadJob, *, bounded: bool) -> Iterator[ParserFrame]:
     """Read what *job* says. Raises JobTooLargeError if *bounded* and it is too much to be read between two queries."""
     reader = _FileReader(job, bounded)
-    zones = job.zones
+    zones, document = job.zones, None
     if job.main is not None:
         try:
             made = reader.read_main(job.main)
@@ -95,14 +95,13 @@ def read_files(job: ReadJob, *, bounded: bool) -> Iterator[ParserFrame]:
             yield IssuesFrame(SourceId(str(job.main)), error.issues)
             return
         yield made
-        zones = made.config.zones
+        zones, document = made.config.zones, made.config.document
     try:
         paths = list(job.archive) if job.archive is not None else [] if zones is None else list_zone_configs(zones)
     except OSError as error:
-        yield IssuesFrame(
-            SourceId(""),
-            (ConfigIssue(("zones",), f"{str(zones)!r} ({describe_os_error(error)})", "a readable folder, or null"),),
-        )
+        found = f"{str(zones)!r} ({describe_os_error(error)})"
+        issue = ConfigIssue(("zones",), found, "a readable folder, or null")
+        yield IssuesFrame(SourceId(""), (issue if document is None else document.locate(issue),))
         return
     yield ZoneListFrame(tuple(paths))
     for path in paths:
