@@ -19,11 +19,16 @@ from graydns.model.decision import Cohort, Decision
 from graydns.model.dns_parameters import IN, A
 from graydns.model.name import from_text
 from graydns.model.query import Query
-from graydns.sources.zone_file import load_zone_file
+from graydns.sources.file_reader import ReadJob
+from graydns.sources.record_source import RecordSources
+from graydns.sources.snapshot_loader import run_read_job
 
 ORIGIN = from_text("zone.test")
 HEAD = "$TTL 300\n@ SOA ns hostmaster 1 7200 900 1209600 300\n@ NS ns\nns A 192.0.2.1\n*.wild A 192.0.2.2\n"
 PLAIN = Decision(Cohort("default"))
+
+
+CONFIG = 'zone: zone.test\ntenant_id: t\nconfig_version: "1"\nsource: {file: zone.test.zone}\n'
 
 
 def write_zone(path: Path, names: int) -> None:
@@ -56,11 +61,15 @@ def resident() -> float:
 
 def main(names: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "zone.test.zone")
+        path = Path(folder, "zones", "zone.test", "zone.test.zone")
+        path.parent.mkdir(parents=True)
+        Path(folder, "graydns.yaml").write_text("forward: {}\n")
+        (path.parent / "zone-config.yaml").write_text(CONFIG)
         write_zone(path, names)
         gc.collect()
         before, start = resident(), time.perf_counter()
-        zone = load_zone_file(path, ORIGIN, Path(folder)).zone
+        (entry,) = run_read_job(ReadJob(Path(folder, "graydns.yaml")), RecordSources()).zones.values()
+        zone = entry.loaded.zone
         seconds = time.perf_counter() - start
     child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(f"{zone.size:,} names from {names:,} lines: {seconds:.1f} s, {seconds / names * 1e6:.1f} µs a line")

@@ -15,7 +15,7 @@ from graydns.model.decision import Cohort, Decision
 from graydns.model.name import from_text
 from graydns.model.query import Query
 from graydns.model.transport import UDP, Transport
-from graydns.sources.zone_file import load_zone_file
+from tests.sources.zone_text import load_zone_file
 
 STANDARD = "@ SOA ns.invalid. hostmaster.invalid. 1 7200 900 1209600 60\n@ NS ns.invalid.\n"
 

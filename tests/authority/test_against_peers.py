@@ -16,9 +16,9 @@ from graydns.authority.lookup import look_up
 from graydns.authority.zone_data import ZoneTable
 from graydns.model.name import from_text
 from graydns.model.transport import TCP
-from graydns.sources.zone_file import load_zone_file
 from graydns.wire.answer_body import make_dns_message
 from tests.authority.lookups import everything_plain, make_query
+from tests.sources.zone_text import load_zone_file
 from tools.knot import knot_configuration
 from tools.process import Process
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,9 +9,12 @@ import pytest
 from graydns.model.dns_parameters import A
 from graydns.model.errors import ConfigError
 from graydns.model.name import from_text
-from graydns.sources import zone_file
-from graydns.sources.zone_file import MIN_CHILD_PROCESS_BYTES, LoadedZone, check_serial, load_zone_file
-from tests.sources.zone_text import APEX, ORIGIN, load_text, texts_of
+from graydns.sources.file_reader import MAX_INLINE_ZONE_BYTES, ReadJob
+from graydns.sources.reading import Reading
+from graydns.sources.record_source import RecordSources
+from graydns.sources.snapshot_loader import run_read_job
+from graydns.sources.zone_file import LoadedZone, check_serial
+from tests.sources.zone_text import APEX, ORIGIN, load_text, load_zone_file, texts_of
 
 LAST = 29_999
 
@@ -20,12 +22,13 @@ LAST = 29_999
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A zone file that is read in a child process."""
-    path = tmp_path_factory.mktemp("large") / "zone.test.zone"
+    path = tmp_path_factory.mktemp("large") / "zones" / "zone.test" / "zone.test.zone"
+    path.parent.mkdir(parents=True)
     lines = (
         f"host{number:05d}.some-department 300 IN A 10.0.{number >> 8}.{number & 255}\n" for number in range(LAST + 1)
     )
     path.write_text(APEX + "".join(lines) + "www.other.test. 60 A 192.0.2.1\n")
-    assert path.stat().st_size > MIN_CHILD_PROCESS_BYTES
+    assert path.stat().st_size > MAX_INLINE_ZONE_BYTES
     return path
 
 
@@ -35,31 +38,33 @@ def check(loaded: LoadedZone) -> None:
     assert "www.other.test is not in the zone" in loaded.warnings[0]
 
 
+def read(large: Path) -> Reading:
+    """What the server reads where *large* has the data of the zone."""
+    (large.parent / "zone-config.yaml").write_text(
+        'zone: zone.test\ntenant_id: t\nconfig_version: "1"\nsource: {file: zone.test.zone}\n'
+    )
+    main = large.parents[2] / "graydns.yaml"
+    main.write_text("forward: {}\n")
+    return run_read_job(ReadJob(main), RecordSources())
+
+
 @pytest.mark.integration
 def test_a_large_file_is_read_by_a_child(large: Path) -> None:
     """The rows come back whole, with the warnings."""
-    check(load_zone_file(large, ORIGIN, large.parent))
+    (entry,) = read(large).zones.values()
+    check(entry.loaded)
 
 
 @pytest.mark.integration
-def test_faults_come_back_from_a_child(large: Path, tmp_path: Path) -> None:
+def test_faults_come_back_from_a_child(large: Path) -> None:
     """As if they had been found here."""
-    path = tmp_path / "zone"
-    path.write_text(large.read_text() + "x NOSUCH y\n")
-    with pytest.raises(ConfigError) as caught:
-        load_zone_file(path, ORIGIN, tmp_path)
-    assert [fault.line for fault in caught.value.issues] == [LAST + 5]
-
-
-@pytest.mark.integration
-def test_a_child_that_fails_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the last it said."""
-    command = [sys.executable, "-c", "import sys; sys.exit('no memory')"]
-    monkeypatch.setattr(zone_file, "child_command", lambda *_: command)
-    path = tmp_path / "zone"
-    path.write_bytes(bytes(MIN_CHILD_PROCESS_BYTES + 1))
-    with pytest.raises(ConfigError, match="no memory"):
-        load_zone_file(path, ORIGIN, tmp_path)
+    text = large.read_text()
+    large.write_text(text + "x NOSUCH y\n")
+    try:
+        (issues,) = read(large).issues.values()
+    finally:
+        large.write_text(text)
+    assert [issue.line for issue in issues] == [LAST + 5]
 
 
 def test_a_missing_file_is_a_fault(tmp_path: Path) -> None:

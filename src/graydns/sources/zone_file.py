@@ -1,25 +1,16 @@
-"""Parsed: what reading the files of one zone gave, and its way from a child process to the parent.
-
-The stream: a line of JSON, then for each name its length u8, its row's length u32, name and row.
-
-Zone files: from a path to a Zone.
+"""What reading the files of one zone gave, and its way from one process to another, or to the history.
 
 ::
 
-    load      blocking: small files here, large ones in a child process
-      zonechild → parsed.parse → master.ZoneReader → collector.Collector → zonechecks
-      parsed.read → authority.zone.build
-
-The child process that reads one zone: ``python -P -m graydns.sources.zone_file FILE ORIGIN FOLDER > ROWS``.
+    parse_zone: ZoneFileParser → RecordCollector → check_zone_records
+    write_parsed_zone ──► a line of JSON, then for each name its length u8, its row's length u32, name and row
+    read_parsed_zone  ──► authority.zone_data.build_zone
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import tempfile
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from itertools import chain, islice
 from pathlib import Path
@@ -28,10 +19,9 @@ from typing import BinaryIO
 
 from attrs import field, frozen
 
-from graydns.authority.zone_data import Zone, build_zone
-from graydns.model.errors import ConfigError, ConfigIssue
-from graydns.model.name import from_text, to_text
-from graydns.runtime.steps import run_steps
+from graydns.authority.zone_data import Zone
+from graydns.model.errors import ConfigIssue
+from graydns.model.name import to_text
 from graydns.sources.zone_checks import check_zone_records
 from graydns.sources.zone_input import LineLocation
 from graydns.sources.zone_parser import MAX_ZONE_ISSUES, TooManyIssuesError, ZoneFileParser
@@ -100,10 +90,6 @@ def _iterate_rows(source: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
         yield source.read(name_size), source.read(row_size)
 
 
-#: Octets from which a file is read in a child process, whose memory goes back to the system at its end.
-MIN_CHILD_PROCESS_BYTES = 1 << 20
-
-
 @frozen(eq=False)
 class LoadedZone:
     """A zone with what its reload needs to know.
@@ -117,61 +103,8 @@ class LoadedZone:
     warnings: tuple[str, ...] = ()
 
 
-def load_zone_file(path: Path, origin: bytes, folder: Path) -> LoadedZone:
-    """The zone *origin*, from *path* and what that includes, all below *folder*. Raises ConfigError with all faults."""
-    try:
-        large = path.stat().st_size > MIN_CHILD_PROCESS_BYTES
-    except OSError as error:
-        raise _make_unreadable_error(path, error.strerror or str(error)) from None
-    if not large:
-        return run_steps(_build_loaded(parse_zone(path, origin, folder)))
-    with tempfile.TemporaryFile() as rows:
-        child = subprocess.run(child_command(path, origin, folder), stdout=rows, stderr=subprocess.PIPE, check=False)
-        if child.returncode != 0:
-            raise _make_unreadable_error(path, _last_stderr_line(child.stderr))
-        return run_steps(_load_received(rows))
-
-
 def check_serial(before: LoadedZone, after: LoadedZone) -> str | None:
     """A warning if the zone changed and its serial did not, by which secondaries notice changes."""
     if before.digest == after.digest or before.zone.serial != after.zone.serial:
         return None
     return f"{to_text(after.zone.origin)}: changed, but its serial is still {after.zone.serial}"
-
-
-def _load_received(rows: BinaryIO) -> Generator[None, None, LoadedZone]:
-    """What a child wrote into *rows*."""
-    rows.seek(0)
-    return _build_loaded(read_parsed_zone(rows))
-
-
-def _build_loaded(parsed: ParsedZone) -> Generator[None, None, LoadedZone]:
-    """Build the zone in steps. Raises ConfigError."""
-    if parsed.issues:
-        raise ConfigError(parsed.issues)
-    zone = yield from build_zone(parsed.origin, parsed.rows, count=parsed.count)
-    return LoadedZone(zone, parsed.digest, parsed.files, parsed.warnings)
-
-
-def _last_stderr_line(stderr: bytes) -> str:
-    lines = stderr.decode(errors="replace").split("\n")
-    return next((line for line in reversed(lines) if line.strip()), "no word from the reading process")
-
-
-def _make_unreadable_error(path: Path, why: str) -> ConfigError:
-    return ConfigError([ConfigIssue((), why, "a readable zone file", str(path))])
-
-
-def child_command(path: Path, origin: bytes, folder: Path) -> list[str]:
-    """The command line that reads *origin* from *path*. ``-P``: the working folder holds no modules of ours."""
-    return [sys.executable, "-P", "-m", __name__, str(path), to_text(origin), str(folder)]
-
-
-def main() -> None:
-    """Read the zone that the command line names and write it to standard output."""
-    path, origin, folder = sys.argv[1:]
-    write_parsed_zone(parse_zone(Path(path), from_text(origin), Path(folder)), sys.stdout.buffer)
-
-
-if __name__ == "__main__":
-    main()

@@ -142,11 +142,6 @@ def equals(token: Hashable, read: ReadValue) -> Callable[[Any], tuple[EqualityTe
     return lambda value: (EqualityTest(token, read, value),)
 
 
-def parse_text(text: Any, issues: PolicyIssues) -> str:
-    """``Dimension.parse`` of a dimension whose text is its value."""
-    return str(text)
-
-
 def are_compatible(mine: object, theirs: object) -> bool:
     """``Dimension.may_overlap`` of a dimension that either rule may leave untested."""
     return mine is None or theirs is None or mine == theirs
