@@ -48,7 +48,7 @@ async def test_other_users_are_disconnected(tmp_path: Path, monkeypatch: pytest.
         assert "only root and the user that graydns runs as" in await admin.refusal("whoami")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 @on_reactor
 async def test_another_user_is_disconnected_although_the_mode_allows_it() -> None:
     """With mode 0666 another user can connect, and is disconnected."""

@@ -122,11 +122,39 @@ async def test_names_of_other_tenants_are_answered_like_unknown_names(tmp_path: 
             asked = {"name": name, "percent": {"canary": "50"}}
             assert await admin.refusal("service_percent", alice, **asked) == f"no service {name}"
             assert await admin.refusal("trace", alice, name=name) == f"{name} is in no zone of the tenant t-shop"
-        assert "no zone of the tenant" in await admin.refusal("explain", alice, name="a.FARM.test.", rdtype="A")
         assert await admin.refusal("gray_off", alice, tenant="t-farm") == "no tenant t-farm"
         assert await admin.refusal("zones", alice, tenant="t-farm") == "no tenant t-farm"
         assert admin.control.percent["web.farm.test"] == {"canary": "10"}
         await unchanged(admin)
+
+
+SPELLINGS = (
+    "web.FARM.test.",
+    r"web.f\097rm.test",
+    r"\119eb.farm.test",
+    "web\u3002farm\uff0etest",
+    "web.\uff46arm.test",
+)
+
+
+@on_reactor
+async def test_no_spelling_of_a_name_leads_to_another_tenant(tmp_path: Path) -> None:
+    """Names are compared in wire form by each operation that takes one; the replies have one spelling of them."""
+    write(tmp_path, alice=quick_user(OPERATOR, "t-shop"), bob=quick_user(OPERATOR, "t-farm"))
+    address, tls, ca = tls_address(tmp_path)
+    async with running(address, tmp_path, tls=tls) as admin:
+        alice, bob = AdminLogin("alice", PASSWORD, ca), AdminLogin("bob", PASSWORD, ca)
+        for name in SPELLINGS:
+            elsewhere = "web.farm.test is in no zone of the tenant t-shop"
+            for operation, more in (("trace", {}), ("trace_watch", {"on": True})):
+                assert await admin.refusal(operation, alice, name=name, **more) == elsewhere
+                assert await admin.call(operation, bob, name=name, **more) is not None
+            for operation in ("explain", "dnssec_explain"):
+                assert await admin.refusal(operation, alice, name=name, rdtype="A") == elsewhere
+            assert await admin.refusal("service_show", alice, name=name) == "no service web.farm.test"
+            assert (await admin.call("service_show", bob, name=name))["name"] == "web.farm.test"
+        for operation in ("service_show", "trace"):
+            assert "not a domain name: 'web..test'" in await admin.refusal(operation, alice, name="web..test")
 
 
 @on_reactor

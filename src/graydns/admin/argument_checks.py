@@ -10,6 +10,7 @@ from typing import Protocol
 
 from graydns.admin.authentication import AdminIdentity
 from graydns.admin.pb_security import AdminRefusedError, PlainObject, PlainValue
+from graydns.model.name import from_text, suffixes, to_text
 from graydns.operations.operation import TenantScope, matches_type
 from graydns.runtime.twisted_types import Broker
 
@@ -50,46 +51,47 @@ def restrict_to_tenant(
 ) -> str | None:
     """Check that *identity* may name what is in *arguments*, and complete them.
 
-    An omitted tenant becomes that of the user, a service name that of the file. Returns the tenant concerned, None =
+    An omitted tenant becomes that of the user, a name what ``model.name.to_text`` makes of it, the name of a service
+    that of the file. Returns the tenant concerned, None =
     all. Raises AdminRefusedError.
     """
     match scope:
         case TenantScope.SERVICE:
             return _resolve_service(identity, directory, arguments)
-        case TenantScope.NAME if identity.tenant is not None:
-            _check_zone_owner(arguments["name"], identity.tenant, directory, (identity.tenant,))
+        case TenantScope.NAME:
+            name = _read_name(arguments)
+            if identity.tenant is not None:
+                _check_zone_owner(name, identity.tenant, directory, (identity.tenant,))
         case TenantScope.TENANT:
             return _resolve_tenant(identity, arguments)
         case TenantScope.TENANT_AND_ZONE:
+            name = _read_name(arguments)
             tenant = _resolve_tenant(identity, arguments)
             if identity.tenant is not None:
-                _check_zone_owner(arguments["name"], identity.tenant, directory, (identity.tenant, None))
+                _check_zone_owner(name, identity.tenant, directory, (identity.tenant, None))
             return tenant
         case TenantScope.SERVER if identity.tenant is not None:
             raise AdminRefusedError(f"that concerns all tenants; {identity.actor} is of the tenant {identity.tenant}")
     return identity.tenant
 
 
-def normalize_name(name: str) -> str:
-    """*name* in lower case and without the final dot, for comparisons."""
-    return name.removesuffix(".").lower()
+def _read_name(arguments: PlainObject) -> bytes:
+    """The argument ``name`` in wire form; in *arguments* it becomes the text that every spelling of it has in common.
 
-
-def find_zone_tenant(name: str, directory: ZoneDirectory) -> str | None:
-    """The tenant of the zone that *name* is in; None if it is in none."""
-    owners = {normalize_name(row["zone"]): str(row["tenant"]) for row in directory.zones()}
-    suffix = normalize_name(name)
-    while suffix:
-        if suffix in owners:
-            return owners[suffix]
-        suffix = suffix.partition(".")[2]
-    return owners.get("")
+    Escapes, full stops and letters of other scripts make many spellings of one name. Raises AdminRefusedError.
+    """
+    try:
+        name = from_text(arguments["name"])
+    except ValueError as error:
+        raise AdminRefusedError(str(error)) from None
+    arguments["name"] = to_text(name)
+    return name
 
 
 def _resolve_service(identity: AdminIdentity, directory: ZoneDirectory, arguments: PlainObject) -> str | None:
-    wanted = normalize_name(arguments["name"])
+    wanted = _read_name(arguments)
     for row in directory.services(identity.tenant):
-        if normalize_name(row["name"]) == wanted and identity.tenant in (None, row["tenant"]):
+        if from_text(row["name"]) == wanted and identity.tenant in (None, row["tenant"]):
             arguments["name"] = row["name"]
             return str(row["tenant"])
     if identity.tenant is None:
@@ -97,9 +99,14 @@ def _resolve_service(identity: AdminIdentity, directory: ZoneDirectory, argument
     raise AdminRefusedError(f"no service {arguments['name']}")
 
 
-def _check_zone_owner(name: str, tenant: str, directory: ZoneDirectory, allowed: tuple[str | None, ...]) -> None:
-    if find_zone_tenant(name, directory) not in allowed:
-        raise AdminRefusedError(f"{name} is in no zone of the tenant {tenant}")
+def _check_zone_owner(name: bytes, tenant: str, directory: ZoneDirectory, allowed: tuple[str | None, ...]) -> None:
+    if _find_zone_tenant(name, directory) not in allowed:
+        raise AdminRefusedError(f"{to_text(name)} is in no zone of the tenant {tenant}")
+
+
+def _find_zone_tenant(name: bytes, directory: ZoneDirectory) -> str | None:
+    owners = {from_text(row["zone"]): str(row["tenant"]) for row in directory.zones()}
+    return next((owners[suffix] for suffix in suffixes(name) if suffix in owners), None)
 
 
 def _resolve_tenant(identity: AdminIdentity, arguments: PlainObject) -> str | None:
