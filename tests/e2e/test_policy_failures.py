@@ -103,7 +103,7 @@ def test_two_operators_push_the_same_number(site: Site) -> None:
             won = [each["ok"] for each in said]
             assert sorted(won) == [False, True]
             refusal = said[won.index(False)]["error"]
-            assert "somebody else has changed" in refusal or f"there is a revision {number} already" in refusal
+            assert "another client has changed" in refusal or f"there is a revision {number} already" in refusal
             winner = (site, other)[won.index(True)]
             shown = winner.ctl("policy", "show")
             assert shown == signed_file(winner, number)

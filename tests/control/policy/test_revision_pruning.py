@@ -84,12 +84,12 @@ async def test_what_was_touched_stays(agent: ConsulServer) -> None:
         rows = await read_rows(consul, PREFIX)
         index = rows.modify_indexes[active_key(PREFIX)]
         agent.must("PUT", "/v1/kv/gray/strategy/1/percent", b"{}")
-        with pytest.raises(ControlError, match="somebody else"):
+        with pytest.raises(ControlError, match="another client"):
             await prune_revisions(consul, PREFIX, rows, RetentionLimit(5, index, 2))
         assert left(agent) == (1, 2, 3, 4, 5)
         rows = await read_rows(consul, PREFIX)
         agent.must("PUT", "/v1/kv/gray/strategy/active", b"2")
-        with pytest.raises(ControlError, match="somebody else"):
+        with pytest.raises(ControlError, match="another client"):
             await prune_revisions(consul, PREFIX, rows, RetentionLimit(5, index, 2))
     assert left(agent) == (1, 2, 3, 4, 5)
     assert len(agent.must("GET", "/v1/kv/gray/?keys")) == 5 * 5 + 1
