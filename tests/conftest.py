@@ -52,10 +52,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One worker a core, at most eight; none for single tests, which are there sooner without."""
+    """One worker a core and one that uses what the others wait, at most eight; none for single tests."""
     if config.args and all("::" in argument for argument in config.args):
         return 0
-    return min(len(os.sched_getaffinity(0)), 8)
+    return min(len(os.sched_getaffinity(0)) + 1, 8)
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,10 @@ from types import FrameType, MethodType
 async def assert_no_cycles(action: Callable[[], Awaitable[object]]) -> None:
     """Assert that *action* leaves nothing to the collector. A failure shows the cycles, by the types in them.
 
-    What earlier tests have left to the reactor may become garbage at any moment, so one clean run of three is enough:
-    cycles that *action* makes are there every time.
+    What earlier tests have left to the reactor may become garbage at any moment, but not the same in each of three
+    runs, as the cycles are that *action* makes.
     """
-    cycles: dict[str, int] = {}
+    cycles: Counter[str] | None = None
     for _ in range(3):
         gc.collect()
         gc.disable()
@@ -23,18 +23,19 @@ async def assert_no_cycles(action: Callable[[], Awaitable[object]]) -> None:
             await action()
             gc.set_debug(gc.DEBUG_SAVEALL)
             gc.collect()
-            cycles = describe_cycles(gc.garbage)
+            found = describe_cycles(gc.garbage)
         finally:
             gc.set_debug(0)
             gc.garbage.clear()
             gc.enable()
             gc.collect()
+        cycles = found if cycles is None else cycles & found
         if not cycles:
             return
     raise AssertionError(cycles)
 
 
-def describe_cycles(garbage: Sequence[object]) -> dict[str, int]:
+def describe_cycles(garbage: Sequence[object]) -> Counter[str]:
     """Cycles in *garbage* that share no object, each as the types along it, with how many there are of it."""
     objects = {id(each): each for each in garbage}
     links = {key: {id(to) for to in gc.get_referents(each)} & objects.keys() for key, each in objects.items()}
@@ -50,7 +51,7 @@ def describe_cycles(garbage: Sequence[object]) -> dict[str, int]:
             for to in links.values():
                 to.difference_update(cycle)
         else:
-            return dict(found)
+            return found
 
 
 def _describe(value: object) -> str:

@@ -177,8 +177,8 @@ def test_wrong_usage_has_exit_status_2(command: str, server: Server) -> None:
 
 def test_each_line_of_an_error_is_escaped(server: Server) -> None:
     """Its line ends are kept."""
-    ran = server.ctl("service", "show", "one\ntwo\x1b")
-    assert ran.err.splitlines()[-2:] == ["no service one", "two\\x1b"]
+    ran = server.ctl("reload", "--prune", "one\ntwo\x1b")
+    assert ran.err.splitlines()[-2:] == ["the zone one", "two\\x1b has not vanished"]
 
 
 def test_text_from_the_network_is_escaped(server: Server) -> None:
