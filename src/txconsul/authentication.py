@@ -26,7 +26,8 @@ from txconsul.reply import TokenUnreadableError
 @implementer(IPolicyForHTTPS)
 @frozen
 class ClientTlsPolicy:
-    """Servers with a certificate from *trust* for the host that was asked; *ours* is shown to those who want one."""
+    """Trusts servers with a certificate from *trust_root* for their host; *client_certificate* is for those that ask
+    for one."""
 
     trust_root: Any
     client_certificate: Any

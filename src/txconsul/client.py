@@ -122,7 +122,7 @@ def _encode_body(body: Any) -> bytes | None:
 
 
 def _check_reply(message: HttpResponse, listing: bool, parse: bool) -> ConsulReply:
-    """The ConsulReply that *message* is. Raises Answered, Garbled."""
+    """The ConsulReply that *message* is. Raises ConsulStatusError, MalformedReplyError."""
     reply = parse_reply(message, parse)
     error = make_status_error(reply)
     if error is not None and not (listing and isinstance(error, ConsulNotFoundError)):

@@ -1,24 +1,22 @@
-"""Every error that txconsul raises on purpose.
+"""Replies of Consul, and every error that txconsul raises on purpose.
 
 ::
 
     ConsulError
-    ├── Unreachable        no connection, or it was lost before the whole answer was here
-    │   └── ConsulTimeoutError       no whole answer in time
-    ├── TokenUnreadableError    the token's file cannot be read, and no token is known from before
-    ├── Crowded            too many queries are held already
-    ├── Closed             the Consul object was closed
-    ├── Garbled            an answer that is none: not JSON, or without what it must have
-    └── Answered           Consul answered, with an error; `reply` is its answer
-        ├── Failing        5xx
-        │   └── NoLeaderError   5xx as the servers have no leader, or cannot reach it
-        ├── Denied         403: the token is unknown or lacks a right
-        ├── ConsulNotFoundError       404
-        └── Refused        any other status that is not 2xx
+    ├── ConsulUnreachableError       no connection, or it was lost before the whole reply was here
+    │   └── ConsulTimeoutError       no whole reply in time
+    ├── TokenUnreadableError         the token's file cannot be read, and no token is known from before
+    ├── TooManyHeldQueriesError      too many queries are held already
+    ├── ConsulClosedError            the client was closed
+    ├── MalformedReplyError          not JSON, or without what it must have
+    └── ConsulStatusError            Consul replied with an error; `reply` is its reply
+        ├── ConsulServerError        5xx
+        │   └── NoLeaderError        5xx as the servers have no leader, or cannot reach it
+        ├── PermissionDeniedError    403: the token is unknown or lacks a right
+        ├── ConsulNotFoundError      404
+        └── RequestRefusedError      any other status that is not 2xx
 
 A list that is empty since the token lacks a right is no error: Consul filters lists and answers 200, or 404 in KV.
-
-What Consul answered.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ class ConsulTransport:
         token: str | None = None,
         hold: float | None = None,
     ) -> Deferred[HttpResponse]:
-        """One request below ``/v1/``, fires with whatever was answered, or with an error that is no Answered.
+        """One request below ``/v1/``, fires with any reply, or with an error other than ConsulStatusError.
 
         *token*: instead of our own. *hold*: seconds that Consul was told to hold it at most; it never waits in line.
         """

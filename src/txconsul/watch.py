@@ -61,7 +61,8 @@ class QueryTokenBucket:
 
 @define
 class QueryBackoff:
-    """Pauses after errors: twice as long each time, from *first* to *longest*, up to half of it left out by lot."""
+    """Pauses after errors: doubled each time from *min_seconds* to *max_seconds*, and shortened by up to half at
+    random."""
 
     min_seconds: float
     max_seconds: float

@@ -88,7 +88,8 @@ class LocalAnswer:
         edes: Sequence[Ede] = (),
         proof: ValidationStatus | None = None,
     ) -> LocalAnswer:
-        """The CNAME chain so far, then the upstream's *rrsets* for *cname_target*, its *rcode* (RFC 6604) and *edes*.
+        """The CNAME chain so far, then the upstream's *rrsets* for :attr:`cname_target`, its *rcode* (RFC 6604) and
+        *edes*.
 
         *scope*: ECS scope of the whole answer, None keeps the present one. *proof*: validation status of the
         upstream's part.

@@ -91,13 +91,13 @@ class DynamicZoneBackend(Protocol):
     """Who answers for names whose records come and go while their zone stays."""
 
     def find_selection(self, name: bytes) -> InstanceSelection | None:
-        """The instances that *name* stands for, None if it is not a service's. Raises NotYetKnown."""
+        """The instances that *name* stands for, None if it is not a service's. Raises CatalogPendingError."""
 
     def describe(self, name: bytes) -> str:
         """What *name* stands for, in words."""
 
     def answer(self, zone: Zone, name: bytes, decision: Decision, asked: LookupQuestion) -> LookupStep:
-        """What there is at *name* of *zone*, of which nothing has been decided. Raises NotYetKnown."""
+        """What there is at *name* of *zone*, of which nothing has been decided. Raises CatalogPendingError."""
 
 
 @frozen(eq=False)
@@ -106,8 +106,8 @@ class Zone:
 
     *origin*: name of the *apex*, whose RRsets are kept unpacked, as every walk starts there. *shards*: the rows by
     lowered name, spread by hash; never changed once built. *services*: names under release control; they exist though
-    the zone may hold nothing at them, and so do the names above them (*implied*: those of both that have no row).
-    *living*: answers in place of the rows, None for nearly all zones.
+    the zone may hold nothing at them, and so do the names above them (*implied_names*: those of both without a row).
+    *backend*: answers in place of the rows, None for nearly all zones.
     """
 
     origin: bytes

@@ -51,7 +51,7 @@ class SystemResolvers:
 
 @frozen
 class UpstreamEndpoint:
-    """A server that is asked; *name*: what its certificate must prove, "" unless *transport* is encrypted."""
+    """A server that is asked; *server_name*: what its certificate must prove, "" unless *transport* is encrypted."""
 
     transport: Transport
     host: str

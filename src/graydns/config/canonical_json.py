@@ -24,7 +24,7 @@ _MAX_INTEGER_DIGITS = 17
 
 
 def canonicalize(value: JsonValue) -> bytes:
-    """The canonical form of *value*. Raises ValidationIssues where it has none."""
+    """The canonical form of *value*. Raises ValidationError where it has none."""
     try:
         return rfc8785.dumps(value)
     except (ValueError, RecursionError) as error:
@@ -35,7 +35,7 @@ def parse_json(data: bytes) -> tuple[Any, bytes]:
     """What *data* says, in UTF-8, each name of an object once, at most MAX_NESTING_DEPTH levels deep; and its canonical
     form.
 
-    Raises ValidationIssues.
+    Raises ValidationError.
     """
     try:
         text = data.decode()

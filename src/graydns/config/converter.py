@@ -123,7 +123,7 @@ def make_mapping_hook(kind: object, converter: Converter) -> StructureHook:
 class ClassReader:
     """Reads a mapping as an object of an attrs class.
 
-    *keys*: attribute -> key. *structure*: the function that cattrs generated. If some values are wrong, the
+    *key_by_attribute*: attribute -> key. *structure*: the function that cattrs generated. If some values are wrong, the
     check still runs, on an object in which they stand at their defaults.
     """
 
@@ -133,7 +133,7 @@ class ClassReader:
     check: ObjectCheck | None = None
 
     def __call__(self, value: object, _: object = None) -> object:
-        """The object; raises Issues with all that is wrong with it."""
+        """The object; raises ValidationError with all that is wrong with it."""
         if not isinstance(value, dict):
             raise make_validation_error(value, f"a mapping with the keys {', '.join(self.key_by_attribute.values())}")
         wrong = IssueCollector()

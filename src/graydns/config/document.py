@@ -25,7 +25,7 @@ UTF16_BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 @frozen
 class ParsedDocument:
-    """What a file says: *root* is None if it cannot be read to its end. *skipped*: see ``YamlTreeBuilder``."""
+    """What a file says: *root* is None if it cannot be read to its end. *skipped_paths*: see ``YamlTreeBuilder``."""
 
     root: dict[str, YamlNode] | None = field(repr=False)
     issues: tuple[ConfigIssue, ...] = ()
@@ -56,7 +56,7 @@ class Document:
         return self.locate_all((ValidationIssue(fault.path, fault.found, fault.expected),))[0]
 
     def locate_all(self, issues: Iterable[ValidationIssue]) -> list[ConfigIssue]:
-        """ConfigIssues for all *issues*, in the order of the file; one more parse, however many there are."""
+        """A ConfigIssue for each of *issues*, in the order of the file; one more parse, however many there are."""
         issues = tuple(issues)
         wanted = (fold_path(issue.path[:size]) for issue in issues for size in range(len(issue.path) + 1))
         tree, _ = self._build_tree(YamlTreeBuilder(frozenset(wanted)))

@@ -19,7 +19,7 @@ MAX_SHOWN_CHARACTERS = 60
 
 @frozen
 class ValidationIssue:
-    """One issue; *of_key*: it is the key at the end of *path* that is wrong, not the value behind it."""
+    """One issue; *is_key*: it is the key at the end of *path* that is wrong, not the value behind it."""
 
     path: IssuePath
     found: str

@@ -56,7 +56,7 @@ def read_rdtype_text(value: object, /) -> str:
 
 @frozen
 class RecordsReader:
-    """Reads ``{A: [192.0.2.1], TXT: …}``, without the *refused* types; the result has canonical mnemonics."""
+    """Reads ``{A: [192.0.2.1], TXT: …}``, without *refused_types*; the result has canonical mnemonics."""
 
     refused_types: frozenset[RdataType] = field(default=ZONE_STRUCTURE_TYPES)
 

@@ -1,7 +1,7 @@
 """Readers of single values: texts, numbers, durations, sizes.
 
 A reader is called with what the file has (text, None, a list or a mapping), returns the typed value
-or raises Issues with a text that names its bounds. ``config.converter`` finds readers in the
+or raises ValidationError with a text that names its bounds. ``config.converter`` finds readers in the
 ``Annotated`` types of the schema classes, so that type, unit and bounds stand in one place.
 """
 
@@ -30,7 +30,7 @@ WHOLE_IN_MILLIONTHS = 1_000_000
 
 @frozen
 class Text:
-    """A text of *least* to *most* characters that fully matches *pattern*; *what* it is, for people."""
+    """A text of *min_length* to *max_length* characters that fully matches *pattern*. *expected*: for people."""
 
     expected: str = "a text"
     min_length: int = 1
@@ -88,7 +88,7 @@ def read_boolean(value: object, /) -> bool:
 
 @frozen
 class Integer:
-    """A whole number from *least* to *most*."""
+    """A whole number from *minimum* to *maximum*."""
 
     minimum: int
     maximum: int
@@ -198,7 +198,7 @@ def read_version_number(value: object, /) -> tuple[int, ...]:
 
 @frozen
 class KeywordSet:
-    """Distinct words of *words* joined by ``+``."""
+    """Distinct words of *keywords* joined by ``+``."""
 
     keywords: tuple[str, ...]
 

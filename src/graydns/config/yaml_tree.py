@@ -56,7 +56,7 @@ class UnreadableYamlError(Exception):
 
 @define
 class OpenCollection:
-    """An open collection; *at*: the key or index of the value being read, None = a key comes next."""
+    """An open collection; *current_key*: the key or index of the value being read, None = a key comes next."""
 
     node: list[YamlNode] | dict[str, YamlNode]
     current_key: str | int | None = None
@@ -86,8 +86,8 @@ class OpenCollection:
 class YamlTreeBuilder:
     """A tree under construction.
 
-    *wanted*: paths whose places are to be kept in *marks* (values) and *key_marks* (their keys); see
-    ``fold_path``. *issues*: what strict YAML refuses but a reader can step over. *skipped*: paths of aliases
+    *wanted_paths*: paths whose positions are to be kept in *positions* (values) and *key_positions* (their keys); see
+    ``fold_path``. *issues*: what strict YAML refuses but a reader can step over. *skipped_paths*: paths of aliases
     and merge keys, whose values are not what was meant.
     """
 
@@ -102,7 +102,7 @@ class YamlTreeBuilder:
     _texts: dict[str, str] = field(factory=dict)  # keys repeat in every rule: one object for each
 
     def feed(self, events: Iterable[yaml.Event]) -> None:
-        """Take *events*; raises Refused."""
+        """Take *events*; raises UnreadableYamlError."""
         handlers: dict[type[yaml.Event], Callable[[Any], None]] = {
             ScalarEvent: self._scalar,
             AliasEvent: self._alias,

@@ -140,7 +140,7 @@ class JsonCommand(click.Command):
 
 
 class JsonGroup(click.Group):
-    """A group of JsonCommands."""
+    """A group whose commands are each a JsonCommand."""
 
     command_class = JsonCommand
 

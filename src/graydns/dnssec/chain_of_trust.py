@@ -128,7 +128,10 @@ class ChainOfTrust:
         return next((each for each in suffixes(name) if each == negative or each in self.anchors.by_zone), ROOT)
 
     async def verify_rrset(self, rrset: SignedRRset, zone: ZoneStatus) -> VerifiedSignature | VerificationFailure:
-        """Whether the keys of *zone*, a secure one, have signed *rrset*. Raises WorkLimitExceededError, Overloaded."""
+        """Whether the keys of *zone*, a secure one, have signed *rrset*.
+
+        Raises WorkLimitExceededError, OverloadedError.
+        """
         assert zone.keys is not None
         work = partial(verify_rrset, rrset, zone.keys, self.now, self.budget, self.settings)
         return await self._run(estimate_rrset_seconds(rrset, zone.keys), work)

@@ -75,7 +75,7 @@ _DELEGATION_KINDS = {DenialKind.INSECURE: DelegationKind.INSECURE, DenialKind.UN
 class AuthenticatedDenial:
     """What the NSEC and NSEC3 among *rrsets* prove. They are all verified, and signed by *zone*.
 
-    Names are wire form, lowered. Every question may raise Exceeded, of *budget*.
+    Names are wire form, lowered. Every method may raise WorkLimitExceededError, of *budget*.
     """
 
     zone: bytes

@@ -4,7 +4,7 @@ The types that an NSEC or NSEC3 says are at a name (RFC 4034 section 4.1.2).
 
 What records of non-existence can show, whichever of the two kinds they are.
 
-NSEC shows names, NSEC3 their hashes. What follows from them for an answer is the same (``denial.py``).
+NSEC shows names, NSEC3 their hashes. What follows from them for an answer is the same (``denial``).
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class NameAbsence(NamedTuple):
 class DenialEvidence(Protocol):
     """Verified records of one kind from one zone. The names asked for are in that zone.
 
-    Every method may raise Exceeded.
+    Every method may raise WorkLimitExceededError.
     """
 
     def types_at(self, name: bytes) -> TypeBitmap | None:

@@ -72,7 +72,7 @@ def authenticate_keys(
 ) -> ZoneKeySet | VerificationFailure | UnsupportedDelegation:
     """The keys in *dnskey*, the DNSKEY RRset of *zone*, if a key of *ds* has signed it.
 
-    *ds*: verified, or an anchor's; not empty. *now*: Unix seconds. Raises Exceeded.
+    *ds*: verified, or an anchor's; not empty. *now*: Unix seconds. Raises WorkLimitExceededError.
     """
     enabled = settings.algorithms.enabled
     vouching = _select_checkable(ds, enabled)

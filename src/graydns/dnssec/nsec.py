@@ -33,7 +33,7 @@ _PLAIN_GAP = NameGap(opt_out=False)
 
 @frozen
 class NsecRecord:
-    """One NSEC. *owner*, *next*: as they sort. *hides*: what is below *owner* is not for this zone to tell."""
+    """One NSEC. *owner*, *next*: as they sort. *ends_authority*: what is below *owner* is not for this zone to tell."""
 
     owner: CanonicalName
     next: CanonicalName

@@ -49,7 +49,7 @@ class ValidationResult:
 
 
 async def validate(walk: ChainOfTrust, qname: bytes, qtype: int, answer: Answer) -> ValidationResult:
-    """The ValidationResult on *answer* to a question for *qname* and *qtype*. Raises UpstreamError, Overloaded.
+    """The ValidationResult on *answer* to a question for *qname* and *qtype*. Raises UpstreamError, OverloadedError.
 
     *answer* does not contradict itself (``upstream.scrub``): what is NXDOMAIN has no records of the type.
     """

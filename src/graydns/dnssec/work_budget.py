@@ -39,9 +39,9 @@ class ValidationLimits:
 
 @define
 class WorkBudget:
-    """What is left for one answer. Every method raises Exceeded when nothing is.
+    """What is left for one answer. Every method raises WorkLimitExceededError when nothing is.
 
-    *at_a_stretch*: estimated seconds of work for it since others had their turn.
+    *uninterrupted_seconds*: estimated seconds of work for it since others had their turn.
     """
 
     limits: ValidationLimits

@@ -20,7 +20,7 @@ from graydns.model.name import is_within
 #: Seconds after which a zone that is bogus is looked at again, first and at most (RFC 9520 section 3.2).
 MIN_BOGUS_SECONDS, MAX_BOGUS_SECONDS = 5.0, 300.0
 
-#: Octets that are remembered, in all, by one ZoneStatuss; names whose waits are.
+#: Octets that are remembered, in all, by one ZoneStatusCache; names whose waits are.
 MAX_CACHE_BYTES, MAX_BOGUS_NAMES = 32 << 20, 10_000
 
 #: Octets that a name takes beside its own and those of texts, and each key of a zone, once it has been used

@@ -16,8 +16,8 @@ from graydns.gray.rules import CompiledRule
 class ApplicableRules:
     """The parts of a plan.
 
-    *outright*: rules that block, give records or name an upstream; *naming*: rules that name a version; each by
-    best rank and without what an unconditional rule outranks. *service*: None if the name is none.
+    *outcome_groups*: rules that block, give records or name an upstream; *version_groups*: rules that name a version;
+    each by best rank and without what an unconditional rule outranks. *service*: None if the name is none.
     """
 
     outcome_groups: tuple[RuleGroup, ...]

@@ -64,9 +64,10 @@ def bucket_threshold(first: int) -> int:
 class ClientKeyRecipe:
     """How a service tells its clients apart.
 
-    *made_of*: its sources, each with the bits of an address that it reads by family; equal for recipes that tell
-    clients apart alike. *read*: the client's key. *reach4*, *reach6*: the longest prefix of the client subnet that it
-    reads, 0 = none. *addressed*: whether it may be an address of any kind. *total*: whether every client has one.
+    *components*: what it is made of, each with the bits of an address that it reads by family; equal for recipes that
+    tell clients apart alike. *read*: the client's key. *ecs_scope_v4*, *ecs_scope_v6*: the longest prefix of the client
+    subnet that it reads, 0 = none. *reads_address*: whether it may be an address of any kind. *covers_every_client*:
+    whether every client has one.
     """
 
     components: tuple[tuple[str, frozenset[tuple[str, int]]], ...]

@@ -31,7 +31,7 @@ _EntryT = TypeVar("_EntryT")
 
 
 class WhitelistEntry(NamedTuple):
-    """One *entry* of a whitelist: who is named gets *version*. *personal*: named by identity."""
+    """One *entry* of a whitelist: who is named gets *version*. *by_identity*: named by identity."""
 
     entry: str
     version: str
@@ -42,9 +42,9 @@ class WhitelistEntry(NamedTuple):
 class CompiledService:
     """A name under release control.
 
-    *name*: text, part of every hash key. *listed*: the whitelist by identity; *networks*: the whitelist by
-    network. *cohort_key*, *endpoint_key*: SipHash keys of these purposes. *consul*: versions whose endpoints are in
-    Consul; *health*: what is known of those (``gray.filling``).
+    *name*: text, part of every hash key. *whitelist_identities*, *whitelist_networks*: the whitelist, by what its
+    entries name. *cohort_key*, *endpoint_key*: SipHash keys of these purposes. *consul_versions*: versions whose
+    endpoints are in Consul; *health*: of their instances (``gray.version_health``).
     """
 
     name: str

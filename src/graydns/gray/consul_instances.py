@@ -144,7 +144,7 @@ def overlay_selection(plan: Plan, selection: InstanceSelection, tenant: str) -> 
 class _SelectionDecisions:
     """Makes the Decisions for one InstanceSelection.
 
-    *varies*, *reach*: of all Decisions for the name. *first*: who leads for a client, None = the same for all.
+    *varies*, *ecs_scopes*: of all Decisions for the name. *first*: who leads for a client, None = the same for all.
     """
 
     tenant: str

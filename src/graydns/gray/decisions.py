@@ -19,7 +19,8 @@ DecideByKey = Callable[[bytes], Decision]
 
 @frozen(eq=False)
 class DecisionFactory:
-    """Makes the Decisions for one name. *varies*, *reach4*, *reach6*: see Decision; they belong to the name."""
+    """Makes the Decisions for one name. *varies*, *ecs_scope_v4*, *ecs_scope_v6*: see Decision; they belong to the
+    name."""
 
     tenant: str
     service: CompiledService | None

@@ -42,8 +42,8 @@ class PoolMember:
 class EndpointPool:
     """A version with those of its endpoints that are in use; the ``origin`` of its answers.
 
-    *answers*: endpoints per answer. *key*: SipHash key of the purpose "endpoint". *known*: False = where its endpoints
-    come from has not delivered them yet.
+    *answers*: endpoints per answer. *key*: SipHash key of the purpose "endpoint". *is_known*: False = where its
+    endpoints come from has not delivered them yet.
     """
 
     service: str

@@ -42,8 +42,8 @@ class PatternForm(Enum):
 class NamePattern(NamedTuple):
     """A pattern in normal form: equal patterns match equal names.
 
-    *labels*: leftmost first, lowered, without a leading ``*``. *deep*: one or more labels come before them.
-    *open*: any labels may follow. *text*: for people.
+    *labels*: leftmost first, lowered, without a leading ``*``. *any_depth*: one or more labels come before them.
+    *any_suffix*: any labels may follow. *text*: for people.
     """
 
     labels: tuple[bytes, ...]

@@ -22,8 +22,8 @@ UNKNOWN, GONE, PANIC, HEALTHY = "unknown", "gone", "panic", "healthy"
 
 
 class InstanceHealth(NamedTuple):
-    """Whether an instance *counts*, and since when (seconds of any clock) it has been reported otherwise; None = it is
-    reported as it counts."""
+    """Whether an instance *is_usable*, and since when (seconds of any clock) it has been reported otherwise; None = it
+    is reported as it counts."""
 
     is_usable: bool
     contrary_since: float | None = None

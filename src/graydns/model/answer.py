@@ -14,7 +14,7 @@ ANSWER, AUTHORITY, ADDITIONAL = 0, 1, 2
 class Span(NamedTuple):
     """One RRset in a body.
 
-    *section*: ANSWER, AUTHORITY or ADDITIONAL, never decreasing. *size*: number of records. *end*: offset in
+    *section*: ANSWER, AUTHORITY or ADDITIONAL, never decreasing. *record_count*: number of records. *end*: offset in
     the body just past it. *ttls*: offsets in the body of each record's 32-bit TTL. *required*: whether
     leaving it out of a UDP answer must set TC (RFC 9471: glue is required, other additionals are not).
     """
@@ -40,8 +40,8 @@ class Answer:
     *body*: everything after the question. Names in it compress only against the question's name
     (offset 12) or earlier bytes of the body, so any prefix that ends at a Span's end is valid.
     *ttl*: seconds for which it may be reused (the smallest TTL in it, or the negative TTL of
-    RFC 2308), 0 = not at all. *stored*: when a cache took it (monotonic seconds), None = its TTLs
-    do not age. *scope*: ECS scope if the answer has its own (0 for negatives and delegations, an upstream's
+    RFC 2308), 0 = not at all. *stored_at*: when a cache took it (monotonic seconds), None = its TTLs
+    do not age. *ecs_scope*: ECS scope if the answer has its own (0 for negatives and delegations, an upstream's
     scope), None = that of the Decision. *origin*: the immutable object it was made from; a store refuses an
     answer whose origin is not current. *forwarded*: it came from an upstream, so only clients that may
     forward get it. *shareable*: whether the other clients of the cohort may get it too (a chain that ran through

@@ -75,8 +75,9 @@ class ServiceInstance:
 class InstanceSelection:
     """The instances of a service that a name stands for.
 
-    *tag*: lowered; empty = whatever their tags. *instances*: the first *leading* of them may lead an answer; those of
-    weight 0 do so only if there are no others. *made*: what others have made of it, to be kept as long as it.
+    *tag*: lowered; empty = whatever their tags. *instances*: the first *leading_count* of them may lead an answer;
+    those of weight 0 do so only if there are no others. *derived*: what others have made of it, to be kept as long as
+    it.
     """
 
     service: str

@@ -54,8 +54,8 @@ class Decision:
     *records*: for VERSION and RECORDS: rdata in wire form by type, in answer order, first endpoint
     first. *ttl*: TTL of those records in seconds. *ttl_cap*: upper bound for every TTL of the answer, None =
     none. *private*: chosen by identity or tag: TTL 0 and scope = SOURCE, as no shared cache may
-    hand it on. *varies*: whether another client could get another answer for this name. *reach4*, *reach6*: the
-    longest IPv4 / IPv6 prefix that anything applying to the name reads, 0 = none does. *stale*: whether the records
+    hand it on. *varies*: whether another client could get another answer for this name. *ecs_scope_v4*, *ecs_scope_v6*:
+    the longest IPv4 / IPv6 prefix that anything applying to the name reads, 0 = none does. *stale*: whether the records
     are too old. *origin*: the service version or rule they come from.
     """
 

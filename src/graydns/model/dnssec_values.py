@@ -45,8 +45,9 @@ class RrsigInfo:
 @frozen
 class ValidationStatus:
     """*signer*: None where no signature was involved. *reason* and *ede* (RFC 8914): where the answer is not secure.
-    *until*: Unix seconds at which the first of the signatures that it rests on expires, None without any. *since*: when
-    the answer came, or the failure, that was judged (monotonic seconds), None = just now; however its TTLs run since.
+    *expires_at*: Unix seconds at which the first of the signatures that it rests on expires, None without any. *since*:
+    when the answer came, or the failure, that was judged (monotonic seconds), None = just now; however its TTLs run
+    since.
     """
 
     security: Security

@@ -3,7 +3,7 @@
 ::
 
     GraydnsError
-    ├── ConfigError            one or more ConfigIssues in what a user wrote
+    ├── ConfigError            each ConfigIssue in what a user wrote
     ├── ControlError           an operator asked for something that is wrong or cannot be
     ├── UnanswerableError      bytes from a client that end before the pipeline
     ├── ConsulReplyError       Consul sent something that cannot be read

@@ -23,8 +23,11 @@ from graydns.resolve.workers import TurnLimiter, WorkerPool
 
 @define(eq=False)
 class ValidationState:
-    """*bogus*: questions whose answers lately were. *negatives*: names of the negative trust anchors that operators
-    set, beside those that are configured. *asked*: questions for keys, by type. *reactor*: IReactorThreads.
+    """What validation keeps across reloads.
+
+    *bogus_answers*: questions whose answers lately were bogus. *negative_anchors*: names of the negative trust anchors
+    that operators set, beside those that are configured. *key_queries*: questions for keys, by type. *reactor*:
+    IReactorThreads.
     """
 
     _reactor: Any = field(repr=False)

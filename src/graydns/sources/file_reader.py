@@ -71,8 +71,9 @@ class ArchivedZone:
 class ReadJob:
     """What to read. *main*: the main file; None = it is as before, and its zones are below *zones*.
 
-    *clean*: zone files that are as they were. *places*: of the data of those. *clean_data*: zone files whose data are
-    as they were too, if they still name the same. *archive*, *archived_main*: read these instead of the disk.
+    *unchanged_configs*: zone files that have not changed. *data_locations*: where their data are. *unchanged_data*:
+    those whose data have not changed either, if they still name the same. *archive*, *archived_main*: read these
+    instead of the disk.
     """
 
     main: Path | None

@@ -30,9 +30,10 @@ _FRAME_SIZE = Struct(">I")
 
 @frozen
 class MainConfigFrame:
-    """The main file. *config*: its tenants' rules are packed. *digest*: of the *raw* octets, which are compressed.
+    """The main file. *config*: its tenants' rules are packed. *digest*: of the *compressed* octets, which are
+    compressed.
 
-    *rules*: digests of the tenants' own rules.
+    *rule_digests*: digests of the tenants' own rules.
     """
 
     config: Config

@@ -57,7 +57,8 @@ class ParserReactor(Clock, Protocol):
 class ParserProcess(ProcessProtocol):
     """Waits for a child, whose output goes to files of its own.
 
-    *ended* fires when it is done, or fails with what *failed* makes of its last complaints. Cancelling kills it.
+    *finished* fires when it is done, or fails with what *failed* makes of its last lines on stderr. Cancelling kills
+    it.
     """
 
     def __init__(self, failed: Callable[[bytes], Exception]) -> None:
@@ -93,7 +94,7 @@ _NICE_INCREMENT = 5
 
 @frozen
 class LocateJob:
-    """Find lines and columns in the files that *faults* are about."""
+    """Find lines and columns in the files that *issues* are about."""
 
     issues: tuple[ConfigIssue, ...]
 

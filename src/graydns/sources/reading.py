@@ -41,7 +41,7 @@ from graydns.sources.zone_file import read_parsed_zone as read_rows
 
 @frozen(eq=False)
 class MainEntry:
-    """The main file. *digest*: of its octets; *rules*: digests of the tenants' own rules."""
+    """The main file. *digest*: of its octets; *rule_digests*: digests of the tenants' own rules."""
 
     config: Config
     digest: bytes
@@ -160,7 +160,8 @@ class Reading:
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 
-#: Nanoseconds: more than a tick of the clock that file systems take times from, less than ``watch.SETTLE``.
+#: Nanoseconds: more than a tick of the clock that file systems take times from, less than
+#: ``file_fingerprints.SETTLE_SECONDS``.
 _CLOCK_TICK_NANOSECONDS = 20_000_000
 
 #: Octets of zone data unpacked at once.

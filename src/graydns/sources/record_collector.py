@@ -66,8 +66,8 @@ class OriginManager(dns.transaction.TransactionManager):
 class RecordCollector(dns.transaction.Transaction):
     """The rows of a zone being read (``authority.rows``), by lowered name.
 
-    *lines*: what is being read. *taken*: how many records were. *noted*: where each (name, type) that later checks look
-    at was first seen. *warnings*: things that an operator should know and that stop nothing.
+    *lines*: what is being read. *record_count*: records so far. *locations*: where each (name, type) that later checks
+    look at was first seen. *warnings*: what an operator should know and what stops nothing.
     """
 
     def __init__(self, origin: dns.name.Name) -> None:

@@ -71,7 +71,7 @@ class TooManyIssuesError(Exception):
 class ZoneFileParser:
     """Reads the files of the zone *origin* below *folder* into *collector*.
 
-    *faults*: what is wrong. *files*: what was read, resolved, each with a hash of its contents.
+    *issues*: what is wrong. *files*: what was read, resolved, each with a hash of its contents.
     """
 
     origin: bytes

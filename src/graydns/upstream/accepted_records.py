@@ -23,7 +23,7 @@ MAX_ALIASES = 16
 class AliasChain(NamedTuple):
     """*records*: what belongs to it, in its order. *names*: from the question's on.
 
-    *complete*: whether the last name has records of the type that was asked for.
+    *is_complete*: whether the last name has records of the type that was asked for.
     """
 
     records: list[MessageRecord]

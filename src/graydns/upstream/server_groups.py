@@ -30,8 +30,8 @@ class UpstreamServer:
     """Where and how one resolver is asked.
 
     *transport*: ``udp`` (TCP where an answer does not fit), ``tcp`` or ``tls``. *address*: textual IP address, an IPv6
-    one perhaps with a zone (``fe80::1%eth0``). *name*: for ``tls``: whom the certificate must name (RFC 8310), "" = the
-    address. *packed*: the address in octets, for logs. Raises ValueError if *address* is none.
+    one perhaps with a zone (``fe80::1%eth0``). *tls_name*: for ``tls``: whom the certificate must name (RFC 8310), "" =
+    the address. *packed*: the address in octets, for logs. Raises ValueError if *address* is none.
     """
 
     address: str

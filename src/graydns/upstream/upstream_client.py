@@ -24,7 +24,7 @@ from graydns.upstream.upstream_request import make_request
 class UpstreamClient:
     """Questions to the servers of a group.
 
-    *clock*: monotonic seconds. *anomalies*: counts replies that do not fit and servers that fail. *trust*:
+    *clock*: monotonic seconds. *anomalies*: counts replies that do not fit and servers that fail. *trust_root*:
     authorities for ``tls`` servers (an IOpenSSLTrustRoot), None = the system's.
     """
 

@@ -174,7 +174,7 @@ class UpstreamQuery:
 
 
 class Attempt:
-    """One server asked once in one form. *attempt*: None until the exchange has given it."""
+    """One server queried once in one form. *pending*: None until the exchange has given it."""
 
     __slots__ = ("_query", "form", "pending", "server")
 
@@ -183,9 +183,9 @@ class Attempt:
         self.pending: PendingExchange | None = None
 
     def on_reply(self, reply: bytes) -> None:
-        """As ``Waiting``."""
+        """As ``ReplyReceiver``."""
         self._query.on_reply(self, reply)
 
     def on_failure(self, error: BaseException) -> None:
-        """As ``Waiting``."""
+        """As ``ReplyReceiver``."""
         self._query.on_failure(self, error)

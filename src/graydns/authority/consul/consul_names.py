@@ -51,7 +51,8 @@ class NonexistentName:
 
 @frozen
 class UnsupportedLookup:
-    """It may exist, but Consul has to be asked: it is of another datacenter (*foreign*), or not a plain look-up."""
+    """It may exist, but Consul has to be asked: it is of another datacenter (*is_other_datacenter*), or not a plain
+    look-up."""
 
     is_other_datacenter: bool
 

@@ -32,7 +32,7 @@ class InstanceRecord(NamedTuple):
     """One instance.
 
     *rdtype*, *rdata*: what it is reached at: A, AAAA or CNAME. *srv*: its SRV rdata, empty = it has no port. *target*:
-    the name that stands in it. *ours*: whether that is a name of the domain, made for its address.
+    the name that stands in it. *is_synthesized*: whether that is a name of the domain, made for its address.
     """
 
     rdtype: int

@@ -69,8 +69,8 @@ HighWater: TypeAlias = HighWaterMark | LostHighWaterMark | None
 
 @frozen
 class AcceptanceTerms:
-    """What is asked of a revision. *tenant*: None = any. *keys*: None = it needs no signature. *least*: the lowest
-    number that is taken.
+    """What is asked of a revision. *tenant*: None = any. *keys*: None = it needs no signature. *min_revision*: the
+    lowest number that is accepted.
     """
 
     prefix: str
@@ -206,8 +206,8 @@ def check_acceptable(mark: HighWater, candidate: RevisionCandidate, meta: Policy
 
 
 def find_signature(envelope: RevisionEnvelope, keys: PolicyVerifiers) -> PolicySignature:
-    """The signature, by the one of *keys* that it names. Raises UnsignedRevisionError, UnknownKeyError, Malformed,
-    InvalidRevisionError."""
+    """The signature, by the one of *keys* that it names. Raises UnsignedRevisionError, UnknownKeyError,
+    MalformedRevisionError, InvalidRevisionError."""
     if (signature := read_signature(envelope)) is None:
         raise UnsignedRevisionError(envelope.revision, envelope.key(SIGNATURE_KEY))
     if signature.key not in keys:

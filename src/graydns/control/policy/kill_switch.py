@@ -8,7 +8,7 @@
 A kill switch stays in force until it is released. A key that vanishes while all else vanishes too, because Consul lost
 its data or the token its rights, ends nothing: it is *lost*, stays in force here, and is written back.
 
-KillSwitchWatch applies the kill switches in Consul's KV as soon as they are seen, logs them, and writes them back if
+KillSwitchWatcher applies the kill switches in Consul's KV as soon as they are seen, logs them, and writes them back if
 they are lost.
 """
 
@@ -50,7 +50,10 @@ class ConsulIndexes:
 
 @frozen
 class KillSwitchEvent:
-    """A service (*abort*) or a tenant that began or ended to be halted. *said*: by its key."""
+    """A service (*is_abort*) or a tenant was restricted to its default versions, or is not any more.
+
+    *key_value*: what its key contains.
+    """
 
     is_abort: bool
     name: str
@@ -71,9 +74,7 @@ class KillSwitchEvent:
 
 @define(eq=False)
 class KillSwitchState:
-    """Brings what stands below *prefix* into *state*. *keys*: those that are in force, to be kept. *lost*: those of
-    them that are not in KV.
-    """
+    """Applies the keys below *prefix* to *state*. *keys*: those in force. *missing*: those of them not in KV."""
 
     state: ControlState
     prefix: str
@@ -149,7 +150,7 @@ _MAX_RESTORE_ATTEMPTS, _RESTORE_INTERVAL_SECONDS = 30, 1.0
 
 @define(eq=False)
 class KillSwitchWatcher:
-    """*prefix*: of all keys. *shifts*: what KV began or ended and is not in the audit log yet."""
+    """Follows the keys below *prefix*. *unrecorded_events*: changes that are not in the audit log yet."""
 
     consul: ConsulClient = field(repr=False)
     control: ControlCore = field(repr=False)

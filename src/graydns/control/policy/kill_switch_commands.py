@@ -28,7 +28,7 @@ Table = dict[str, Any]
 
 @define(eq=False)
 class KillSwitchCommands:
-    """Writes the keys that *centre* reads. Every method raises ControlError."""
+    """Writes the keys that *subscriber* reads. Every method raises ControlError."""
 
     subscriber: PolicySubscriber
 

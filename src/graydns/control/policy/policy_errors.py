@@ -3,20 +3,21 @@
 ::
 
     PolicyError            ``reason``: a word for metrics; the text is for people
-    ├── Absent                 no revision is active
-    ├── Malformed              a value is not JSON, or ``active`` no number
-    ├── Incomplete             keys are missing
-    ├── Invalid                a key says what the schema does not allow
-    ├── Unsigned               there is no signature
-    ├── UnknownKeyError             it was made with a key that is not configured
-    ├── BadSignatureError           it does not fit what is there
-    ├── Elsewhere              it is for another prefix, datacenter, tenant or revision
-    ├── NotYetValidError, RevisionExpiredError   it is outside its window
-    ├── BelowMinRevisionError             its number is below the one that the configuration says
-    ├── Lower                  a higher one was accepted before
-    ├── Altered                the same number was accepted before with other contents
-    ├── HighWaterMarkLostError               the highest accepted revision is unknown
-    └── RevisionNotStoredError                it cannot be written to the disk
+    ├── NoActiveRevisionError     no revision is active
+    ├── MalformedRevisionError    a value is not JSON, or ``active`` no number
+    ├── IncompleteRevisionError   keys are missing
+    ├── InvalidRevisionError      a value is not what the schema allows
+    ├── UnsignedRevisionError     there is no signature
+    ├── UnknownKeyError           it was signed with a key that is not configured
+    ├── BadSignatureError         the signature does not match
+    ├── WrongScopeError           it is for another prefix, datacenter, tenant or revision
+    ├── NotYetValidError          its window has not begun
+    ├── RevisionExpiredError      its window has ended
+    ├── BelowMinRevisionError     its number is below ``min_revision``
+    ├── RevisionRollbackError     a higher one was accepted before
+    ├── RevisionAlteredError      the same number was accepted before with other contents
+    ├── HighWaterMarkLostError    the highest accepted revision is unknown
+    └── RevisionNotStoredError    it cannot be written to the disk
 """
 
 from __future__ import annotations
@@ -159,7 +160,7 @@ class RevisionExpiredError(PolicyError):
 
 @frozen
 class BelowMinRevisionError(PolicyError):
-    """*least*: the lowest number that is taken."""
+    """*min_revision*: the lowest number that is accepted."""
 
     revision: int
     min_revision: int

@@ -87,7 +87,8 @@ class _PolicyFileSchema:
 
 @frozen
 class StoredPolicy:
-    """What was kept. *copy*: to be offered as a listing; empty = no revision runs. *at*: Unix seconds, 0 = never.
+    """What was kept. *copy*: to be offered as a listing; empty = no revision runs. *stored_at*: Unix seconds, 0 =
+    never.
     *seen*: what Consul was like then; a file that does not say it knows of none that is like it.
     """
 
@@ -196,9 +197,10 @@ _MAX_TRANSACTION_OPERATIONS = 64
 
 @frozen
 class RetentionLimit:
-    """*keep*: so many revisions stay, of the *active* one and those below it. *kept*: they stay as well.
+    """Which revisions stay in KV.
 
-    *index*: of the last change of ``active``.
+    *max_revisions*: how many, counted down from the *active* one. *protected*: revisions that stay as well.
+    *active_index*: ModifyIndex of the key ``active``.
     """
 
     active: int

@@ -30,7 +30,7 @@ ResultT = TypeVar("ResultT")
 
 @define(eq=False)
 class PolicyCommands:
-    """Writes where *centre* reads. Every method raises ControlError."""
+    """Writes where *subscriber* reads. Every method raises ControlError."""
 
     subscriber: PolicySubscriber
 

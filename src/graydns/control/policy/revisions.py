@@ -55,8 +55,8 @@ class RevisionEnvelope:
 
 @frozen
 class RevisionCandidate(RevisionEnvelope):
-    """A revision each of whose keys is readable JSON. *body*: JSON by key, but for the signature. *signed*: see
-    ``signing.message``.
+    """A revision each of whose keys is readable JSON. *body*: JSON by key, but for the signature. *signed_message*: see
+    ``signatures.build_signed_message``.
     """
 
     body: Mapping[str, JsonValue] = field(repr=False)

@@ -42,7 +42,7 @@ class PolicyVerifier(Protocol):
 
     @property
     def algorithm(self) -> str:
-        """One of ``config.strategy.ALGORITHMS``."""
+        """One of ``release_policy.SIGNATURE_ALGORITHMS``."""
 
     def verifies(self, message: bytes, signature: bytes) -> bool:
         """Whether *signature* is this key's over *message*."""
@@ -53,7 +53,7 @@ class PolicySigner(Protocol):
 
     @property
     def algorithm(self) -> str:
-        """One of ``config.strategy.ALGORITHMS``."""
+        """One of ``release_policy.SIGNATURE_ALGORITHMS``."""
 
     def sign(self, message: bytes) -> bytes:
         """A signature over *message*."""

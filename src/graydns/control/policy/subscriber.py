@@ -60,11 +60,7 @@ _MAX_INLINE_EVALUATION_BYTES = 32 << 10
 
 
 class PolicySubscriber(Service):
-    """Takes revisions for *control*. *keys*: None = they need no signature.
-
-    *keep*: so many revisions stay in KV. *refusals*: by reason. *heard*: Unix seconds of Consul's last word, or
-    of when the copy on the disk was made.
-    """
+    """Takes revisions for *control*. *keys*: None = they need no signature."""
 
     _log = Logger()
 

@@ -59,7 +59,8 @@ class _LastKeys:
 
 @frozen
 class CacheKeyFactory:
-    """Makes keys. *choose*: the group that will be asked; *partition*: the part of the memory that a query may use."""
+    """Makes keys. *choose_group*: the group that will be asked; *choose_partition*: the part of the memory that a query
+    may use."""
 
     choose_group: Callable[[Query], UpstreamGroup | None] = field(repr=False)
     choose_partition: Callable[[Query], str] = field(repr=False)

@@ -79,7 +79,7 @@ class _CachedFailure(NamedTuple):
 class FailureCache:
     """Failures by the key of their question, each until a monotonic time; outlives reloads.
 
-    *growth*: by how much longer the next failure of the same question is remembered, if it comes soon after.
+    *backoff_factor*: by how much longer the next failure of the same question is remembered, if it comes soon after.
     """
 
     backoff_factor: float = 1.0

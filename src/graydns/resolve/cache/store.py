@@ -52,7 +52,7 @@ class PartitionUsage(NamedTuple):
 
 
 class _CachePartition:
-    """*entries*: the least recently used first. *holders*: how many entries have an answer, whose octets count once."""
+    """*entries*: the least recently used first. *reference_counts*: entries by answer; its octets count once."""
 
     __slots__ = ("entries", "octets", "reference_counts")
 
@@ -81,9 +81,9 @@ class _CachePartition:
 class AnswerStore:
     """Answers of both caches; outlives reloads.
 
-    *limit*: octets that a partition may take. *current*: whether an origin is part of the running Snapshot; an answer
-    of any other is neither kept nor found. *counts*: events since the start, by name. *era*: how often some were
-    forgotten; what was asked for before that is not kept after it.
+    *limit*: octets that a partition may take. *is_current_origin*: whether an origin is part of the running Snapshot;
+    an answer of any other is neither kept nor found. *counts*: events since the start, by name. *generation*: how often
+    some were forgotten; what was asked for before that is not kept after it.
     """
 
     limit: Callable[[str], int] = field(repr=False)

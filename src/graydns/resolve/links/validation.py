@@ -153,7 +153,7 @@ class _EvidenceSource:
     zones: ZoneStatusCache
 
     async def fetch(self, name: bytes, rdtype: int) -> Answer:
-        """See ``Source``."""
+        """See ``ValidationBackend``."""
         self.link.key_queries[rdtype] += 1
         try:
             return await self.link.below.resolve(self._question(name, rdtype))
@@ -162,15 +162,15 @@ class _EvidenceSource:
             raise evolve(error, text=text, since=None) from None  # the answer may be new all the same
 
     def discard(self, name: bytes, rdtype: int) -> None:
-        """See ``Source``."""
+        """See ``ValidationBackend``."""
         self.link.forget(self._question(name, rdtype))
 
     async def run(self, work: Callable[[], ResultT]) -> ResultT:
-        """See ``Source``."""
+        """See ``ValidationBackend``."""
         return await self.link.worker_pool.run(work)
 
     async def coalesce(self, name: bytes, find: Callable[[], Coroutine[Any, Any, ResultT]]) -> ResultT:
-        """See ``Source``."""
+        """See ``ValidationBackend``."""
         flights, key = self.link.flights, (self.zones, name)
         for _ in range(MAX_JOIN_ATTEMPTS):
             if key not in flights:

@@ -109,7 +109,7 @@ class NodePoller:
     async def find_changed(self, nodes: Collection[str]) -> set[CatalogKey]:
         """The services of which instances have changed since the last time; *nodes*: all that there are.
 
-        Raises ConsulError, Unreadable: then the next time tells of these changes.
+        Raises ConsulError, ConsulReplyError: then the next call reports these changes.
         """
         had = self._digest_by_node
         found: dict[str, tuple[int, CatalogDigest]] = {}

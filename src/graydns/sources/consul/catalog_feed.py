@@ -137,7 +137,7 @@ class CatalogFeed:
         return self.export_views()
 
     def export_views(self) -> list[SavedView]:
-        """Everything that is there, to be kept for :meth:`recall`."""
+        """All views, to be kept for :meth:`restore_views`."""
         return [
             SavedView(kept.view, kept.index)
             for kept in self._entries.values()

@@ -30,7 +30,7 @@ CatalogKey = tuple[str, str]
 
 
 class SavedView(NamedTuple):
-    """What Consul said of a service or node, and *known*: the index that it had then."""
+    """What Consul said of a service or node, and *modify_index*: the index that it had then."""
 
     view: CatalogView
     modify_index: int
@@ -38,13 +38,16 @@ class SavedView(NamedTuple):
 
 @define(eq=False)
 class CatalogEntry:
-    """*view*: None until Consul has told it. *asked*: since the last look for idle ones. *index*, *before*: of the last
-    reply and of the one before. *seen*: when Consul last confirmed it. *doubted*: Consul may have lost sight of it:
-    until it is there again, nothing it says of its absence is believed; *hidden*: the same of some instances only, by
-    their names, and *filtered*: whether Consul said that we are not shown all. *unread*: parts of the last reply that
-    were left out as not understood. *told*: stands for the body of the reply that *view* is made of. *watch*: its own;
-    without one it is *asking* now or not, *settled* while it is not known to have changed since it was asked for, and
-    *unsure* if it may have."""
+    """A service or node that is followed, and what is known of the replies about it.
+
+    *view*: None until Consul has delivered it; *body_fingerprint* stands for the reply that it was made of. *index*,
+    *previous_index*: of the last reply and of the one before. *confirmed_at*: when Consul last confirmed it.
+    *unconfirmed*: Consul may have lost it: until it is there again, its absence is not believed; *withheld_ids*: the
+    same for some of its instances. *filtered*: Consul reported that the ACLs hide instances. *unreadable_count*: parts
+    of the last reply that were left out because they were not understood. *recently_used*: since the last check for
+    idle entries. *watch*: its own watch; without one, *is_polling* says whether it is being queried, *is_current* that
+    it is not known to have changed since, and *may_have_changed* that it may have.
+    """
 
     key: CatalogKey
     view: CatalogView | None = None
@@ -91,7 +94,7 @@ class CatalogEntry:
                 told.errback(error)
 
     def read_steps(self, reply: ConsulReply, left_out: Callable[[str], None]) -> Generator[None, None, CatalogView]:
-        """What *reply* says of it, in steps. *left_out*: is told why an instance was. Raises Unreadable."""
+        """What *reply* says of it, in steps. *left_out*: is told why an instance was. Raises ConsulReplyError."""
         kind, name = self.key
         if kind == "service":
             before = self.view if isinstance(self.view, ServiceView) else None

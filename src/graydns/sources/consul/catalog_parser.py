@@ -2,7 +2,7 @@
 
 Reading: parsed JSON of Consul's HTTP interface, turned into views of the catalog.
 
-Pure. Something that has not the form it should have raises Unreadable and nothing else, and nothing of it is taken; but
+Pure. What does not have the form it should have raises ConsulReplyError, and nothing of it is taken; but
 of a service every instance is on its own: the others are used, and *left_out* is called with the reason for each of the
 rest.
 *before*: the view that was made of what Consul said before; it is given back if nothing has changed but what no answer

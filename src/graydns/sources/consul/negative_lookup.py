@@ -36,8 +36,11 @@ RETRY_INTERVAL_SECONDS = 0.1
 
 @define(eq=False)
 class NegativeLookup:
-    """*lists*: whether a list has it, None = that is not known. *ask*: asks once for what is sought; its view says what
-    was told, None = nothing was. *found*: takes what is there, or what is in a list. *run*: starts work."""
+    """Finds out whether Consul has a name that nothing follows yet.
+
+    *is_listed*: whether a list has it, None = not known. *query*: queries Consul once; the entry's view has the result,
+    None = there was none. *on_found*: receives what exists. *run*: starts work that ends by itself.
+    """
 
     clock: Clock = field(repr=False)
     is_listed: Callable[[CatalogKey], bool | None] = field(repr=False)

@@ -28,8 +28,11 @@ MAX_ROUND_INTERVAL_SECONDS, MAX_ROUND_INTERVAL_RATIO = 8.0, 0.2
 
 @define(eq=False)
 class RefreshScheduler:
-    """*members*: who may have to be asked for. *ask*: asks for one; whether Consul can be reached. *run*: starts work
-    that ends by itself. *stale_after*: seconds until what is not asked for is stale."""
+    """Queries entries without a watch of their own, in rounds.
+
+    *members*: entries that may have to be queried. *query*: queries one; returns whether Consul could be reached.
+    *run*: starts work that ends by itself. *stale_after*: seconds after which an entry that was not queried is stale.
+    """
 
     clock: Clock = field(repr=False)
     members: Mapping[CatalogKey, CatalogEntry] = field(repr=False)

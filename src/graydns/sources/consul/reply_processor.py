@@ -34,7 +34,7 @@ NO_REACHABLE_AUTHORITY = 22
 
 @define(eq=False)
 class ReplyProcessor:
-    """*has_token*: whether requests carry a token, which may lose its rights. *set_view*: called with accepted
+    """*has_token*: whether requests carry a token, which may lose its rights. *on_view*: called with accepted
     views."""
 
     consul: ConsulClient = field(repr=False)
@@ -110,8 +110,8 @@ _STATUS_ACL_DISABLED = 401
 
 @define(eq=False)
 class AbsenceVerifier:
-    """*guarded*: whether requests carry a token, which may lose its rights. *read*: reads a ConsulReply; raises
-    Unreadable."""
+    """*has_token*: whether requests carry a token, which may lose its rights. *read*: reads a ConsulReply; raises
+    ConsulReplyError."""
 
     consul: ConsulClient = field(repr=False)
     has_token: bool

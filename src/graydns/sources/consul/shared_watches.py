@@ -55,7 +55,7 @@ LIST_PATH_BY_KIND = {"service": SERVICES_PATH, "node": NODES_PATH}
 
 @define(eq=False)
 class _ListWatch:
-    """One of the watches. *index*: of its last reply; None = anything may have changed since. *contact*: when
+    """One of the watches. *index*: of its last reply; None = anything may have changed since. *confirmed_at*: when
     that was confirmed."""
 
     watch: ConsulWatch

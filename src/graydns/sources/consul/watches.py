@@ -44,8 +44,12 @@ _INVALID_PATH_STATUSES = (301, 400)
 
 @define(eq=False)
 class WatchAllocator:
-    """*most*: watches of their own. *run*: starts work that ends by itself. *take*: takes a ConsulReply that was heard.
-    *confirmed*: is told when something was. *impossible*: is told of names that Consul cannot be asked for."""
+    """Decides which entries have a watch of their own; the others share one.
+
+    *max_watches*: of watches of their own. *run*: starts work that ends by itself. *on_reply*: receives each reply.
+    *on_confirmed*: is called when Consul confirms an entry. *on_invalid_name*: is called for names that Consul cannot
+    be queried for.
+    """
 
     consul: ConsulClient = field(repr=False)
     clock: Clock = field(repr=False)
