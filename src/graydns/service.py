@@ -108,6 +108,7 @@ class GraydnsService(GracefulShutdown):
         """Stop what runs by itself, then shut down gracefully."""
         self._collector.stop()
         self.core.periodic_tasks.stop()
+        self.core.reloader.file_reloader.sources.stop()
         return super().stopService()
 
     def reload(self) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
+from itertools import count
 from pathlib import Path
 from typing import cast
 
@@ -13,13 +16,15 @@ import dns.zone
 import pytest
 from attrs import define, field
 from twisted.internet import reactor as default_reactor
-from twisted.internet.task import deferLater
+from twisted.internet.task import Clock, deferLater
 
+from graydns.control.history import SnapshotHistory
 from graydns.control.snapshot_reloader import ReloadRefusedError
-from graydns.model.errors import ConfigError
+from graydns.model.errors import ConfigError, ControlError, SourceId
 from graydns.model.name import to_text
 from graydns.sources.record_source import (
     ENTRY_POINT_GROUP,
+    RETRY_INTERVAL_SECONDS,
     RecordSources,
     SourceEvent,
     WantedZone,
@@ -291,6 +296,147 @@ async def test_a_change_that_no_zone_waits_for_ends_with_the_next_reading(site: 
     assert await running.core.reloader.is_stale()
     await running.core.reload_if_stale()
     assert not await running.core.reloader.is_stale()
+
+
+@in_reactor
+async def test_a_source_that_failed_is_read_again_later(site: Site, source: MemorySource) -> None:
+    """Even if it does not say when it is well again, and not at each poll."""
+    clock = Clock()
+    sources = RecordSources({"memory": lambda: source}, clock=clock.seconds)
+    running = run(site, default_reactor, in_thread=at_once, sources=sources)
+    source.error = ConnectionError("the database is gone")
+    source.change("b", data(8, "192.0.2.81"))
+    await running.core.reload_if_stale()
+    source.error = None
+    asked = len(source.asked)
+    await running.core.reload_if_stale()
+    assert len(source.asked) == asked
+    clock.advance(RETRY_INTERVAL_SECONDS)
+    await running.core.reload_if_stale()
+    assert running.ask("www.b.test") == ["192.0.2.81"]
+    clock.advance(RETRY_INTERVAL_SECONDS)
+    assert not await running.core.reloader.is_stale()
+
+
+@in_reactor
+async def test_a_rollback_that_fails_forgets_no_change(
+    site: Site, source: MemorySource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not read the source."""
+    running = start(site, source)
+    source.texts["b"] = data(8, "192.0.2.81")
+    await running.control.reload("me")
+
+    def fail(*_: object) -> None:
+        raise OSError("no space left")
+
+    source.change("b", data(9, "192.0.2.82"))
+    with monkeypatch.context() as patched:
+        patched.setattr(SnapshotHistory, "add", fail)
+        with pytest.raises(ControlError, match="no space left"):
+            await running.control.rollback(1, "me")
+    await running.core.reload_if_stale()
+    assert running.ask("www.b.test") == ["192.0.2.82"]
+
+
+@in_reactor
+async def test_many_changes_at_once_are_one_reload(site: Site, source: MemorySource) -> None:
+    """However often a source calls."""
+    running = start(site, source)
+    for number in range(100):
+        source.change("b", data(8 + number, "192.0.2.81"))
+    for _ in range(500):
+        if running.ask("www.b.test") == ["192.0.2.81"]:
+            break
+        await deferLater(default_reactor, 0.01, lambda: None)
+    await deferLater(default_reactor, 0.2, lambda: None)
+    assert running.ask("www.b.test") == ["192.0.2.81"]
+    assert len(source.asked) <= 3
+
+
+@define(eq=False)
+class Fixed:
+    """A source that gives the same event for every zone."""
+
+    make: Callable[[SourceId], SourceEvent]
+
+    def read(self, zones: Sequence[WantedZone]) -> Iterator[SourceEvent]:
+        for zone in zones:
+            yield self.make(zone.source_id)
+
+    def subscribe(self, on_change: Callable[[], None]) -> None:
+        """Nothing changes."""
+
+
+@in_reactor
+async def test_a_zone_never_delivered_cannot_be_unchanged(site: Site) -> None:
+    """There would be nothing to serve."""
+    with pytest.raises(ConfigError, match="found an unchanged zone, of which no revision has been delivered"):
+        run(site, default_reactor, in_thread=at_once, sources=RecordSources({"memory": lambda: Fixed(ZoneUnchanged)}))
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (ZoneUnchanged, "found an unchanged zone, of which no revision has been delivered"),
+        (ZoneVanished, "found a zone that its source does not have"),
+    ],
+)
+@in_reactor
+async def test_records_of_a_zone_are_not_served_as_those_of_another(
+    site: Site,
+    source: MemorySource,
+    event: Callable[[SourceId], SourceEvent],
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the zone's file names another zone now, and the source does not deliver it."""
+    running = start(site, source)
+    monkeypatch.setattr(MemorySource, "read", lambda self, zones: [event(zone.source_id) for zone in zones])
+    text = site.file("b.test").read_text()
+    site.file("b.test").write_text(text.replace("b.test", "c.test").replace('"1"', '"2"'))
+    with contextlib.suppress(ReloadRefusedError):
+        await running.control.reload("me")
+    status = running.control.status()
+    issues = [*status["last_reload"]["errors"], *(issue for found in status["faulty"].values() for issue in found)]
+    assert [expected in issue for issue in issues] == [True]
+    assert running.ask("www.c.test") == ["REFUSED"]
+    assert running.ask("www.b.test") == ["192.0.2.80"]
+
+
+def test_records_without_end_are_no_longer_taken_once_the_time_is_over() -> None:
+    """They would fill the memory."""
+    taken = [0]
+
+    def make_records() -> Iterator[ZoneRecord]:
+        for taken[0] in count():
+            yield b"\4" + b"%04d" % (taken[0] % 10_000) + b"\1b\4test\0", 1, 9, bytes(4)
+
+    sources = RecordSources({"memory": lambda: Fixed(lambda source: ZoneRecords(source, make_records()))}, 0.05)
+    (frame,) = sources.read([WantedZone(SourceId("b"), b"\1b\4test\0", "memory", {})])
+    assert "no answer within 0.05 s" in str(frame)
+    for thread in threading.enumerate():
+        if thread.name == "record source":
+            thread.join(10)
+            assert not thread.is_alive()
+
+
+def test_the_time_is_for_all_sources_together_and_ends_with_the_server() -> None:
+    """So neither several that hang nor one delays what waits for them."""
+    hang = threading.Event()
+    zones = [WantedZone(SourceId(kind), b"\1b\4test\0", kind, {}) for kind in ("one", "two", "three")]
+    factories = {zone.kind: lambda: MemorySource({}, hang=hang) for zone in zones}
+    started = time.monotonic()
+    assert len(RecordSources(factories, 0.5).read(zones)) == 3
+    assert time.monotonic() - started < 1.2
+    sources = RecordSources(factories, 20)
+    stopping = threading.Timer(0.1, sources.stop)
+    stopping.start()
+    started = time.monotonic()
+    assert len(sources.read(zones)) == 3
+    assert len(sources.read(zones)) == 3
+    assert time.monotonic() - started < 10
+    hang.set()
 
 
 @pytest.mark.parametrize(

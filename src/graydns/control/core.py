@@ -45,6 +45,7 @@ class ControlCore:
     periodic_tasks: PeriodicTasks = field(
         init=False, repr=False, default=Factory(lambda self: self._make_periodic_tasks(), takes_self=True)
     )
+    _is_loading_soon: bool = field(init=False, default=False, repr=False)
     _log: Logger = field(init=False, factory=Logger, repr=False)
 
     async def run_exclusively(self, change: Callable[[], Awaitable[ResultT]]) -> ResultT:
@@ -88,9 +89,19 @@ class ControlCore:
             await self.reload_unattended("file")
 
     def reload_soon(self) -> None:
-        """Load what has changed, without waiting for the next poll."""
+        """Load what has changed, without waiting for the next poll; not while that is being done already.
+
+        A change that comes meanwhile is found by the next poll.
+        """
+        if self._is_loading_soon:
+            return
+        self._is_loading_soon = True
         loading = Deferred.fromCoroutine(self.reload_if_stale())
         loading.addErrback(lambda failure: self._log.failure("loading a changed source failed", failure))
+        loading.addBoth(self._finish_loading_soon)
+
+    def _finish_loading_soon(self, _: object) -> None:
+        self._is_loading_soon = False
 
     def _make_periodic_tasks(self) -> PeriodicTasks:
         return PeriodicTasks(

@@ -64,6 +64,18 @@ class FileReloader:
 
     async def read_files(self, job: ReadJob, before: Reading | None) -> Reading:
         """What *job* finds, in this process or, if that would take long, in a child. Raises ConfigError."""
+        if job.archive is not None:  # has all records: no source is asked
+            return await self._read_job(job, before)
+        had_changed = self.sources.has_changed
+        self.sources.note_read()
+        try:
+            return await self._read_job(job, before)
+        except BaseException:
+            if had_changed:
+                self.sources.note_unread()
+            raise
+
+    async def _read_job(self, job: ReadJob, before: Reading | None) -> Reading:
         try:
             return await self._assemble(before, read_files(job, bounded=True))
         except JobTooLargeError:
@@ -72,7 +84,6 @@ class FileReloader:
 
     async def _assemble(self, before: Reading | None, frames: Iterable[ParserFrame]) -> Reading:
         """What *frames* say, and the record sources that they name; these are read in threads."""
-        self.sources.note_read()
         assembler = ReadingAssembler(before)
         await run_in_slices(self.reactor, assembler.add_frames(frames))
         if wanted := assembler.list_wanted_zones():

@@ -321,7 +321,7 @@ class ReadingAssembler:
                 loaded = yield from load_zone_stream(frame.stream)
                 self._data[frame.source] = loaded, frame.revision
                 self._blobs[data_blob(loaded)] = frame.stream
-            case ZoneVanishedFrame() if self._find_before(frame.source) is None:
+            case ZoneVanishedFrame() if not self._is_served(frame.source):
                 found, expected = "a zone that its source does not have", "one that it has"
                 issue = ConfigIssue(("source",), found, expected, frame.source)
                 self._issues[frame.source] = self._locate(frame.source, (issue,))
@@ -342,6 +342,11 @@ class ReadingAssembler:
         if document is None or not document.data:
             return issues
         return tuple(issue if issue.line or issue.file != source_id else document.locate(issue) for issue in issues)
+
+    def _is_served(self, source_id: SourceId) -> bool:
+        """Whether the zone that *source_id* names now is the one that it named before."""
+        before, draft = self._find_before(source_id), self._drafts.get(source_id)
+        return before is not None and (draft is None or draft.head.config.zone == before.config.zone)
 
     def _find_before(self, source_id: SourceId) -> ZoneEntry | None:
         return None if self.before is None else self.before.zones.get(source_id)

@@ -15,6 +15,7 @@ all of it is checked, compiled beside the Snapshot that is served, stored for ro
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from gzip import GzipFile
@@ -29,7 +30,7 @@ import dns.name
 import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from twisted.logger import Logger
 
 from graydns.config.zone_config import FILE_KIND
@@ -46,6 +47,9 @@ ENTRY_POINT_GROUP = "graydns.record_sources"
 
 #: Seconds that one source may take to deliver all its zones; then each that is missing counts as failed.
 SOURCE_READ_TIMEOUT_SECONDS = 30.0
+
+#: Seconds after which a source that could not be read is read again, even if it does not call.
+RETRY_INTERVAL_SECONDS = 30.0
 
 #: Level of compression of records that are kept for a rollback.
 _COMPRESSION_LEVEL = 1
@@ -115,7 +119,10 @@ SourceEvent: TypeAlias = ZoneRecords | ZoneUnchanged | ZoneVanished | ZoneFailed
 
 
 class RecordSource(Protocol):
-    """One kind of source. There is one object of it in a server, made at its first use."""
+    """One kind of source. There is one object of it in a server, made at its first use.
+
+    The first reading takes place before the reactor runs: ``read`` must not wait for the reactor.
+    """
 
     def read(self, zones: Sequence[WantedZone]) -> Iterable[SourceEvent]:
         """One event for each of *zones*, in any order. Called in a thread, never twice at a time; may block.
@@ -124,7 +131,10 @@ class RecordSource(Protocol):
         """
 
     def subscribe(self, on_change: Callable[[], None]) -> None:
-        """Call *on_change*, from any thread, whenever a zone may have changed. Sources are not polled otherwise."""
+        """Call *on_change*, from any thread, whenever a zone may have changed.
+
+        Sources are not polled otherwise, except those that could not be read, after RETRY_INTERVAL_SECONDS.
+        """
 
 
 RecordSourceFactory: TypeAlias = Callable[[], RecordSource]
@@ -141,13 +151,17 @@ def find_factory(kind: str) -> RecordSourceFactory | None:
 class RecordSources:
     """The record sources of a server.
 
-    *factories*: by kind, before those of entry points. *timeout*: seconds that a source may take to read.
+    *factories*: by kind, before those of entry points. *timeout*: seconds that all sources together may take to read.
+    *clock*: seconds, for the next attempt after a failure.
     """
 
     factories: Mapping[str, RecordSourceFactory] = field(factory=dict, repr=False)
     timeout: float = SOURCE_READ_TIMEOUT_SECONDS
+    clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     _made: dict[str, RecordSource] = field(init=False, factory=dict, repr=False)
-    _reading: dict[str, threading.Thread] = field(init=False, factory=dict, repr=False)
+    _deliveries: dict[str, _Delivery] = field(init=False, factory=dict, repr=False)
+    _retry_at: float | None = field(init=False, default=None, repr=False)
+    _is_stopped: bool = field(init=False, default=False, repr=False)
     _changed: threading.Event = field(init=False, factory=threading.Event, repr=False)
     _subscribers: list[Callable[[], None]] = field(init=False, factory=list, repr=False)
 
@@ -159,23 +173,38 @@ class RecordSources:
 
     @property
     def has_changed(self) -> bool:
-        """Whether a source has said so since it was read last."""
-        return self._changed.is_set()
+        """Whether a source has said so since it was read last, or one that could not be read is due again."""
+        return self._changed.is_set() or (self._retry_at is not None and self.clock() >= self._retry_at)
 
     def note_read(self) -> None:
         """Everything is about to be read: what has changed so far is in it."""
+        self._retry_at = None
         self._changed.clear()
+
+    def note_unread(self) -> None:
+        """The reading has failed: what had changed is still to be read."""
+        self._changed.set()
 
     def read(self, zones: Sequence[WantedZone]) -> list[ParserFrame]:
         """Frames for *zones*: their records, or what is wrong. Blocks; raises nothing that a source raises."""
         self.note_read()
-        deliveries = {kind: self._start(kind, [zone for zone in zones if zone.kind == kind]) for kind in _kinds(zones)}
-        return [frame for delivery in deliveries.values() for frame in delivery.wait(self.timeout)]
+        ends = time.monotonic() + self.timeout
+        started = [self._start(kind, [zone for zone in zones if zone.kind == kind]) for kind in _kinds(zones)]
+        frames = [frame for delivery in started for frame in delivery.wait(ends, self.timeout)]
+        if any(isinstance(frame, IssuesFrame) and frame.is_unavailable for frame in frames):
+            self._retry_at = self.clock() + RETRY_INTERVAL_SECONDS
+        return frames
+
+    def stop(self) -> None:
+        """End every wait for a source at once, so that one that hangs does not delay the end of the process."""
+        self._is_stopped = True
+        for delivery in tuple(self._deliveries.values()):
+            delivery.give_up()
 
     def _start(self, kind: str, zones: Sequence[WantedZone]) -> _Delivery:
         """Let the source of *kind* read *zones* in a thread of its own, which a source that hangs keeps."""
         delivery = _Delivery(zones)
-        if (before := self._reading.get(kind)) is not None and before.is_alive():
+        if (before := self._deliveries.get(kind)) is not None and before.is_running:
             delivery.fail("a source that is still reading", "an answer to the question before this one")
             return delivery
         try:
@@ -186,7 +215,10 @@ class RecordSources:
         if source is None:
             delivery.fail(*_describe_unknown(kind, self.factories), is_unavailable=False)
             return delivery
-        self._reading[kind] = delivery.start(source)
+        self._deliveries[kind] = delivery
+        delivery.start(source)
+        if self._is_stopped:
+            delivery.give_up()
         return delivery
 
     def _find(self, kind: str) -> RecordSource | None:
@@ -204,41 +236,53 @@ class RecordSources:
             on_change()
 
 
+class _GivenUpError(Exception):
+    """Nothing waits for the records any more."""
+
+
 class _Delivery:
     """What one source delivers for *zones*: a frame for each that is not unchanged."""
 
     _log = Logger()
 
     def __init__(self, zones: Sequence[WantedZone]) -> None:
+        self.is_running = False
         self._missing = {zone.source_id: zone for zone in zones}
         self._frames: list[ParserFrame] = []
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._lock = threading.Condition()
         self._given_up = False
 
-    def start(self, source: RecordSource) -> threading.Thread:
+    def start(self, source: RecordSource) -> None:
         """Read *source* in a thread."""
-        self._thread = threading.Thread(target=self._run, args=(source,), name="record source", daemon=True)
-        self._thread.start()
-        return self._thread
+        self.is_running = True
+        zones = tuple(self._missing.values())
+        threading.Thread(target=self._run, args=(source, zones), name="record source", daemon=True).start()
 
-    def wait(self, timeout: float) -> list[ParserFrame]:
-        """The frames, once all are there or *timeout* is over; what comes later is dropped."""
-        if self._thread is not None:
-            self._thread.join(timeout)
+    def wait(self, ends: float, timeout: float) -> list[ParserFrame]:
+        """The frames, once all are there or it is *ends* (monotonic seconds, *timeout* after the start).
+
+        What comes later is dropped.
+        """
         with self._lock:
+            self._lock.wait_for(lambda: self._given_up or not self.is_running, max(0.0, ends - time.monotonic()))
             self._given_up = True
             self._fail_missing(f"no answer within {timeout:g} s", "an answer of the record source", True)
             return self._frames
+
+    def give_up(self) -> None:
+        """Wait no longer."""
+        with self._lock:
+            self._given_up = True
+            self._lock.notify_all()
 
     def fail(self, found: str, expected: str, *, is_unavailable: bool = True) -> None:
         """The zones without a frame cannot be read. *is_unavailable*: now, but maybe later."""
         with self._lock:
             self._fail_missing(found, expected, is_unavailable)
 
-    def _run(self, source: RecordSource) -> None:
+    def _run(self, source: RecordSource, zones: Sequence[WantedZone]) -> None:
         try:
-            for event in source.read(tuple(self._missing.values())):
+            for event in source.read(zones):
                 frame = self._make_frame(event)
                 with self._lock:
                     if self._given_up:
@@ -246,19 +290,37 @@ class _Delivery:
                     if self._missing.pop(event.source_id, None) is not None and frame is not None:
                         self._frames.append(frame)
             self.fail("no answer for this zone", "an answer of the record source")
+        except _GivenUpError:
+            pass
         except Exception as error:
             self._log.failure("a record source failed")
             self.fail(f"a record source that fails ({type(error).__name__}: {error})", "records")
+        finally:
+            with self._lock:
+                self.is_running = False
+                self._lock.notify_all()
+
+    def _until_given_up(self, records: Iterable[ZoneRecord]) -> Iterator[ZoneRecord]:
+        """*records*, as long as they are waited for: a source without end must not fill the memory."""
+        for record in records:
+            if self._given_up:
+                raise _GivenUpError
+            yield record
 
     def _make_frame(self, event: SourceEvent) -> ParserFrame | None:
         zone = self._missing.get(event.source_id)
-        if zone is None or isinstance(event, ZoneUnchanged):
+        if zone is None:
             return None
+        if isinstance(event, ZoneUnchanged):
+            if zone.known:
+                return None
+            found = "an unchanged zone, of which no revision has been delivered"
+            return _make_issues_frame(zone, found, "the records of the zone", (), True)
         if isinstance(event, ZoneVanished):
             return ZoneVanishedFrame(zone.source_id)
         if isinstance(event, ZoneFailed):
             return _make_issues_frame(zone, event.found, event.expected, event.path, not event.path)
-        parsed = pack_records(zone, event)
+        parsed = pack_records(zone, evolve(event, records=self._until_given_up(event.records)))
         if parsed.issues:
             return IssuesFrame(zone.source_id, parsed.issues)
         return ZoneDataFrame(zone.source_id, compress_zone(parsed), event.revision)
